@@ -1,0 +1,1 @@
+//! The DataGuardian agent: runs beside a database, dumps, compresses, seals and uploads.

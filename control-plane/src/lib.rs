@@ -1,0 +1,1 @@
+//! The control plane of DataGuardian (dataguardian) and its command line (dgctl).

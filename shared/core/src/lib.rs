@@ -1,0 +1,1 @@
+//! The vocabulary of DataGuardian: ids, states, error codes, sizes, secrets. No IO.

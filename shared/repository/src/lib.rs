@@ -1,0 +1,1 @@
+//! The on-storage format of DataGuardian repositories: chunks, packs, lists, manifests.

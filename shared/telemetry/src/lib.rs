@@ -1,0 +1,1 @@
+//! Tracing, metrics, the system monitor and the CPU pool.
