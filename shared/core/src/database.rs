@@ -1,0 +1,84 @@
+//! What a backup remembers of the databases in it, beyond their contents.
+
+use serde::{Deserialize, Serialize};
+
+/// A database as it was when it was dumped: enough to create it again under any name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseDescription {
+    /// Its name in the catalogue, unquoted.
+    pub name: String,
+    /// The owner's role name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Character encoding or set, as the engine names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Locale: provider, collation, character type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<Locale>,
+    /// Its comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Connection limit; none means no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_limit: Option<i32>,
+    /// Access privileges in the engine's own notation (PostgreSQL: `aclitem` texts); none means the engine's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acl: Option<Vec<String>>,
+    /// Settings of the database, and of roles in the database.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<DatabaseSetting>,
+    /// Security labels: provider and label.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub security_labels: Vec<(String, String)>,
+}
+
+/// A database's locale.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Locale {
+    /// `libc`, `icu` or `builtin`.
+    pub provider: String,
+    /// `LC_COLLATE`.
+    pub collate: String,
+    /// `LC_CTYPE`.
+    pub ctype: String,
+    /// The ICU or built-in locale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// ICU tailoring rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icu_rules: Option<String>,
+}
+
+/// One `ALTER DATABASE … SET` or `ALTER ROLE … IN DATABASE … SET`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseSetting {
+    /// The role it holds for; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The parameter.
+    pub name: String,
+    /// Its value as the catalogue has it.
+    pub value: String,
+}
+
+/// Something a person should know about a backup or restore that succeeded all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// The database it concerns, if one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// What is the case, and what follows.
+    pub message: String,
+}
+
+/// A program that took part, for the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolUse {
+    /// The program's name: `pg_dump`.
+    pub name: String,
+    /// Its version as it says it.
+    pub version: String,
+    /// The arguments it was given; never a secret, none is ever passed that way.
+    pub arguments: Vec<String>,
+}
