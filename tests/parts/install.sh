@@ -68,6 +68,7 @@ install_postgres_15() {
         local status=0
         (apt_install postgresql-15 postgresql-client-15) || status=$?
         "${sudo[@]}" rm -f "$drop_in" 2>/dev/null || true
+        "${sudo[@]}" rmdir --ignore-fail-on-non-empty "${drop_in%/*}" 2>/dev/null || true
         [[ $status == 0 ]] || exit "$status"
     fi
     link_part postgres-15 "$home"
