@@ -14,6 +14,7 @@ use dataguardian_core::stream::{StreamEnd, StreamHeader};
 use futures::stream::BoxStream;
 
 pub mod postgres;
+pub mod progress;
 
 /// Where a dump's streams go. The order in which streams are opened is their order in the manifest.
 #[async_trait]

@@ -1,1 +1,23 @@
 //! PostgreSQL 13 to 18.
+//!
+//! The schema comes from `pg_dump`, the rows over our own connections by COPY, all under one exported snapshot whose locks
+//! are held to the end. What must never happen: a table that was truncated or rebuilt in mid-dump comes out empty in
+//! silence; a dump that ended early looks whole; a cancelled run leaves a process or a server session behind; a restore
+//! harms a database that it did not make.
+//!
+//! Nothing here retries a whole run: a [`Failure`](dataguardian_core::failure::Failure) says by its kind whether another
+//! attempt may help, and the control plane decides.
+
+pub mod clients;
+pub mod discover;
+pub mod dump;
+pub mod marker;
+pub mod probe;
+pub mod restore;
+
+pub use clients::ClientSearch;
+pub use discover::{DiscoveredDatabase, discover};
+pub use dump::{DatabaseFailure, DumpOptions, DumpReport, DumpRequest, SnapshotPosition, dump};
+pub use marker::SessionMarker;
+pub use probe::{Probe, ProbeRequest, probe};
+pub use restore::{MissingRoles, RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, RestoredTable, restore};
