@@ -1,0 +1,120 @@
+//! Where in a storage things are. Paths are relative to the repository's prefix, in ASCII, with `/` between parts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use dataguardian_core::ids::{BackupId, DatasourceId};
+use uuid::Uuid;
+
+use crate::id::{ListId, PackId};
+
+/// The name of an object in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ObjectKey {
+    /// `repository.json`: what the repository is.
+    Repository,
+    /// `<datasource>/packs/<first 2 digits>/<pack>`.
+    Pack(DatasourceId, PackId),
+    /// `<datasource>/lists/<first 2 digits>/<list>`.
+    List(DatasourceId, ListId),
+    /// `<datasource>/backups/<backup>.json`: a manifest.
+    Manifest(DatasourceId, BackupId),
+    /// `probe-<uuid>`: written and removed when a storage is tested.
+    Probe(Uuid),
+}
+
+/// A path at which this format has nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the path of an object of a repository")]
+pub struct UnknownPath(pub String);
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Repository => f.write_str("repository.json"),
+            Self::Pack(datasource, id) => write!(f, "{datasource}/packs/{:02x}/{id}", id.as_bytes()[0]),
+            Self::List(datasource, id) => write!(f, "{datasource}/lists/{:02x}/{id}", id.as_bytes()[0]),
+            Self::Manifest(datasource, id) => write!(f, "{datasource}/backups/{id}.json"),
+            Self::Probe(id) => write!(f, "probe-{}", id.hyphenated()),
+        }
+    }
+}
+
+impl FromStr for ObjectKey {
+    type Err = UnknownPath;
+
+    fn from_str(path: &str) -> Result<Self, UnknownPath> {
+        parse(path)
+            .filter(|key| key.to_string() == path)
+            .ok_or_else(|| UnknownPath(path.chars().take(200).collect()))
+    }
+}
+
+/// Takes some other spellings too; they are refused by comparing.
+fn parse(path: &str) -> Option<ObjectKey> {
+    let mut parts = path.split('/');
+    let key = match (parts.next()?, parts.next(), parts.next(), parts.next()) {
+        ("repository.json", None, ..) => ObjectKey::Repository,
+        (probe, None, ..) => ObjectKey::Probe(probe.strip_prefix("probe-")?.parse().ok()?),
+        (datasource, Some("packs"), Some(_), Some(id)) => {
+            ObjectKey::Pack(datasource.parse().ok()?, id.parse().ok()?)
+        }
+        (datasource, Some("lists"), Some(_), Some(id)) => {
+            ObjectKey::List(datasource.parse().ok()?, id.parse().ok()?)
+        }
+        (datasource, Some("backups"), Some(name), None) => {
+            let id = name.strip_suffix(".json")?.parse().ok()?;
+            ObjectKey::Manifest(datasource.parse().ok()?, id)
+        }
+        _ => return None,
+    };
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Vec<ObjectKey> {
+        let datasource = DatasourceId::from_uuid(Uuid::from_u128(1));
+        vec![
+            ObjectKey::Repository,
+            ObjectKey::Pack(datasource, PackId::from_bytes([0xab; 32])),
+            ObjectKey::List(datasource, ListId::from_bytes([0x05; 32])),
+            ObjectKey::Manifest(datasource, BackupId::from_uuid(Uuid::from_u128(2))),
+            ObjectKey::Probe(Uuid::from_u128(3)),
+        ]
+    }
+
+    #[test]
+    fn paths_are_as_the_specification_has_them() {
+        let paths: Vec<_> = keys().iter().map(ToString::to_string).collect();
+        let datasource = "00000000-0000-0000-0000-000000000001";
+        assert_eq!(
+            paths,
+            [
+                "repository.json".to_string(),
+                format!("{datasource}/packs/ab/{}", "ab".repeat(32)),
+                format!("{datasource}/lists/05/{}", "05".repeat(32)),
+                format!("{datasource}/backups/00000000-0000-0000-0000-000000000002.json"),
+                "probe-00000000-0000-0000-0000-000000000003".to_string(),
+            ]
+        );
+    }
+
+    #[test]
+    fn paths_read_back_and_other_spellings_do_not() {
+        for key in keys() {
+            let path = key.to_string();
+            assert_eq!(path.parse(), Ok(key));
+            for wrong in [
+                format!("{path}/x"),
+                format!("/{path}"),
+                path.to_uppercase(),
+                path[1..].to_string(),
+            ] {
+                assert!(wrong.parse::<ObjectKey>().is_err(), "{wrong}");
+            }
+        }
+    }
+}
