@@ -1,3 +1,5 @@
-//! Tracing, metrics, the system monitor and the CPU pool.
+//! What a program of ours says of itself: log lines, the system monitor; and the CPU pool with its figures.
 
 pub mod cpu_pool;
+pub mod logging;
+pub mod system_monitor;
