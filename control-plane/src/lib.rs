@@ -1,1 +1,4 @@
 //! The control plane of DataGuardian (dataguardian) and its command line (dgctl).
+
+pub mod ca;
+pub mod config;

@@ -1,0 +1,249 @@
+//! The control plane's own authority: who makes the certificates of agents and of our listeners.
+//!
+//! A certificate is always built from fresh parameters. Of what a requester sends only the public key is used, and only
+//! once the request's own signature has proved that the requester holds the private half; what else a request asks for
+//! never gets into a certificate. The authority's key lives in memory, and sealed in the metadata database.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::clock::SharedClock;
+use dataguardian_core::ids::AgentId;
+use dataguardian_core::secret::SecretBytes;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber,
+};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use rustls_pki_types::{CertificateDer, DnsName, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+mod agent_certificate;
+mod pin;
+mod request;
+
+pub use agent_certificate::{AgentCertificate, NotAnAgent};
+pub use pin::{SpkiPin, spki_pin};
+pub use request::{CertificateRequest, InvalidRequest, MAX_REQUEST_BYTES};
+
+/// How long an agent's certificate is good for.
+pub const AGENT_CERTIFICATE_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// How far back a certificate's beginning lies, for clocks that are behind.
+const BACKDATING: Duration = Duration::from_secs(5 * 60);
+
+/// How long a listener's certificate is good for; a new one is made at each start and well before the end.
+pub const SERVER_CERTIFICATE_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// How long the authority itself is good for.
+const AUTHORITY_LIFE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
+
+/// The name in the certificate of the agent listener, wherever it listens.
+pub const AGENT_SERVER_NAME: &str = "agents.dataguardian.internal";
+
+/// The authority as it is kept: certificate in the open, key only sealed.
+#[derive(Debug, Clone)]
+pub struct AuthorityMaterial {
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
+    /// The private key, PKCS #8.
+    pub key: SecretBytes,
+}
+
+/// The authority at work.
+pub struct Authority {
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+    clock: SharedClock,
+}
+
+/// A certificate that was made for an agent.
+#[derive(Debug, Clone)]
+pub struct IssuedCertificate {
+    /// The certificate, DER.
+    pub certificate: CertificateDer<'static>,
+    /// Its serial number, lower-case hexadecimal.
+    pub serial: String,
+    /// When it begins.
+    pub not_before: DateTime<Utc>,
+    /// When it ends.
+    pub not_after: DateTime<Utc>,
+}
+
+/// A certificate with its private key, for a listener of ours.
+#[derive(Debug)]
+pub struct ServerIdentity {
+    /// The listener's own certificate first, then the authority's.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The private key.
+    pub key: PrivateKeyDer<'static>,
+    /// When it ends.
+    pub not_after: DateTime<Utc>,
+}
+
+/// The authority can't do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// A certificate or key can't be made or read.
+    #[error("a certificate can't be made")]
+    Certificate(#[from] rcgen::Error),
+    /// A text that can't be in a certificate.
+    #[error("{0:?} can't be a name in a certificate")]
+    Name(String),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Random,
+}
+
+impl AuthorityMaterial {
+    /// A new authority.
+    pub fn generate(clock: &SharedClock) -> Result<Self, AuthorityError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let mut params = parameters("DataGuardian authority", clock.now(), AUTHORITY_LIFE)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Ok(Self {
+            certificate: params.self_signed(&key)?.der().to_vec(),
+            key: SecretBytes::new(key.serialize_der()),
+        })
+    }
+}
+
+impl Authority {
+    /// The authority, ready to work.
+    pub fn open(material: &AuthorityMaterial, clock: SharedClock) -> Result<Self, AuthorityError> {
+        let certificate = CertificateDer::from(material.certificate.clone());
+        let key = PrivatePkcs8KeyDer::from(material.key.expose());
+        let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256)?;
+        Ok(Self {
+            issuer: Issuer::from_ca_cert_der(&certificate, key)?,
+            certificate,
+            clock,
+        })
+    }
+
+    /// The authority's own certificate: whom to trust.
+    pub const fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// The authority's own certificate, PEM (RFC 7468).
+    pub fn certificate_pem(&self) -> String {
+        pem("CERTIFICATE", &self.certificate)
+    }
+
+    /// The pin with which an agent recognises the authority before it trusts anything.
+    pub fn pin(&self) -> SpkiPin {
+        SpkiPin::of_key_info(&self.issuer.key().subject_public_key_info())
+    }
+
+    /// Makes an agent's certificate for the requester's public key.
+    pub fn issue_agent(
+        &self,
+        agent: AgentId,
+        request: &CertificateRequest,
+    ) -> Result<IssuedCertificate, AuthorityError> {
+        let now = self.clock.now();
+        let mut params = parameters(&format!("agent {agent}"), now, AGENT_CERTIFICATE_LIFE)?;
+        let uri = agent_certificate::uri(agent);
+        let uri = uri.clone().try_into().map_err(|_| AuthorityError::Name(uri))?;
+        params.subject_alt_names = vec![SanType::URI(uri)];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let serial = params
+            .serial_number
+            .as_ref()
+            .map(SerialNumber::to_bytes)
+            .unwrap_or_default();
+        let certificate = params.signed_by(request.public_key(), &self.issuer)?;
+        Ok(IssuedCertificate {
+            certificate: certificate.into(),
+            serial: hex::encode(serial),
+            not_before: now - BACKDATING,
+            not_after: now + AGENT_CERTIFICATE_LIFE,
+        })
+    }
+
+    /// Makes a certificate and key for a listener that is known by these names and addresses.
+    pub fn issue_server(&self, names: &[String]) -> Result<ServerIdentity, AuthorityError> {
+        let now = self.clock.now();
+        let common_name = names.first().map_or("dataguardian", String::as_str);
+        let mut params = parameters(common_name, now, SERVER_CERTIFICATE_LIFE)?;
+        params.subject_alt_names = names
+            .iter()
+            .map(|name| subject_name(name))
+            .collect::<Result<_, _>>()?;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(ServerIdentity {
+            chain: vec![certificate.into(), self.certificate.clone()],
+            key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            not_after: now + SERVER_CERTIFICATE_LIFE,
+        })
+    }
+}
+
+/// What every certificate of ours has in common.
+fn parameters(
+    common_name: &str,
+    now: DateTime<Utc>,
+    life: Duration,
+) -> Result<CertificateParams, AuthorityError> {
+    let mut serial = [0_u8; 16];
+    SystemRandom::new()
+        .fill(&mut serial)
+        .map_err(|_| AuthorityError::Random)?;
+    // A serial number is positive, and its first byte is not zero (RFC 5280, section 4.1.2.2).
+    serial[0] = (serial[0] & 0x7f) | 0x40;
+    let seconds = Duration::from_secs(u64::try_from(now.timestamp()).unwrap_or_default());
+    let begin = rcgen::date_time_ymd(1970, 1, 1) + seconds;
+    let mut params = CertificateParams::default();
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    params.not_before = begin - BACKDATING;
+    params.not_after = begin + life;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(
+        DnType::CommonName,
+        common_name.chars().take(64).collect::<String>(),
+    );
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+fn subject_name(name: &str) -> Result<SanType, AuthorityError> {
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return Ok(SanType::IpAddress(address));
+    }
+    let refused = || AuthorityError::Name(name.chars().take(64).collect());
+    DnsName::try_from(name.strip_prefix("*.").unwrap_or(name)).map_err(|_| refused())?;
+    name.to_owned()
+        .try_into()
+        .map(SanType::DnsName)
+        .map_err(|_| refused())
+}
+
+/// Textual encoding (RFC 7468).
+fn pem(label: &str, der: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut out = format!("-----BEGIN {label}-----\n");
+    for line in text.as_bytes().chunks(64) {
+        out.extend(line.iter().copied().map(char::from));
+        out.push('\n');
+    }
+    out.push_str(&format!("-----END {label}-----\n"));
+    out
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authority")
+            .field("pin", &self.pin())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! What the control plane is told before it starts: a TOML file, then the environment, then flags; the later wins.
+//!
+//! One struct per subsystem, each with its defaults in one place; a key that nobody knows is refused, not passed over.
+//! Everything is checked before a port opens. A setting never changes while the process lives.
+
+use std::path::{Path, PathBuf};
+
+use dataguardian_telemetry::logging::LogConfig;
+use dataguardian_telemetry::system_monitor::MonitorConfig;
+use serde::Deserialize;
+
+mod agents;
+mod api;
+mod data_dir;
+mod database;
+mod flags;
+mod limits;
+mod reconcilers;
+
+pub use agents::AgentsConfig;
+pub use api::ApiConfig;
+pub use data_dir::{DataDir, DataDirError};
+pub use database::DatabaseConfig;
+pub use flags::{Command, CommandLine, DevFlags, ServeFlags};
+pub use limits::ConnectionLimits;
+pub use reconcilers::ReconcilerConfig;
+
+/// Every setting of the control plane.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the control plane keeps what it writes; see [`DataDir::default_path`].
+    pub data_dir: Option<PathBuf>,
+    /// The listener for people, programs and enrolment.
+    pub api: ApiConfig,
+    /// The listener for agents.
+    pub agents: AgentsConfig,
+    /// The metadata database.
+    pub database: DatabaseConfig,
+    /// The loops.
+    pub reconcilers: ReconcilerConfig,
+    /// The system monitor.
+    pub monitor: MonitorConfig,
+    /// Log lines.
+    pub log: LogConfig,
+}
+
+/// The settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("the configuration file {0} can't be read")]
+    Unreadable(PathBuf, #[source] std::io::Error),
+    /// The file is not TOML, or has a key that does not exist, or a value of the wrong kind. The source names it.
+    #[error("the configuration file {0} is not right")]
+    Malformed(PathBuf, #[source] Box<toml::de::Error>),
+    /// A value that can't work.
+    #[error(transparent)]
+    Invalid(#[from] InvalidSetting),
+}
+
+/// A setting that can't work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {problem}")]
+pub struct InvalidSetting {
+    /// Its key in the file, such as `api.tls_key`.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl InvalidSetting {
+    pub(crate) fn new(key: &'static str, problem: impl Into<String>) -> Self {
+        Self {
+            key,
+            problem: problem.into(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file that the flags name, lays environment and flags over it, and checks the whole.
+    pub fn load(flags: &ServeFlags) -> Result<Self, ConfigError> {
+        let mut config = match &flags.config {
+            Some(path) => Self::read(path)?,
+            None => Self::default(),
+        };
+        flags.lay_over(&mut config)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks everything that can be checked without touching anything.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        self.api.validate()?;
+        self.agents.validate()?;
+        self.database.validate()?;
+        self.reconcilers.validate()?;
+        self.monitor
+            .validate()
+            .map_err(|error| InvalidSetting::new("monitor", error.to_string()))?;
+        self.log
+            .filter()
+            .map(drop)
+            .map_err(|error| InvalidSetting::new("log.filter", error.to_string()))
+    }
+
+    /// The data directory, as a path.
+    pub fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(DataDir::default_path)
+    }
+
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
+        toml::from_str(&text).map_err(|error| ConfigError::Malformed(path.to_owned(), Box::new(error)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

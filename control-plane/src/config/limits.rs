@@ -1,0 +1,85 @@
+//! How much one listener takes on.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::InvalidSetting;
+
+/// Limits of a listener. Beyond them a caller waits or is turned away; the server itself goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConnectionLimits {
+    /// Open connections.
+    pub max_connections: usize,
+    /// TLS handshakes at the same time.
+    pub max_handshakes: usize,
+    /// Milliseconds that a handshake may take.
+    pub handshake_timeout_ms: u64,
+    /// Calls at the same time on one connection.
+    pub max_streams: u32,
+    /// Milliseconds that a unary call may take. Streams have no such end.
+    pub request_timeout_ms: u64,
+    /// Milliseconds between HTTP/2 pings on a silent connection.
+    pub keepalive_interval_ms: u64,
+    /// Milliseconds that the answer to a ping may take before the connection is closed.
+    pub keepalive_timeout_ms: u64,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 4096,
+            max_handshakes: 64,
+            handshake_timeout_ms: 10_000,
+            max_streams: 128,
+            request_timeout_ms: 60_000,
+            keepalive_interval_ms: 20_000,
+            keepalive_timeout_ms: 10_000,
+        }
+    }
+}
+
+impl ConnectionLimits {
+    /// The time a handshake may take.
+    pub const fn handshake_timeout(&self) -> Duration {
+        Duration::from_millis(self.handshake_timeout_ms)
+    }
+
+    /// The time a unary call may take.
+    pub const fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+
+    /// The time between pings.
+    pub const fn keepalive_interval(&self) -> Duration {
+        Duration::from_millis(self.keepalive_interval_ms)
+    }
+
+    /// The time a ping may take.
+    pub const fn keepalive_timeout(&self) -> Duration {
+        Duration::from_millis(self.keepalive_timeout_ms)
+    }
+
+    pub(super) fn validate(&self, key: &'static str) -> Result<(), InvalidSetting> {
+        let numbers = [
+            ("max_connections", self.max_connections as u64),
+            ("max_handshakes", self.max_handshakes as u64),
+            ("handshake_timeout_ms", self.handshake_timeout_ms),
+            ("max_streams", u64::from(self.max_streams)),
+            ("request_timeout_ms", self.request_timeout_ms),
+            ("keepalive_interval_ms", self.keepalive_interval_ms),
+            ("keepalive_timeout_ms", self.keepalive_timeout_ms),
+        ];
+        match numbers
+            .into_iter()
+            .find(|&(_, value)| value == 0 || value > 86_400_000)
+        {
+            Some((name, value)) => Err(InvalidSetting::new(
+                key,
+                format!("{name} is {value}: it must be 1 to 86400000"),
+            )),
+            None => Ok(()),
+        }
+    }
+}
