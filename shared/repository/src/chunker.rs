@@ -56,7 +56,8 @@ impl Profile {
 }
 
 /// Cuts one stream. The cuts depend on the stream's bytes alone, not on how they are split into pushes.
-#[derive(Debug)]
+/// A clone goes on from the same place.
+#[derive(Debug, Clone)]
 pub struct Chunker {
     cutter: Cutter,
     /// The beginning of a chunk that did not end in the bytes of earlier pushes.
@@ -99,7 +100,7 @@ impl Chunker {
 }
 
 /// Finds cuts. Remembers where in a chunk it is, so that no byte is looked at twice.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Cutter {
     Fixed {
         len: usize,

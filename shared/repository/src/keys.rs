@@ -70,6 +70,11 @@ impl InstallationKey {
         &self.0
     }
 
+    /// Names the key and says nothing about it.
+    pub fn key_id(&self) -> KeyId {
+        key_id(&self.0)
+    }
+
     /// The keys of one datasource. The same for the same datasource, always.
     pub fn derive(&self, datasource: DatasourceId) -> DatasourceKeys {
         let derive = |info: &[u8]| hkdf::derive(self.0.as_ref(), datasource.as_bytes(), info);
@@ -181,10 +186,8 @@ pub(crate) struct Generation {
 
 impl Generation {
     fn new(data: Key, id: Key) -> Self {
-        let mut key_id = [0; KeyId::LEN];
-        hkdf::derive_into(data.as_ref(), b"", b"key id", &mut key_id);
         Self {
-            key_id: KeyId::from_bytes(key_id),
+            key_id: key_id(&data),
             data,
             id,
         }
@@ -236,6 +239,12 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(bytes)
+}
+
+fn key_id(key: &Key) -> KeyId {
+    let mut id = [0; KeyId::LEN];
+    hkdf::derive_into(key.as_ref(), b"", b"key id", &mut id);
+    KeyId::from_bytes(id)
 }
 
 fn key_from(bytes: &[u8]) -> Result<Key, InvalidKey> {

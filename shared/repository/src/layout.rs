@@ -6,7 +6,10 @@ use std::str::FromStr;
 use dataguardian_core::ids::{BackupId, DatasourceId};
 use uuid::Uuid;
 
+use crate::format::MAX_PACK_LEN;
 use crate::id::{ListId, PackId};
+use crate::list::MAX_LIST_LEN;
+use crate::manifest::MAX_MANIFEST_LEN;
 
 /// The name of an object in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +24,28 @@ pub enum ObjectKey {
     Manifest(DatasourceId, BackupId),
     /// `probe-<uuid>`: written and removed when a storage is tested.
     Probe(Uuid),
+}
+
+impl ObjectKey {
+    /// The largest that an object of this kind can be, in bytes: nothing larger is read.
+    pub const fn max_len(&self) -> u64 {
+        match self {
+            Self::Repository | Self::Probe(_) => 1 << 20,
+            Self::Pack(..) => MAX_PACK_LEN,
+            Self::List(..) => MAX_LIST_LEN as u64,
+            Self::Manifest(..) => MAX_MANIFEST_LEN,
+        }
+    }
+
+    /// The object for people: `pack <id> (<path>)`.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Repository | Self::Probe(_) => self.to_string(),
+            Self::Pack(_, id) => format!("pack {id} ({self})"),
+            Self::List(_, id) => format!("list {id} ({self})"),
+            Self::Manifest(_, id) => format!("manifest of backup {id} ({self})"),
+        }
+    }
 }
 
 /// A path at which this format has nothing.

@@ -14,6 +14,7 @@ mod decode;
 mod encode;
 
 pub use decode::{ListError, decode};
+pub(crate) use decode::{MAX_LIST_LEN, in_bounds};
 
 /// Where a chunk of a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use crate::hkdf;
 use crate::keys::Protection;
 
 /// A random 64-bit number for each byte value.
+#[derive(Clone)]
 pub(super) struct GearTable([u64; 256]);
 
 impl GearTable {

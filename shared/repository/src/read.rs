@@ -1,0 +1,134 @@
+//! Reading backups back: from the manifest alone, through its lists to its packs.
+//!
+//! What must never happen: bytes are handed out that were not checked, or a stream ends without error that was not whole.
+//! Each object is checked against its name, each frame against its tag, its length and its chunk's id, each stream against its
+//! digest and length. Every error names the object that is damaged. Memory is bounded whatever the backup's size: two lists and
+//! [`REQUESTS_IN_FLIGHT`] requests for at most [`REQUEST_LEN`] stored bytes each, and what becomes of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dataguardian_core::ids::{BackupId, DatasourceId};
+use futures::stream::BoxStream;
+
+use crate::keys::Protection;
+use crate::layout::ObjectKey;
+use crate::manifest::{Manifest, Payload, PayloadError, Stream, VerifiedSignature, VerifyingKey};
+use crate::seal::KeyError;
+use crate::storage::Storage;
+
+mod error;
+mod execute;
+mod fetch;
+mod plan;
+mod stream;
+
+pub use error::{Damage, ReadError};
+pub use execute::Executor;
+
+/// The most stored bytes that one request asks for, unless a single frame has more.
+pub const REQUEST_LEN: u64 = 4 << 20;
+/// How many requests of a stream are under way or waiting to be handed out.
+pub const REQUESTS_IN_FLIGHT: usize = 3;
+
+/// A backup that is open for reading. Cheap to clone.
+#[derive(Clone)]
+pub struct BackupReader {
+    shared: Arc<fetch::Shared>,
+    payload: Arc<Payload>,
+    signatures: Vec<VerifiedSignature>,
+}
+
+impl BackupReader {
+    /// Reads and checks a backup's manifest. CPU work goes to tokio's blocking threads; see [`Self::with_executor`].
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] if the manifest is missing, changed, or signed by none of `trusted`; [`ReadError::Key`] if
+    /// `protection` does not open it.
+    pub async fn open(
+        storage: Storage,
+        datasource: DatasourceId,
+        backup: BackupId,
+        protection: Protection,
+        trusted: &[VerifyingKey],
+    ) -> Result<Self, ReadError> {
+        let object = ObjectKey::Manifest(datasource, backup);
+        let damaged = |damage: Damage| ReadError::Damaged { object, damage };
+        let stored = storage.get(&object).await?;
+        let manifest = Manifest::decode(&stored).map_err(|error| damaged(error.into()))?;
+        let signatures = manifest.verify(trusted).map_err(|error| damaged(error.into()))?;
+        let payload = Payload::decode(manifest.payload(), &protection).map_err(|error| match error {
+            PayloadError::Key(error) => ReadError::Key { object, error },
+            error => damaged(error.into()),
+        })?;
+        if (payload.outline.datasource, payload.outline.backup) != (datasource, backup) {
+            return Err(damaged(Damage::OtherBackup));
+        }
+        Ok(Self {
+            shared: Arc::new(fetch::Shared::new(storage, protection, &payload.outline)),
+            payload: Arc::new(payload),
+            signatures,
+        })
+    }
+
+    /// Has the CPU work done elsewhere. Streams that are being read go on as they are.
+    #[must_use]
+    pub fn with_executor(mut self, executor: Executor) -> Self {
+        self.shared = Arc::new(self.shared.with_executor(executor));
+        self
+    }
+
+    /// What the manifest says.
+    pub fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    /// Who vouches for it.
+    pub fn signatures(&self) -> &[VerifiedSignature] {
+        &self.signatures
+    }
+
+    /// The backup's streams, in the order in which a restore needs them.
+    pub fn streams(&self) -> &[Stream] {
+        &self.payload.contents.streams
+    }
+
+    /// The contents of stream number `index`, in pieces of one chunk each. The first error ends the stream; one that ends
+    /// without error was whole.
+    pub fn read_stream(
+        &self,
+        index: usize,
+    ) -> Result<BoxStream<'static, Result<Bytes, ReadError>>, ReadError> {
+        if index >= self.streams().len() {
+            return Err(ReadError::NoSuchStream {
+                index,
+                streams: self.streams().len(),
+            });
+        }
+        Ok(stream::read(
+            Arc::clone(&self.shared),
+            Arc::clone(&self.payload),
+            index,
+        ))
+    }
+}
+
+impl fmt::Debug for BackupReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackupReader")
+            .field("storage", &self.shared.storage)
+            .field("backup", &self.payload.outline.backup)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ReadError {
+    /// The same trouble with a key, told of the object that it was met in.
+    fn key(object: ObjectKey, error: KeyError) -> Self {
+        Self::Key { object, error }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! What may be the matter with a storage, told apart by the causes that the system names and never by a text.
+
+use std::error::Error;
+use std::io;
+
+use dataguardian_core::failure::FailureKind;
+
+use super::Storage;
+
+/// What kind of trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StorageErrorKind {
+    /// It does not answer.
+    Unreachable,
+    /// It refuses.
+    Denied,
+    /// It has no room (ENOSPC, EDQUOT).
+    Full,
+    /// No such object.
+    NotFound,
+    /// Something else is stored under that name.
+    Conflict,
+    /// It takes nothing new.
+    ReadOnly,
+    /// The object is shorter or longer than it can be.
+    WrongSize,
+    /// It answers nonsense or breaks off.
+    Other,
+}
+
+/// A storage could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("storage {storage}: can't {action} {object}: {source}")]
+pub struct StorageError {
+    /// What kind of trouble.
+    pub kind: StorageErrorKind,
+    /// What was asked: `write`, `read`.
+    pub action: &'static str,
+    /// The path of the object concerned, within the repository.
+    pub object: String,
+    /// Which storage.
+    pub storage: String,
+    /// What the storage said.
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl StorageError {
+    pub(super) fn from_store(
+        action: &'static str,
+        object: String,
+        storage: &Storage,
+        source: object_store::Error,
+    ) -> Self {
+        Self {
+            kind: kind_of_store(&source),
+            action,
+            object,
+            storage: storage.to_string(),
+            source: source.into(),
+        }
+    }
+
+    pub(super) fn from_io(action: &'static str, object: String, storage: String, source: io::Error) -> Self {
+        Self {
+            kind: kind_of_io(&source),
+            action,
+            object,
+            storage,
+            source: source.into(),
+        }
+    }
+
+    /// How an execution that ends with this error failed.
+    pub fn failure_kind(&self) -> FailureKind {
+        match self.kind {
+            StorageErrorKind::Unreachable => FailureKind::StorageUnreachable,
+            StorageErrorKind::Denied | StorageErrorKind::ReadOnly => FailureKind::StorageDenied,
+            StorageErrorKind::Full => FailureKind::StorageFull,
+            StorageErrorKind::NotFound | StorageErrorKind::Conflict | StorageErrorKind::WrongSize => {
+                FailureKind::RepositoryDamaged
+            }
+            StorageErrorKind::Other => FailureKind::StorageError,
+        }
+    }
+
+    /// Whether the file system may have refused a hard link because it has none: vfat says EPERM, others EOPNOTSUPP.
+    pub(super) fn may_lack_hard_links(&self) -> bool {
+        io_cause(self.source.as_ref())
+            .and_then(io::Error::raw_os_error)
+            .map(nix::errno::Errno::from_raw)
+            .is_some_and(|errno| {
+                use nix::errno::Errno;
+                matches!(
+                    errno,
+                    Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EMLINK
+                )
+            })
+    }
+}
+
+fn kind_of_store(error: &object_store::Error) -> StorageErrorKind {
+    match error {
+        object_store::Error::NotFound { .. } => StorageErrorKind::NotFound,
+        object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => {
+            StorageErrorKind::Conflict
+        }
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+            StorageErrorKind::Denied
+        }
+        other => io_cause(other).map_or(StorageErrorKind::Other, kind_of_io),
+    }
+}
+
+/// The innermost error of the operating system in the chain of causes.
+fn io_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+    let mut cause = None;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        next = error.source();
+        if let Some(io_error) = error.downcast_ref::<io::Error>() {
+            cause = Some(io_error);
+            // An I/O error around another one gives that one's cause for its own.
+            next = io_error
+                .get_ref()
+                .map(|inner| inner as &(dyn Error + 'static))
+                .or(next);
+        }
+    }
+    cause
+}
+
+fn kind_of_io(error: &io::Error) -> StorageErrorKind {
+    use io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => StorageErrorKind::NotFound,
+        ErrorKind::PermissionDenied => StorageErrorKind::Denied,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StorageErrorKind::Full,
+        ErrorKind::ReadOnlyFilesystem => StorageErrorKind::ReadOnly,
+        ErrorKind::AlreadyExists => StorageErrorKind::Conflict,
+        ErrorKind::TimedOut
+        | ErrorKind::ConnectionRefused
+        | ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::NotConnected
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable
+        | ErrorKind::NetworkDown
+        | ErrorKind::StaleNetworkFileHandle => StorageErrorKind::Unreachable,
+        _ => StorageErrorKind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn causes_are_told_apart_by_what_the_system_says() {
+        let kind = |errno: Errno| {
+            // As the local store wraps them.
+            let source = Box::new(io::Error::other(io::Error::from_raw_os_error(errno as i32)));
+            kind_of_store(&object_store::Error::Generic {
+                store: "test",
+                source,
+            })
+        };
+        assert_eq!(kind(Errno::ENOSPC), StorageErrorKind::Full);
+        assert_eq!(kind(Errno::EDQUOT), StorageErrorKind::Full);
+        assert_eq!(kind(Errno::EACCES), StorageErrorKind::Denied);
+        assert_eq!(kind(Errno::EROFS), StorageErrorKind::ReadOnly);
+        assert_eq!(kind(Errno::ESTALE), StorageErrorKind::Unreachable);
+        assert_eq!(kind(Errno::ENOTCONN), StorageErrorKind::Unreachable);
+        assert_eq!(kind(Errno::EIO), StorageErrorKind::Other);
+    }
+}
