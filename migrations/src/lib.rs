@@ -1,1 +1,29 @@
-//! Schema migrations of the metadata database, for SQLite and PostgreSQL.
+//! Schema migrations of the metadata database, for SQLite and PostgreSQL. The rules for a new one are in the README.
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
+
+mod columns;
+mod m20261124_000001_installation;
+mod m20261124_000002_access;
+mod m20261124_000003_agents;
+mod m20261124_000004_catalogue;
+mod m20261124_000005_executions;
+mod m20261124_000006_backups;
+
+/// All migrations, the oldest first.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261124_000001_installation::Migration),
+            Box::new(m20261124_000002_access::Migration),
+            Box::new(m20261124_000003_agents::Migration),
+            Box::new(m20261124_000004_catalogue::Migration),
+            Box::new(m20261124_000005_executions::Migration),
+            Box::new(m20261124_000006_backups::Migration),
+        ]
+    }
+}
