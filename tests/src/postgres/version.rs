@@ -44,6 +44,19 @@ impl Version {
     pub fn bin_dir(self) -> Result<PathBuf> {
         Ok(cache::part(&self.part())?.join("bin"))
     }
+
+    /// The folder of its data files, such as extensions.
+    ///
+    /// # Errors
+    /// Says what to install if it is not there.
+    pub fn share_dir(self) -> Result<PathBuf> {
+        let below = match self {
+            Self::V15 => "../../../share/postgresql/15",
+            Self::V16 => "share/postgresql",
+            Self::V18 => "share",
+        };
+        Ok(cache::part(&self.part())?.join(below))
+    }
 }
 
 impl fmt::Display for Version {

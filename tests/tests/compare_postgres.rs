@@ -1,0 +1,322 @@
+//! The comparison finds every kind of difference, and none where `pg_dump | psql` copied a database.
+
+use std::process::{Command, Stdio};
+
+use dataguardian_tests::{
+    compare::{Aspect, Comparison, Database, Report},
+    postgres::{Postgres, Version},
+    sample::Awkward,
+};
+
+/// `pg_dump | psql`, with nothing between.
+fn copy(from: &Postgres, database: &str, to: &Postgres, into: &str, options: &[&str]) {
+    let mut dump = from
+        .command("pg_dump", database)
+        .args(options)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut load = to.command("psql", into);
+    load.args(["-X", "-q", "-o", "/dev/null", "-v", "ON_ERROR_STOP=1"]);
+    let load = load
+        .stdin(dump.stdout.take().unwrap())
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert!(dump.wait().unwrap().success());
+    assert!(load.status.success(), "{}", String::from_utf8_lossy(&load.stderr));
+}
+
+fn copy_roles(from: &Postgres, to: &Postgres) {
+    let roles = from
+        .command("pg_dumpall", "postgres")
+        .args(["--globals-only", "--no-role-passwords"])
+        .output()
+        .unwrap();
+    assert!(roles.status.success());
+    let text = String::from_utf8(roles.stdout)
+        .unwrap()
+        .replace("CREATE ROLE postgres;", "");
+    to.psql("postgres", &text).unwrap();
+}
+
+async fn compare(left: Database, right: Database) -> Report {
+    Comparison::new(left, right)
+        .without(Aspect::Database)
+        .run()
+        .await
+        .unwrap()
+}
+
+/// In one server, under another name.
+async fn a_plain_copy_is_equal(version: Version) {
+    let server = Postgres::start(version).unwrap();
+    Awkward::FULL.load(&server, "sample").unwrap();
+    server.create_database("copy").unwrap();
+    copy(&server, "sample", &server, "copy", &[]);
+    let report = compare(Database::of(&server, "sample"), Database::of(&server, "copy")).await;
+    report.equal().unwrap();
+    let [summary, _] = report.summaries();
+    assert!(summary.tables > 330 && summary.rows > 9_000, "{summary}");
+    assert!(summary.sequences > 15 && summary.large_objects == 10, "{summary}");
+    // A trigger of the sample that fired while the copy was loaded would have left a row here.
+    assert_eq!(
+        server.psql("copy", "SELECT count(*) FROM awkward.fired").unwrap(),
+        "0"
+    );
+}
+
+#[tokio::test]
+async fn a_plain_copy_is_equal_on_15() {
+    a_plain_copy_is_equal(Version::V15).await;
+}
+
+#[tokio::test]
+async fn a_plain_copy_is_equal_on_16() {
+    a_plain_copy_is_equal(Version::V16).await;
+}
+
+#[tokio::test]
+async fn a_plain_copy_is_equal_on_18() {
+    a_plain_copy_is_equal(Version::V18).await;
+}
+
+/// With everything that belongs to the database itself, as `--create` brings it.
+#[tokio::test]
+async fn a_copy_in_another_server_is_equal_in_every_aspect() {
+    for version in Version::ALL {
+        let (server, other) = (
+            Postgres::start(version).unwrap(),
+            Postgres::start(version).unwrap(),
+        );
+        Awkward::default().load(&server, "sample").unwrap();
+        copy_roles(&server, &other);
+        copy(&server, "sample", &other, "postgres", &["--create"]);
+        let comparison = Comparison::new(Database::of(&server, "sample"), Database::of(&other, "sample"));
+        comparison.run().await.unwrap().equal().unwrap();
+    }
+}
+
+/// What is changed in a copy, and what the comparison must say about it.
+const CHANGES: [(&str, &str); 33] = [
+    (
+        "UPDATE shop.item SET name = 'one!' WHERE id = 1",
+        "rows of table shop.item",
+    ),
+    ("DELETE FROM shop.item WHERE id = 2", "rows of table shop.item"),
+    (
+        "INSERT INTO shop.item VALUES (4, NULL)",
+        "rows of table shop.item",
+    ),
+    (
+        "UPDATE shop.item SET name = '' WHERE name IS NULL",
+        "rows of table shop.item",
+    ),
+    ("INSERT INTO shop.twins VALUES (1)", "rows of table shop.twins"),
+    (
+        "INSERT INTO shop.twins VALUES (1); DELETE FROM shop.twins WHERE ctid = (SELECT min(ctid) FROM shop.twins WHERE n = 2)",
+        "rows of table shop.twins",
+    ),
+    (
+        "INSERT INTO shop.no_columns DEFAULT VALUES",
+        "rows of table shop.no_columns",
+    ),
+    (
+        "UPDATE shop.bytes SET b = set_byte(b, 1999999, 1)",
+        "rows of table shop.bytes",
+    ),
+    ("TRUNCATE shop.part_1", "rows of table shop.part_1"),
+    ("UPDATE shop.secret SET n = 2", "rows of table shop.secret"),
+    ("DROP TABLE shop.twins", "schema twins; Type: TABLE"),
+    ("CREATE TABLE shop.added ()", "schema added; Type: TABLE"),
+    (
+        "ALTER TABLE shop.item ADD COLUMN c int",
+        "schema item; Type: TABLE",
+    ),
+    ("DROP TRIGGER t ON shop.item", "schema item t; Type: TRIGGER"),
+    (
+        "ALTER TABLE shop.item DISABLE TRIGGER t",
+        "schema item t; Type: TRIGGER",
+    ),
+    (
+        "ALTER TABLE shop.item ENABLE ALWAYS TRIGGER t",
+        "schema item t; Type: TRIGGER",
+    ),
+    ("DROP INDEX shop.item_name", "schema item_name; Type: INDEX"),
+    (
+        "COMMENT ON TABLE shop.item IS NULL",
+        "schema TABLE item; Type: COMMENT",
+    ),
+    (
+        "GRANT SELECT ON shop.item TO PUBLIC",
+        "schema TABLE item; Type: ACL",
+    ),
+    (
+        "ALTER TABLE shop.item OWNER TO somebody",
+        "schema item; Type: TABLE; Schema: shop; Owner: somebody",
+    ),
+    (
+        "ALTER TABLE shop.item ALTER name SET DEFAULT 'x'",
+        "schema item; Type: TABLE",
+    ),
+    (
+        "CREATE OR REPLACE FUNCTION shop.noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN  RETURN NEW; END'",
+        "schema noted(); Type: FUNCTION",
+    ),
+    (
+        "SELECT nextval('shop.number')",
+        "sequence shop.number: left: last value 41, called; right: last value 42, called",
+    ),
+    (
+        "SELECT setval('shop.number', 41, false)",
+        "right: last value 41, not called",
+    ),
+    ("SELECT lo_put(7, 2999999, '\\x01')", "large object 7"),
+    ("SELECT lo_unlink(7)", "large object 7: only on the left"),
+    ("COMMENT ON LARGE OBJECT 7 IS 'other'", "large object 7"),
+    ("GRANT SELECT ON LARGE OBJECT 7 TO PUBLIC", "large object 7"),
+    ("ALTER LARGE OBJECT 7 OWNER TO somebody", "large object 7"),
+    (
+        "REFRESH MATERIALIZED VIEW shop.counted WITH NO DATA",
+        "materialised view shop.counted",
+    ),
+    (
+        "INSERT INTO shop.twins VALUES (9); REFRESH MATERIALIZED VIEW shop.counted",
+        "materialised view shop.counted",
+    ),
+    (
+        "ALTER DATABASE changed SET work_mem = '7MB'",
+        "database setting of everybody: work_mem: only on the right: 7MB",
+    ),
+    (
+        "COMMENT ON DATABASE changed IS 'hello'",
+        "database comment: left: none; right: hello",
+    ),
+];
+
+const SHOP: &str = "
+    CREATE SCHEMA shop;
+    SET search_path = shop;
+    CREATE TABLE item (id int, name text);
+    INSERT INTO item VALUES (1, 'one'), (2, 'two'), (3, NULL);
+    CREATE INDEX item_name ON item (name);
+    COMMENT ON TABLE item IS 'things';
+    CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER t BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION noted();
+    CREATE TABLE twins (n int);
+    INSERT INTO twins VALUES (1), (1), (2), (2);
+    CREATE TABLE no_columns ();
+    INSERT INTO no_columns DEFAULT VALUES;
+    CREATE TABLE bytes (b bytea);
+    INSERT INTO bytes VALUES (decode(repeat('00', 2000000), 'hex'));
+    CREATE TABLE whole (n int) PARTITION BY LIST (n);
+    CREATE TABLE part_1 PARTITION OF whole FOR VALUES IN (1);
+    INSERT INTO whole VALUES (1);
+    CREATE TABLE secret (n int);
+    INSERT INTO secret VALUES (1);
+    ALTER TABLE secret ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+    CREATE SEQUENCE number;
+    SELECT setval('number', 41);
+    SELECT lo_from_bytea(7, decode(repeat('00', 3000000), 'hex'));
+    COMMENT ON LARGE OBJECT 7 IS 'seven';
+    CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM twins;
+";
+
+#[tokio::test]
+async fn every_change_is_found() {
+    let server = Postgres::start(Version::V15).unwrap();
+    server.psql("postgres", "CREATE ROLE somebody").unwrap();
+    server.create_database("shop").unwrap();
+    server.psql("shop", SHOP).unwrap();
+    for (change, finding) in CHANGES {
+        server
+            .psql("postgres", "CREATE DATABASE changed TEMPLATE shop")
+            .unwrap();
+        let comparison =
+            || Comparison::new(Database::of(&server, "shop"), Database::of(&server, "changed")).run();
+        comparison().await.unwrap().equal().unwrap();
+        server.psql("changed", change).unwrap();
+        let report = comparison().await.unwrap();
+        assert!(!report.is_equal(), "not found: {change}");
+        let text = report.to_string();
+        assert!(text.contains(finding), "after {change}\n{text}");
+        assert!(report.differences().len() <= 4, "after {change}\n{text}");
+        server.drop_database("changed").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn rows_that_differ_are_shown() {
+    let server = Postgres::start(Version::V15).unwrap();
+    for (name, third) in [("a", "two"), ("b", "zwei")] {
+        server.create_database(name).unwrap();
+        server
+            .psql(
+                name,
+                &format!("CREATE TABLE t (n int, w text); INSERT INTO t VALUES (1, 'one'), (2, '{third}')"),
+            )
+            .unwrap();
+    }
+    let text = compare(Database::of(&server, "a"), Database::of(&server, "b"))
+        .await
+        .to_string();
+    assert!(
+        text.contains("only on the left: 2\\ttwo") && text.contains("only on the right: 2\\tzwei"),
+        "{text}"
+    );
+    assert!(!text.contains("one"), "{text}");
+}
+
+/// 15 against 18: what a restore into a newer server is measured by.
+#[tokio::test]
+async fn rows_compare_across_versions() {
+    let (old, new) = (
+        Postgres::start(Version::V15).unwrap(),
+        Postgres::start(Version::V18).unwrap(),
+    );
+    old.create_database("shop").unwrap();
+    old.psql("shop", SHOP).unwrap();
+    new.create_database("shop").unwrap();
+    let dump = Command::new(new.bin_dir().join("pg_dump"))
+        .args(["--no-owner", "-d", &old.connection().url("shop")])
+        .output()
+        .unwrap();
+    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+    new.psql("shop", &String::from_utf8(dump.stdout).unwrap())
+        .unwrap();
+    compare(Database::of(&old, "shop"), Database::of(&new, "shop"))
+        .await
+        .equal()
+        .unwrap();
+}
+
+#[test]
+fn the_program_tells_by_its_status() {
+    let server = Postgres::start(Version::V15).unwrap();
+    for name in ["a", "b"] {
+        server.create_database(name).unwrap();
+        server
+            .psql(name, "CREATE TABLE t AS SELECT generate_series(1, 1000) AS n")
+            .unwrap();
+    }
+    let run = |other: &str| {
+        let program = env!("CARGO_BIN_EXE_compare-databases");
+        let urls = [server.connection().url("a"), server.connection().url(other)];
+        let output = Command::new(program).args(urls).output().unwrap();
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (status, text) = run("b");
+    assert_eq!(status, 0, "{text}");
+    assert!(
+        text.contains("databases equal: 1 tables, 1000 rows compared"),
+        "{text}"
+    );
+    server.psql("b", "UPDATE t SET n = 0 WHERE n = 500").unwrap();
+    let (status, text) = run("b");
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("only on the right: 0"), "{text}");
+    assert_eq!(run("absent").0, 2);
+}
