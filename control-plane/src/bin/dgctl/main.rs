@@ -1,1 +1,45 @@
-fn main() {}
+//! `dgctl`, the command line of DataGuardian's control plane.
+//!
+//! It speaks the public API through the generated client and nothing else: whatever it does, any program can do.
+//! Answers go to standard output, progress and errors to standard error. Exit status: 0 done, 1 failed (an execution
+//! that was waited for and did not complete included), 2 wrong usage. People script against words and output: words stay,
+//! fields are only added.
+
+mod ask;
+mod cli;
+mod commands;
+mod connect;
+mod error;
+mod output;
+mod paging;
+mod patience;
+mod profile;
+mod progress;
+mod values;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::Cli;
+use crate::commands::Context;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    // A second installation is refused, and changes nothing.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let cli = Cli::parse();
+    let context = Context::new(&cli);
+    let outcome = tokio::select! {
+        outcome = commands::run(cli.command, &context) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(error::Error::Interrupted),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.report();
+            error.exit_code()
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! `dgctl backup`.
+
+use clap::{Args, Subcommand};
+use dataguardian_proto::v1;
+
+use super::{Context, required};
+use crate::error::{Error, Result};
+use crate::output::findings;
+use crate::output::table::{Field, Look, Tone, details, list};
+use crate::output::text::{self, bytes, count};
+use crate::paging::Limit;
+use crate::values::{checked_by_word, engine_word};
+
+/// `dgctl backup …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List backups, newest first
+    List(List),
+    /// Show a backup
+    Get(Get),
+    /// Show what is in a backup, stream by stream
+    Contents(Contents),
+}
+
+/// `dgctl backup list`
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only those of this datasource; name or id
+    #[arg(long, value_name = "DATASOURCE")]
+    datasource: Option<String>,
+    /// Only those of this job; name or id
+    #[arg(long, value_name = "JOB")]
+    job: Option<String>,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// `dgctl backup get`
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// An id; or `latest`, with --datasource
+    backup: String,
+    /// Whose latest backup; name or id
+    #[arg(long, value_name = "DATASOURCE", required_if_eq("backup", "latest"))]
+    datasource: Option<String>,
+}
+
+/// `dgctl backup contents`
+#[derive(Debug, Args)]
+pub(crate) struct Contents {
+    #[command(flatten)]
+    backup: Get,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+impl Command {
+    pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        match self {
+            Self::List(list) => list.run(context).await,
+            Self::Get(get) => {
+                let reply = get.fetch(context).await?;
+                let backup = required(reply.backup.clone(), "backup")?;
+                context.output.show(&reply, |_, look| describe(&backup, look))
+            }
+            Self::Contents(contents) => contents.run(context).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, context: &Context) -> Result<()> {
+        let backups = context.api().await?.backups();
+        let datasource = self.datasource.unwrap_or_default();
+        let job = self.job.unwrap_or_default();
+        let reply: v1::ListBackupsResponse = self
+            .limit
+            .collect(|page_size, page_token| {
+                let mut backups = backups.clone();
+                let request = v1::ListBackupsRequest {
+                    page_size,
+                    page_token,
+                    datasource: datasource.clone(),
+                    job: job.clone(),
+                };
+                async move { backups.list_backups(request).await }
+            })
+            .await?;
+        context
+            .output
+            .show(&reply, |reply, look| table(&reply.backups, look))
+    }
+}
+
+impl Get {
+    async fn fetch(self, context: &Context) -> Result<v1::GetBackupResponse> {
+        let request = v1::GetBackupRequest {
+            backup: self.backup,
+            datasource: self.datasource.unwrap_or_default(),
+        };
+        Ok(context
+            .api()
+            .await?
+            .backups()
+            .get_backup(request)
+            .await?
+            .into_inner())
+    }
+}
+
+impl Contents {
+    async fn run(self, context: &Context) -> Result<()> {
+        let backup_id = match self.backup.backup.as_str() {
+            "latest" => required(self.backup.fetch(context).await?.backup, "backup")?.id,
+            _ if self.backup.datasource.is_some() => {
+                return Err(Error::usage("--datasource goes with `latest`"));
+            }
+            id => id.to_owned(),
+        };
+        let backups = context.api().await?.backups();
+        let reply: v1::ListBackupStreamsResponse = self
+            .limit
+            .collect(|page_size, page_token| {
+                let mut backups = backups.clone();
+                let request = v1::ListBackupStreamsRequest {
+                    backup_id: backup_id.clone(),
+                    page_size,
+                    page_token,
+                };
+                async move { backups.list_backup_streams(request).await }
+            })
+            .await?;
+        context
+            .output
+            .show(&reply, |reply, look| contents(&reply.streams, look))?;
+        if !reply.next_page_token.is_empty() {
+            context.output.note("There are more; --limit 0 shows all.");
+        }
+        Ok(())
+    }
+}
+
+fn table(backups: &[v1::Backup], look: Look) -> String {
+    let row = |backup: &v1::Backup| {
+        [
+            Field::text(&backup.id),
+            Field::text(&backup.datasource),
+            Field::text(&text::time(backup.completed_at.as_ref())),
+            Field::number(bytes(backup.raw_bytes)),
+            Field::number(bytes(backup.stored_bytes)),
+            Field::number(count(backup.rows)),
+            copies(backup),
+        ]
+    };
+    let titles = ["id", "datasource", "completed", "raw", "stored", "rows", "copies"];
+    list(look, titles, backups.iter().map(row).collect(), "No backups.")
+}
+
+/// `1/2`: how many of its copies are whole.
+fn copies(backup: &v1::Backup) -> Field {
+    let whole = backup.copies.iter().filter(|copy| copy.complete).count();
+    let tone = if whole == backup.copies.len() {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
+    Field::text(&format!("{whole}/{}", backup.copies.len())).toned(tone)
+}
+
+fn describe(backup: &v1::Backup, look: Look) -> String {
+    let took = text::between(backup.started_at.as_ref(), backup.completed_at.as_ref());
+    let copy = |copy: &v1::BackupCopy| match copy.complete {
+        true => format!(
+            "{} (checked by the {})",
+            copy.storage,
+            checked_by_word(copy.checked_by())
+        ),
+        false => format!("{} (not complete)", copy.storage),
+    };
+    let copies: Vec<String> = backup.copies.iter().map(copy).collect();
+    let summary = details(
+        look,
+        vec![
+            ("Backup", Field::text(&backup.id)),
+            ("Job", Field::text(&backup.job)),
+            ("Datasource", Field::text(&backup.datasource)),
+            ("Execution", Field::text(&backup.execution_id)),
+            (
+                "Server",
+                Field::text(&format!(
+                    "{} {}",
+                    engine_word(backup.engine()),
+                    backup.server_version
+                )),
+            ),
+            ("Databases", Field::text(&backup.databases.join(", "))),
+            (
+                "Completed",
+                Field::text(&text::time_and_distance(backup.completed_at.as_ref())),
+            ),
+            ("Took", Field::text(&took.map(text::length).unwrap_or_default())),
+            ("Raw", Field::text(&bytes(backup.raw_bytes))),
+            ("Stored", Field::text(&stored(backup))),
+            ("Tables", Field::text(&count(backup.tables.into()))),
+            ("Rows", Field::text(&count(backup.rows))),
+            ("Packs", Field::text(&count(backup.packs.into()))),
+            ("Encrypted", Field::yes_or_no(backup.encrypted)),
+            ("Copies", Field::text(&copies.join(", "))),
+        ],
+    );
+    summary + &findings::warnings(&backup.warnings)
+}
+
+/// `3.0 MiB (25 % of raw)`.
+fn stored(backup: &v1::Backup) -> String {
+    match (u128::from(backup.stored_bytes) * 100).checked_div(backup.raw_bytes.into()) {
+        Some(percent) => format!("{} ({percent} % of raw)", bytes(backup.stored_bytes)),
+        None => bytes(backup.stored_bytes),
+    }
+}
+
+fn contents(streams: &[v1::BackupStream], look: Look) -> String {
+    let row = |stream: &v1::BackupStream| {
+        let name = match stream.schema.as_str() {
+            "" => stream.name.clone(),
+            schema => format!("{schema}.{}", stream.name),
+        };
+        [
+            Field::text(&stream.role),
+            Field::text(&stream.database),
+            Field::text(&name),
+            Field::number(bytes(stream.bytes)),
+            Field::number(stream.rows.map_or_else(|| text::NONE.to_owned(), count)),
+        ]
+    };
+    let rows = streams.iter().map(row).collect();
+    list(
+        look,
+        ["role", "database", "name", "bytes", "rows"],
+        rows,
+        "Nothing is in it.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backup() -> v1::Backup {
+        let copy = |storage: &str, complete| v1::BackupCopy {
+            storage: storage.into(),
+            complete,
+            checked_by: v1::CheckedBy::Agent.into(),
+            completed_at: None,
+        };
+        v1::Backup {
+            id: "0192f3a4".into(),
+            datasource: "main".into(),
+            engine: v1::Engine::Postgres.into(),
+            server_version: "15.8".into(),
+            databases: vec!["shop".into()],
+            raw_bytes: 12 << 20,
+            stored_bytes: 3 << 20,
+            rows: 1_234_567,
+            tables: 42,
+            encrypted: true,
+            copies: vec![copy("vault", true), copy("spare", false)],
+            packs: 1,
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_backup_is_shown_with_its_copies() {
+        insta::assert_snapshot!(table(&[backup()], Look::PLAIN) + "\n" + &describe(&backup(), Look::PLAIN));
+    }
+
+    #[test]
+    fn contents_are_listed_in_their_order() {
+        let stream = |role: &str, database: &str, schema: &str, name: &str, rows| v1::BackupStream {
+            role: role.into(),
+            database: database.into(),
+            schema: schema.into(),
+            name: name.into(),
+            bytes: 2048,
+            rows,
+        };
+        let streams = [
+            stream("globals", "", "", "", None),
+            stream("table-data", "shop", "public", "orders", Some(1000)),
+            stream("table-data", "shop", "odd schema", "odd\u{1b}name", Some(0)),
+        ];
+        insta::assert_snapshot!(contents(&streams, Look::PLAIN));
+    }
+}

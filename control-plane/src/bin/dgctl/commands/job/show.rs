@@ -1,0 +1,90 @@
+//! Jobs, as people read them.
+
+use dataguardian_proto::{convert, v1};
+
+use crate::output::table::{Field, Look, details, list};
+use crate::output::text;
+use crate::values::strategy_word;
+
+/// One line per job.
+pub(super) fn table(jobs: &[v1::Job], look: Look) -> String {
+    let row = |job: &v1::Job| {
+        [
+            Field::text(&job.name),
+            Field::text(&job.datasource),
+            Field::text(&job.storages.join(", ")),
+            Field::text(&strategy_word(job.strategy())),
+            Field::yes_or_no(!job.options.as_ref().is_some_and(|options| options.unencrypted)),
+        ]
+    };
+    let rows = jobs.iter().map(row).collect();
+    let titles = ["name", "datasource", "storages", "strategy", "encrypted"];
+    list(look, titles, rows, "No jobs yet: `dgctl job create` makes one.")
+}
+
+/// All about one.
+pub(super) fn describe(job: &v1::Job, look: Look) -> String {
+    let options = job.options.clone().unwrap_or_default();
+    let number = |number: u32| {
+        Field::text(&if number == 0 {
+            String::new()
+        } else {
+            number.to_string()
+        })
+    };
+    let length = |duration: Option<prost_types::Duration>| {
+        let length = duration.and_then(|duration| convert::length("options", &duration).ok());
+        Field::text(&length.map(text::length).unwrap_or_default())
+    };
+    details(
+        look,
+        vec![
+            ("Name", Field::text(&job.name)),
+            ("Id", Field::text(&job.id)),
+            ("Datasource", Field::text(&job.datasource)),
+            ("Storages", Field::text(&job.storages.join(", "))),
+            ("Strategy", Field::text(&strategy_word(job.strategy()))),
+            ("Encrypted", Field::yes_or_no(!options.unencrypted)),
+            ("Compression level", number(options.compression_level)),
+            ("Table connections", number(options.table_connections)),
+            ("Lock time-out", length(options.lock_timeout)),
+            ("Longest attempt", length(options.max_duration)),
+            ("Attempts", number(options.max_attempts)),
+            (
+                "Created",
+                Field::text(&text::time_and_distance(job.created_at.as_ref())),
+            ),
+            (
+                "Updated",
+                Field::text(&text::time_and_distance(job.updated_at.as_ref())),
+            ),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_shown_with_its_options() {
+        let job = v1::Job {
+            name: "nightly".into(),
+            datasource: "main".into(),
+            storages: vec!["vault".into(), "spare".into()],
+            strategy: v1::Strategy::Replicate.into(),
+            options: Some(v1::BackupOptions {
+                compression_level: 3,
+                max_duration: Some(prost_types::Duration {
+                    seconds: 86_400,
+                    nanos: 0,
+                }),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        insta::assert_snapshot!(
+            table(std::slice::from_ref(&job), Look::PLAIN) + "\n" + &describe(&job, Look::PLAIN)
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! `dgctl restore`.
+
+use clap::Args;
+use dataguardian_proto::v1;
+
+use super::{Context, request_id, required};
+use crate::ask;
+use crate::error::Result;
+use crate::output::execution as shown;
+use crate::progress;
+use crate::values::Mapping;
+
+/// `dgctl restore`
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// Which backup: an id, or `latest` with --datasource
+    #[arg(long, value_name = "ID")]
+    backup: String,
+    /// The datasource that the backup is of; name or id
+    #[arg(long, value_name = "DATASOURCE", required_if_eq("backup", "latest"))]
+    datasource: Option<String>,
+    /// Restore into this datasource [else: the backup's own]
+    #[arg(long, value_name = "DATASOURCE")]
+    to: Option<String>,
+    /// Only this database, and its new name; may be given several times [else: all, under their own names]
+    #[arg(long = "database", value_name = "OLD[=NEW]")]
+    databases: Vec<Mapping>,
+    /// Restore beside the live databases, compare, and swap them in one short moment
+    #[arg(long, conflicts_with = "scratch")]
+    replace: bool,
+    /// Restore under fresh names, compare, and drop them again
+    #[arg(long)]
+    scratch: bool,
+    /// With --scratch: leave the databases there
+    #[arg(long, requires = "scratch")]
+    keep: bool,
+    /// Let everything belong to the restoring user, and leave grants out
+    #[arg(long)]
+    no_owner: bool,
+    /// How many tables and indexes are restored at the same time, 1 to 16 [else: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
+    jobs: Option<u32>,
+    /// Wait for the end; exit status 1 unless the restore completed
+    #[arg(long)]
+    wait: bool,
+    /// Do not ask before --replace
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Restore {
+    pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        if self.replace {
+            let question =
+                "Replace the live databases by those of the backup? What was written since is lost.";
+            ask::confirm(self.yes, question)?;
+        }
+        let wait = self.wait;
+        let api = context.api().await?;
+        let mut reply = api
+            .restores()
+            .start_restore(self.into_request())
+            .await?
+            .into_inner();
+        let mut execution = required(reply.execution.clone(), "execution")?;
+        if !wait {
+            return context.output.show(&reply, |_, _| shown::queued(&execution));
+        }
+        execution = progress::wait(&api, &execution.id).await?;
+        reply.execution = Some(execution.clone());
+        context
+            .output
+            .show(&reply, |_, look| shown::describe(&execution, look))?;
+        progress::must_have_completed(execution)
+    }
+
+    fn into_request(self) -> v1::StartRestoreRequest {
+        let mode = match (self.replace, self.scratch) {
+            (true, _) => v1::RestoreMode::Replace,
+            (false, true) => v1::RestoreMode::Scratch,
+            (false, false) => v1::RestoreMode::Create,
+        };
+        v1::StartRestoreRequest {
+            backup: self.backup,
+            datasource: self.datasource.unwrap_or_default(),
+            target_datasource: self.to.unwrap_or_default(),
+            mode: mode.into(),
+            databases: self
+                .databases
+                .into_iter()
+                .map(|Mapping(mapping)| mapping)
+                .collect(),
+            no_owner: self.no_owner,
+            parallelism: self.jobs.unwrap_or_default(),
+            keep_scratch: self.keep,
+            request_id: request_id(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        restore: Restore,
+    }
+
+    fn parse(line: &str) -> Result<v1::StartRestoreRequest, clap::error::ErrorKind> {
+        let words = std::iter::once("restore").chain(line.split_whitespace());
+        let parsed = Line::try_parse_from(words).map_err(|error| error.kind())?;
+        Ok(v1::StartRestoreRequest {
+            request_id: String::new(),
+            ..parsed.restore.into_request()
+        })
+    }
+
+    #[test]
+    fn a_restore_reads_as_written() {
+        let request =
+            parse("--backup latest --datasource main --database shop=shop_restored --database crm --jobs 4");
+        insta::assert_debug_snapshot!(request.unwrap());
+    }
+
+    #[test]
+    fn modes_are_told_apart() {
+        let mode = |line: &str| parse(line).map(|request| request.mode());
+        assert_eq!(mode("--backup 1"), Ok(v1::RestoreMode::Create));
+        assert_eq!(mode("--backup 1 --replace"), Ok(v1::RestoreMode::Replace));
+        assert_eq!(mode("--backup 1 --scratch --keep"), Ok(v1::RestoreMode::Scratch));
+    }
+
+    #[test]
+    fn contradictions_are_wrong_usage() {
+        for line in [
+            "",
+            "--backup latest",
+            "--backup 1 --replace --scratch",
+            "--backup 1 --keep",
+            "--backup 1 --jobs 17",
+            "--backup 1 --database a=b=c",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! `dgctl storage`.
+
+use clap::{Args, Subcommand};
+use dataguardian_proto::v1;
+
+use super::{Context, request_id, required};
+use crate::ask;
+use crate::error::{Error, Result};
+use crate::output::findings;
+use crate::output::table::{Field, Look, details, list};
+use crate::output::text;
+use crate::paging::Limit;
+
+/// `dgctl storage …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Probe a place and make a repository there
+    #[command(subcommand)]
+    Create(Create),
+    /// List storages
+    List(Limit),
+    /// Show a storage
+    Get(Named),
+    /// Write, read and remove a small object
+    Test(Named),
+    /// Forget a storage; what lies in it stays
+    Delete(Delete),
+}
+
+/// `dgctl storage create …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Create {
+    /// A folder on an agent's host, reached by that agent alone
+    Local(CreateLocal),
+}
+
+/// `dgctl storage create local`
+#[derive(Debug, Args)]
+pub(crate) struct CreateLocal {
+    /// The storage's name
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// The agent on whose host it is; name or id
+    #[arg(long, value_name = "AGENT")]
+    agent: String,
+    /// The folder, as an absolute path on that host
+    #[arg(long, value_name = "PATH")]
+    path: String,
+    /// Check everything, change nothing
+    #[arg(long)]
+    validate_only: bool,
+}
+
+/// A storage.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// Name or id
+    storage: String,
+}
+
+/// `dgctl storage delete`
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// Name or id
+    storage: String,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Command {
+    pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        match self {
+            Self::Create(Create::Local(create)) => create.run(context).await,
+            Self::List(limit) => list_storages(limit, context).await,
+            Self::Get(named) => {
+                let mut storages = context.api().await?.storages();
+                let request = v1::GetStorageRequest {
+                    storage: named.storage,
+                };
+                let reply = storages.get_storage(request).await?.into_inner();
+                let storage = required(reply.storage.clone(), "storage")?;
+                context.output.show(&reply, |_, look| describe(&storage, look))
+            }
+            Self::Test(named) => named.test(context).await,
+            Self::Delete(delete) => delete.run(context).await,
+        }
+    }
+}
+
+impl CreateLocal {
+    async fn run(self, context: &Context) -> Result<()> {
+        let local = v1::LocalStorage {
+            agent: self.agent,
+            path: self.path,
+        };
+        let request = v1::CreateStorageRequest {
+            name: self.name,
+            location: Some(v1::create_storage_request::Location::Local(local)),
+            request_id: request_id(),
+            validate_only: self.validate_only,
+        };
+        let reply = context
+            .api()
+            .await?
+            .storages()
+            .create_storage(request)
+            .await?
+            .into_inner();
+        context.output.show(&reply, |reply, look| {
+            reply
+                .storage
+                .as_ref()
+                .map_or_else(|| "All is well.".into(), |storage| describe(storage, look))
+        })
+    }
+}
+
+async fn list_storages(limit: Limit, context: &Context) -> Result<()> {
+    let storages = context.api().await?.storages();
+    let reply: v1::ListStoragesResponse = limit
+        .collect(|page_size, page_token| {
+            let mut storages = storages.clone();
+            async move {
+                storages
+                    .list_storages(v1::ListStoragesRequest {
+                        page_size,
+                        page_token,
+                    })
+                    .await
+            }
+        })
+        .await?;
+    context
+        .output
+        .show(&reply, |reply, look| table(&reply.storages, look))
+}
+
+impl Named {
+    async fn test(self, context: &Context) -> Result<()> {
+        let mut storages = context.api().await?.storages();
+        let request = v1::TestStorageRequest {
+            storage: self.storage.clone(),
+        };
+        let reply = storages.test_storage(request).await?.into_inner();
+        context.output.show(&reply, describe_test)?;
+        match reply.ok {
+            true => Ok(()),
+            false => Err(Error::TestFailed(format!(
+                "storage {} can't be used as it is",
+                self.storage
+            ))),
+        }
+    }
+}
+
+impl Delete {
+    async fn run(self, context: &Context) -> Result<()> {
+        ask::confirm(self.yes, &format!("Forget storage {}?", self.storage))?;
+        let mut storages = context.api().await?.storages();
+        let request = v1::DeleteStorageRequest {
+            storage: self.storage.clone(),
+        };
+        let reply = storages.delete_storage(request).await?.into_inner();
+        context.output.show(&reply, |_, _| {
+            format!(
+                "Storage {} is forgotten; what lies in it is untouched.",
+                self.storage
+            )
+        })
+    }
+}
+
+/// Kind and place.
+fn place(storage: &v1::Storage) -> (&'static str, String) {
+    match &storage.location {
+        Some(v1::storage::Location::Local(local)) => ("local", format!("{}:{}", local.agent, local.path)),
+        None => ("unknown", String::new()),
+    }
+}
+
+fn table(storages: &[v1::Storage], look: Look) -> String {
+    let row = |storage: &v1::Storage| {
+        let (kind, place) = place(storage);
+        [
+            Field::text(&storage.name),
+            Field::text(kind),
+            Field::text(&place),
+            Field::yes_or_no(storage.conditional_put),
+        ]
+    };
+    let rows = storages.iter().map(row).collect();
+    list(
+        look,
+        ["name", "kind", "place", "no overwrite"],
+        rows,
+        "No storages yet: `dgctl storage create` makes one.",
+    )
+}
+
+fn describe(storage: &v1::Storage, look: Look) -> String {
+    let (kind, place) = place(storage);
+    details(
+        look,
+        vec![
+            ("Name", Field::text(&storage.name)),
+            ("Id", Field::text(&storage.id)),
+            ("Kind", Field::text(kind)),
+            ("Place", Field::text(&place)),
+            ("Repository", Field::text(&storage.repository_id)),
+            ("Refuses overwriting", Field::yes_or_no(storage.conditional_put)),
+            (
+                "Safe from its agents",
+                Field::yes_or_no(storage.protected_from_agents),
+            ),
+            (
+                "Created",
+                Field::text(&text::time_and_distance(storage.created_at.as_ref())),
+            ),
+        ],
+    )
+}
+
+fn describe_test(reply: &v1::TestStorageResponse, look: Look) -> String {
+    let free = reply.free_bytes.map(text::bytes).unwrap_or_default();
+    let summary = details(
+        look,
+        vec![
+            ("Usable", Field::yes_or_no(reply.ok)),
+            ("Refuses overwriting", Field::yes_or_no(reply.conditional_put)),
+            ("Free", Field::text(&free)),
+        ],
+    );
+    summary + &findings::problems(&reply.problems)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_storage_is_shown_with_its_place() {
+        let storage = v1::Storage {
+            name: "vault".into(),
+            location: Some(v1::storage::Location::Local(v1::LocalStorage {
+                agent: "db1".into(),
+                path: "/srv/backups".into(),
+            })),
+            conditional_put: true,
+            ..Default::default()
+        };
+        insta::assert_snapshot!(
+            table(std::slice::from_ref(&storage), Look::PLAIN) + "\n" + &describe(&storage, Look::PLAIN)
+        );
+    }
+
+    #[test]
+    fn a_failed_test_tells_problem_and_advice() {
+        let reply = v1::TestStorageResponse {
+            free_bytes: Some(5 << 30),
+            problems: vec![v1::Failure {
+                reason: "STORAGE_DENIED".into(),
+                message: "/srv/backups: permission denied".into(),
+                advice: "check the permissions of the path".into(),
+            }],
+            ..Default::default()
+        };
+        insta::assert_snapshot!(describe_test(&reply, Look::PLAIN));
+    }
+}

@@ -1,0 +1,262 @@
+//! Everything that can end a command, how it is told, and with which exit status.
+
+use std::error::Error as _;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use dataguardian_proto::status::ApiError;
+use dataguardian_proto::v1;
+use tonic::Status;
+
+use crate::output::text::printable;
+
+/// What a command answers when it answers.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The command line, the environment or the stored login leave something open.
+    #[error("{0}")]
+    Usage(String),
+    /// A file can't be read or written.
+    #[error("{action} {}", path.display())]
+    File {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// A file holds something else than it should.
+    #[error("{}: {problem}", path.display())]
+    Content { path: PathBuf, problem: String },
+    /// Standard output or the terminal broke.
+    #[error("{0}")]
+    Terminal(#[source] io::Error),
+    /// The server can't be reached.
+    #[error("can't connect to {server}")]
+    Connect {
+        server: String,
+        #[source]
+        source: tonic::transport::Error,
+    },
+    /// The server answered with an error.
+    #[error("{}", .0.message())]
+    Api(#[source] Box<Status>),
+    /// The connection was lost for too long while an execution was being followed.
+    #[error("lost the connection while waiting; the execution goes on: dgctl execution watch {execution}")]
+    LostSight {
+        execution: String,
+        #[source]
+        source: Box<Status>,
+    },
+    /// An execution that was waited for ended, but not well.
+    #[error("the execution did not complete")]
+    NotCompleted(Box<v1::Execution>),
+    /// What was tested has problems; they are already on standard output.
+    #[error("{0}")]
+    TestFailed(String),
+    /// The answer lacks what it must have.
+    #[error("the server's answer has no {0}: is it a newer or older version than this program?")]
+    Incomplete(&'static str),
+    /// A message can't be turned into JSON.
+    #[error("can't write the answer as JSON: {0}")]
+    Json(String),
+    /// The reader of our output went away; nothing to tell.
+    #[error("standard output was closed")]
+    OutputClosed,
+    /// Somebody answered a question with no.
+    #[error("nothing was changed")]
+    Declined,
+    /// Ctrl-C.
+    #[error("interrupted; what the server has begun goes on")]
+    Interrupted,
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        Self::Api(Box::new(status))
+    }
+}
+
+impl Error {
+    /// A hole in what the caller gave.
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self::Usage(text.into())
+    }
+
+    /// The exit status that tells the kinds apart.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::OutputClosed => ExitCode::SUCCESS,
+            Self::Interrupted => ExitCode::from(130),
+            _ => ExitCode::FAILURE,
+        }
+    }
+
+    /// Writes it to standard error.
+    pub(crate) fn report(&self) {
+        if !matches!(self, Self::OutputClosed) {
+            eprint!("{}", self.text());
+        }
+    }
+
+    /// As a person reads it: one line with the reason, then the particulars, indented.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Api(status) => api_text(status),
+            Self::NotCompleted(execution) => execution_text(execution),
+            Self::Connect { source, .. } => {
+                let causes = causes(source);
+                format!("error: {self}: {}\n{}", causes, connect_advice(&causes))
+            }
+            _ => match self.source() {
+                Some(cause) => format!("error: {self}: {}\n", causes(cause)),
+                None => format!("error: {self}\n"),
+            },
+        }
+    }
+}
+
+fn api_text(status: &Status) -> String {
+    if let Some(cause) = status.source() {
+        return format!("error: {}: {}\n", status.message(), causes(cause));
+    }
+    let error = ApiError::from(status);
+    let reason = match error.reason.as_str() {
+        "UNKNOWN" => format!("{:?}", status.code()),
+        reason => reason.to_owned(),
+    };
+    let mut text = if error.fields.is_empty() {
+        format!("error: {} [{}]\n", printable(&error.message), printable(&reason))
+    } else {
+        format!("error: the request is not valid [{}]\n", printable(&reason))
+    };
+    for bad in &error.fields {
+        text += &format!("  {}: {}\n", printable(&bad.field), printable(&bad.description));
+    }
+    if let Some(delay) = error.retry_after {
+        text += &format!("  try again in {} s\n", delay.as_secs().max(1));
+    }
+    if status.code() == tonic::Code::Unauthenticated {
+        text += "  sign in with `dgctl login`, or give a token with --token-file or DATAGUARDIAN_TOKEN\n";
+    }
+    text
+}
+
+fn execution_text(execution: &v1::Execution) -> String {
+    let kind = crate::values::kind_word(execution.kind());
+    let state = crate::values::state_word(execution.state());
+    let mut text = format!("error: the {kind} ended as {state}");
+    match &execution.failure {
+        Some(failure) => {
+            text += &format!(
+                " [{}]\n  {}\n",
+                printable(&failure.reason),
+                printable(&failure.message)
+            );
+            if !failure.advice.is_empty() {
+                text += &format!("  advice: {}\n", printable(&failure.advice));
+            }
+        }
+        None => text.push('\n'),
+    }
+    text + &format!("  log: dgctl execution logs {}\n", execution.id)
+}
+
+/// The chain of causes on one line, each said once.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        let told = parts.iter().any(|part| part.contains(&text));
+        if !told && text != "transport error" {
+            parts.push(text);
+        }
+        next = cause.source();
+    }
+    parts.join(": ")
+}
+
+/// What to do about the usual reasons. The texts are rustls's and the system's; a reason that is not known gets no advice.
+fn connect_advice(causes: &str) -> &'static str {
+    if causes.contains("UnknownIssuer") || causes.contains("BadSignature") {
+        "  the server's certificate is not from the authority that was given: check --ca or DATAGUARDIAN_CA\n"
+    } else if causes.contains("NotValidForName") {
+        "  the server's certificate is for another name: use one of those in --server\n"
+    } else if causes.contains("refused") {
+        "  nothing listens there: check --server or DATAGUARDIAN_SERVER, and that the control plane runs\n"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataguardian_core::error_code::ErrorCode;
+    use dataguardian_proto::status::BadField;
+    use std::time::Duration;
+
+    fn told(error: ApiError) -> String {
+        Error::from(Status::from(error)).text()
+    }
+
+    #[test]
+    fn an_error_names_its_reason() {
+        insta::assert_snapshot!(
+            told(ApiError::new(ErrorCode::NotFound, "JOB_NOT_FOUND", "there is no job \"nightly\"")),
+            @r#"error: there is no job "nightly" [JOB_NOT_FOUND]"#
+        );
+    }
+
+    #[test]
+    fn every_bad_field_is_told() {
+        let bad = |field: &str, description: &str| BadField {
+            field: field.into(),
+            description: description.into(),
+        };
+        let error = ApiError::bad_fields(vec![
+            bad("name", "must not be empty"),
+            bad("options.compression_level", "must be 1 to 19"),
+        ]);
+        insta::assert_snapshot!(told(error), @r"
+        error: the request is not valid [BAD_REQUEST]
+          name: must not be empty
+          options.compression_level: must be 1 to 19
+        ");
+    }
+
+    #[test]
+    fn a_time_to_try_again_is_told() {
+        let error = ApiError::new(ErrorCode::Unavailable, "QUEUE_OFFLINE", "the queue is offline");
+        insta::assert_snapshot!(told(error.retry_after(Duration::from_secs(5))), @r"
+        error: the queue is offline [QUEUE_OFFLINE]
+          try again in 5 s
+        ");
+    }
+
+    #[test]
+    fn a_failed_execution_tells_reason_message_and_advice() {
+        let execution = v1::Execution {
+            id: "0192".into(),
+            kind: v1::ExecutionKind::Backup.into(),
+            state: v1::ExecutionState::Failed.into(),
+            failure: Some(v1::Failure {
+                reason: "DATABASE_AUTHENTICATION".into(),
+                message: "password authentication failed for user \"backup\"\u{1b}[2J".into(),
+                advice: "check the datasource's user name".into(),
+            }),
+            ..Default::default()
+        };
+        insta::assert_snapshot!(Error::NotCompleted(Box::new(execution)).text(), @r#"
+        error: the backup ended as failed [DATABASE_AUTHENTICATION]
+          password authentication failed for user "backup"\u{1b}[2J
+          advice: check the datasource's user name
+          log: dgctl execution logs 0192
+        "#);
+    }
+}

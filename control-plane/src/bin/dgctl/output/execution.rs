@@ -1,0 +1,317 @@
+//! An execution, as people read it.
+
+use dataguardian_proto::v1;
+
+use super::findings;
+use super::table::{Field, Look, Tone, details, list};
+use super::text::{self, bytes, count, counted};
+use crate::values::{kind_word, state_word};
+
+/// Its state, with a tone.
+pub(crate) fn state_field(state: v1::ExecutionState) -> Field {
+    use v1::ExecutionState as S;
+    let tone = match state {
+        S::Completed => Tone::Good,
+        S::Failed | S::RetryWait => Tone::Bad,
+        S::Leased | S::Running | S::Committing | S::Cancelling => Tone::Busy,
+        S::Queued | S::Cancelled | S::Skipped | S::Unspecified => Tone::Quiet,
+    };
+    Field::text(&state_word(state)).toned(tone)
+}
+
+/// How long it has taken, or took.
+pub(crate) fn took(execution: &v1::Execution) -> String {
+    let took = text::between(execution.started_at.as_ref(), execution.ended_at.as_ref());
+    took.map(text::length).unwrap_or_default()
+}
+
+/// That it was begun, and how to follow it.
+pub(crate) fn queued(execution: &v1::Execution) -> String {
+    let (kind, state, id) = (
+        kind_word(execution.kind()),
+        state_word(execution.state()),
+        &execution.id,
+    );
+    format!("The {kind} is {state}: {id}\nFollow it with: dgctl execution watch {id}")
+}
+
+/// One line per execution.
+pub(crate) fn table(executions: &[v1::Execution], look: Look) -> String {
+    let row = |execution: &v1::Execution| {
+        let raw = execution
+            .progress
+            .as_ref()
+            .map_or(0, |progress| progress.raw_bytes);
+        [
+            Field::text(&execution.id),
+            Field::text(&kind_word(execution.kind())),
+            state_field(execution.state()),
+            Field::text(&execution.job),
+            Field::text(&execution.datasource),
+            Field::text(&text::time(execution.created_at.as_ref())),
+            Field::number(text::cell(&took(execution))),
+            Field::number(if raw == 0 {
+                text::NONE.to_owned()
+            } else {
+                bytes(raw)
+            }),
+        ]
+    };
+    let titles = [
+        "id",
+        "kind",
+        "state",
+        "job",
+        "datasource",
+        "created",
+        "took",
+        "raw",
+    ];
+    list(
+        look,
+        titles,
+        executions.iter().map(row).collect(),
+        "No executions.",
+    )
+}
+
+/// All about one execution.
+pub(crate) fn describe(execution: &v1::Execution, look: Look) -> String {
+    let mut text = details(look, properties(execution));
+    if let Some(failure) = &execution.failure {
+        text += &findings::failure("failure", failure);
+    }
+    text += &findings::warnings(&execution.warnings);
+    if execution.attempts.len() > 1 {
+        text += &format!("\n{}", attempts(&execution.attempts, look));
+    }
+    if let Some(report) = &execution.restore_report {
+        text += &format!("\n{}", restored(report, look));
+    }
+    text
+}
+
+fn properties(execution: &v1::Execution) -> Vec<(&'static str, Field)> {
+    let optional = |number: u64, text: String| Field::text(if number == 0 { "" } else { &text });
+    let progress = execution.progress.clone().unwrap_or_default();
+    let counted_rows = count(progress.rows);
+    vec![
+        ("Execution", Field::text(&execution.id)),
+        ("Kind", Field::text(&kind_word(execution.kind()))),
+        ("State", state_field(execution.state())),
+        (
+            "Stage",
+            Field::text(if execution.ended_at.is_some() {
+                ""
+            } else {
+                &progress.stage
+            }),
+        ),
+        ("Job", Field::text(&execution.job)),
+        ("Datasource", Field::text(&execution.datasource)),
+        ("Agent", Field::text(&execution.agent)),
+        ("Backup", Field::text(&execution.backup_id)),
+        ("Created", Field::text(&text::time(execution.created_at.as_ref()))),
+        ("Started", Field::text(&text::time(execution.started_at.as_ref()))),
+        ("Ended", Field::text(&text::time(execution.ended_at.as_ref()))),
+        ("Took", Field::text(&took(execution))),
+        (
+            "Raw",
+            optional(
+                progress.raw_bytes,
+                bytes(progress.raw_bytes) + &rate(execution, progress.raw_bytes),
+            ),
+        ),
+        (
+            "Stored",
+            optional(progress.stored_bytes, bytes(progress.stored_bytes)),
+        ),
+        ("Rows", optional(progress.rows, counted_rows)),
+    ]
+}
+
+/// ` (12.0 MiB/s)`, once it has ended.
+fn rate(execution: &v1::Execution, raw_bytes: u64) -> String {
+    let took = text::between(execution.started_at.as_ref(), execution.ended_at.as_ref());
+    match (execution.ended_at.is_some(), took.map(|took| took.as_millis())) {
+        (true, Some(millis)) if millis > 0 => {
+            let per_second = u128::from(raw_bytes) * 1000 / millis;
+            format!(" ({}/s)", bytes(u64::try_from(per_second).unwrap_or(u64::MAX)))
+        }
+        _ => String::new(),
+    }
+}
+
+fn attempts(attempts: &[v1::Attempt], look: Look) -> String {
+    let row = |attempt: &v1::Attempt| {
+        let took = text::between(attempt.started_at.as_ref(), attempt.ended_at.as_ref());
+        let failure = attempt.failure.as_ref();
+        let outcome = failure.map(|failure| format!("{}: {}", failure.reason, failure.message));
+        [
+            Field::number(attempt.number.to_string()),
+            Field::text(&text::time(attempt.started_at.as_ref())),
+            Field::number(text::cell(&took.map(text::length).unwrap_or_default())),
+            Field::text(&outcome.unwrap_or_default()),
+        ]
+    };
+    list(
+        look,
+        ["attempt", "started", "took", "failure"],
+        attempts.iter().map(row).collect(),
+        "",
+    )
+}
+
+/// Which databases came back as what, and whether every row did.
+fn restored(report: &v1::RestoreReport, look: Look) -> String {
+    let row = |database: &v1::RestoredDatabase| {
+        let tables = report
+            .tables
+            .iter()
+            .filter(|table| table.database == database.from);
+        let rows = tables.clone().map(|table| table.restored_rows).sum();
+        [
+            Field::text(&database.from),
+            Field::text(&database.to),
+            Field::number(count(tables.count() as u64)),
+            Field::number(count(rows)),
+            Field::text(if database.dropped {
+                "compared and dropped"
+            } else {
+                "there"
+            }),
+        ]
+    };
+    let rows = report.databases.iter().map(row).collect();
+    let mut text = list(
+        look,
+        ["database", "restored as", "tables", "rows", "now"],
+        rows,
+        "",
+    );
+    let wrong: Vec<_> = report
+        .tables
+        .iter()
+        .filter(|table| table.expected_rows != table.restored_rows)
+        .collect();
+    for table in &wrong {
+        text += &format!(
+            "{}.{}.{}: {} restored, {} expected\n",
+            text::cell(&table.database),
+            text::cell(&table.schema),
+            text::cell(&table.name),
+            counted(table.restored_rows, "row", "rows"),
+            count(table.expected_rows),
+        );
+    }
+    if wrong.is_empty() && !report.tables.is_empty() {
+        text += "Every table has as many rows as when it was backed up.\n";
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Option<prost_types::Timestamp> {
+        Some(prost_types::Timestamp {
+            seconds: 1_795_482_000 + seconds,
+            nanos: 0,
+        })
+    }
+
+    fn restore() -> v1::Execution {
+        let table = |name: &str, expected_rows, restored_rows| v1::RestoredTable {
+            database: "shop".into(),
+            schema: "public".into(),
+            name: name.into(),
+            expected_rows,
+            restored_rows,
+        };
+        v1::Execution {
+            id: "0192f3a4".into(),
+            kind: v1::ExecutionKind::Restore.into(),
+            state: v1::ExecutionState::Completed.into(),
+            datasource: "main".into(),
+            started_at: at(0),
+            ended_at: at(75),
+            progress: Some(v1::Progress {
+                raw_bytes: 150 << 20,
+                rows: 1_200_000,
+                ..Default::default()
+            }),
+            warnings: vec![v1::Warning {
+                database: "shop".into(),
+                message: "an unlogged table".into(),
+            }],
+            restore_report: Some(v1::RestoreReport {
+                databases: vec![v1::RestoredDatabase {
+                    from: "shop".into(),
+                    to: "shop_restored".into(),
+                    dropped: false,
+                }],
+                tables: vec![
+                    table("orders", 1_000_000, 1_000_000),
+                    table("items", 200_000, 200_000),
+                ],
+                rows: 1_200_000,
+            }),
+            ..Default::default()
+        }
+    }
+
+    /// The reader's time zone is not the test's business.
+    fn shown(execution: &v1::Execution) -> String {
+        let text = describe(execution, Look::PLAIN);
+        let timeless = |line: &&str| {
+            !["Started", "Ended", "Created"]
+                .iter()
+                .any(|name| line.starts_with(name))
+        };
+        text.lines()
+            .filter(timeless)
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+
+    #[test]
+    fn a_restore_shows_what_came_back() {
+        insta::assert_snapshot!(shown(&restore()));
+    }
+
+    #[test]
+    fn tables_that_differ_are_named() {
+        let mut restore = restore();
+        if let Some(report) = &mut restore.restore_report {
+            report.tables[1].restored_rows = 199_999;
+        }
+        insta::assert_snapshot!(shown(&restore));
+    }
+
+    #[test]
+    fn a_failure_shows_its_attempts() {
+        let failure = v1::Failure {
+            reason: "DATABASE_CONNECTION_LOST".into(),
+            message: "server closed the connection unexpectedly".into(),
+            advice: "look into the database server's log".into(),
+        };
+        let attempt = |number| v1::Attempt {
+            number,
+            started_at: None,
+            ended_at: None,
+            failure: Some(failure.clone()),
+        };
+        let execution = v1::Execution {
+            id: "0192f3a4".into(),
+            kind: v1::ExecutionKind::Backup.into(),
+            state: v1::ExecutionState::Failed.into(),
+            job: "nightly".into(),
+            attempt: 2,
+            attempts: vec![attempt(1), attempt(2)],
+            failure: Some(failure.clone()),
+            ..Default::default()
+        };
+        insta::assert_snapshot!(shown(&execution));
+    }
+}

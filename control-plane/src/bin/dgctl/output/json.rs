@@ -1,0 +1,163 @@
+//! Messages as proto3 JSON, by the compiled protos themselves: field names in lowerCamelCase, 64-bit numbers as strings,
+//! enums by name, times as RFC 3339. Fields at their default are written too, so that a script finds `false` and `0`.
+
+use std::sync::OnceLock;
+
+use dataguardian_proto::{DESCRIPTOR_SET, v1};
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use serde::Serializer;
+
+use crate::error::{Error, Result};
+
+/// A message that a command answers with.
+pub(crate) trait Reply: prost::Message {
+    /// Its name in the protos, without the package.
+    const NAME: &'static str;
+}
+
+macro_rules! replies {
+    ($($name:ident)+) => {
+        $(impl Reply for v1::$name {
+            const NAME: &'static str = stringify!($name);
+        })+
+
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$(stringify!($name)),+];
+    };
+}
+
+replies! {
+    CancelExecutionResponse
+    CreateDatasourceResponse
+    CreateJobResponse
+    CreateJoinTokenResponse
+    CreateStorageResponse
+    DeleteDatasourceResponse
+    DeleteJobResponse
+    DeleteStorageResponse
+    DiscoverDatabasesResponse
+    GetAgentResponse
+    GetBackupResponse
+    GetDatasourceResponse
+    GetExecutionResponse
+    GetJobResponse
+    GetStorageResponse
+    GetSystemInfoResponse
+    ListAgentsResponse
+    ListBackupStreamsResponse
+    ListBackupsResponse
+    ListDatasourcesResponse
+    ListExecutionsResponse
+    ListJobsResponse
+    ListStoragesResponse
+    LoginResponse
+    LogoutResponse
+    RevokeAgentResponse
+    RunJobResponse
+    SetupResponse
+    StartRestoreResponse
+    TailLogsResponse
+    TestDatasourceResponse
+    TestStorageResponse
+    UpdateDatasourceResponse
+    UpdateJobResponse
+    WatchExecutionResponse
+    WhoAmIResponse
+}
+
+/// Over several lines.
+pub(crate) fn pretty<R: Reply>(reply: &R) -> Result<String> {
+    let mut json = serde_json::Serializer::pretty(Vec::new());
+    serialize(reply, &mut json)?;
+    into_text(json.into_inner())
+}
+
+/// On one line.
+pub(crate) fn compact<R: Reply>(reply: &R) -> Result<String> {
+    let mut json = serde_json::Serializer::new(Vec::new());
+    serialize(reply, &mut json)?;
+    into_text(json.into_inner())
+}
+
+fn serialize<R: Reply, S: Serializer>(reply: &R, serializer: S) -> Result<()> {
+    let full_name = format!("dataguardian.v1.{}", R::NAME);
+    let descriptor = pool()?.get_message_by_name(&full_name);
+    let descriptor = descriptor.ok_or_else(|| Error::Json(format!("{full_name} is unknown")))?;
+    let mut message = DynamicMessage::new(descriptor);
+    message
+        .transcode_from(reply)
+        .map_err(|error| Error::Json(error.to_string()))?;
+    let options = SerializeOptions::new().skip_default_fields(false);
+    let written = message.serialize_with_options(serializer, &options);
+    written
+        .map(|_| ())
+        .map_err(|error| Error::Json(error.to_string()))
+}
+
+fn into_text(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| Error::Json(error.to_string()))
+}
+
+fn pool() -> Result<&'static DescriptorPool> {
+    static POOL: OnceLock<Result<DescriptorPool, String>> = OnceLock::new();
+    let pool = POOL.get_or_init(|| DescriptorPool::decode(DESCRIPTOR_SET).map_err(|error| error.to_string()));
+    pool.as_ref().map_err(|problem| Error::Json(problem.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reply_is_in_the_protos() {
+        for name in NAMES {
+            let full_name = format!("dataguardian.v1.{name}");
+            assert!(
+                pool().unwrap().get_message_by_name(&full_name).is_some(),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_method_can_be_answered() {
+        let services = pool().unwrap().services();
+        let public = services.filter(|service| service.full_name().starts_with("dataguardian.v1."));
+        for method in public.flat_map(|service| service.methods().collect::<Vec<_>>()) {
+            let output = method.output();
+            assert!(
+                NAMES.contains(&output.name()),
+                "no command answers with {}",
+                output.name()
+            );
+        }
+    }
+
+    #[test]
+    fn messages_read_as_proto3_json() {
+        let reply = v1::RunJobResponse {
+            execution: Some(v1::Execution {
+                id: "0192f3a4".into(),
+                kind: v1::ExecutionKind::Backup.into(),
+                state: v1::ExecutionState::RetryWait.into(),
+                created_at: Some(prost_types::Timestamp {
+                    seconds: 1_795_482_000,
+                    nanos: 500_000_000,
+                }),
+                progress: Some(v1::Progress {
+                    raw_bytes: u64::MAX,
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+        };
+        insta::assert_snapshot!(pretty(&reply).unwrap());
+        let line = compact(&reply).unwrap();
+        assert!(!line.contains('\n'), "{line}");
+    }
+
+    #[test]
+    fn an_empty_reply_is_an_empty_object() {
+        assert_eq!(compact(&v1::DeleteJobResponse {}).unwrap(), "{}");
+    }
+}

@@ -1,0 +1,262 @@
+//! Tables: one line per thing in a list, one line per property of a single thing.
+//!
+//! On a terminal a table fits the terminal's width; elsewhere nothing is wrapped or cut, and nothing is coloured.
+
+use std::io::{self, IsTerminal as _};
+
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+
+use super::text;
+
+/// The width that is taken for granted if a terminal does not tell its own.
+const USUAL_WIDTH: u16 = 100;
+
+/// What the place of output can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// Columns; none where lines may be as long as they like.
+    pub(crate) width: Option<u16>,
+    /// Whether there are colours.
+    pub(crate) colours: bool,
+}
+
+impl Look {
+    /// Plain text of any width.
+    #[cfg(test)]
+    pub(crate) const PLAIN: Self = Self {
+        width: None,
+        colours: false,
+    };
+
+    /// What standard output can show.
+    pub(crate) fn detect() -> Self {
+        if !io::stdout().is_terminal() {
+            return Self {
+                width: None,
+                colours: false,
+            };
+        }
+        Self {
+            width: Some(Table::new().width().unwrap_or(USUAL_WIDTH)),
+            colours: super::colours_are_welcome(),
+        }
+    }
+}
+
+/// How a field is to be felt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// As text.
+    Plain,
+    /// As it should be.
+    Good,
+    /// On its way.
+    Busy,
+    /// Not as it should be.
+    Bad,
+    /// Of less interest.
+    Quiet,
+}
+
+/// One field of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    text: String,
+    tone: Tone,
+    right: bool,
+}
+
+impl Field {
+    /// Text from elsewhere; `-` if there is none.
+    pub(crate) fn text(text: &str) -> Self {
+        Self {
+            text: text::cell(text),
+            tone: Tone::Plain,
+            right: false,
+        }
+    }
+
+    /// A number or size: to the right.
+    pub(crate) fn number(text: String) -> Self {
+        Self {
+            text,
+            tone: Tone::Plain,
+            right: true,
+        }
+    }
+
+    /// A yes that is good, and a no that is worth a look.
+    pub(crate) fn yes_or_no(yes: bool) -> Self {
+        match yes {
+            true => Self::text("yes").toned(Tone::Good),
+            false => Self::text("no").toned(Tone::Busy),
+        }
+    }
+
+    /// The same, with a tone.
+    pub(crate) fn toned(self, tone: Tone) -> Self {
+        Self { tone, ..self }
+    }
+
+    fn cell(self, look: Look) -> Cell {
+        let alignment = if self.right {
+            CellAlignment::Right
+        } else {
+            CellAlignment::Left
+        };
+        let cell = Cell::new(self.text).set_alignment(alignment);
+        if !look.colours {
+            return cell;
+        }
+        match self.tone {
+            Tone::Plain => cell,
+            Tone::Good => cell.fg(Color::Green),
+            Tone::Busy => cell.fg(Color::Yellow),
+            Tone::Bad => cell.fg(Color::Red),
+            Tone::Quiet => cell.add_attribute(Attribute::Dim),
+        }
+    }
+}
+
+/// One line per thing, below a line of titles. `none` is said instead of an empty table.
+pub(crate) fn list<const N: usize>(
+    look: Look,
+    titles: [&str; N],
+    rows: Vec<[Field; N]>,
+    none: &str,
+) -> String {
+    if rows.is_empty() {
+        return none.to_owned();
+    }
+    let mut table = blank(look);
+    let right = |column: usize| rows.iter().any(|row| row[column].right);
+    let title = |(column, title): (usize, &&str)| {
+        let field = Field {
+            text: title.to_uppercase(),
+            tone: Tone::Plain,
+            right: right(column),
+        };
+        let cell = field.cell(look);
+        if look.colours {
+            cell.add_attribute(Attribute::Bold)
+        } else {
+            cell
+        }
+    };
+    table.set_header(titles.iter().enumerate().map(title).collect::<Vec<_>>());
+    for row in rows {
+        table.add_row(row.into_iter().map(|field| field.cell(look)).collect::<Vec<_>>());
+    }
+    rendered(table)
+}
+
+/// One line per property of a thing. Properties without a value are left out.
+pub(crate) fn details(look: Look, properties: Vec<(&str, Field)>) -> String {
+    let mut table = blank(look);
+    for (name, field) in properties
+        .into_iter()
+        .filter(|(_, field)| field.text != text::NONE)
+    {
+        let name = Field::text(name).toned(Tone::Quiet);
+        table.add_row([name, field].map(|mut field| {
+            field.right = false;
+            field.cell(look)
+        }));
+    }
+    rendered(table)
+}
+
+fn blank(look: Look) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    match look.width {
+        Some(width) => table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    if look.colours {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table
+}
+
+/// The lines, without the blanks that fill the last column, and with the first column at the margin.
+fn rendered(mut table: Table) -> String {
+    let columns = table.column_count();
+    for (index, column) in table.column_iter_mut().enumerate() {
+        let after = if index + 1 == columns { 0 } else { 2 };
+        column.set_padding((0, after));
+    }
+    table
+        .lines()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jobs(look: Look) -> String {
+        let row = |name: &str, state: &str, rows: u64| {
+            [
+                Field::text(name),
+                Field::text(state).toned(Tone::Bad),
+                Field::number(text::count(rows)),
+            ]
+        };
+        let rows = vec![
+            row("nightly", "completed", 12),
+            row("a-job-with-a-rather-long-name", "failed", 1_234_567),
+        ];
+        list(look, ["name", "state", "rows"], rows, "No jobs.")
+    }
+
+    #[test]
+    fn a_list_lines_up() {
+        insta::assert_snapshot!(jobs(Look::PLAIN));
+    }
+
+    #[test]
+    fn a_list_fits_a_narrow_terminal() {
+        let narrow = jobs(Look {
+            width: Some(36),
+            colours: false,
+        });
+        assert!(narrow.lines().all(|line| line.chars().count() <= 36), "{narrow}");
+        insta::assert_snapshot!(narrow);
+    }
+
+    #[test]
+    fn colours_come_only_where_they_are_welcome() {
+        assert!(!jobs(Look::PLAIN).contains('\u{1b}'));
+        assert!(
+            jobs(Look {
+                width: Some(80),
+                colours: true
+            })
+            .contains("\u{1b}[")
+        );
+    }
+
+    #[test]
+    fn an_empty_list_says_so() {
+        assert_eq!(list(Look::PLAIN, ["name"], Vec::new(), "No jobs."), "No jobs.");
+    }
+
+    #[test]
+    fn details_leave_out_what_is_not_there() {
+        let text = details(
+            Look::PLAIN,
+            vec![
+                ("Name", Field::text("shop")),
+                ("Last run", Field::text("")),
+                ("Rows", Field::number("12".into())),
+            ],
+        );
+        insta::assert_snapshot!(text);
+    }
+}

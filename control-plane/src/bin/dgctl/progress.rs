@@ -1,0 +1,253 @@
+//! Waiting for an execution, with something to look at: a bar on a terminal, plain lines elsewhere. All on standard error.
+
+use std::time::Duration;
+
+use dataguardian_proto::v1;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::Instant;
+
+use crate::connect::Api;
+use crate::error::{Error, Result};
+use crate::output::text::{bytes, cell, count};
+use crate::output::{colours_are_welcome, progress_can_move};
+use crate::values::{kind_word, state_word};
+use crate::watch::{News, Watch};
+
+/// Between two plain lines about the same stage.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Follows the execution to its end and gives it as it is then, however it ended.
+pub(crate) async fn wait(api: &Api, id: &str) -> Result<v1::Execution> {
+    let mut watch = Watch::new(api, id);
+    let mut display = Display::new();
+    let mut last = None;
+    while let Some(news) = watch.next().await? {
+        match news {
+            News::Changed(execution) => {
+                display.show(&execution);
+                last = Some(*execution);
+            }
+            News::OutOfSight => display.out_of_sight(),
+        }
+    }
+    display.finish();
+    last.ok_or(Error::Incomplete("execution"))
+}
+
+/// An execution that was waited for is an error unless it completed.
+pub(crate) fn must_have_completed(execution: v1::Execution) -> Result<()> {
+    match execution.state() {
+        v1::ExecutionState::Completed => Ok(()),
+        _ => Err(Error::NotCompleted(Box::new(execution))),
+    }
+}
+
+enum Display {
+    Bar(Box<ProgressBar>),
+    Lines(Lines),
+}
+
+/// What was last said, and when.
+#[derive(Default)]
+struct Lines {
+    said: Option<(String, Instant)>,
+    out_of_sight: bool,
+}
+
+impl Display {
+    fn new() -> Self {
+        if !progress_can_move() {
+            return Self::Lines(Lines::default());
+        }
+        let bar = ProgressBar::no_length();
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self::Bar(Box::new(bar))
+    }
+
+    fn show(&mut self, execution: &v1::Execution) {
+        match self {
+            Self::Bar(bar) => show_bar(bar, execution),
+            Self::Lines(lines) => lines.show(execution),
+        }
+    }
+
+    fn out_of_sight(&mut self) {
+        match self {
+            Self::Bar(bar) => bar.set_message("connection lost, trying again"),
+            Self::Lines(lines) => {
+                if !lines.out_of_sight {
+                    eprintln!("connection lost, trying again");
+                }
+                lines.out_of_sight = true;
+            }
+        }
+    }
+
+    fn finish(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn show_bar(bar: &ProgressBar, execution: &v1::Execution) {
+    let progress = execution.progress.clone().unwrap_or_default();
+    let expected = progress
+        .expected_raw_bytes
+        .filter(|expected| *expected >= progress.raw_bytes && *expected > 0);
+    let template = match (expected, progress.raw_bytes, colours_are_welcome()) {
+        (Some(_), _, true) => {
+            "{spinner} {prefix} {bar:24.cyan/dim} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {msg}"
+        }
+        (Some(_), _, false) => {
+            "{spinner} {prefix} {bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {msg}"
+        }
+        (None, 0, _) => "{spinner} {prefix} {elapsed} {msg}",
+        (None, _, _) => "{spinner} {prefix} {binary_bytes} {binary_bytes_per_sec} {msg}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("━━─"));
+    }
+    match expected {
+        Some(expected) => bar.set_length(expected),
+        None => bar.unset_length(),
+    }
+    bar.set_prefix(headline(execution));
+    bar.set_position(progress.raw_bytes);
+    bar.set_message(particulars(&progress));
+}
+
+impl Lines {
+    fn show(&mut self, execution: &v1::Execution) {
+        let headline = headline(execution);
+        let now = Instant::now();
+        let due = match &self.said {
+            Some((said, at)) => {
+                *said != headline || now.duration_since(*at) >= LINE_EVERY || self.out_of_sight
+            }
+            None => true,
+        };
+        if due {
+            eprintln!("{}", line(execution));
+            self.said = Some((headline, now));
+            self.out_of_sight = false;
+        }
+    }
+}
+
+/// `backup running: copying tables`.
+fn headline(execution: &v1::Execution) -> String {
+    let mut text = format!(
+        "{} {}",
+        kind_word(execution.kind()),
+        state_word(execution.state())
+    );
+    if execution.attempt > 1 {
+        text += &format!(" (attempt {})", execution.attempt);
+    }
+    match &execution.progress {
+        Some(progress) if !progress.stage.is_empty() && execution.state() == v1::ExecutionState::Running => {
+            text + ": " + &cell(&progress.stage)
+        }
+        _ => text,
+    }
+}
+
+/// `1,234 rows, 3/12 streams, 1.2 MiB stored`.
+fn particulars(progress: &v1::Progress) -> String {
+    let mut parts = Vec::new();
+    if progress.rows > 0 {
+        parts.push(format!("{} rows", count(progress.rows)));
+    }
+    match progress.streams_total {
+        Some(total) if total > 0 => parts.push(format!("{}/{total} streams", progress.streams_done)),
+        _ => {}
+    }
+    if progress.stored_bytes > 0 {
+        parts.push(format!("{} stored", bytes(progress.stored_bytes)));
+    }
+    parts.join(", ")
+}
+
+fn line(execution: &v1::Execution) -> String {
+    let mut text = headline(execution);
+    if let Some(progress) = execution
+        .progress
+        .as_ref()
+        .filter(|progress| progress.raw_bytes > 0)
+    {
+        text += &format!(", {}", bytes(progress.raw_bytes));
+        let particulars = particulars(progress);
+        if !particulars.is_empty() {
+            text += &format!(", {particulars}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running() -> v1::Execution {
+        v1::Execution {
+            kind: v1::ExecutionKind::Backup.into(),
+            state: v1::ExecutionState::Running.into(),
+            attempt: 1,
+            progress: Some(v1::Progress {
+                stage: "copying tables".into(),
+                raw_bytes: 12 << 20,
+                stored_bytes: 3 << 20,
+                rows: 10_000,
+                streams_done: 3,
+                streams_total: Some(12),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_line_tells_stage_sizes_and_rows() {
+        assert_eq!(
+            line(&running()),
+            "backup running: copying tables, 12.0 MiB, 10,000 rows, 3/12 streams, 3.0 MiB stored"
+        );
+    }
+
+    #[test]
+    fn a_waiting_execution_says_no_more_than_that() {
+        let queued = v1::Execution {
+            state: v1::ExecutionState::Queued.into(),
+            progress: None,
+            ..running()
+        };
+        assert_eq!(line(&queued), "backup queued");
+        let again = v1::Execution {
+            attempt: 2,
+            ..running()
+        };
+        assert!(line(&again).starts_with("backup running (attempt 2): copying tables"));
+    }
+
+    #[test]
+    fn only_a_completed_execution_is_a_success() {
+        for state in [
+            v1::ExecutionState::Failed,
+            v1::ExecutionState::Cancelled,
+            v1::ExecutionState::Skipped,
+        ] {
+            let ended = v1::Execution {
+                state: state.into(),
+                ..running()
+            };
+            assert!(matches!(must_have_completed(ended), Err(Error::NotCompleted(_))));
+        }
+        let completed = v1::Execution {
+            state: v1::ExecutionState::Completed.into(),
+            ..running()
+        };
+        assert!(must_have_completed(completed).is_ok());
+    }
+}
