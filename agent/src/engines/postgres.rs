@@ -8,16 +8,39 @@
 //! Nothing here retries a whole run: a [`Failure`](dataguardian_core::failure::Failure) says by its kind whether another
 //! attempt may help, and the control plane decides.
 
+mod acl;
+mod catalogue;
 pub mod clients;
+mod connect;
+mod copying;
+mod describe;
 pub mod discover;
 pub mod dump;
+mod encoding;
+mod failure;
+mod globals;
+mod large_objects;
 pub mod marker;
+mod passfile;
+mod patterns;
 pub mod probe;
+mod process;
+mod quote;
 pub mod restore;
+mod rows;
+mod run;
+mod schema;
+mod sequences;
+mod server;
+mod sessions;
+mod snapshot;
+mod spool;
 
 pub use clients::ClientSearch;
 pub use discover::{DiscoveredDatabase, discover};
 pub use dump::{DatabaseFailure, DumpOptions, DumpReport, DumpRequest, SnapshotPosition, dump};
 pub use marker::SessionMarker;
 pub use probe::{Probe, ProbeRequest, probe};
-pub use restore::{MissingRoles, RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, RestoredTable, restore};
+pub use restore::{
+    MissingRoles, RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, RestoredTable, restore,
+};

@@ -76,7 +76,10 @@ impl fmt::Display for Stage {
             Self::Locking { database } => write!(f, "taking locks and the snapshot of {database}"),
             Self::Schema { database } => write!(f, "schema of {database}"),
             Self::Rows {
-                database, tables, bytes, ..
+                database,
+                tables,
+                bytes,
+                ..
             } => write!(f, "rows of {tables} tables of {database}, about {bytes} bytes"),
             Self::LargeObjects { database } => write!(f, "large objects of {database}"),
             Self::Finishing { database } => write!(f, "indexes, constraints and statistics of {database}"),

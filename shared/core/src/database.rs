@@ -31,6 +31,33 @@ pub struct DatabaseDescription {
     /// Security labels: provider and label.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub security_labels: Vec<(String, String)>,
+    /// What a server must have before the contents can be restored there.
+    #[serde(default, skip_serializing_if = "DatabaseNeeds::is_empty")]
+    pub needs: DatabaseNeeds,
+}
+
+/// What a database's contents refer to outside of it, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseNeeds {
+    /// Roles that own something, may use something or are named by a policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// Those of the roles that are needed even where owners and grants are left out: named by policies and user mappings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indispensable_roles: Vec<String>,
+    /// Extensions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<String>,
+    /// Tablespaces other than the default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tablespaces: Vec<String>,
+}
+
+impl DatabaseNeeds {
+    /// Whether nothing is needed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A database's locale.

@@ -14,12 +14,22 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::size::ByteSize;
 use dataguardian_core::target::ConnectionTarget;
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::clients::ClientSearch;
+use super::catalogue::Exclusions;
+use super::clients::{self, ClientSearch};
 use super::marker::SessionMarker;
+use super::patterns::Patterns;
+use super::run::Run;
+use super::server::Server;
+use super::{connect, discover, globals};
 use crate::engines::StreamSink;
-use crate::engines::progress::Progress;
+use crate::engines::progress::{Progress, Stage};
+
+mod database;
+
+use database::{Dumped, Plan};
 
 /// What to dump, and how.
 #[derive(Debug, Clone)]
@@ -113,12 +123,135 @@ pub struct DumpReport {
 }
 
 /// Dumps. When `cancel` fires, processes and server sessions are ended before this returns; the failure then is of kind
-/// [`FailureKind::Superseded`], for the caller to read in the light of its own token.
+/// [`FailureKind::Superseded`](dataguardian_core::failure::FailureKind::Superseded), for the caller to read in the light of
+/// its own token.
 pub async fn dump(
-    _request: DumpRequest,
-    _sink: Arc<dyn StreamSink>,
-    _cancel: CancellationToken,
-    _progress: Arc<dyn Progress>,
+    request: DumpRequest,
+    sink: Arc<dyn StreamSink>,
+    cancel: CancellationToken,
+    progress: Arc<dyn Progress>,
 ) -> Result<DumpReport, Failure> {
-    Err(Failure::new(FailureKind::Internal, "not written yet"))
+    let run = Run::new(
+        request.target.clone(),
+        request.marker.clone(),
+        &request.work_dir,
+        progress,
+    )?;
+    let work = Box::pin(dump_server(&run, &request, &sink));
+    run.see_through(&cancel, work).await
+}
+
+async fn dump_server(
+    run: &Run,
+    request: &DumpRequest,
+    sink: &Arc<dyn StreamSink>,
+) -> Result<DumpReport, Failure> {
+    run.stage(Stage::Probing);
+    let options = &request.options;
+    let plan = Plan {
+        exclusions: Exclusions {
+            tables: Patterns::new(&options.exclude_tables)?,
+            rows: Patterns::new(&options.exclude_table_data)?,
+        },
+        options: options.clone(),
+    };
+    let mut session = run.connect_for_maintenance().await?;
+    let server = Server::ask(&mut session).await?;
+    let databases = chosen(&mut session, &request.selection).await?;
+    let (client, warning) = clients::choose(&clients::find(&request.clients).await, server.version_num)?;
+    run.log(&format!(
+        "PostgreSQL {} with the client programs {} of {}",
+        server.version,
+        client.version,
+        client.dir.display()
+    ));
+    let mut report = DumpReport {
+        server_version: server.version.clone(),
+        version_num: server.version_num,
+        system_identifier: server.system_identifier.clone(),
+        positions: Vec::new(),
+        tools: Vec::new(),
+        databases: Vec::new(),
+        failed: Vec::new(),
+        warnings: warning.into_iter().collect(),
+        largest_row: ByteSize::default(),
+    };
+    if options.globals {
+        run.stage(Stage::Globals);
+        let (tool, warning) =
+            globals::send(run, &client, &mut session, &options.restrict_key, &**sink).await?;
+        report.tools.push(tool);
+        report.warnings.extend(warning);
+    }
+    connect::close(session).await;
+    for database in databases {
+        let begun = database::begin(run, &plan, &client, &server, &database).await;
+        match begun {
+            Ok(begun) => report.add(begun.send(run, &plan, &client, sink).await?),
+            Err(failure) => {
+                run.warn(&format!("database {database} is left out: {failure}"));
+                run.clear().await;
+                report.failed.push(DatabaseFailure { database, failure });
+            }
+        }
+    }
+    report.unless_all_failed()
+}
+
+impl DumpReport {
+    fn add(&mut self, dumped: Dumped) {
+        self.positions.push(dumped.position);
+        self.databases.push(dumped.description);
+        self.warnings.extend(dumped.warnings);
+        self.largest_row = self.largest_row.max(dumped.largest_row);
+        for tool in dumped.tools {
+            if !self.tools.contains(&tool) {
+                self.tools.push(tool);
+            }
+        }
+    }
+
+    /// A backup of nothing is none; the first failure tells why.
+    fn unless_all_failed(mut self) -> Result<Self, Failure> {
+        if self.databases.is_empty() && !self.failed.is_empty() {
+            let DatabaseFailure { database, failure } = self.failed.swap_remove(0);
+            return Err(Failure::new(
+                failure.kind,
+                format!("database {database}: {}", failure.message),
+            ));
+        }
+        Ok(self)
+    }
+}
+
+/// The databases that the selection names; one that does not exist is an error.
+pub(super) async fn chosen(
+    session: &mut PgConnection,
+    selection: &DatabaseSelection,
+) -> Result<Vec<String>, Failure> {
+    let existing: Vec<String> = discover::list(session)
+        .await?
+        .into_iter()
+        .filter(|database| match selection {
+            DatabaseSelection::Named(_) => true,
+            DatabaseSelection::AllExcept(_) => database.is_ordinary(),
+        })
+        .map(|database| database.name)
+        .collect();
+    let (chosen, missing) = selection
+        .choose(&existing)
+        .map_err(|error| Failure::new(FailureKind::DatabaseError, error.to_string()))?;
+    if !missing.is_empty() {
+        return Err(Failure::new(
+            FailureKind::DatabaseMissing,
+            format!("there is no database {} on the server", missing.join(", ")),
+        ));
+    }
+    if chosen.is_empty() {
+        return Err(Failure::new(
+            FailureKind::DatabaseMissing,
+            "the selection leaves no database to dump",
+        ));
+    }
+    Ok(chosen)
 }

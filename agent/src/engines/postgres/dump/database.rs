@@ -1,0 +1,247 @@
+//! The dump of one database.
+
+use std::sync::Arc;
+
+use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::size::ByteSize;
+use dataguardian_core::stream::{ObjectName, StreamRole};
+use tokio::time::Instant;
+
+use super::{DumpOptions, SnapshotPosition};
+use crate::engines::StreamSink;
+use crate::engines::postgres::catalogue::{self, Exclusions, Relation};
+use crate::engines::postgres::clients::Client;
+use crate::engines::postgres::run::Run;
+use crate::engines::postgres::schema::{self, Archived, Section};
+use crate::engines::postgres::server::Server;
+use crate::engines::postgres::snapshot::{self, Snapshot};
+use crate::engines::postgres::spool::Spool;
+use crate::engines::postgres::{connect, copying, describe, large_objects, sequences};
+use crate::engines::progress::Stage;
+
+/// What holds for every database of a dump.
+pub(super) struct Plan {
+    pub(super) options: DumpOptions,
+    pub(super) exclusions: Exclusions,
+}
+
+/// A database under its snapshot, its schema in hand, before the first stream is open.
+pub(super) struct Begun {
+    snapshot: Snapshot,
+    archive: Spool,
+    server_major: u32,
+    dumped: Dumped,
+}
+
+/// What came out.
+pub(super) struct Dumped {
+    pub(super) position: SnapshotPosition,
+    pub(super) description: DatabaseDescription,
+    pub(super) tools: Vec<ToolUse>,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) largest_row: ByteSize,
+}
+
+/// Takes the snapshot and the schema. Whatever fails here has left no trace in the backup.
+pub(super) async fn begin(
+    run: &Run,
+    plan: &Plan,
+    client: &Client,
+    server: &Server,
+    database: &str,
+) -> Result<Begun, Failure> {
+    let deadline = Instant::now() + plan.options.lock_timeout;
+    loop {
+        run.stage(Stage::Locking {
+            database: database.to_owned(),
+        });
+        let session = run.connect(database).await?;
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let mut snapshot = snapshot::take(session, &plan.exclusions, patience).await?;
+        run.stage(Stage::Schema {
+            database: database.to_owned(),
+        });
+        let archived = schema::archive(run, client, database, &mut snapshot).await?;
+        let Archived::Done { archive, tool, said } = archived else {
+            // Whoever waits for us goes first.
+            connect::close(snapshot.session).await;
+            run.clear().await;
+            if Instant::now() >= deadline {
+                return Err(stuck(database));
+            }
+            run.log("another session wants a table for itself: it goes first, and the dump begins again");
+            continue;
+        };
+        let description = describe::describe(&mut snapshot.session, database, server.version_num).await?;
+        let mut dumped = Dumped {
+            position: SnapshotPosition {
+                database: database.to_owned(),
+                lsn: snapshot.lsn.clone(),
+                taken_at: snapshot.taken_at,
+            },
+            description,
+            tools: vec![tool],
+            warnings: Vec::new(),
+            largest_row: ByteSize::default(),
+        };
+        dumped.hear(database, &said);
+        return Ok(Begun {
+            snapshot,
+            archive,
+            server_major: server.major(),
+            dumped,
+        });
+    }
+}
+
+fn stuck(database: &str) -> Failure {
+    Failure::new(
+        FailureKind::DatabaseLockTimeout,
+        format!(
+            "other sessions kept asking for tables of {database} for themselves while its schema was read"
+        ),
+    )
+}
+
+impl Begun {
+    /// Hands all streams on, in the order in which a restore needs them.
+    pub(super) async fn send(
+        mut self,
+        run: &Run,
+        plan: &Plan,
+        client: &Client,
+        sink: &Arc<dyn StreamSink>,
+    ) -> Result<Dumped, Failure> {
+        let database = self.dumped.position.database.clone();
+        schema::send_archive(&**sink, &database, &mut self.archive).await?;
+        self.send_section(run, plan, client, sink, StreamRole::SchemaBeforeData)
+            .await?;
+        self.send_rows(run, plan, sink).await?;
+        let session = &mut self.snapshot.session;
+        let sequences = catalogue::sequences(session, &self.snapshot.contents).await?;
+        let warning =
+            sequences::send(session, &database, &sequences, self.snapshot.in_recovery, &**sink).await?;
+        self.dumped.warnings.extend(warning);
+        run.stage(Stage::LargeObjects {
+            database: database.clone(),
+        });
+        large_objects::send(session, &database, &**sink).await?;
+        run.stage(Stage::Finishing { database });
+        self.send_section(run, plan, client, sink, StreamRole::SchemaAfterData)
+            .await?;
+        connect::close(self.snapshot.session).await;
+        Ok(self.dumped)
+    }
+
+    async fn send_section(
+        &mut self,
+        run: &Run,
+        plan: &Plan,
+        client: &Client,
+        sink: &Arc<dyn StreamSink>,
+        role: StreamRole,
+    ) -> Result<(), Failure> {
+        let section = Section {
+            role,
+            database: &self.dumped.position.database,
+            server_major: self.server_major,
+            restrict_key: &plan.options.restrict_key,
+        };
+        let tool = section.send(run, client, &**sink, &mut self.archive).await?;
+        self.dumped.tools.push(tool);
+        Ok(())
+    }
+
+    async fn send_rows(&mut self, run: &Run, plan: &Plan, sink: &Arc<dyn StreamSink>) -> Result<(), Failure> {
+        let database = self.dumped.position.database.clone();
+        let (relations, unreadable): (Vec<Relation>, Vec<Relation>) = self
+            .snapshot
+            .contents
+            .with_rows()
+            .cloned()
+            .partition(|relation| !(self.snapshot.in_recovery && relation.unlogged));
+        self.dumped.warn_of_unlogged(&database, &relations, &unreadable);
+        run.stage(Stage::Rows {
+            database: database.clone(),
+            tables: relations.len(),
+            bytes: relations.iter().map(|relation| relation.size).sum(),
+        });
+        let connections = plan.options.connections;
+        let tally =
+            copying::copy_all(run, &database, &mut self.snapshot, relations, connections, sink).await?;
+        run.log(&format!("{} rows of {database} were copied", tally.rows));
+        self.dumped.largest_row = ByteSize::bytes(tally.largest_row);
+        self.dumped.warnings.extend(tally.warnings);
+        Ok(())
+    }
+}
+
+impl Dumped {
+    /// What a program that ended well had to say all the same.
+    fn hear(&mut self, database: &str, said: &[String]) {
+        let text = said.join(" ");
+        if !text.is_empty() {
+            self.warnings.push(Warning {
+                database: Some(database.to_owned()),
+                message: text,
+            });
+        }
+    }
+
+    fn warn_of_unlogged(&mut self, database: &str, dumped: &[Relation], left_out: &[Relation]) {
+        let names =
+            |relations: &mut dyn Iterator<Item = &Relation>| listed(relations.map(|relation| &relation.name));
+        let warnings = [
+            (
+                names(&mut dumped.iter().filter(|relation| relation.unlogged)),
+                "unlogged tables lose their rows when the server crashes, and are empty on standbys",
+            ),
+            (
+                names(&mut left_out.iter()),
+                "the rows of unlogged tables are left out: a standby does not have them",
+            ),
+        ];
+        for (names, what) in warnings {
+            if let Some(names) = names {
+                self.warnings.push(Warning {
+                    database: Some(database.to_owned()),
+                    message: format!("{what}: {names}"),
+                });
+            }
+        }
+    }
+}
+
+/// The first few names, and how many more there are; none for none.
+fn listed<'a>(names: impl Iterator<Item = &'a ObjectName>) -> Option<String> {
+    const SHOWN: usize = 5;
+    let all: Vec<String> = names.map(ToString::to_string).collect();
+    let shown = all.get(..SHOWN.min(all.len()))?.join(", ");
+    match all.len() {
+        0 => None,
+        ..=SHOWN => Some(shown),
+        more => Some(format!("{shown} and {} more", more - SHOWN)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<ObjectName> = (0..7)
+            .map(|number| ObjectName {
+                schema: "s".into(),
+                name: format!("t{number}"),
+            })
+            .collect();
+        assert_eq!(listed(names.iter().take(0)), None);
+        assert_eq!(listed(names.iter().take(2)).as_deref(), Some("s.t0, s.t1"));
+        assert_eq!(
+            listed(names.iter()).as_deref(),
+            Some("s.t0, s.t1, s.t2, s.t3, s.t4 and 2 more")
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! Which tables a dump leaves out.
+
+use dataguardian_core::failure::{Failure, FailureKind};
+use regex::Regex;
+
+/// Patterns for tables: `schema.table`, or `table` in any schema, with `*` and `?` as in file names. They match whole names,
+/// as the catalogue has them: unquoted, upper and lower case told apart.
+#[derive(Debug, Clone)]
+pub(super) struct Patterns(Vec<(Option<Regex>, Regex)>);
+
+impl Patterns {
+    pub(super) fn new(patterns: &[String]) -> Result<Self, Failure> {
+        patterns
+            .iter()
+            .map(|pattern| compile(pattern))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Whether one of them matches.
+    pub(super) fn matches(&self, schema: &str, table: &str) -> bool {
+        self.0.iter().any(|(schemas, tables)| {
+            schemas.as_ref().is_none_or(|schemas| schemas.is_match(schema)) && tables.is_match(table)
+        })
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn compile(pattern: &str) -> Result<(Option<Regex>, Regex), Failure> {
+    // The first dot parts schema and table.
+    match pattern.split_once('.') {
+        Some((schema, table)) => Ok((Some(whole(schema)?), whole(table)?)),
+        None => Ok((None, whole(pattern)?)),
+    }
+}
+
+fn whole(glob: &str) -> Result<Regex, Failure> {
+    let mut expression = String::from("(?s)^");
+    for character in glob.chars() {
+        match character {
+            '*' => expression.push_str(".*"),
+            '?' => expression.push('.'),
+            other => expression.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    expression.push('$');
+    Regex::new(&expression).map_err(|error| {
+        Failure::new(
+            FailureKind::DatabaseError,
+            format!("the pattern for tables {glob:?} can't be used: {error}"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_names() {
+        let patterns = Patterns::new(&["audit.*".into(), "tmp_?".into(), "a+b".into()]).unwrap();
+        for (schema, table, expected) in [
+            ("audit", "anything.at all", true),
+            ("Audit", "x", false),
+            ("public", "tmp_1", true),
+            ("public", "tmp_12", false),
+            ("x", "a+b", true),
+            ("x", "aab", false),
+        ] {
+            assert_eq!(patterns.matches(schema, table), expected, "{schema}.{table}");
+        }
+    }
+}
