@@ -37,7 +37,7 @@ impl Options {
     /// Whether any was given.
     pub(super) fn is_given(&self) -> bool {
         let nothing = v1::BackupOptions::default();
-        self.encrypt || self.change(nothing.clone()) != nothing
+        self.encrypt || self.change(nothing) != nothing
     }
 
     /// These options where they were given, `before` where not.
@@ -78,7 +78,7 @@ mod tests {
             max_attempts: 3,
             ..Default::default()
         };
-        let after = given("--max-attempts 5 --lock-timeout 30s").change(before.clone());
+        let after = given("--max-attempts 5 --lock-timeout 30s").change(before);
         assert_eq!(after.max_attempts, 5);
         assert_eq!(after.lock_timeout.unwrap().seconds, 30);
         assert_eq!((after.unencrypted, after.compression_level), (true, 9));

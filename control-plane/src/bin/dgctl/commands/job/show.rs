@@ -24,7 +24,7 @@ pub(super) fn table(jobs: &[v1::Job], look: Look) -> String {
 
 /// All about one.
 pub(super) fn describe(job: &v1::Job, look: Look) -> String {
-    let options = job.options.clone().unwrap_or_default();
+    let options = job.options.unwrap_or_default();
     let number = |number: u32| {
         Field::text(&if number == 0 {
             String::new()
