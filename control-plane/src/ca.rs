@@ -15,8 +15,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber,
 };
+use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls_pki_types::{CertificateDer, DnsName, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::domain::certificate::IssuedCertificate;
 
 mod agent_certificate;
 mod pin;
@@ -55,19 +58,6 @@ pub struct Authority {
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
     clock: SharedClock,
-}
-
-/// A certificate that was made for an agent.
-#[derive(Debug, Clone)]
-pub struct IssuedCertificate {
-    /// The certificate, DER.
-    pub certificate: CertificateDer<'static>,
-    /// Its serial number, lower-case hexadecimal.
-    pub serial: String,
-    /// When it begins.
-    pub not_before: DateTime<Utc>,
-    /// When it ends.
-    pub not_after: DateTime<Utc>,
 }
 
 /// A certificate with its private key, for a listener of ours.
@@ -157,9 +147,9 @@ impl Authority {
             .unwrap_or_default();
         let certificate = params.signed_by(request.public_key(), &self.issuer)?;
         Ok(IssuedCertificate {
-            certificate: certificate.into(),
+            fingerprint: sha256(certificate.der()),
+            chain: vec![certificate.der().to_vec(), self.certificate.to_vec()],
             serial: hex::encode(serial),
-            not_before: now - BACKDATING,
             not_after: now + AGENT_CERTIFICATE_LIFE,
         })
     }
@@ -222,6 +212,12 @@ fn subject_name(name: &str) -> Result<SanType, AuthorityError> {
         .try_into()
         .map(SanType::DnsName)
         .map_err(|_| refused())
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    out
 }
 
 /// Textual encoding (RFC 7468).

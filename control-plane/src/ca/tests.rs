@@ -30,6 +30,10 @@ fn verifier(authority: &Authority) -> Arc<dyn ClientCertVerifier> {
         .unwrap()
 }
 
+fn leaf(issued: &IssuedCertificate) -> CertificateDer<'static> {
+    CertificateDer::from(issued.chain[0].clone())
+}
+
 fn seconds_from_now(seconds: i64) -> UnixTime {
     let now = SystemClock::shared().now().timestamp() + seconds;
     UnixTime::since_unix_epoch(Duration::from_secs(now.try_into().unwrap()))
@@ -42,12 +46,12 @@ fn an_agents_certificate_names_it_and_passes_the_handshake() {
         let key = KeyPair::generate_for(algorithm).unwrap();
         let request = CertificateRequest::parse(&request_with(&key, |_| {})).unwrap();
         let issued = authority.issue_agent(agent, &request).unwrap();
-        let read = AgentCertificate::read(&issued.certificate).unwrap();
+        let read = AgentCertificate::read(&leaf(&issued)).unwrap();
         assert_eq!((read.agent, &read.serial), (agent, &issued.serial));
         assert_eq!(read.not_after.timestamp(), issued.not_after.timestamp());
         let verify = |at| {
             verifier(&authority)
-                .verify_client_cert(&issued.certificate, &[], at)
+                .verify_client_cert(&leaf(&issued), &[], at)
                 .is_ok()
         };
         assert!(
@@ -68,9 +72,9 @@ fn what_a_request_asks_for_does_not_get_into_the_certificate() {
     });
     let request = CertificateRequest::parse(&wishes).unwrap();
     let issued = authority.issue_agent(AgentId::new(), &request).unwrap();
-    let text = String::from_utf8_lossy(&issued.certificate).into_owned();
+    let text = String::from_utf8_lossy(&issued.chain[0]).into_owned();
     assert!(!text.contains("dg.example.org"));
-    assert!(AgentCertificate::read(&issued.certificate).is_ok());
+    assert!(AgentCertificate::read(&leaf(&issued)).is_ok());
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Who is at the other end of a connection.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use dataguardian_core::ids::AgentId;
 use rustls_pki_types::CertificateDer;
 use tokio::time::Instant;
 
@@ -14,7 +16,7 @@ pub struct Peer(Arc<Inner>);
 struct Inner {
     address: SocketAddr,
     certificate: Option<CertificateDer<'static>>,
-    connected: Instant,
+    recognised: Mutex<Option<(Instant, AgentId)>>,
 }
 
 impl Peer {
@@ -22,7 +24,7 @@ impl Peer {
         Self(Arc::new(Inner {
             address,
             certificate,
-            connected: Instant::now(),
+            recognised: Mutex::new(None),
         }))
     }
 
@@ -36,8 +38,15 @@ impl Peer {
         self.0.certificate.as_ref()
     }
 
-    /// How long the connection has been open.
-    pub fn age(&self) -> std::time::Duration {
-        self.0.connected.elapsed()
+    /// The agent that the catalogue saw in the certificate, if it looked within that time.
+    pub fn recognised(&self, within: Duration) -> Option<AgentId> {
+        let seen = *self.0.recognised.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.filter(|(at, _)| at.elapsed() < within)
+            .map(|(_, agent)| agent)
+    }
+
+    /// Remembers that the catalogue saw this agent in the certificate, just now.
+    pub fn recognise(&self, agent: AgentId) {
+        *self.0.recognised.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), agent));
     }
 }

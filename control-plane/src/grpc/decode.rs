@@ -1,0 +1,65 @@
+//! Messages as records: everything that comes from outside is checked here or in the record's own `check`, and every bad
+//! field is named, all of them at once.
+
+use std::time::Duration;
+
+use dataguardian_proto::convert;
+
+use crate::domain::field::{BadField, Checks};
+
+mod datasource;
+mod execution;
+mod job;
+mod mask;
+mod report;
+mod restore;
+mod storage;
+
+pub(super) use datasource::{datasource_change, new_datasource};
+pub(super) use execution::execution_filter;
+pub(super) use job::{job_change, new_job};
+pub(super) use report::{agent_facts, attempt_outcome, in_flight, log_lines, progress, storage_failures, stored_packs};
+pub(super) use restore::new_restore;
+pub(super) use storage::new_storage;
+
+/// Everything that is wrong with a request.
+pub(super) type BadFields = Vec<BadField>;
+
+/// The value of an enum's field; a number that this version does not know is a bad field.
+fn known<E: TryFrom<i32>>(field: &str, number: i32) -> Result<E, BadField> {
+    E::try_from(number).map_err(|_| BadField::new(field, format!("has the unknown value {number}")))
+}
+
+/// A length of time; `default` if absent.
+pub(super) fn length(
+    field: &'static str,
+    given: Option<&prost_types::Duration>,
+    default: Duration,
+) -> Result<Duration, BadField> {
+    given.map_or(Ok(default), |given| {
+        convert::length(field, given).map_err(|bad| BadField::new(bad.field, bad.description))
+    })
+}
+
+/// The revision that an etag stands for; none for an empty one.
+fn revision(etag: &str) -> Result<Option<i64>, BadField> {
+    match etag {
+        "" => Ok(None),
+        etag => etag.parse().map(Some).map_err(|_| BadField::new("etag", "is no etag that this server has given")),
+    }
+}
+
+/// The text, or none if it is empty.
+fn filled(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// What the checks let pass, or everything they found. A value that is missing without a bad field is our own mistake.
+fn checked<T>(checks: Checks, value: Option<T>) -> Result<T, BadFields> {
+    checks.finish()?;
+    value.ok_or_else(|| vec![BadField::new("", "could not be read")])
+}
+
+fn bad(error: convert::InvalidField) -> BadField {
+    BadField::new(error.field, error.description)
+}

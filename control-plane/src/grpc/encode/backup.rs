@@ -1,0 +1,45 @@
+use dataguardian_proto::convert::timestamp;
+use dataguardian_proto::v1;
+
+use crate::domain::backup::{Backup, BackupCopy, CheckedBy};
+use crate::domain::job::Encryption;
+
+/// A backup.
+pub(in crate::grpc) fn backup(backup: Backup) -> v1::Backup {
+    let summary = backup.summary;
+    v1::Backup {
+        id: backup.id.to_string(),
+        job: backup.job.map(|(_, name)| name).unwrap_or_default(),
+        datasource: backup.datasource_name,
+        execution_id: backup.execution.to_string(),
+        engine: v1::Engine::from(backup.engine).into(),
+        server_version: summary.server_version,
+        started_at: Some(timestamp(summary.started_at)),
+        completed_at: Some(timestamp(backup.completed_at)),
+        databases: summary.databases,
+        raw_bytes: summary.raw_bytes,
+        stored_bytes: summary.stored_bytes,
+        rows: summary.rows,
+        tables: summary.tables,
+        encrypted: match backup.encryption {
+            Encryption::Sealed => true,
+            Encryption::Plain => false,
+        },
+        copies: backup.copies.into_iter().map(copy).collect(),
+        warnings: summary.warnings.iter().map(Into::into).collect(),
+        packs: backup.packs,
+    }
+}
+
+fn copy(copy: BackupCopy) -> v1::BackupCopy {
+    let checked_by = match copy.checked_by {
+        CheckedBy::ControlPlane => v1::CheckedBy::ControlPlane,
+        CheckedBy::Agent => v1::CheckedBy::Agent,
+    };
+    v1::BackupCopy {
+        storage: copy.storage_name,
+        complete: copy.completed_at.is_some(),
+        checked_by: checked_by.into(),
+        completed_at: copy.completed_at.map(timestamp),
+    }
+}

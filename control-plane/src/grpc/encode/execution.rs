@@ -1,0 +1,83 @@
+use dataguardian_proto::convert::timestamp;
+use dataguardian_proto::v1;
+
+use crate::domain::execution::{Attempt, Execution, Progress, RestoreReport, RestoredDatabase, RestoredTable};
+use crate::domain::logs::{LogLevel, LogLine};
+
+/// An execution.
+pub(in crate::grpc) fn execution(execution: Execution) -> v1::Execution {
+    v1::Execution {
+        id: execution.id.to_string(),
+        kind: v1::ExecutionKind::from(execution.kind()).into(),
+        state: v1::ExecutionState::from(execution.state).into(),
+        attempt: execution.attempt,
+        backup_id: execution.backup().map(|id| id.to_string()).unwrap_or_default(),
+        job: execution.job.map(|(_, name)| name).unwrap_or_default(),
+        datasource: execution.datasource_name,
+        agent: execution.agent_name,
+        created_at: Some(timestamp(execution.created_at)),
+        started_at: execution.started_at.map(timestamp),
+        ended_at: execution.ended_at.map(timestamp),
+        failure: execution.failure.as_ref().map(Into::into),
+        progress: execution.progress.map(progress),
+        warnings: execution.warnings.iter().map(Into::into).collect(),
+        restore_report: execution.restore_report.map(restore_report),
+        revision: execution.revision,
+        attempts: execution.attempts.into_iter().map(attempt).collect(),
+    }
+}
+
+fn attempt(attempt: Attempt) -> v1::Attempt {
+    v1::Attempt {
+        number: attempt.number,
+        started_at: Some(timestamp(attempt.started_at)),
+        ended_at: attempt.ended_at.map(timestamp),
+        failure: attempt.failure.as_ref().map(Into::into),
+    }
+}
+
+fn progress(progress: Progress) -> v1::Progress {
+    v1::Progress {
+        stage: progress.stage,
+        raw_bytes: progress.raw_bytes,
+        stored_bytes: progress.stored_bytes,
+        expected_raw_bytes: progress.expected_raw_bytes,
+        rows: progress.rows,
+        streams_done: progress.streams_done,
+        streams_total: progress.streams_total,
+    }
+}
+
+fn restore_report(report: RestoreReport) -> v1::RestoreReport {
+    let database = |database: RestoredDatabase| v1::RestoredDatabase {
+        from: database.from,
+        to: database.to,
+        dropped: database.dropped,
+    };
+    let table = |table: RestoredTable| v1::RestoredTable {
+        database: table.database,
+        schema: table.schema,
+        name: table.name,
+        expected_rows: table.expected_rows,
+        restored_rows: table.restored_rows,
+    };
+    v1::RestoreReport {
+        databases: report.databases.into_iter().map(database).collect(),
+        tables: report.tables.into_iter().map(table).collect(),
+        rows: report.rows,
+    }
+}
+
+/// A line of a log.
+pub(in crate::grpc) fn log_line(line: LogLine) -> v1::LogLine {
+    let level = match line.level {
+        LogLevel::Info => v1::LogLevel::Info,
+        LogLevel::Warn => v1::LogLevel::Warn,
+        LogLevel::Error => v1::LogLevel::Error,
+    };
+    v1::LogLine {
+        time: Some(timestamp(line.time)),
+        level: level.into(),
+        message: line.message,
+    }
+}

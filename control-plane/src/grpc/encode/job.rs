@@ -1,0 +1,34 @@
+use dataguardian_proto::convert::{duration, timestamp};
+use dataguardian_proto::v1;
+
+use super::etag;
+use crate::domain::job::{BackupOptions, Encryption, Job};
+
+/// A job.
+pub(in crate::grpc) fn job(job: Job) -> v1::Job {
+    v1::Job {
+        id: job.id.to_string(),
+        name: job.name.into(),
+        datasource: job.datasource_name.into(),
+        storages: job.storages.into_iter().map(|storage| storage.name.into()).collect(),
+        strategy: v1::Strategy::from(job.strategy).into(),
+        options: Some(options(&job.options)),
+        created_at: Some(timestamp(job.created_at)),
+        updated_at: Some(timestamp(job.updated_at)),
+        etag: etag(job.revision),
+    }
+}
+
+fn options(options: &BackupOptions) -> v1::BackupOptions {
+    v1::BackupOptions {
+        unencrypted: match options.encryption {
+            Encryption::Sealed => false,
+            Encryption::Plain => true,
+        },
+        compression_level: options.compression_level,
+        table_connections: options.table_connections,
+        lock_timeout: Some(duration(options.lock_timeout)),
+        max_duration: Some(duration(options.max_duration)),
+        max_attempts: options.max_attempts,
+    }
+}

@@ -1,0 +1,26 @@
+use dataguardian_proto::convert::timestamp;
+use dataguardian_proto::v1;
+
+use super::etag;
+use crate::domain::storage::{Storage, StorageLocation};
+
+/// A storage.
+pub(in crate::grpc) fn storage(storage: Storage) -> v1::Storage {
+    let protected = storage.location.protected_from_agents();
+    let location = match storage.location {
+        StorageLocation::Local { agent_name, path, .. } => v1::storage::Location::Local(v1::LocalStorage {
+            agent: agent_name.into(),
+            path: path.display().to_string(),
+        }),
+    };
+    v1::Storage {
+        id: storage.id.to_string(),
+        name: storage.name.into(),
+        location: Some(location),
+        repository_id: storage.repository.to_string(),
+        conditional_put: storage.conditional_put,
+        protected_from_agents: protected,
+        created_at: Some(timestamp(storage.created_at)),
+        etag: etag(storage.revision),
+    }
+}

@@ -1,0 +1,160 @@
+//! Short questions to agents, and who waits for the answers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dataguardian_core::failure::Failure;
+use dataguardian_core::ids::{ControlPlaneId, RepositoryId, RequestId};
+use dataguardian_core::selection::DatabaseSelection;
+use dataguardian_core::target::ConnectionTarget;
+use dataguardian_proto::agent::v1::answer::Answer as WireAnswer;
+use dataguardian_proto::v1;
+use tokio::sync::oneshot;
+
+use super::handle::NotDelivered;
+use crate::domain::assignment::RepositoryLocation;
+use crate::domain::storage::PreparedRepository;
+
+/// What an agent can be asked.
+#[derive(Debug, Clone)]
+pub enum Question {
+    /// Could a backup of this run now?
+    TestDatasource {
+        /// How it is reached.
+        connection: ConnectionTarget,
+        /// Which databases.
+        databases: DatabaseSelection,
+    },
+    /// Which databases are there?
+    DiscoverDatabases {
+        /// How the server is reached.
+        connection: ConnectionTarget,
+    },
+    /// Make a repository there, or open ours.
+    PrepareStorage {
+        /// Where.
+        repository: RepositoryLocation,
+        /// Whose it is.
+        control_plane: ControlPlaneId,
+    },
+    /// Does the repository work?
+    TestStorage {
+        /// Where it is.
+        repository: RepositoryLocation,
+    },
+}
+
+/// What an agent answers. Reports that only pass through, from an agent to a person, stay in the wire's form.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// On [`Question::TestDatasource`].
+    Datasource(v1::TestDatasourceResponse),
+    /// On [`Question::DiscoverDatabases`].
+    Databases(v1::DiscoverDatabasesResponse),
+    /// On [`Question::PrepareStorage`].
+    Prepared(PreparedRepository),
+    /// On [`Question::TestStorage`].
+    Storage {
+        /// Whether the place refuses to overwrite.
+        conditional_put: bool,
+        /// Room that is left, in bytes, where it can be known.
+        free_bytes: Option<u64>,
+    },
+}
+
+/// A question without an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The agent has no session here, or its session ended.
+    #[error("the agent is not connected")]
+    NotConnected,
+    /// The agent takes no messages.
+    #[error("the agent takes no messages")]
+    Busy,
+    /// No answer in time.
+    #[error("the agent gave no answer within {} s", .0.as_secs())]
+    NoAnswer(Duration),
+    /// The agent says that it can't be.
+    #[error("{0}")]
+    Failed(Failure),
+    /// An answer that is none.
+    #[error("the agent's answer does not fit the question")]
+    Nonsense,
+}
+
+impl From<NotDelivered> for AskError {
+    fn from(NotDelivered: NotDelivered) -> Self {
+        Self::Busy
+    }
+}
+
+/// The questions of one session that have no answer yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Questions(Arc<Mutex<HashMap<RequestId, oneshot::Sender<WireAnswer>>>>);
+
+/// Someone who waits for an answer; the question is forgotten when it is dropped.
+pub(super) struct Waiting {
+    id: RequestId,
+    answer: oneshot::Receiver<WireAnswer>,
+    questions: Questions,
+}
+
+impl Questions {
+    pub(super) fn open(&self) -> (RequestId, Waiting) {
+        let id = RequestId::new();
+        let (sender, answer) = oneshot::channel();
+        self.lock().insert(id, sender);
+        let questions = self.clone();
+        (
+            id,
+            Waiting {
+                id,
+                answer,
+                questions,
+            },
+        )
+    }
+
+    pub(super) fn close(&self, id: RequestId, answer: WireAnswer) {
+        if let Some(waiting) = self.lock().remove(&id) {
+            drop(waiting.send(answer));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<WireAnswer>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    pub(super) async fn wait(mut self) -> Result<Answer, AskError> {
+        let answer = (&mut self.answer).await.map_err(|_| AskError::NotConnected)?;
+        read(answer)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.questions.lock().remove(&self.id);
+    }
+}
+
+fn read(answer: WireAnswer) -> Result<Answer, AskError> {
+    Ok(match answer {
+        WireAnswer::Failure(failure) => return Err(AskError::Failed(failure.into())),
+        WireAnswer::TestDatasource(report) => Answer::Datasource(report),
+        WireAnswer::DiscoverDatabases(report) => Answer::Databases(report),
+        WireAnswer::PrepareStorage(prepared) => Answer::Prepared(PreparedRepository {
+            repository: prepared
+                .repository_id
+                .parse::<RepositoryId>()
+                .map_err(|_| AskError::Nonsense)?,
+            conditional_put: prepared.conditional_put,
+        }),
+        WireAnswer::TestStorage(tested) => Answer::Storage {
+            conditional_put: tested.conditional_put,
+            free_bytes: tested.free_bytes,
+        },
+    })
+}

@@ -1,0 +1,124 @@
+//! Work and questions as messages. The one place where secrets are laid open, on their way to the agent that needs them.
+
+use dataguardian_core::ids::ControlPlaneId;
+use dataguardian_core::secret::SecretBytes;
+use dataguardian_proto::agent::v1 as wire;
+use dataguardian_proto::{convert, v1};
+
+use super::question::Question;
+use crate::domain::assignment::{
+    Assignment, BackupAssignment, Place, RepositoryLocation, RestoreAssignment, Work,
+};
+use crate::domain::restore::{DatabaseMapping, RestoreMode};
+
+pub(super) fn assignment(assignment: Assignment, control_plane: ControlPlaneId) -> wire::Assignment {
+    let work = match assignment.work {
+        Work::Backup(work) => wire::assignment::Work::Backup(backup(*work, control_plane)),
+        Work::Restore(work) => wire::assignment::Work::Restore(restore(*work, control_plane)),
+    };
+    wire::Assignment {
+        fence: Some(assignment.fence.into()),
+        max_duration: Some(convert::duration(assignment.max_duration)),
+        work: Some(work),
+    }
+}
+
+fn backup(work: BackupAssignment, control_plane: ControlPlaneId) -> wire::BackupAssignment {
+    wire::BackupAssignment {
+        backup_id: work.backup.to_string(),
+        datasource_id: work.datasource.to_string(),
+        datasource_name: work.datasource_name.into(),
+        connection: Some((&work.connection).into()),
+        databases: Some((&work.databases).into()),
+        repositories: work.repositories.into_iter().map(repository).collect(),
+        strategy: v1::Strategy::from(work.strategy).into(),
+        datasource_keys: keys(work.datasource_keys.as_ref()),
+        compression_level: work.options.compression_level,
+        table_connections: work.options.table_connections,
+        lock_timeout: Some(convert::duration(work.options.lock_timeout)),
+        control_plane_id: control_plane.to_string(),
+    }
+}
+
+fn restore(work: RestoreAssignment, control_plane: ControlPlaneId) -> wire::RestoreAssignment {
+    let trusted = |signer: wire::Signer, public_key| wire::TrustedKey {
+        signer: signer.into(),
+        public_key,
+    };
+    wire::RestoreAssignment {
+        backup_id: work.backup.to_string(),
+        source_datasource_id: work.source_datasource.to_string(),
+        repositories: work.repositories.into_iter().map(repository).collect(),
+        datasource_keys: keys(work.datasource_keys.as_ref()),
+        trusted_keys: vec![
+            trusted(wire::Signer::Agent, work.agent_public_key),
+            trusted(wire::Signer::ControlPlane, work.control_plane_public_key),
+        ],
+        target: Some((&work.target).into()),
+        mode: mode(work.options.mode).into(),
+        databases: work.options.databases.into_iter().map(mapping).collect(),
+        no_owner: work.options.no_owner,
+        parallelism: work.options.parallelism,
+        keep_scratch: work.options.keep_scratch,
+        control_plane_id: control_plane.to_string(),
+    }
+}
+
+pub(super) fn question(question: Question) -> wire::question::Question {
+    use wire::question::Question as Wire;
+    match question {
+        Question::TestDatasource {
+            connection,
+            databases,
+        } => Wire::TestDatasource(wire::TestDatasourceQuestion {
+            connection: Some((&connection).into()),
+            databases: Some((&databases).into()),
+        }),
+        Question::DiscoverDatabases { connection } => {
+            Wire::DiscoverDatabases(wire::DiscoverDatabasesQuestion {
+                connection: Some((&connection).into()),
+            })
+        }
+        Question::PrepareStorage {
+            repository: place,
+            control_plane,
+        } => Wire::PrepareStorage(wire::PrepareStorageQuestion {
+            repository: Some(repository(place)),
+            control_plane_id: control_plane.to_string(),
+        }),
+        Question::TestStorage { repository: place } => Wire::TestStorage(wire::TestStorageQuestion {
+            repository: Some(repository(place)),
+        }),
+    }
+}
+
+fn repository(location: RepositoryLocation) -> wire::RepositoryLocation {
+    let place = match location.place {
+        Place::LocalPath(path) => wire::repository_location::Place::LocalPath(path.display().to_string()),
+    };
+    wire::RepositoryLocation {
+        storage_id: location.storage.to_string(),
+        storage_name: location.storage_name.into(),
+        repository_id: location.repository.to_string(),
+        place: Some(place),
+    }
+}
+
+fn keys(keys: Option<&SecretBytes>) -> Vec<u8> {
+    keys.map(|keys| keys.expose().to_vec()).unwrap_or_default()
+}
+
+const fn mode(mode: RestoreMode) -> v1::RestoreMode {
+    match mode {
+        RestoreMode::Create => v1::RestoreMode::Create,
+        RestoreMode::Replace => v1::RestoreMode::Replace,
+        RestoreMode::Scratch => v1::RestoreMode::Scratch,
+    }
+}
+
+fn mapping(mapping: DatabaseMapping) -> v1::DatabaseMapping {
+    v1::DatabaseMapping {
+        from: mapping.from,
+        to: mapping.to,
+    }
+}
