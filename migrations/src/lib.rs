@@ -1,6 +1,8 @@
 //! Schema migrations of the metadata database, for SQLite and PostgreSQL. The rules for a new one are in the README.
 
-use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
+use sea_orm_migration::{MigrationTrait, async_trait};
+
+pub use sea_orm_migration::MigratorTrait;
 
 mod columns;
 mod m20261124_000001_installation;

@@ -78,7 +78,7 @@ fn agent_certificates() -> TableCreateStatement {
         .col(bytes("public_key_sha256"))
         .col(time("issued_at"))
         .col(time("not_after"))
-        .primary_key(Index::create().col("fingerprint"))
+        .primary_key(Index::create().col("serial"))
         .foreign_key(&mut belongs("agent_certificates", "agent_id", "agents"))
         .to_owned()
 }

@@ -1,0 +1,28 @@
+//! The rules and records of the control plane: pure values and functions. Nothing here awaits, reads a clock or logs.
+//!
+//! One file per noun for the records, one per decision for the rules. Whatever a caller gives is checked here once and is
+//! right from then on.
+
+pub mod agent;
+pub mod assignment;
+pub mod audit;
+pub mod backup;
+pub mod certificate;
+pub mod datasource;
+pub mod eligibility;
+pub mod execution;
+pub mod field;
+pub mod job;
+pub mod logs;
+pub mod page;
+pub mod patience;
+pub mod placement;
+pub mod reference;
+pub mod request;
+pub mod restore;
+pub mod retry;
+pub mod storage;
+pub mod text;
+pub mod throttle;
+pub mod user;
+pub mod verdict;

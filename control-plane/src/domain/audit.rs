@@ -1,0 +1,55 @@
+//! The audit log: who did what to which thing, and how it ended. Never a secret, never a payload.
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::ids::{AgentId, UserId};
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// Nobody has proven who: the open methods.
+    Anonymous,
+    /// A signed-in user.
+    User(UserId, String),
+    /// An agent with its certificate.
+    Agent(AgentId),
+    /// The control plane by itself.
+    System,
+}
+
+impl Actor {
+    /// The kind's name in tables.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::User(..) => "user",
+            Self::Agent(_) => "agent",
+            Self::System => "system",
+        }
+    }
+}
+
+/// One thing that was done or tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Who.
+    pub actor: Actor,
+    /// What: a method's path, such as `/dataguardian.v1.JobService/RunJob`.
+    pub method: String,
+    /// To what, by name or id; empty where it concerns nothing in particular.
+    pub resource: String,
+    /// `ok`, or the error's reason.
+    pub outcome: String,
+    /// From which address, if known.
+    pub remote: Option<String>,
+}
+
+/// An entry as it stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Its place in the log.
+    pub number: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub entry: AuditEntry,
+}

@@ -1,0 +1,147 @@
+//! Backups: what completed backup executions left behind.
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::database::Warning;
+use dataguardian_core::engine::Engine;
+use dataguardian_core::failure::Failure;
+use dataguardian_core::ids::{AgentId, BackupId, DatasourceId, ExecutionId, JobId, StorageId};
+
+use super::execution::kept_warnings;
+use super::job::Encryption;
+use super::reference::Reference;
+use super::text;
+
+/// A committed backup.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Backup {
+    /// Its id. A later backup of the same datasource has a greater one.
+    pub id: BackupId,
+    /// The execution that made it.
+    pub execution: ExecutionId,
+    /// The job, and its name; none when the job is gone.
+    pub job: Option<(JobId, String)>,
+    /// What it is a backup of.
+    pub datasource: DatasourceId,
+    /// That datasource's name.
+    pub datasource_name: String,
+    /// The agent that made it.
+    pub agent: AgentId,
+    /// The kind of server.
+    pub engine: Engine,
+    /// What the catalogue shows of it without opening its manifest.
+    pub summary: BackupSummary,
+    /// When it was committed.
+    pub completed_at: DateTime<Utc>,
+    /// Whether it is sealed.
+    pub encryption: Encryption,
+    /// Packs that it names.
+    pub packs: u32,
+    /// Where it is.
+    pub copies: Vec<BackupCopy>,
+}
+
+/// What the catalogue shows of a backup without opening its manifest, as the agent summed it up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupSummary {
+    /// The server's version.
+    pub server_version: String,
+    /// When the dump began.
+    pub started_at: DateTime<Utc>,
+    /// When the dump ended.
+    pub ended_at: DateTime<Utc>,
+    /// The databases in it.
+    pub databases: Vec<String>,
+    /// Bytes before compression.
+    pub raw_bytes: u64,
+    /// Bytes newly stored.
+    pub stored_bytes: u64,
+    /// Rows in all.
+    pub rows: u64,
+    /// Tables in all.
+    pub tables: u32,
+    /// What to know about it all the same.
+    pub warnings: Vec<Warning>,
+}
+
+impl BackupSummary {
+    /// What is kept of an agent's summary: bounded, without zero bytes.
+    #[must_use]
+    pub fn kept(mut self) -> Self {
+        self.server_version = text::kept(&self.server_version, text::MAX_TEXT);
+        self.databases.truncate(10_000);
+        for database in &mut self.databases {
+            *database = text::kept(database, text::MAX_TEXT);
+        }
+        self.warnings = kept_warnings(self.warnings);
+        self
+    }
+}
+
+/// Who saw that all that a manifest names is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckedBy {
+    /// The control plane itself.
+    ControlPlane,
+    /// The agent, since nobody else reaches the storage.
+    Agent,
+}
+
+impl CheckedBy {
+    /// The name in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ControlPlane => "control_plane",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+/// A backup in one storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupCopy {
+    /// The storage.
+    pub storage: StorageId,
+    /// Its name.
+    pub storage_name: String,
+    /// Who saw to the objects before the commit.
+    pub checked_by: CheckedBy,
+    /// When manifest and all that it names were there; none while they are not.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// Why it is not complete, if that is known.
+    pub failure: Option<Failure>,
+}
+
+/// Which backups to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BackupFilter {
+    /// Only those of this datasource.
+    pub datasource: Option<Reference<DatasourceId>>,
+    /// Only those of this job.
+    pub job: Option<Reference<JobId>>,
+}
+
+/// A manifest with its signatures, as it stands in every storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedManifest {
+    /// The payload's bytes.
+    pub payload: Vec<u8>,
+    /// The agent's signature: Ed25519, 64 bytes.
+    pub agent_signature: Vec<u8>,
+    /// The agent's public key at that time: Ed25519, 32 bytes.
+    pub agent_public_key: Vec<u8>,
+    /// The control plane's signature: Ed25519, 64 bytes.
+    pub control_plane_signature: Vec<u8>,
+    /// The control plane's public key: Ed25519, 32 bytes.
+    pub control_plane_public_key: Vec<u8>,
+}
+
+/// A stream of a backup, as its manifest tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupStream {
+    /// What it holds.
+    pub header: dataguardian_core::stream::StreamHeader,
+    /// Bytes before compression.
+    pub bytes: u64,
+    /// Rows; none where counting makes no sense.
+    pub rows: Option<u64>,
+}

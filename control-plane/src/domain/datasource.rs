@@ -1,0 +1,232 @@
+//! Datasources: the database servers that agents reach.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::engine::Engine;
+use dataguardian_core::ids::{AgentId, DatasourceId};
+use dataguardian_core::name::ResourceName;
+use dataguardian_core::secret::Secret;
+use dataguardian_core::selection::DatabaseSelection;
+use dataguardian_core::target::TlsMode;
+use uuid::Uuid;
+
+use super::field::{BadField, Checks};
+use super::reference::Reference;
+use super::text;
+
+/// How a server is reached, without its password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionSettings {
+    /// A host name, an address, or the directory of a Unix socket, as seen from the agent.
+    pub host: String,
+    /// TCP port, or the number in the socket's name.
+    pub port: u16,
+    /// Who connects.
+    pub username: String,
+    /// Encryption of the connection.
+    pub tls: TlsMode,
+    /// A file on the agent's host with the authorities to trust.
+    pub tls_ca: Option<PathBuf>,
+    /// The database to connect to first; none for the engine's usual one.
+    pub maintenance_database: Option<String>,
+}
+
+/// A database server that an agent reaches. Its password is not part of what is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Datasource {
+    /// Its id.
+    pub id: DatasourceId,
+    /// Its name.
+    pub name: ResourceName,
+    /// The kind of server.
+    pub engine: Engine,
+    /// The agent that reaches it.
+    pub agent: AgentId,
+    /// That agent's name.
+    pub agent_name: ResourceName,
+    /// How it is reached.
+    pub connection: ConnectionSettings,
+    /// Which of its databases are meant.
+    pub databases: DatabaseSelection,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// Rises with every change: the etag.
+    pub revision: i64,
+}
+
+/// A datasource to be made.
+#[derive(Debug, Clone)]
+pub struct NewDatasource {
+    /// Its name.
+    pub name: ResourceName,
+    /// The kind of server.
+    pub engine: Engine,
+    /// The agent that reaches it.
+    pub agent: Reference<AgentId>,
+    /// How it is reached.
+    pub connection: ConnectionSettings,
+    /// The password; none where the server asks for none.
+    pub password: Option<Secret>,
+    /// Which of its databases are meant.
+    pub databases: DatabaseSelection,
+    /// The caller's id for this request.
+    pub request_id: Option<Uuid>,
+}
+
+/// A change of a datasource; what is none stays.
+#[derive(Debug, Clone, Default)]
+pub struct DatasourceChange {
+    /// Field `host`.
+    pub host: Option<String>,
+    /// Field `port`.
+    pub port: Option<u16>,
+    /// Field `username`.
+    pub username: Option<String>,
+    /// Field `password`; an inner none takes it away.
+    pub password: Option<Option<Secret>>,
+    /// Field `tls_mode`.
+    pub tls: Option<TlsMode>,
+    /// Field `tls_ca_file`; an inner none takes it away.
+    pub tls_ca: Option<Option<PathBuf>>,
+    /// Field `databases`.
+    pub databases: Option<DatabaseSelection>,
+    /// Field `maintenance_database`; an inner none takes it away.
+    pub maintenance_database: Option<Option<String>>,
+    /// Refuse the change unless this is the present revision.
+    pub expected_revision: Option<i64>,
+}
+
+impl NewDatasource {
+    /// Checks everything that can be checked without looking anything up.
+    pub fn check(&self) -> Result<(), Vec<BadField>> {
+        check(&self.connection, &self.databases, self.password.as_ref())
+    }
+}
+
+impl DatasourceChange {
+    /// What connection and selection are after the change.
+    pub fn apply(
+        &self,
+        datasource: &Datasource,
+    ) -> Result<(ConnectionSettings, DatabaseSelection), Vec<BadField>> {
+        let now = &datasource.connection;
+        let connection = ConnectionSettings {
+            host: self.host.clone().unwrap_or_else(|| now.host.clone()),
+            port: self.port.unwrap_or(now.port),
+            username: self.username.clone().unwrap_or_else(|| now.username.clone()),
+            tls: self.tls.unwrap_or(now.tls),
+            tls_ca: self.tls_ca.clone().unwrap_or_else(|| now.tls_ca.clone()),
+            maintenance_database: self
+                .maintenance_database
+                .clone()
+                .unwrap_or_else(|| now.maintenance_database.clone()),
+        };
+        let databases = self
+            .databases
+            .clone()
+            .unwrap_or_else(|| datasource.databases.clone());
+        check(
+            &connection,
+            &databases,
+            self.password.as_ref().and_then(Option::as_ref),
+        )?;
+        Ok((connection, databases))
+    }
+}
+
+fn check(
+    connection: &ConnectionSettings,
+    databases: &DatabaseSelection,
+    password: Option<&Secret>,
+) -> Result<(), Vec<BadField>> {
+    let mut checks = Checks::new();
+    checks.take(text::required("host", &connection.host, text::MAX_TEXT));
+    checks.take(text::required("username", &connection.username, text::MAX_TEXT));
+    checks.require(connection.port != 0, "port", "must be 1 to 65535");
+    if let Some(path) = &connection.tls_ca {
+        checks.take(absolute_path("tls_ca_file", path));
+    }
+    if let Some(database) = &connection.maintenance_database {
+        checks.take(text::required("maintenance_database", database, text::MAX_TEXT));
+    }
+    if let Some(password) = password {
+        checks.take(text::bounded("password", password.expose(), text::MAX_LONG_TEXT));
+    }
+    checks.take(check_selection(databases));
+    checks.finish()
+}
+
+fn check_selection(databases: &DatabaseSelection) -> Result<(), BadField> {
+    let items = match databases {
+        DatabaseSelection::Named(items) | DatabaseSelection::AllExcept(items) => items,
+    };
+    if items.len() > 1000 {
+        return Err(BadField::new("databases", "has more than 1000 names or patterns"));
+    }
+    for item in items {
+        text::bounded("databases", item, text::MAX_TEXT)?;
+    }
+    databases
+        .validate()
+        .map_err(|error| BadField::new("databases", error.to_string()))
+}
+
+/// An absolute path in UTF-8 of at most 4096 bytes, without `.` or `..` in it.
+pub fn absolute_path(field: &str, path: &std::path::Path) -> Result<(), BadField> {
+    use std::path::Component;
+    let Some(shown) = path.to_str() else {
+        return Err(BadField::new(field, "must be valid UTF-8"));
+    };
+    text::required(field, shown, text::MAX_LONG_TEXT)?;
+    let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
+    if !path.is_absolute() || !path.components().all(plain) || shown.split('/').any(|part| part == ".") {
+        return Err(BadField::new(
+            field,
+            "must be an absolute path without '.' and '..'",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn settings() -> ConnectionSettings {
+        ConnectionSettings {
+            host: "localhost".into(),
+            port: 5432,
+            username: "backup".into(),
+            tls: TlsMode::Prefer,
+            tls_ca: None,
+            maintenance_database: None,
+        }
+    }
+
+    #[test]
+    fn all_bad_fields_are_told_at_once() {
+        let connection = ConnectionSettings {
+            host: String::new(),
+            port: 0,
+            tls_ca: Some("relative".into()),
+            ..settings()
+        };
+        let password = Secret::new("x".repeat(5000));
+        let bad = check(&connection, &DatabaseSelection::Named(vec![]), Some(&password)).unwrap_err();
+        let fields: Vec<_> = bad.iter().map(|bad| bad.field.as_str()).collect();
+        assert_eq!(fields, ["host", "port", "tls_ca_file", "password", "databases"]);
+        assert!(bad.iter().all(|bad| !bad.description.contains("xxx")));
+    }
+
+    #[test]
+    fn paths_are_absolute_and_plain() {
+        assert!(absolute_path("path", Path::new("/var/backups")).is_ok());
+        for bad in ["", "var", "/var/../etc", "/var/./x", "/a\0b"] {
+            assert!(absolute_path("path", Path::new(bad)).is_err(), "{bad:?}");
+        }
+    }
+}

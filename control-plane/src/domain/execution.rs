@@ -1,0 +1,288 @@
+//! Executions: one run of something, with its attempts, progress and result.
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::database::Warning;
+use dataguardian_core::execution::{ExecutionKind, ExecutionState, Fence};
+use dataguardian_core::failure::Failure;
+use dataguardian_core::ids::{AgentId, BackupId, DatasourceId, ExecutionId, JobId, LeaseToken, StorageId};
+use dataguardian_core::storage::Strategy;
+use serde::{Deserialize, Serialize};
+
+use super::job::BackupOptions;
+use super::restore::RestoreOptions;
+use super::text;
+
+/// The most warnings, and the most restored tables, that are kept with an execution.
+const MAX_KEPT: usize = 1000;
+
+/// What is to be done: taken from the job or request when the execution was queued, so that later changes don't reach it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ExecutionSpec {
+    /// Back up the datasource.
+    Backup(BackupSpec),
+    /// Restore into the datasource.
+    Restore(RestoreSpec),
+}
+
+/// What a backup needs to know beyond its datasource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupSpec {
+    /// To where, in the order in which they are used.
+    pub storages: Vec<StorageId>,
+    /// How they are used.
+    pub strategy: Strategy,
+    /// How it is made.
+    pub options: BackupOptions,
+}
+
+/// What a restore needs to know beyond its target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreSpec {
+    /// Which backup.
+    pub backup: BackupId,
+    /// The datasource that the backup is of.
+    pub source: DatasourceId,
+    /// How it is done.
+    pub options: RestoreOptions,
+}
+
+impl ExecutionSpec {
+    /// What kind of execution it makes.
+    pub const fn kind(&self) -> ExecutionKind {
+        match self {
+            Self::Backup(_) => ExecutionKind::Backup,
+            Self::Restore(_) => ExecutionKind::Restore,
+        }
+    }
+
+    /// Attempts in all. A restore never repeats itself.
+    pub const fn max_attempts(&self) -> u32 {
+        match self {
+            Self::Backup(backup) => backup.options.max_attempts,
+            Self::Restore(_) => 1,
+        }
+    }
+
+    /// The longest that one attempt may take.
+    pub const fn max_duration(&self) -> std::time::Duration {
+        match self {
+            Self::Backup(backup) => backup.options.max_duration,
+            Self::Restore(_) => std::time::Duration::from_secs(7 * 24 * 3600),
+        }
+    }
+}
+
+/// One run of something.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// What is to be done.
+    pub spec: ExecutionSpec,
+    /// Where it stands.
+    pub state: ExecutionState,
+    /// The attempt that runs or ran last, counted from 1; 0 before the first.
+    pub attempt: u32,
+    /// Who holds it, or held it last; none before the first offer and after one that lapsed.
+    pub lease: Option<Lease>,
+    /// The job, and its name; none for a restore, or when the job is gone.
+    pub job: Option<(JobId, String)>,
+    /// The datasource: dumped from, or restored into; none when it is gone.
+    pub datasource: Option<DatasourceId>,
+    /// That datasource's name.
+    pub datasource_name: String,
+    /// The agent that does it.
+    pub agent: AgentId,
+    /// That agent's name.
+    pub agent_name: String,
+    /// The backup that the lease makes. It exists only once the execution is completed: see [`Execution::backup`].
+    pub leased_backup: Option<BackupId>,
+    /// When it was queued.
+    pub created_at: DateTime<Utc>,
+    /// When its first attempt began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it came to its end.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Not offered, and not queued again, before this.
+    pub not_before: Option<DateTime<Utc>>,
+    /// When somebody wished that it end.
+    pub cancel_requested_at: Option<DateTime<Utc>>,
+    /// Set when it failed, or when its last attempt did.
+    pub failure: Option<Failure>,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// What to know about it all the same.
+    pub warnings: Vec<Warning>,
+    /// For a restore that ended: what was restored.
+    pub restore_report: Option<RestoreReport>,
+    /// Rises with every change.
+    pub revision: i64,
+    /// The attempts so far.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Execution {
+    /// What kind it is.
+    pub const fn kind(&self) -> ExecutionKind {
+        self.spec.kind()
+    }
+
+    /// The backup that it made, or restores from.
+    pub fn backup(&self) -> Option<BackupId> {
+        match &self.spec {
+            ExecutionSpec::Backup(_) if self.state == ExecutionState::Completed => self.leased_backup,
+            ExecutionSpec::Backup(_) => None,
+            ExecutionSpec::Restore(restore) => Some(restore.backup),
+        }
+    }
+
+    /// The fence that reports on it must carry now.
+    pub fn fence(&self) -> Option<Fence> {
+        self.lease.map(|lease| Fence {
+            execution: self.id,
+            attempt: lease.attempt,
+            lease_token: lease.token,
+        })
+    }
+}
+
+/// Who holds an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// The secret half of the fence.
+    pub token: LeaseToken,
+    /// The attempt that it is for; begun only once it was accepted.
+    pub attempt: u32,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Counted from 1.
+    pub number: u32,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+}
+
+/// How far an attempt is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What goes on, in a word or two.
+    pub stage: String,
+    /// Bytes read from, or brought into, the database.
+    pub raw_bytes: u64,
+    /// Bytes put into, or read from, storages.
+    pub stored_bytes: u64,
+    /// The best guess of the whole, in bytes; none when there is none.
+    pub expected_raw_bytes: Option<u64>,
+    /// Rows so far.
+    pub rows: u64,
+    /// Streams that are done.
+    pub streams_done: u32,
+    /// Streams in all, when known.
+    pub streams_total: Option<u32>,
+}
+
+impl Progress {
+    /// What is kept of a report.
+    #[must_use]
+    pub fn kept(mut self) -> Self {
+        self.stage = text::kept(&self.stage, text::MAX_TEXT);
+        self
+    }
+}
+
+/// What a restore brought back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreReport {
+    /// The databases.
+    pub databases: Vec<RestoredDatabase>,
+    /// Their tables; of very many, the first thousand.
+    pub tables: Vec<RestoredTable>,
+    /// Rows in all.
+    pub rows: u64,
+}
+
+/// A database that was restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoredDatabase {
+    /// Its name in the backup.
+    pub from: String,
+    /// Its name at the target.
+    pub to: String,
+    /// For a scratch restore: whether it was dropped again after the comparison.
+    pub dropped: bool,
+}
+
+/// A table that was restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoredTable {
+    /// Its database's name in the backup.
+    pub database: String,
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Rows counted when the backup was made.
+    pub expected_rows: u64,
+    /// Rows counted now.
+    pub restored_rows: u64,
+}
+
+impl RestoreReport {
+    /// What is kept of a report: bounded, without zero bytes.
+    #[must_use]
+    pub fn kept(mut self) -> Self {
+        self.databases.truncate(MAX_KEPT);
+        self.tables.truncate(MAX_KEPT);
+        for database in &mut self.databases {
+            shorten(&mut database.from);
+            shorten(&mut database.to);
+        }
+        for table in &mut self.tables {
+            shorten(&mut table.database);
+            shorten(&mut table.schema);
+            shorten(&mut table.name);
+        }
+        self
+    }
+}
+
+/// What is kept of warnings: bounded, without zero bytes.
+pub fn kept_warnings(mut warnings: Vec<Warning>) -> Vec<Warning> {
+    warnings.truncate(MAX_KEPT);
+    for warning in &mut warnings {
+        warning.message = text::kept(&warning.message, text::MAX_MESSAGE);
+        if let Some(database) = &mut warning.database {
+            shorten(database);
+        }
+    }
+    warnings
+}
+
+/// What is kept of a failure: its message bounded, without zero bytes.
+pub fn kept_failure(failure: Failure) -> Failure {
+    Failure::new(failure.kind, text::kept(&failure.message, text::MAX_MESSAGE))
+}
+
+fn shorten(text: &mut String) {
+    *text = text::kept(text, text::MAX_TEXT);
+}
+
+/// Which executions to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExecutionFilter {
+    /// Only those of this job.
+    pub job: Option<super::reference::Reference<JobId>>,
+    /// Only those of this datasource.
+    pub datasource: Option<super::reference::Reference<DatasourceId>>,
+    /// Only those in one of these states; all if empty.
+    pub states: Vec<ExecutionState>,
+}

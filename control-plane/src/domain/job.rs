@@ -1,0 +1,191 @@
+//! Jobs: what to back up, and to where.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::ids::{DatasourceId, JobId, StorageId};
+use dataguardian_core::name::ResourceName;
+use dataguardian_core::storage::{MAX_STORAGES_PER_JOB, Strategy};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::field::{BadField, Checks};
+use super::reference::Reference;
+
+/// How a backup is made. Every field has its final value: defaults are filled in at the edge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupOptions {
+    /// Whether chunks are sealed before they leave the agent.
+    pub encryption: Encryption,
+    /// zstd, 1 to 19.
+    pub compression_level: u32,
+    /// Connections that copy tables at the same time, 1 to 16.
+    pub table_connections: u32,
+    /// How long a table's lock may be waited for: 1 s to 24 h.
+    pub lock_timeout: Duration,
+    /// The longest that one attempt may take: 1 min to 30 days.
+    pub max_duration: Duration,
+    /// Attempts in all, 1 to 10.
+    pub max_attempts: u32,
+}
+
+/// Whether backups are sealed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encryption {
+    /// AES-256-GCM under the datasource's keys.
+    #[default]
+    Sealed,
+    /// Anyone with the storage can read them.
+    Plain,
+}
+
+impl Default for BackupOptions {
+    fn default() -> Self {
+        Self {
+            encryption: Encryption::Sealed,
+            compression_level: 3,
+            table_connections: 1,
+            lock_timeout: Duration::from_secs(60),
+            max_duration: Duration::from_secs(24 * 3600),
+            max_attempts: 1,
+        }
+    }
+}
+
+impl BackupOptions {
+    /// Checks the ranges.
+    pub fn check(&self) -> Result<(), Vec<BadField>> {
+        const DAY: u64 = 24 * 3600;
+        let mut checks = Checks::new();
+        let mut range = |holds, field, description| checks.require(holds, field, description);
+        range(
+            (1..=19).contains(&self.compression_level),
+            "options.compression_level",
+            "must be 1 to 19",
+        );
+        range(
+            (1..=16).contains(&self.table_connections),
+            "options.table_connections",
+            "must be 1 to 16",
+        );
+        range(
+            (1..=DAY).contains(&self.lock_timeout.as_secs()),
+            "options.lock_timeout",
+            "must be 1 s to 24 h",
+        );
+        range(
+            (60..=30 * DAY).contains(&self.max_duration.as_secs()),
+            "options.max_duration",
+            "must be 1 min to 30 days",
+        );
+        range(
+            (1..=10).contains(&self.max_attempts),
+            "options.max_attempts",
+            "must be 1 to 10",
+        );
+        checks.finish()
+    }
+}
+
+/// A storage as a job names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobStorage {
+    /// The storage.
+    pub id: StorageId,
+    /// Its name.
+    pub name: ResourceName,
+}
+
+/// What to back up, and to where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// Its name.
+    pub name: ResourceName,
+    /// What it backs up.
+    pub datasource: DatasourceId,
+    /// That datasource's name.
+    pub datasource_name: ResourceName,
+    /// To where, in the order in which they are used.
+    pub storages: Vec<JobStorage>,
+    /// How they are used.
+    pub strategy: Strategy,
+    /// How a backup is made.
+    pub options: BackupOptions,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// Rises with every change: the etag.
+    pub revision: i64,
+}
+
+/// A job to be made.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// Its name.
+    pub name: ResourceName,
+    /// What it backs up.
+    pub datasource: Reference<DatasourceId>,
+    /// To where.
+    pub storages: Vec<Reference<StorageId>>,
+    /// How they are used.
+    pub strategy: Strategy,
+    /// How a backup is made.
+    pub options: BackupOptions,
+    /// The caller's id for this request.
+    pub request_id: Option<Uuid>,
+}
+
+/// A change of a job; what is none stays.
+#[derive(Debug, Clone, Default)]
+pub struct JobChange {
+    /// Field `storages`.
+    pub storages: Option<Vec<Reference<StorageId>>>,
+    /// Field `strategy`.
+    pub strategy: Option<Strategy>,
+    /// Field `options`.
+    pub options: Option<BackupOptions>,
+    /// Refuse the change unless this is the present revision.
+    pub expected_revision: Option<i64>,
+}
+
+/// Checks how many storages a job names.
+pub fn check_storage_count(count: usize) -> Result<(), BadField> {
+    if (1..=MAX_STORAGES_PER_JOB).contains(&count) {
+        Ok(())
+    } else {
+        Err(BadField::new(
+            "storages",
+            format!("must name 1 to {MAX_STORAGES_PER_JOB} storages"),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_within_the_ranges() {
+        assert_eq!(BackupOptions::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        let options = BackupOptions {
+            compression_level: 20,
+            max_attempts: 0,
+            ..BackupOptions::default()
+        };
+        let fields: Vec<_> = options
+            .check()
+            .unwrap_err()
+            .into_iter()
+            .map(|bad| bad.field)
+            .collect();
+        assert_eq!(fields, ["options.compression_level", "options.max_attempts"]);
+    }
+}

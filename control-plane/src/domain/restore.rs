@@ -1,0 +1,155 @@
+//! Restores: which backup, into what, how.
+
+use dataguardian_core::ids::{BackupId, DatasourceId};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::field::{BadField, Checks};
+use super::reference::Reference;
+use super::text;
+
+/// Where the databases go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestoreMode {
+    /// New databases; a name that is taken is an error.
+    #[default]
+    Create,
+    /// Beside the live ones, compared, then swapped with them in one short moment.
+    Replace,
+    /// Under fresh names, compared, and dropped again.
+    Scratch,
+}
+
+/// A database's name in the backup and at the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseMapping {
+    /// In the backup.
+    pub from: String,
+    /// At the target.
+    pub to: String,
+}
+
+/// How a restore goes about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreOptions {
+    /// Where the databases go.
+    pub mode: RestoreMode,
+    /// Which databases, and their new names; all under their own names if empty.
+    pub databases: Vec<DatabaseMapping>,
+    /// Whether everything will belong to the restoring user, without grants.
+    pub no_owner: bool,
+    /// Tables and indexes at the same time, 1 to 16.
+    pub parallelism: u32,
+    /// For a scratch restore: leave the databases there.
+    pub keep_scratch: bool,
+}
+
+/// Which backup is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackupChoice {
+    /// That one; if a datasource is named, it must be of it.
+    Id(BackupId, Option<Reference<DatasourceId>>),
+    /// The newest of a datasource.
+    Latest(Reference<DatasourceId>),
+}
+
+impl BackupChoice {
+    /// Reads the fields `backup` and `datasource` of a request.
+    pub fn parse(backup: &str, datasource: &str) -> Result<Self, BadField> {
+        let of = match datasource {
+            "" => None,
+            text => Some(Reference::parse("datasource", text)?),
+        };
+        match (backup, of) {
+            ("latest", Some(of)) => Ok(Self::Latest(of)),
+            ("latest", None) => Err(BadField::new("datasource", "must be given with 'latest'")),
+            (id, of) => id
+                .parse()
+                .map(|id| Self::Id(id, of))
+                .map_err(|_| BadField::new("backup", "must be a backup's id, or 'latest'")),
+        }
+    }
+}
+
+/// A restore to be queued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRestore {
+    /// Which backup.
+    pub backup: BackupChoice,
+    /// Into which datasource; none for the backup's own.
+    pub target: Option<Reference<DatasourceId>>,
+    /// How.
+    pub options: RestoreOptions,
+    /// The caller's id for this request.
+    pub request_id: Option<Uuid>,
+}
+
+impl RestoreOptions {
+    /// Checks everything that can be checked without looking anything up.
+    pub fn check(&self) -> Result<(), Vec<BadField>> {
+        let mut checks = Checks::new();
+        checks.require(
+            (1..=16).contains(&self.parallelism),
+            "parallelism",
+            "must be 1 to 16",
+        );
+        checks.require(
+            !self.keep_scratch || self.mode == RestoreMode::Scratch,
+            "keep_scratch",
+            "is for scratch restores only",
+        );
+        checks.require(
+            self.databases.len() <= 1000,
+            "databases",
+            "has more than 1000 entries",
+        );
+        for (index, mapping) in self.databases.iter().enumerate() {
+            checks.take(text::required("databases.from", &mapping.from, text::MAX_TEXT));
+            checks.take(text::required("databases.to", &mapping.to, text::MAX_TEXT));
+            let earlier = &self.databases[..index];
+            checks.require(
+                !earlier.iter().any(|other| other.from == mapping.from),
+                "databases.from",
+                "names a database twice",
+            );
+            checks.require(
+                !earlier.iter().any(|other| other.to == mapping.to),
+                "databases.to",
+                "gives one name to two databases",
+            );
+        }
+        checks.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping(from: &str, to: &str) -> DatabaseMapping {
+        DatabaseMapping {
+            from: from.into(),
+            to: to.into(),
+        }
+    }
+
+    #[test]
+    fn two_databases_can_not_get_one_name() {
+        let options = RestoreOptions {
+            mode: RestoreMode::Create,
+            databases: vec![mapping("a", "x"), mapping("b", "x")],
+            no_owner: false,
+            parallelism: 2,
+            keep_scratch: false,
+        };
+        assert_eq!(options.check().unwrap_err()[0].field, "databases.to");
+    }
+
+    #[test]
+    fn latest_needs_a_datasource() {
+        assert_eq!(BackupChoice::parse("latest", "").unwrap_err().field, "datasource");
+        assert!(BackupChoice::parse("latest", "shop").is_ok());
+        assert_eq!(BackupChoice::parse("oldest", "shop").unwrap_err().field, "backup");
+    }
+}

@@ -1,0 +1,128 @@
+//! Storages: the places for backups.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::ids::{AgentId, RepositoryId, StorageId};
+use dataguardian_core::name::ResourceName;
+use uuid::Uuid;
+
+use super::datasource::absolute_path;
+use super::field::{BadField, Checks};
+use super::reference::Reference;
+
+/// Where a storage is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorageLocation {
+    /// A folder on an agent's host, reached by that agent alone.
+    Local {
+        /// The agent.
+        agent: AgentId,
+        /// Its name.
+        agent_name: ResourceName,
+        /// Absolute.
+        path: PathBuf,
+    },
+}
+
+impl StorageLocation {
+    /// Whether `agent` reaches it.
+    pub fn reached_by(&self, agent: AgentId) -> bool {
+        match self {
+            Self::Local { agent: owner, .. } => *owner == agent,
+        }
+    }
+
+    /// Whether an agent that was broken into could destroy what is stored here.
+    pub const fn protected_from_agents(&self) -> bool {
+        match self {
+            Self::Local { .. } => false,
+        }
+    }
+}
+
+/// A place for backups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// Its id.
+    pub id: StorageId,
+    /// Its name.
+    pub name: ResourceName,
+    /// Where it is.
+    pub location: StorageLocation,
+    /// The repository in it.
+    pub repository: RepositoryId,
+    /// Whether the place refuses to overwrite, as the probe found.
+    pub conditional_put: bool,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Rises with every change: the etag.
+    pub revision: i64,
+}
+
+/// Where a storage is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewLocation {
+    /// A folder on an agent's host.
+    Local {
+        /// The agent.
+        agent: Reference<AgentId>,
+        /// Absolute.
+        path: PathBuf,
+    },
+}
+
+/// A storage to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewStorage {
+    /// Its name.
+    pub name: ResourceName,
+    /// Where it is to be.
+    pub location: NewLocation,
+    /// The caller's id for this request.
+    pub request_id: Option<Uuid>,
+}
+
+impl NewStorage {
+    /// Checks everything that can be checked without looking anything up.
+    pub fn check(&self) -> Result<(), Vec<BadField>> {
+        let mut checks = Checks::new();
+        match &self.location {
+            NewLocation::Local { path, .. } => checks.take(absolute_path("local.path", path)),
+        };
+        checks.finish()
+    }
+}
+
+/// The outcome of the first step of making a storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorageCreation {
+    /// The same request was answered before with this storage.
+    Done(Box<Storage>),
+    /// All is right so far: have an agent prepare the repository, then save it.
+    Prepare(StorageDraft),
+}
+
+/// A storage that is checked but not saved yet. Pass it on to the second step as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageDraft {
+    /// The id it will have.
+    pub id: StorageId,
+    /// Its name.
+    pub name: ResourceName,
+    /// Where it is.
+    pub location: StorageLocation,
+    /// The id the repository will have, unless there is one of ours already.
+    pub repository: RepositoryId,
+    /// The caller's id for this request.
+    pub request_id: Option<Uuid>,
+}
+
+/// What the agent found when it prepared a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreparedRepository {
+    /// The repository's id: the one asked for, or the one that was there already and is ours.
+    pub repository: RepositoryId,
+    /// Whether the place refuses to overwrite.
+    pub conditional_put: bool,
+}

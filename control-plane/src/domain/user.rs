@@ -1,0 +1,66 @@
+//! Users and their API tokens.
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::ids::{ApiTokenId, UserId};
+use dataguardian_core::secret::Secret;
+
+use super::field::BadField;
+use super::text;
+
+/// The shortest password, in characters.
+pub const MIN_PASSWORD_CHARACTERS: usize = 12;
+
+/// A person or program that may sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// The name it signs in with.
+    pub username: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Who makes a call, proven by an API token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The user.
+    pub user: User,
+    /// The token it came with.
+    pub token: ApiTokenId,
+}
+
+/// A fresh sign-in. The token is shown this once.
+#[derive(Debug)]
+pub struct Login {
+    /// Who signed in.
+    pub user: User,
+    /// `dg_<id>_<secret>`.
+    pub api_token: Secret,
+    /// When the token ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Checks a name to sign in with: 1 to 63 bytes, printable, no space at either end.
+pub fn check_username(field: &str, username: &str) -> Result<(), BadField> {
+    text::required(field, username, 63)?;
+    if username.trim() != username || username.chars().any(char::is_control) {
+        return Err(BadField::new(
+            field,
+            "must not begin or end with a space or hold control characters",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks a new password: at least [`MIN_PASSWORD_CHARACTERS`] characters, at most 4096 bytes.
+pub fn check_new_password(field: &str, password: &Secret) -> Result<(), BadField> {
+    text::bounded(field, password.expose(), text::MAX_LONG_TEXT)?;
+    if password.expose().chars().count() < MIN_PASSWORD_CHARACTERS {
+        return Err(BadField::new(
+            field,
+            format!("must have at least {MIN_PASSWORD_CHARACTERS} characters"),
+        ));
+    }
+    Ok(())
+}

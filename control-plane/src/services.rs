@@ -1,0 +1,111 @@
+//! The use cases: load, ask the domain, save, wake; one transaction each. Domain records in and out, no messages of the wire.
+//!
+//! [`Services::start`] builds them all over one [`Context`]. Everything is cheap to clone. What each offers:
+//!
+//! | service | for whom | functions |
+//! |---|---|---|
+//! | [`installation`] | start | `Installation::load_or_create(&store, &key_source, &clock, make_authority)`: identity, vault, CA, signing key, repository keys |
+//! | [`auth`] | AuthService, interceptor | `provide_setup_token(dir)`, `setup`, `login`, `verify_bearer`, `logout` |
+//! | [`agents`] | AgentService (admin) | `create_join_token`, `get`, `list`, `revoke` |
+//! | [`enrollment`] | EnrollmentService, RenewCertificate, handshakes | `enroll`, `renew`, `identify(fingerprint)` |
+//! | [`sessions`] | agents' streams | `open` (epoch), `heard` (in memory), `save_heard` (batch) |
+//! | [`datasources`] | DatasourceService | `create`, `get`, `list`, `update`, `delete`, `target` |
+//! | [`storages`] | StorageService | `begin_create` → an agent prepares → `finish_create`, `get`, `list`, `delete` |
+//! | [`jobs`] | JobService | `create`, `get`, `list`, `update`, `delete`, `run` |
+//! | [`restores`] | RestoreService | `start` |
+//! | [`executions`] | ExecutionService | `get`, `list`, `watch`, `cancel`, `expire` (reconciler) |
+//! | [`logs`] | TailLogs, AppendLogs | `append`, `read`, `tail` |
+//! | [`progress`] | AttemptProgress | `report` (in memory), `save` (batch) |
+//! | [`assignments`] | agents' streams | `claim`, `accept`, `decline`, `verdicts` |
+//! | [`attempts`] | ReportPacks, CompleteAttempt, ConfirmCommit | `report_packs`, `complete`, `confirm_commit` |
+//! | [`backups`] | BackupService | `get`, `list`, `manifest`, `keys` |
+//! | [`audit`] | interceptor | `append`, `list` |
+//!
+//! Every agent call takes the [`AgentId`](dataguardian_core::ids::AgentId) out of the certificate first and refuses what is
+//! not that agent's own as a stale fence. Errors: [`Error`] with `code()`, `reason()`, `public_message()`, `fields()`,
+//! `retry_after()`.
+//!
+//! Loops that somebody must run: `executions.expire` (every second or two), `progress.save` and `sessions.save_heard` (every
+//! few seconds; both keep in memory what is newer), `auth.forget_expired` (hourly). Whoever holds an agent's stream listens to
+//! [`crate::queue::Queue`] and calls `assignments.claim` on `WorkQueued`, on free slots, and at least every 5 s.
+
+pub mod agents;
+pub mod assignments;
+pub mod attempts;
+pub mod audit;
+pub mod auth;
+pub mod backups;
+mod context;
+pub mod datasources;
+pub mod enrollment;
+mod error;
+pub mod executions;
+pub mod installation;
+pub mod jobs;
+pub mod logs;
+pub mod progress;
+pub mod restores;
+pub mod sessions;
+pub mod storages;
+
+pub use context::Context;
+pub use error::{Error, Noun};
+
+/// All use cases, over one context. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// Who calls.
+    pub auth: auth::Auth,
+    /// Agents, as administrators see them.
+    pub agents: agents::Agents,
+    /// How a host becomes an agent.
+    pub enrollment: enrollment::Enrollment,
+    /// Agents' sessions.
+    pub sessions: sessions::Sessions,
+    /// Datasources.
+    pub datasources: datasources::Datasources,
+    /// Storages.
+    pub storages: storages::Storages,
+    /// Jobs.
+    pub jobs: jobs::Jobs,
+    /// Restores.
+    pub restores: restores::Restores,
+    /// Executions.
+    pub executions: executions::Executions,
+    /// Their logs.
+    pub logs: logs::Logs,
+    /// Their progress.
+    pub progress: progress::Progress,
+    /// Work on its way to agents.
+    pub assignments: assignments::Assignments,
+    /// What agents report.
+    pub attempts: attempts::Attempts,
+    /// Backups.
+    pub backups: backups::Backups,
+    /// The audit log.
+    pub audit: audit::Audit,
+}
+
+impl Services {
+    /// Builds them.
+    pub async fn start(context: Context) -> Result<Self, Error> {
+        let progress = progress::Progress::new(context.clone());
+        Ok(Self {
+            auth: auth::Auth::new(context.clone()),
+            agents: agents::Agents::new(context.clone()),
+            enrollment: enrollment::Enrollment::new(context.clone()),
+            sessions: sessions::Sessions::new(context.clone()),
+            datasources: datasources::Datasources::new(context.clone()),
+            storages: storages::Storages::new(context.clone()),
+            jobs: jobs::Jobs::new(context.clone()),
+            restores: restores::Restores::new(context.clone()),
+            executions: executions::Executions::new(context.clone()),
+            logs: logs::Logs::new(context.clone()),
+            progress,
+            assignments: assignments::Assignments::new(context.clone()),
+            attempts: attempts::Attempts::new(context.clone()),
+            backups: backups::Backups::new(context.clone()),
+            audit: audit::Audit::new(context),
+        })
+    }
+}

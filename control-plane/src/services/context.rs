@@ -1,0 +1,48 @@
+//! What every use case works with.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::clock::SharedClock;
+
+use super::installation::Installation;
+use crate::domain::eligibility::AgentLimits;
+use crate::queue::Queue;
+use crate::store::Store;
+
+/// The parts that the use cases share. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The metadata database.
+    pub store: Store,
+    /// The installation's identity and keys.
+    pub installation: Arc<Installation>,
+    /// The time.
+    pub clock: SharedClock,
+    /// Wake-ups.
+    pub queue: Queue,
+    /// How much an agent does at the same time.
+    pub limits: AgentLimits,
+    /// Since when this process runs.
+    pub started_at: DateTime<Utc>,
+}
+
+impl Context {
+    /// A context for a process that starts now, with the usual limits.
+    pub fn new(store: Store, installation: Installation, clock: SharedClock, queue: Queue) -> Self {
+        let started_at = clock.now();
+        Self {
+            store,
+            installation: Arc::new(installation),
+            clock,
+            queue,
+            limits: AgentLimits::default(),
+            started_at,
+        }
+    }
+
+    /// The time now.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+}

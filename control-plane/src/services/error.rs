@@ -1,0 +1,231 @@
+//! Errors of the use cases: what each means for a caller is decided here once.
+
+use std::time::Duration;
+
+use dataguardian_core::error_code::ErrorCode;
+
+use crate::domain::field::BadField;
+use crate::domain::placement::NotReachable;
+use crate::secrets::SecretsError;
+use crate::store::StoreError;
+
+/// Why a use case did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request has bad fields.
+    #[error("{}", listed(.0))]
+    BadRequest(Vec<BadField>),
+    /// No such thing, or none that the caller may see.
+    #[error("there is no {noun} {which}")]
+    NotFound {
+        /// What kind of thing.
+        noun: Noun,
+        /// The name or id that was asked for.
+        which: String,
+    },
+    /// There is one of that name already.
+    #[error("there is already {} {noun} named {name}", noun.article())]
+    NameTaken {
+        /// What kind of thing.
+        noun: Noun,
+        /// The name.
+        name: String,
+    },
+    /// The request is right, but the state of things forbids it.
+    #[error("{message}")]
+    Precondition {
+        /// A stable name for programs.
+        reason: &'static str,
+        /// One sentence, with the next step.
+        message: String,
+    },
+    /// Storages that the work needs are not reached by the agent that does it.
+    #[error(
+        "agent {agent} does not reach {}: name storages on that agent, or copy the backup to one that it reaches",
+        names(storages)
+    )]
+    StorageNotReachable {
+        /// The agent.
+        agent: String,
+        /// The storages.
+        storages: NotReachable,
+    },
+    /// The report belongs to no attempt that holds the execution now.
+    #[error("this attempt does not hold the execution any more: stop, and delete nothing")]
+    StaleFence,
+    /// Somebody has changed it since.
+    #[error("{noun} {which} has changed since it was read: read it again")]
+    EtagMismatch {
+        /// What kind of thing.
+        noun: Noun,
+        /// Which.
+        which: String,
+    },
+    /// Nobody has proven who calls.
+    #[error("{message}")]
+    Unauthenticated {
+        /// A stable name for programs.
+        reason: &'static str,
+        /// One sentence.
+        message: &'static str,
+    },
+    /// Too many wrong passwords.
+    #[error("too many failed tries: wait {} s", wait.as_secs())]
+    Throttled {
+        /// How long to wait.
+        wait: Duration,
+    },
+    /// The metadata database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The master key, a sealed value, a password's hash.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// We are wrong.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// What kinds of things there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    /// An agent.
+    Agent,
+    /// A datasource.
+    Datasource,
+    /// A storage.
+    Storage,
+    /// A job.
+    Job,
+    /// An execution.
+    Execution,
+    /// A backup.
+    Backup,
+    /// A user.
+    User,
+}
+
+impl Noun {
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Agent => ("agent", "AGENT_NOT_FOUND"),
+            Self::Datasource => ("datasource", "DATASOURCE_NOT_FOUND"),
+            Self::Storage => ("storage", "STORAGE_NOT_FOUND"),
+            Self::Job => ("job", "JOB_NOT_FOUND"),
+            Self::Execution => ("execution", "EXECUTION_NOT_FOUND"),
+            Self::Backup => ("backup", "BACKUP_NOT_FOUND"),
+            Self::User => ("user", "USER_NOT_FOUND"),
+        }
+    }
+
+    const fn article(self) -> &'static str {
+        match self {
+            Self::Agent | Self::Execution => "an",
+            Self::Datasource | Self::Storage | Self::Job | Self::Backup | Self::User => "a",
+        }
+    }
+}
+
+impl std::fmt::Display for Noun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.words().0)
+    }
+}
+
+impl Error {
+    /// A thing that is not there.
+    pub fn not_found(noun: Noun, which: impl std::fmt::Display) -> Self {
+        Self::NotFound {
+            noun,
+            which: which.to_string(),
+        }
+    }
+
+    /// Something that the state of things forbids.
+    pub fn precondition(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::Precondition {
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// Its class.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::BadRequest(_) => ErrorCode::InvalidArgument,
+            Self::NotFound { .. } => ErrorCode::NotFound,
+            Self::NameTaken { .. } => ErrorCode::AlreadyExists,
+            Self::Precondition { .. } | Self::StorageNotReachable { .. } => ErrorCode::FailedPrecondition,
+            Self::StaleFence | Self::EtagMismatch { .. } => ErrorCode::Aborted,
+            Self::Unauthenticated { .. } => ErrorCode::Unauthenticated,
+            Self::Throttled { .. } => ErrorCode::ResourceExhausted,
+            Self::Store(error) => error.code(),
+            Self::Secrets(_) | Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+
+    /// A stable name in capitals for programs.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "BAD_REQUEST",
+            Self::NotFound { noun, .. } => noun.words().1,
+            Self::NameTaken { .. } => "NAME_TAKEN",
+            Self::Precondition { reason, .. } | Self::Unauthenticated { reason, .. } => reason,
+            Self::StorageNotReachable { .. } => "STORAGE_NOT_REACHABLE",
+            Self::StaleFence => "STALE_FENCE",
+            Self::EtagMismatch { .. } => "ETAG_MISMATCH",
+            Self::Throttled { .. } => "TOO_MANY_TRIES",
+            Self::Store(error) => error.reason(),
+            Self::Secrets(_) => "SECRETS",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// What a caller may read. Where we are wrong, or a part is away, the particulars are for the log alone.
+    pub fn public_message(&self) -> String {
+        match self.code() {
+            ErrorCode::Internal => "internal error; the server's log has the particulars".to_owned(),
+            ErrorCode::Unavailable => "the metadata database does not answer; try again".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Bad fields of the request, with what is wrong with each.
+    pub fn fields(&self) -> &[BadField] {
+        match self {
+            Self::BadRequest(fields) => fields,
+            _ => &[],
+        }
+    }
+
+    /// When trying again may help.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { wait } => Some(*wait),
+            Self::Store(error) if error.code() == ErrorCode::Unavailable => Some(Duration::from_secs(2)),
+            _ => None,
+        }
+    }
+}
+
+impl From<BadField> for Error {
+    fn from(bad: BadField) -> Self {
+        Self::BadRequest(vec![bad])
+    }
+}
+
+impl From<Vec<BadField>> for Error {
+    fn from(bad: Vec<BadField>) -> Self {
+        Self::BadRequest(bad)
+    }
+}
+
+fn listed(fields: &[BadField]) -> String {
+    let shown: Vec<_> = fields.iter().map(ToString::to_string).collect();
+    shown.join("; ")
+}
+
+fn names(storages: &NotReachable) -> String {
+    let shown: Vec<_> = storages.0.iter().map(|name| name.as_str()).collect();
+    shown.join(", ")
+}

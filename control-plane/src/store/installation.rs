@@ -1,0 +1,84 @@
+//! The installation's one row.
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::ids::ControlPlaneId;
+use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+
+use super::entity::installation::{ActiveModel, Column, Entity};
+use super::{Connected, StoreError, Tx, private::Executor as _};
+
+/// The id of the one row.
+const THE_ROW: i32 = 1;
+
+/// Who this control plane is, and its keys, sealed.
+#[derive(Debug, Clone)]
+pub struct InstallationRow {
+    /// Its id.
+    pub control_plane: ControlPlaneId,
+    /// The fingerprint of the master key that the rest is sealed under.
+    pub master_key_fingerprint: String,
+    /// The authority's private key, sealed.
+    pub authority_key_sealed: Vec<u8>,
+    /// The authority's certificate, DER.
+    pub authority_certificate: Vec<u8>,
+    /// The key that all datasources' keys come from, sealed.
+    pub repository_key_sealed: Vec<u8>,
+    /// The key that countersigns manifests, sealed.
+    pub signing_key_sealed: Vec<u8>,
+    /// Its public half.
+    pub signing_public_key: Vec<u8>,
+    /// SHA-256 of the setup token; none once it was used.
+    pub setup_token_sha256: Option<Vec<u8>>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The row; none before the first start.
+pub async fn installation_get(on: &impl Connected) -> Result<Option<InstallationRow>, StoreError> {
+    let row = Entity::find_by_id(THE_ROW).one(&on.executor()).await?;
+    Ok(row.map(|row| InstallationRow {
+        control_plane: ControlPlaneId::from_uuid(row.control_plane_id),
+        master_key_fingerprint: row.master_key_fingerprint,
+        authority_key_sealed: row.ca_key_sealed,
+        authority_certificate: row.ca_certificate,
+        repository_key_sealed: row.repository_key_sealed,
+        signing_key_sealed: row.signing_key_sealed,
+        signing_public_key: row.signing_public_key,
+        setup_token_sha256: row.setup_token_sha256,
+        created_at: row.created_at,
+    }))
+}
+
+/// Makes the row; [`StoreError::AlreadyExists`] if it is there.
+pub async fn installation_insert_in_tx(tx: &Tx, row: &InstallationRow) -> Result<(), StoreError> {
+    let model = ActiveModel {
+        id: Set(THE_ROW),
+        control_plane_id: Set(*row.control_plane.as_uuid()),
+        master_key_fingerprint: Set(row.master_key_fingerprint.clone()),
+        ca_key_sealed: Set(row.authority_key_sealed.clone()),
+        ca_certificate: Set(row.authority_certificate.clone()),
+        repository_key_sealed: Set(row.repository_key_sealed.clone()),
+        signing_key_sealed: Set(row.signing_key_sealed.clone()),
+        signing_public_key: Set(row.signing_public_key.clone()),
+        setup_token_sha256: Set(row.setup_token_sha256.clone()),
+        created_at: Set(row.created_at),
+    };
+    Entity::insert(model)
+        .exec_without_returning(&tx.executor())
+        .await?;
+    Ok(())
+}
+
+/// Uses the setup token up; false if it is not this one, or was used before.
+pub async fn setup_token_consume_in_tx(tx: &Tx, sha256: &[u8]) -> Result<bool, StoreError> {
+    let result = Entity::update_many()
+        .col_expr(
+            Column::SetupTokenSha256,
+            sea_orm::sea_query::Expr::val(Option::<Vec<u8>>::None).into(),
+        )
+        .filter(Column::Id.eq(THE_ROW))
+        .filter(Column::SetupTokenSha256.eq(sha256.to_vec()))
+        .exec(&tx.executor())
+        .await?;
+    Ok(result.rows_affected == 1)
+}
