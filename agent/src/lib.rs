@@ -1,3 +1,20 @@
 //! The DataGuardian agent: runs beside a database, dumps, compresses, seals and uploads.
+//!
+//! It asks and is asked over one session with the control plane ([`session`]); what it is assigned it runs by itself
+//! ([`runner`]), through its engines ([`engines`]) and its pipeline ([`pipeline`]). What it must remember is in its state
+//! directory ([`state`], [`identity`], [`journal`]); what it may do at all, the host's owner says ([`config`]).
 
+pub mod config;
+pub mod control_plane;
 pub mod engines;
+pub mod enroll;
+pub mod host_info;
+pub mod identity;
+pub mod journal;
+pub mod pipeline;
+mod questions;
+pub mod renewal;
+mod repositories;
+pub mod runner;
+pub mod session;
+pub mod state;

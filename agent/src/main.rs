@@ -1,1 +1,216 @@
-fn main() {}
+//! `dataguardian-agent`: enrolls a host, runs the agent, says what the host lacks.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use dataguardian_agent::config::AgentConfig;
+use dataguardian_agent::control_plane::ControlPlane;
+use dataguardian_agent::engines::postgres::{ClientSearch, clients};
+use dataguardian_agent::enroll::{CaPin, Enrollment, enroll};
+use dataguardian_agent::host_info::HostInfo;
+use dataguardian_agent::identity::{AgentKeys, Identity, IdentityError};
+use dataguardian_agent::renewal::Renewal;
+use dataguardian_agent::runner::{Host, Runner};
+use dataguardian_agent::session::Sessions;
+use dataguardian_agent::state::StateDir;
+use dataguardian_core::clock::SystemClock;
+use dataguardian_core::secret::Secret;
+use dataguardian_telemetry::cpu_pool::CpuPool;
+use dataguardian_telemetry::logging::LogConfig;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long results may take to be delivered when the agent stops. What is not taken then stays in the journal.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Parser)]
+#[command(name = "dataguardian-agent", version, about = "Backs up the databases of this host for DataGuardian")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make this host an agent, with a join token from `dgctl agent token create`
+    Enroll(EnrollArgs),
+    /// Run the agent
+    Run(RunArgs),
+    /// Look which client programs this host has, and what it lacks
+    Doctor(ConfigArgs),
+}
+
+#[derive(Debug, Args)]
+struct EnrollArgs {
+    /// The control plane's API: https://HOST:PORT
+    #[arg(long, env = "DATAGUARDIAN_SERVER", value_name = "URL")]
+    server: String,
+    /// Whom to trust: sha256:… as printed with the token
+    #[arg(long, value_name = "PIN")]
+    ca_pin: CaPin,
+    /// A file with the join token; - for standard input
+    #[arg(long, value_name = "FILE")]
+    token_file: PathBuf,
+    /// Where the agent keeps its keys and its journal
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/dataguardian-agent")]
+    state_dir: PathBuf,
+    /// The agent's name, if the token leaves it open
+    #[arg(long)]
+    name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Where the agent keeps its keys and its journal
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/dataguardian-agent")]
+    state_dir: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+struct LogArgs {
+    /// How log lines look: human or json
+    #[arg(long, env = "DATAGUARDIAN_LOG_FORMAT", default_value = "human")]
+    log_format: String,
+    /// What is logged, such as info,dataguardian_agent=debug
+    #[arg(long, env = "DATAGUARDIAN_LOG", value_name = "FILTER")]
+    log: Option<String>,
+}
+
+impl LogArgs {
+    fn config(&self) -> anyhow::Result<LogConfig> {
+        let defaults = LogConfig::default();
+        let filter = self.log.clone().unwrap_or(defaults.filter);
+        Ok(LogConfig { format: self.log_format.parse()?, filter })
+    }
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// What this host's owner allows; /etc/dataguardian/agent.toml if it is there
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("error: a TLS provider was installed twice");
+        return ExitCode::FAILURE;
+    }
+    let cli = Cli::parse();
+    match start(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn start(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Enroll(args) => enroll_host(args).await,
+        Command::Run(args) => run(args).await,
+        Command::Doctor(args) => doctor(args).await,
+    }
+}
+
+async fn enroll_host(args: EnrollArgs) -> anyhow::Result<()> {
+    let state = StateDir::open(&args.state_dir)?;
+    let _lock = state.lock()?;
+    let enrollment = Enrollment {
+        server: args.server,
+        ca_pin: args.ca_pin,
+        join_token: read_secret(&args.token_file)?,
+        name: args.name,
+    };
+    let identity = enroll(&state, &enrollment, &HostInfo::gather(), &SystemClock::shared()).await?;
+    println!("This host is agent {} ({}) now.", identity.agent_name, identity.agent_id);
+    println!("Start it with: dataguardian-agent run --state-dir {}", args.state_dir.display());
+    Ok(())
+}
+
+fn read_secret(path: &Path) -> anyhow::Result<Secret> {
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin().take(4096).read_to_string(&mut text).context("the token can't be read from standard input")?;
+    } else {
+        text = std::fs::read_to_string(path)
+            .with_context(|| format!("the token can't be read from {}", path.display()))?;
+    }
+    let secret = Secret::new(text.trim());
+    anyhow::ensure!(!secret.is_empty(), "the token is empty");
+    Ok(secret)
+}
+
+async fn run(args: RunArgs) -> anyhow::Result<()> {
+    args.log.config()?.install()?;
+    let config = AgentConfig::load(args.config.config.as_deref())?;
+    let state = StateDir::open(&args.state_dir)?;
+    let _lock = state.lock()?;
+    let identity = Identity::load(&state)?;
+    let keys = AgentKeys::load(&state)?.ok_or(IdentityError::NotEnrolled)?;
+    let control_plane = ControlPlane::prepare(&identity)?;
+    let clock = SystemClock::shared();
+    tracing::info!(
+        agent.id = %identity.agent_id, agent.name = identity.agent_name, version = env!("CARGO_PKG_VERSION"),
+        control_plane.host = identity.endpoint.host, control_plane.port = identity.endpoint.port, "agent starts"
+    );
+    let runner = Runner::start(Host {
+        cpu: CpuPool::new(config.effective_cpu_threads()),
+        config,
+        state: state.clone(),
+        agent: identity.agent_id,
+        owner: identity.control_plane_id,
+        signing: keys.signing,
+        control_plane: control_plane.clone(),
+        clock: clock.clone(),
+    })?;
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let sessions = Sessions::new(runner.clone(), HostInfo::gather(), clock.clone());
+    tasks.spawn(sessions.run(stop.clone()));
+    tasks.spawn(Renewal::new(state, identity, control_plane, clock).run(stop.clone()));
+    wait_for_end().await?;
+    tracing::info!("agent stops");
+    runner.shut_down(PATIENCE).await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    Ok(())
+}
+
+async fn wait_for_end() -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn doctor(args: ConfigArgs) -> anyhow::Result<()> {
+    let config = AgentConfig::load(args.config.as_deref())?;
+    let search = ClientSearch { directories: config.client_directories, only_these: false };
+    let found = clients::find(&search).await;
+    if found.is_empty() {
+        anyhow::bail!(
+            "no PostgreSQL client programs were found: install those of the server's version, such as \
+             `apt-get install postgresql-client`, or name their folder in client_directories of agent.toml"
+        );
+    }
+    println!("PostgreSQL client programs:");
+    for client in found {
+        println!("  {:<10} {}", client.version, client.dir.display());
+    }
+    Ok(())
+}

@@ -168,4 +168,4 @@ fn scan(table: &GearTable, hash: &mut u64, len: usize, bytes: &[u8]) -> Option<u
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,0 +1,189 @@
+//! `agent.toml`: what the host's owner lets the control plane ask of this agent, and how much of the host it may use.
+//!
+//! The file belongs to the host. Nothing that comes over the network can change it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::target::ConnectionTarget;
+use serde::Deserialize;
+
+/// Where the file is looked for when none is named.
+pub const DEFAULT_PATH: &str = "/etc/dataguardian/agent.toml";
+
+/// The agent's configuration. Every key may be left out; a key that is not known is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AgentConfig {
+    /// Folders in which local storages may lie; with none given, any absolute path may be named.
+    pub local_roots: Vec<PathBuf>,
+    /// Whether backups may be restored on this host at all.
+    pub allow_restore: bool,
+    /// The database servers that may be named, as `host:port` or a socket directory; with none given, any.
+    pub allowed_databases: BTreeSet<String>,
+    /// Folders with client programs, looked at before the usual ones.
+    pub client_directories: Vec<PathBuf>,
+    /// Dumps or restores at the same time.
+    pub slots: u32,
+    /// Threads for compression, hashing and sealing; half the processors, at least one, if 0.
+    pub cpu_threads: usize,
+    /// Packs of 16 MiB that may be on their way into storages at the same time.
+    pub packs_in_flight: usize,
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        Self {
+            local_roots: Vec::new(),
+            allow_restore: true,
+            allowed_databases: BTreeSet::new(),
+            client_directories: Vec::new(),
+            slots: 1,
+            cpu_threads: 0,
+            packs_in_flight: 2,
+        }
+    }
+}
+
+/// The configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It can't be read.
+    #[error("the configuration {} can't be read", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Others than its owner may change it.
+    #[error("the configuration {} can be changed by others (mode {mode:03o}): run `chmod go-w` on it", path.display())]
+    Writable {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It is not what it should be.
+    #[error("the configuration {} is not valid: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The key, and what is wrong with it.
+        message: String,
+    },
+}
+
+impl AgentConfig {
+    /// Reads the file that is named, or the default one if it is there.
+    pub fn load(named: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = named.unwrap_or(Path::new(DEFAULT_PATH));
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(source) => return Err(ConfigError::Io { path: path.to_owned(), source }),
+        };
+        let metadata = fs::metadata(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o022 != 0 {
+            return Err(ConfigError::Writable { path: path.to_owned(), mode });
+        }
+        Self::parse(&text).map_err(|message| ConfigError::Invalid { path: path.to_owned(), message })
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        if let Some(path) = config.local_roots.iter().find(|path| !path.is_absolute()) {
+            return Err(format!("local_roots: {} is not an absolute path", path.display()));
+        }
+        if !(1..=16).contains(&config.slots) {
+            return Err("slots: must be 1 to 16".to_owned());
+        }
+        if config.cpu_threads > 256 {
+            return Err("cpu_threads: must be at most 256".to_owned());
+        }
+        if !(1..=16).contains(&config.packs_in_flight) {
+            return Err("packs_in_flight: must be 1 to 16".to_owned());
+        }
+        Ok(config)
+    }
+
+    /// Whether a local storage may lie there. The path must be absolute and free of `..`, so that the check can't be
+    /// walked around; symbolic links below an allowed root are the host's own business.
+    pub fn permit_local_path(&self, path: &Path) -> Result<(), Failure> {
+        let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        if !path.is_absolute() || !plain {
+            let message = format!("the path {} must be absolute and without `..`", path.display());
+            return Err(Failure::new(FailureKind::AgentPolicy, message));
+        }
+        if !self.local_roots.is_empty() && !self.local_roots.iter().any(|root| path.starts_with(root)) {
+            let message = format!("local_roots does not allow a storage in {}", path.display());
+            return Err(Failure::new(FailureKind::AgentPolicy, message));
+        }
+        Ok(())
+    }
+
+    /// Whether that database server may be talked to.
+    pub fn permit_database(&self, target: &ConnectionTarget) -> Result<(), Failure> {
+        let named = format!("{}:{}", target.host, target.port);
+        if self.allowed_databases.is_empty()
+            || self.allowed_databases.contains(&named)
+            || self.allowed_databases.contains(&target.host)
+        {
+            return Ok(());
+        }
+        Err(Failure::new(FailureKind::AgentPolicy, format!("allowed_databases does not name {named}")))
+    }
+
+    /// Whether restores may run here.
+    pub fn permit_restore(&self) -> Result<(), Failure> {
+        if self.allow_restore {
+            return Ok(());
+        }
+        Err(Failure::new(FailureKind::AgentPolicy, "allow_restore is false on this host"))
+    }
+
+    /// The number of threads for compression, hashing and sealing.
+    pub fn effective_cpu_threads(&self) -> usize {
+        if self.cpu_threads > 0 {
+            return self.cpu_threads;
+        }
+        std::thread::available_parallelism().map_or(1, |all| (all.get() / 2).max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let message = AgentConfig::parse("local_root = ['/b']").unwrap_err();
+        assert!(message.contains("local_root"), "{message}");
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        for (text, key) in
+            [("slots = 0", "slots"), ("local_roots = ['b']", "local_roots"), ("packs_in_flight = 99", "packs_in_flight")]
+        {
+            assert!(AgentConfig::parse(text).unwrap_err().contains(key));
+        }
+    }
+
+    #[test]
+    fn local_paths_stay_below_their_roots() {
+        let config = AgentConfig::parse("local_roots = ['/backups']").unwrap();
+        assert!(config.permit_local_path(Path::new("/backups/a")).is_ok());
+        for path in ["/backups/../etc", "/etc", "backups/a", "/backupsX"] {
+            assert!(config.permit_local_path(Path::new(path)).is_err(), "{path}");
+        }
+    }
+}

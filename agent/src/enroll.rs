@@ -1,0 +1,172 @@
+//! How a host becomes an agent: a join token and a fresh key against a certificate.
+//!
+//! The host has nothing yet but the token and the authority's pin. The pin is the SHA-256 of the authority's public key
+//! (SubjectPublicKeyInfo, as in RFC 7469); the server must present a chain that ends in that authority, and everything else
+//! about its certificate is checked as usual.
+
+use std::time::Duration;
+
+use dataguardian_core::clock::SharedClock;
+use dataguardian_core::secret::Secret;
+use dataguardian_proto::agent::v1::{EnrollRequest, EnrollResponse, enrollment_service_client::EnrollmentServiceClient};
+use dataguardian_proto::convert;
+use dataguardian_proto::status::ApiError;
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint as TonicEndpoint, Uri};
+
+use crate::host_info::HostInfo;
+use crate::identity::{
+    AgentKeys, CertificateBundle, Endpoint, Identity, IdentityError, certificate_request, certificates_to_pem,
+};
+use crate::state::StateDir;
+
+mod pin;
+
+pub use pin::{CaPin, InvalidPin};
+
+/// How long the whole exchange may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a host needs to enroll.
+#[derive(Debug)]
+pub struct Enrollment {
+    /// `https://host:port` of the control plane's API.
+    pub server: String,
+    /// Whom to trust.
+    pub ca_pin: CaPin,
+    /// The permission.
+    pub join_token: Secret,
+    /// The name to have, if the token leaves it open.
+    pub name: Option<String>,
+}
+
+/// The host could not enroll.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrollError {
+    /// Not an address.
+    #[error("--server must be https://HOST:PORT, not {0:?}")]
+    Server(String),
+    /// No connection.
+    #[error("the control plane at {server} can't be reached")]
+    Unreachable {
+        /// The address.
+        server: String,
+        /// Why.
+        #[source]
+        source: tonic::transport::Error,
+    },
+    /// The control plane said no.
+    #[error("the control plane refuses: {0}")]
+    Refused(ApiError),
+    /// It took too long.
+    #[error("the control plane did not answer within {} s", TIMEOUT.as_secs())]
+    TimedOut,
+    /// The answer lacks something.
+    #[error("the control plane's answer is not usable: {0}")]
+    Answer(String),
+    /// This state directory belongs to an agent already.
+    #[error(
+        "this state directory belongs to agent {agent} already: use another one, or `dataguardian-agent run` to start that agent"
+    )]
+    EnrolledAlready {
+        /// Its name.
+        agent: String,
+    },
+    /// Keys or state can't be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+/// Enrolls and writes the identity down. Safe to do again after a failure: the keys stay the same.
+pub async fn enroll(
+    state: &StateDir,
+    enrollment: &Enrollment,
+    host_info: &HostInfo,
+    clock: &SharedClock,
+) -> Result<Identity, EnrollError> {
+    match Identity::load(state) {
+        Ok(identity) => return Err(EnrollError::EnrolledAlready { agent: identity.agent_name }),
+        Err(IdentityError::NotEnrolled) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let keys = AgentKeys::load_or_make(state)?;
+    let request = EnrollRequest {
+        join_token: enrollment.join_token.expose().trim().to_owned(),
+        certificate_request: certificate_request(&keys.device)?,
+        signing_public_key: keys.signing.verifying_key().as_bytes().to_vec(),
+        hostname: host_info.hostname.clone(),
+        operating_system: host_info.operating_system.clone(),
+        version: host_info.version.clone(),
+        name: enrollment.name.clone().unwrap_or_default(),
+    };
+    let exchange = async {
+        let (channel, host) = connect(enrollment).await?;
+        let answer = EnrollmentServiceClient::new(channel).enroll(request).await;
+        let answer = answer.map_err(|status| EnrollError::Refused(ApiError::from(&status)))?;
+        identity(answer.into_inner(), &keys, &host, clock)
+    };
+    let identity = tokio::time::timeout(TIMEOUT, exchange).await.map_err(|_| EnrollError::TimedOut)??;
+    identity.save(state)?;
+    Ok(identity)
+}
+
+/// A channel whose far end has proved that the pinned authority vouches for it; and the host that it is on.
+async fn connect(enrollment: &Enrollment) -> Result<(Channel, String), EnrollError> {
+    let not_an_address = || EnrollError::Server(enrollment.server.clone());
+    let uri: Uri = enrollment.server.parse().map_err(|_| not_an_address())?;
+    if uri.scheme_str() != Some("https") {
+        return Err(not_an_address());
+    }
+    let host = uri.host().ok_or_else(not_an_address)?.trim_matches(['[', ']']).to_owned();
+    let port = uri.port_u16().unwrap_or(443);
+    let name = ServerName::try_from(host.clone()).map_err(|_| not_an_address())?;
+    let tls = TlsConnector::from(pin::client_config(&enrollment.ca_pin));
+    let address = (host.clone(), port);
+    let connector = tower::service_fn(move |_: Uri| {
+        let (tls, name, address) = (tls.clone(), name.clone(), address.clone());
+        async move {
+            let tcp = TcpStream::connect(address).await?;
+            Ok::<_, std::io::Error>(TokioIo::new(tls.connect(name, tcp).await?))
+        }
+    });
+    // The connector does the TLS; the scheme here only keeps tonic from asking for its own.
+    let endpoint = TonicEndpoint::from_shared(format!("http://{}", uri.authority().map_or("", |a| a.as_str())))
+        .map_err(|_| not_an_address())?;
+    let unreachable = |source| EnrollError::Unreachable { server: enrollment.server.clone(), source };
+    let channel = endpoint.connect_with_connector(connector).await.map_err(unreachable)?;
+    Ok((channel, host))
+}
+
+fn identity(
+    answer: EnrollResponse,
+    keys: &AgentKeys,
+    host: &str,
+    clock: &SharedClock,
+) -> Result<Identity, EnrollError> {
+    let unusable = |what: &dyn std::fmt::Display| EnrollError::Answer(what.to_string());
+    if answer.certificate_chain.is_empty() || answer.authorities.is_empty() {
+        return Err(unusable(&"it has no certificate"));
+    }
+    let expires_at = answer.certificate_expires_at.as_ref().and_then(convert::time);
+    let told_host = Some(answer.agent_host).filter(|told| !told.is_empty());
+    Ok(Identity {
+        agent_id: answer.agent_id.parse().map_err(|error| unusable(&error))?,
+        agent_name: answer.agent_name,
+        control_plane_id: answer.control_plane_id.parse().map_err(|error| unusable(&error))?,
+        endpoint: Endpoint {
+            host: told_host.unwrap_or_else(|| host.to_owned()),
+            port: u16::try_from(answer.agent_port).map_err(|error| unusable(&error))?,
+            server_name: answer.server_name,
+        },
+        certificate: CertificateBundle {
+            key_pem: keys.device.serialize_pem(),
+            chain_pem: certificates_to_pem(&answer.certificate_chain),
+            authorities_pem: certificates_to_pem(&answer.authorities),
+            expires_at: expires_at.ok_or_else(|| unusable(&"its certificate has no end"))?,
+            received_at: clock.now(),
+        },
+    })
+}

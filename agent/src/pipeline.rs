@@ -1,0 +1,204 @@
+//! From a database's streams to objects in storages, with bounded memory and no temporary file.
+//!
+//! ```text
+//! engine ──bytes──▶ chunk ──RawChunk──▶ compress ──CompressedChunk──▶ seal ──SealedPack, SealedList──▶ upload ──▶ storages
+//!  (one writer        (CPU pool, one      (CPU pool, several            (a thread of its own:          (one worker
+//!   per stream)        batch after         batches at once,              packs, lists, digests)         per storage)
+//!                      the other)          order kept)
+//! ```
+//! Each arrow is a bounded channel, so a slow storage holds back everything up to the database. The memory is bounded by
+//! (packs in flight + 1) × 16 MiB plus a few batches of 1 MiB, whatever the database's size.
+//!
+//! Write order: packs, then the lists that name them, then, in [`commit`], the manifest. What fails stays behind as objects
+//! that no manifest names. Nothing here retries a whole backup.
+//!
+//! Reuse of earlier backups has its place between chunking and compressing: there a chunk's id is known first.
+
+use std::sync::Arc;
+
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::ids::DatasourceId;
+use dataguardian_core::stream::{StreamEnd, StreamHeader};
+use dataguardian_repository::chunker::Profile;
+use dataguardian_repository::compress::Level;
+use dataguardian_repository::id::{Digest, ListId, PackId};
+use dataguardian_repository::keys::Protection;
+use dataguardian_repository::list::ChunkRef;
+use dataguardian_telemetry::cpu_pool::CpuPool;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+mod chunk;
+pub mod commit;
+mod compress;
+pub mod counters;
+mod fault;
+mod seal;
+pub mod source;
+mod upload;
+
+pub use chunk::ChunkingSink;
+pub use upload::{Destination, StoredPack};
+
+use counters::Counters;
+use fault::Fault;
+use upload::Uploaded;
+
+/// How a backup is written.
+#[derive(Debug, Clone)]
+pub struct PipelineSettings {
+    /// The datasource the backup is of.
+    pub datasource: DatasourceId,
+    /// How it is protected.
+    pub protection: Protection,
+    /// How streams are cut.
+    pub profile: Profile,
+    /// How hard they are compressed.
+    pub level: Level,
+    /// Packs that may be on their way into storages at the same time.
+    pub packs_in_flight: usize,
+}
+
+/// A pipeline at work.
+#[derive(Debug)]
+pub struct Pipeline {
+    sink: Arc<ChunkingSink>,
+    fault: Fault,
+    compressing: JoinSet<()>,
+    sealing: JoinHandle<Option<Vec<WrittenStream>>>,
+    uploading: JoinHandle<Uploaded>,
+}
+
+/// A stream that is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenStream {
+    /// What it holds.
+    pub header: StreamHeader,
+    /// What was counted.
+    pub end: StreamEnd,
+    /// Its length before compression, in bytes.
+    pub bytes: u64,
+    /// The digest over its chunks.
+    pub digest: Digest,
+    /// Its lists, in order.
+    pub lists: Vec<WrittenList>,
+    /// Its last references, where they are too few for a list.
+    pub tail: Vec<ChunkRef>,
+}
+
+/// A list that is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenList {
+    /// Its name.
+    pub id: ListId,
+    /// The length of its object in bytes.
+    pub stored_bytes: u64,
+    /// Its first chunk.
+    pub first_chunk: dataguardian_repository::id::ChunkId,
+    /// How many chunks it refers to.
+    pub entries: u32,
+    /// Their length together, in bytes.
+    pub raw_bytes: u64,
+}
+
+/// A pack that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenPack {
+    /// Its name.
+    pub id: PackId,
+    /// The length of its object in bytes.
+    pub stored_bytes: u64,
+}
+
+/// Everything that a pipeline wrote.
+#[derive(Debug)]
+pub struct Written {
+    /// The streams, in the order in which they were opened.
+    pub streams: Vec<WrittenStream>,
+    /// The packs, in the order in which they were made.
+    pub packs: Vec<WrittenPack>,
+    /// The storages that took everything; at least one.
+    pub complete: Vec<Destination>,
+    /// The storages that fell out, and why.
+    pub failed: Vec<(Destination, Failure)>,
+}
+
+impl Pipeline {
+    /// Starts the stages. Each pack that a storage has taken is told to `stored`. When a stage fails for good, `broken`
+    /// is cancelled, so that the engine need not find out by its next write.
+    pub fn start(
+        settings: &PipelineSettings,
+        destinations: Vec<Destination>,
+        cpu: &CpuPool,
+        counters: Arc<Counters>,
+        stored: mpsc::Sender<StoredPack>,
+        broken: CancellationToken,
+    ) -> Self {
+        let fault = Fault::new(broken);
+        let (raw, raw_batches) = mpsc::channel(1);
+        let (compressed, compressed_batches) = mpsc::channel(1);
+        let (objects, object_queue) = mpsc::channel(1);
+        let mut compressing = JoinSet::new();
+        let compress = compress::Compress::new(settings, cpu.clone(), fault.clone());
+        compressing.spawn(compress.run(raw_batches, compressed));
+        let sink = Arc::new(ChunkingSink::new(settings, cpu.clone(), raw, fault.clone(), counters.clone()));
+        let seal = seal::Seal::new(settings, fault.clone(), objects, sink.headers());
+        let runtime = tokio::runtime::Handle::current();
+        let sealing = tokio::task::spawn_blocking(move || seal.run(compressed_batches, &runtime));
+        let upload = upload::Upload::new(settings, destinations, fault.clone(), counters, stored);
+        let uploading = runtime_task(upload.run(object_queue));
+        Self { sink, fault, compressing, sealing, uploading }
+    }
+
+    /// Where the engine's streams go.
+    pub fn sink(&self) -> Arc<ChunkingSink> {
+        self.sink.clone()
+    }
+
+    /// Ends the pipeline after the engine has finished every stream, and waits until everything is stored.
+    pub async fn finish(self) -> Result<Written, Failure> {
+        let Self { sink, fault, mut compressing, sealing, uploading } = self;
+        if !sink.close() {
+            return Err(fault.or(Failure::new(FailureKind::Internal, "a stream was left unfinished")));
+        }
+        drop(sink);
+        let died = |_| Failure::new(FailureKind::Internal, "a stage of the pipeline died");
+        while let Some(ended) = compressing.join_next().await {
+            ended.map_err(|error| fault.or(died(error)))?;
+        }
+        let streams = sealing.await.map_err(|error| fault.or(died(error)))?;
+        let uploaded = uploading.await.map_err(|error| fault.or(died(error)))?;
+        let (Some(streams), None) = (streams, fault.get()) else {
+            return Err(fault.or(Failure::new(FailureKind::Internal, "the pipeline ended early")));
+        };
+        Ok(Written { streams, packs: uploaded.packs, complete: uploaded.complete, failed: uploaded.failed })
+    }
+
+    /// Gives up: stops every stage and waits until none of them does anything more. Gives the stages' own failure, if
+    /// one of them was the cause.
+    pub async fn abandon(self) -> Option<Failure> {
+        let Self { sink, fault, mut compressing, sealing, uploading } = self;
+        let cause = fault.get();
+        fault.set(Failure::new(FailureKind::Superseded, "the backup was abandoned"));
+        sink.close();
+        drop(sink);
+        compressing.shutdown().await;
+        uploading.abort();
+        let (sealed, uploaded) = tokio::join!(sealing, uploading);
+        let died = |error: &tokio::task::JoinError| !error.is_cancelled();
+        if sealed.is_err() || uploaded.as_ref().is_err_and(died) {
+            tracing::error!("a stage of the pipeline died");
+        }
+        cause
+    }
+}
+
+/// A task that its pipeline joins in [`Pipeline::finish`] or [`Pipeline::abandon`].
+#[expect(clippy::disallowed_methods, reason = "owned by the pipeline, which joins it")]
+fn runtime_task<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(task)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! The last steps of a backup: its payload, the look at what is really stored, and the manifest.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
+use dataguardian_core::engine::Engine;
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId};
+use dataguardian_repository::format::FORMAT_VERSION;
+use dataguardian_repository::keys::Protection;
+use dataguardian_repository::layout::ObjectKey;
+use dataguardian_repository::manifest::{
+    Contents, Encryption, ListRef, Outline, Payload, SnapshotPosition, StoredObject, Stream,
+};
+use dataguardian_repository::storage::Storage;
+
+use super::upload::describe;
+use super::{Destination, Written, WrittenStream};
+use crate::journal::CommitInProgress;
+
+/// What the payload says besides what the pipeline wrote.
+#[derive(Debug)]
+pub struct Particulars {
+    /// The backup.
+    pub backup: BackupId,
+    /// Of what.
+    pub datasource: DatasourceId,
+    /// The execution that made it.
+    pub execution: ExecutionId,
+    /// The kind of server.
+    pub engine: Engine,
+    /// When the first snapshot was taken, by the server's clock.
+    pub started_at: DateTime<Utc>,
+    /// When the last stream ended, by the server's clock.
+    pub finished_at: DateTime<Utc>,
+    /// The server's version as it says it.
+    pub server_version: String,
+    /// What tells the server from every other one.
+    pub system_identifier: Option<String>,
+    /// Where in the server's log the snapshot stands.
+    pub snapshot: Option<SnapshotPosition>,
+    /// The programs that took part.
+    pub tools: Vec<ToolUse>,
+    /// The databases.
+    pub databases: Vec<DatabaseDescription>,
+    /// What a person should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// The payload of the manifest, open.
+pub fn payload(particulars: Particulars, written: &Written, protection: &Protection) -> Payload {
+    let encryption = match protection {
+        Protection::Plain => None,
+        Protection::Encrypted(keys) => {
+            Some(Encryption { cipher: "AES-256-GCM".to_owned(), keys: keys.key_ids() })
+        }
+    };
+    let packs = written.packs.iter().map(|pack| StoredObject { id: pack.id, size: pack.stored_bytes });
+    let mut lists: Vec<_> = written
+        .streams
+        .iter()
+        .flat_map(|stream| &stream.lists)
+        .map(|list| StoredObject { id: list.id, size: list.stored_bytes })
+        .collect();
+    lists.sort_by_key(|list| list.id);
+    lists.dedup_by_key(|list| list.id);
+    let outline = Outline {
+        format: FORMAT_VERSION,
+        product: env!("CARGO_PKG_VERSION").to_owned(),
+        datasource: particulars.datasource,
+        backup: particulars.backup,
+        execution: particulars.execution,
+        job: None,
+        engine: particulars.engine,
+        started_at: particulars.started_at,
+        finished_at: particulars.finished_at,
+        encryption,
+        packs: packs.collect(),
+        lists,
+    };
+    let contents = Contents {
+        server_version: particulars.server_version,
+        system_identifier: particulars.system_identifier,
+        snapshot: particulars.snapshot,
+        tools: particulars.tools,
+        databases: particulars.databases,
+        streams: written.streams.iter().map(stream).collect(),
+        warnings: particulars.warnings,
+    };
+    Payload { outline, contents }
+}
+
+fn stream(written: &WrittenStream) -> Stream {
+    let list = |list: &super::WrittenList| ListRef {
+        id: list.id,
+        first_chunk: list.first_chunk,
+        chunks: list.entries,
+        bytes: list.raw_bytes,
+    };
+    Stream {
+        header: written.header.clone(),
+        bytes: written.bytes,
+        rows: written.end.rows,
+        digest: written.digest,
+        lists: written.lists.iter().map(list).collect(),
+        tail: written.tail.clone(),
+    }
+}
+
+/// Looks whether everything that the payload names is in each storage with its size. Gives those where it is, and the
+/// others with what is missing there.
+pub async fn check_presence(
+    destinations: Vec<Destination>,
+    outline: &Outline,
+) -> (Vec<Destination>, Vec<(Destination, Failure)>) {
+    let (mut complete, mut incomplete) = (Vec::new(), Vec::new());
+    for destination in destinations {
+        match missing(&destination, outline).await {
+            Ok(()) => complete.push(destination),
+            Err(failure) => incomplete.push((destination, failure)),
+        }
+    }
+    (complete, incomplete)
+}
+
+async fn missing(destination: &Destination, outline: &Outline) -> Result<(), Failure> {
+    let packs = outline.packs.iter().map(|pack| (ObjectKey::Pack(outline.datasource, pack.id), pack.size));
+    let lists = outline.lists.iter().map(|list| (ObjectKey::List(outline.datasource, list.id), list.size));
+    for (key, size) in packs.chain(lists) {
+        let found = destination.storage.head(&key).await;
+        let found = found.map_err(|error| Failure::new(error.failure_kind(), describe(&error)))?;
+        if found != Some(size) {
+            let what = found.map_or("is missing".to_owned(), |found| format!("has {found} bytes, not {size}"));
+            let message = format!("storage {}: {key} {what} right after it was stored", destination.name);
+            return Err(Failure::new(FailureKind::StorageError, message));
+        }
+    }
+    Ok(())
+}
+
+/// Puts the signed manifest into each storage of the commit; one that is there already is as good. Gives the storages that
+/// have it, and those that don't with the reason.
+pub async fn put_manifest(commit: &CommitInProgress) -> (Vec<String>, Vec<(String, Failure)>) {
+    let key = ObjectKey::Manifest(commit.datasource, commit.backup);
+    let manifest = Bytes::from(commit.manifest.clone());
+    let (mut stored, mut failed) = (Vec::new(), Vec::new());
+    for repository in &commit.repositories {
+        let put = async {
+            let storage = Storage::local(&repository.local_path)?;
+            storage.put_if_absent(&key, manifest.clone()).await
+        };
+        match put.await {
+            Ok(_) => stored.push(repository.storage_id.clone()),
+            Err(error) => {
+                let failure = Failure::new(error.failure_kind(), describe(&error));
+                failed.push((repository.storage_id.clone(), failure));
+            }
+        }
+    }
+    (stored, failed)
+}

@@ -1,0 +1,65 @@
+//! The way back: a backup's streams out of a repository, each piece checked before it is handed out.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::stream::StreamEnd;
+use dataguardian_repository::read::{BackupReader, ReadError};
+use futures::stream::{BoxStream, StreamExt as _};
+
+use super::counters::Counters;
+use super::upload::describe;
+use crate::engines::{StoredStream, StreamSource};
+
+/// A backup's streams.
+#[derive(Debug)]
+pub struct RepositorySource {
+    reader: BackupReader,
+    streams: Vec<StoredStream>,
+    counters: Arc<Counters>,
+}
+
+impl RepositorySource {
+    /// The streams of a backup that is open. What is read is added to `counters`.
+    pub fn new(reader: BackupReader, counters: Arc<Counters>) -> Self {
+        let stored = |stream: &dataguardian_repository::manifest::Stream| StoredStream {
+            header: stream.header.clone(),
+            bytes: stream.bytes,
+            end: StreamEnd { rows: stream.rows },
+        };
+        let streams = reader.streams().iter().map(stored).collect();
+        Self { reader, streams, counters }
+    }
+}
+
+#[async_trait]
+impl StreamSource for RepositorySource {
+    fn streams(&self) -> &[StoredStream] {
+        &self.streams
+    }
+
+    async fn read(&self, index: usize) -> Result<BoxStream<'static, Result<Bytes, Failure>>, Failure> {
+        let pieces = self.reader.read_stream(index).map_err(|error| read_failure(&error))?;
+        let counters = self.counters.clone();
+        let counted = pieces.map(move |piece| match piece {
+            Ok(bytes) => {
+                counters.add_raw(bytes.len() as u64);
+                Ok(bytes)
+            }
+            Err(error) => Err(read_failure(&error)),
+        });
+        Ok(counted.boxed())
+    }
+}
+
+/// An error of reading as a failure; it names the object.
+pub fn read_failure(error: &ReadError) -> Failure {
+    let kind = match error.failure_kind() {
+        // A missing object of a backup is damage, whatever else it may be elsewhere.
+        FailureKind::StorageError if error.is_damage() => FailureKind::RepositoryDamaged,
+        kind => kind,
+    };
+    Failure::new(kind, describe(error))
+}

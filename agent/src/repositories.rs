@@ -1,0 +1,85 @@
+//! Opening repositories and private folders on this host, within what the host's owner allows.
+
+use chrono::TimeDelta;
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::ids::{ControlPlaneId, DatasourceId};
+use dataguardian_repository::chunker::Profile;
+use dataguardian_repository::format::FORMAT_VERSION;
+use dataguardian_repository::storage::{OpenRepositoryError, RepositoryDescriptor, Storage, StorageError};
+use tempfile::TempDir;
+
+use crate::engines::postgres::ClientSearch;
+use crate::runner::Host;
+use crate::runner::work::RepositoryPlace;
+
+/// Staging files older than this belong to no writer that lives.
+const STALE_STAGING: TimeDelta = TimeDelta::hours(48);
+
+/// The repository at that place, checked to be the one that is meant and ours.
+pub(crate) async fn open_for_writing(
+    host: &Host,
+    place: &RepositoryPlace,
+    owner: ControlPlaneId,
+    datasource: DatasourceId,
+) -> Result<Storage, Failure> {
+    let storage = open(host, place)?;
+    check_repository(&storage, place).await?;
+    storage.open_or_create_repository(&descriptor(place, owner)).await.map_err(|error| refused(&error))?;
+    let before = host.clock.now() - STALE_STAGING;
+    if let Err(error) = storage.sweep_staging(datasource, before).await {
+        tracing::warn!(%error, "left-over staging files could not be swept away");
+    }
+    Ok(storage)
+}
+
+/// Looks whether the repository is where it should be. One is made once, when its storage is created; one that is missing
+/// later means an empty mount point, and must not be made again there.
+pub(crate) async fn check_repository(storage: &Storage, place: &RepositoryPlace) -> Result<(), Failure> {
+    let there = storage.describe_repository().await.map_err(|error| refused(&error))?;
+    if there.as_ref().map(|descriptor| descriptor.id) == Some(place.repository) {
+        return Ok(());
+    }
+    let holds = there.map_or("no repository".to_owned(), |other| format!("repository {}", other.id));
+    let message = format!(
+        "storage {} holds {holds} where repository {} should be: is its disk mounted?",
+        place.name, place.repository
+    );
+    Err(Failure::new(FailureKind::StorageUnreachable, message))
+}
+
+fn refused(error: &OpenRepositoryError) -> Failure {
+    Failure::new(error.failure_kind(), error.to_string())
+}
+
+/// The storage at that place.
+pub(crate) fn open(host: &Host, place: &RepositoryPlace) -> Result<Storage, Failure> {
+    host.config.permit_local_path(&place.path)?;
+    Storage::local(&place.path).map_err(|error| storage_failure(&error))
+}
+
+/// How a repository that is made at that place describes itself.
+pub(crate) fn descriptor(place: &RepositoryPlace, owner: ControlPlaneId) -> RepositoryDescriptor {
+    RepositoryDescriptor {
+        format: FORMAT_VERSION,
+        id: place.repository,
+        owner,
+        chunker: Profile::ContentDefined.as_str().to_owned(),
+        keys: Vec::new(),
+    }
+}
+
+/// A storage's error as a failure.
+pub(crate) fn storage_failure(error: &StorageError) -> Failure {
+    Failure::new(error.failure_kind(), error.to_string())
+}
+
+/// A private folder for an attempt's short-lived files, removed when it is dropped.
+pub(crate) fn work_dir(host: &Host) -> Result<TempDir, Failure> {
+    let made = tempfile::Builder::new().prefix("attempt-").tempdir_in(host.state.work());
+    made.map_err(|error| Failure::new(FailureKind::Internal, format!("a private folder can't be made: {error}")))
+}
+
+/// Where client programs are looked for on this host.
+pub(crate) fn client_search(host: &Host) -> ClientSearch {
+    ClientSearch { directories: host.config.client_directories.clone(), only_these: false }
+}

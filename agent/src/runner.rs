@@ -1,0 +1,214 @@
+//! Runs assignments: one attempt each, in slots of its own, from the journal's first entry to the last report.
+//!
+//! The runner outlives sessions. An attempt goes on while the control plane is away and is told of when it is back; only the
+//! control plane's word, the job's limit on time or the agent's own end stop it.
+//!
+//! What must never happen: work begins that the journal does not know; an attempt ends without a report that is kept until
+//! it is taken; an attempt that is somebody else's now deletes anything.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dataguardian_core::clock::SharedClock;
+use dataguardian_core::execution::Fence;
+use dataguardian_core::ids::{AgentId, ControlPlaneId};
+use dataguardian_proto::agent::v1;
+use dataguardian_repository::manifest::SigningKey;
+use dataguardian_telemetry::cpu_pool::CpuPool;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::AgentConfig;
+use crate::control_plane::ControlPlane;
+use crate::journal::{AttemptStage, Journal, JournalEntry};
+use crate::state::StateDir;
+
+mod attempt;
+mod backup;
+mod leftovers;
+mod logs;
+mod packs;
+mod report;
+mod restore;
+pub(crate) mod status;
+pub(crate) mod work;
+
+use attempt::Attempt;
+use logs::AttemptLog;
+use status::{AttemptStatus, StopReason, StopSignal};
+use work::Assignment;
+
+/// What every attempt needs of its agent.
+#[derive(Debug)]
+pub struct Host {
+    /// What the host's owner allows.
+    pub config: AgentConfig,
+    /// The state directory.
+    pub state: StateDir,
+    /// Who this agent is.
+    pub agent: AgentId,
+    /// Whom it belongs to.
+    pub owner: ControlPlaneId,
+    /// Signs manifests.
+    pub signing: SigningKey,
+    /// The way to the control plane.
+    pub control_plane: ControlPlane,
+    /// For compression, hashing, sealing.
+    pub cpu: CpuPool,
+    /// The time of day.
+    pub clock: SharedClock,
+}
+
+/// The runner. Clones share the same attempts.
+#[derive(Debug, Clone)]
+pub struct Runner(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    host: Host,
+    journal: Journal,
+    attempts: Mutex<HashMap<Fence, Live>>,
+    tasks: TaskTracker,
+    /// Fires when reports need not be delivered any more by this process: the journal has them.
+    give_up: CancellationToken,
+}
+
+/// An attempt that this process is concerned with.
+#[derive(Debug, Clone)]
+struct Live {
+    /// Whether it works; otherwise its report is under way.
+    running: bool,
+    stop: StopSignal,
+    status: Arc<AttemptStatus>,
+}
+
+impl Runner {
+    /// A runner that first sees to what an earlier process left: its processes are killed, its results are sent.
+    pub fn start(host: Host) -> Result<Self, crate::state::StateError> {
+        let journal = Journal::open(&host.state);
+        let (entries, damaged) = journal.load()?;
+        for path in damaged {
+            tracing::error!(path = %path.display(), "a journal entry is damaged and is left for a person to look at");
+        }
+        let shared = Shared {
+            host,
+            journal,
+            attempts: Mutex::default(),
+            tasks: TaskTracker::new(),
+            give_up: CancellationToken::new(),
+        };
+        let runner = Self(Arc::new(shared));
+        for entry in entries {
+            leftovers::kill(&entry.process_groups);
+            runner.resume(entry);
+        }
+        runner.0.host.state.clear_work()?;
+        Ok(runner)
+    }
+
+    /// Takes on an offer: when this returns, the journal has it and work has begun. Otherwise says why not.
+    pub fn consider(&self, offer: v1::Assignment) -> Result<Fence, String> {
+        let assignment = Assignment::try_from(offer).map_err(|error| error.to_string())?;
+        let fence = assignment.fence;
+        let live = Live {
+            running: true,
+            stop: StopSignal::default(),
+            status: Arc::new(AttemptStatus::new(AttemptLog::new(self.0.host.clock.clone()))),
+        };
+        {
+            let mut attempts = self.attempts();
+            if attempts.contains_key(&fence) {
+                return Ok(fence);
+            }
+            let running = attempts.values().filter(|live| live.running).count();
+            if running >= self.0.host.config.slots as usize || self.0.tasks.is_closed() {
+                return Err("no free slot".to_owned());
+            }
+            let entry = JournalEntry { fence, stage: AttemptStage::Running, process_groups: Vec::new() };
+            self.0.journal.write(&entry).map_err(|error| error.to_string())?;
+            attempts.insert(fence, live.clone());
+        }
+        tracing::info!(execution.id = %fence.execution, attempt = fence.attempt, "attempt accepted");
+        let attempt = Attempt::new(self.clone(), fence, live);
+        self.0.tasks.spawn(attempt.run(assignment));
+        Ok(fence)
+    }
+
+    /// Ends an attempt because a person wants it.
+    pub fn cancel(&self, fence: &Fence) {
+        self.stop(fence, StopReason::Cancelled);
+    }
+
+    /// Ends an attempt that is somebody else's now.
+    pub fn abandon(&self, fence: &Fence) {
+        self.stop(fence, StopReason::Abandoned);
+    }
+
+    /// Forgets an attempt whose result has been taken.
+    pub fn forget(&self, fence: &Fence) {
+        self.stop(fence, StopReason::Abandoned);
+    }
+
+    fn stop(&self, fence: &Fence, reason: StopReason) {
+        let live = self.attempts().get(fence).cloned();
+        match live {
+            Some(live) => live.stop.stop(reason),
+            None => tracing::debug!(execution.id = %fence.execution, "no such attempt here"),
+        }
+    }
+
+    /// Every attempt that runs or whose result has not been taken.
+    pub fn in_flight(&self) -> Vec<v1::InFlight> {
+        let wire = |(fence, live): (&Fence, &Live)| v1::InFlight { fence: Some((*fence).into()), running: live.running };
+        self.attempts().iter().map(wire).collect()
+    }
+
+    /// How far each running attempt is.
+    pub fn progress(&self) -> Vec<v1::AttemptProgress> {
+        let attempts = self.attempts();
+        let running = attempts.iter().filter(|(_, live)| live.running);
+        running
+            .map(|(fence, live)| v1::AttemptProgress {
+                fence: Some((*fence).into()),
+                progress: Some(live.status.snapshot()),
+            })
+            .collect()
+    }
+
+    /// How many more attempts it can take on now.
+    pub fn free_slots(&self) -> u32 {
+        let running = self.attempts().values().filter(|live| live.running).count();
+        self.0.host.config.slots.saturating_sub(u32::try_from(running).unwrap_or(u32::MAX))
+    }
+
+    /// What every attempt needs of its agent.
+    pub fn host(&self) -> &Host {
+        &self.0.host
+    }
+
+    /// Stops all attempts, waits until nothing of them is left, and a little longer for their reports to be taken. What is
+    /// not taken stays in the journal.
+    pub async fn shut_down(&self, patience: std::time::Duration) {
+        self.0.tasks.close();
+        for live in self.attempts().values() {
+            live.stop.stop(StopReason::AgentStops);
+        }
+        if tokio::time::timeout(patience, self.0.tasks.wait()).await.is_err() {
+            self.0.give_up.cancel();
+            self.0.tasks.wait().await;
+        }
+    }
+
+    /// Deals with an attempt of an earlier process.
+    fn resume(&self, entry: JournalEntry) {
+        let status = AttemptStatus::new(AttemptLog::new(self.0.host.clock.clone()));
+        let live = Live { running: false, stop: StopSignal::default(), status: Arc::new(status) };
+        self.attempts().insert(entry.fence, live.clone());
+        let attempt = Attempt::new(self.clone(), entry.fence, live);
+        self.0.tasks.spawn(attempt.resume(entry.stage));
+    }
+
+    fn attempts(&self) -> std::sync::MutexGuard<'_, HashMap<Fence, Live>> {
+        self.0.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,195 @@
+//! One attempt, from the moment the journal has it to the moment the control plane has its result.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataguardian_core::execution::Fence;
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_proto::agent::v1;
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+
+use super::backup::PreparedBackup;
+use super::report::Delivery;
+use super::status::{StopReason, stop_failure};
+use super::work::{Assignment, Work};
+use super::{Host, Live, Runner, backup, restore};
+use crate::journal::{AttemptStage, JournalEntry};
+
+/// How long the last log lines may take to be sent before the result is.
+const LAST_LINES: Duration = Duration::from_secs(10);
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Everything but the manifest is stored.
+    Prepared(Box<PreparedBackup>),
+    /// A restore succeeded.
+    Restored(v1::RestoreOutcome),
+    /// It failed.
+    Failed(Failure),
+    /// It was cancelled, and nothing of it is left.
+    Cancelled,
+    /// It is somebody else's now: there is nothing to report.
+    Abandoned,
+}
+
+/// An attempt at work.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    runner: Runner,
+    pub(super) fence: Fence,
+    pub(super) live: Live,
+}
+
+impl Attempt {
+    pub(super) fn new(runner: Runner, fence: Fence, live: Live) -> Self {
+        Self { runner, fence, live }
+    }
+
+    pub(super) fn host(&self) -> &Host {
+        &self.runner.0.host
+    }
+
+    /// Works, then reports until the report is taken.
+    pub(super) async fn run(self, assignment: Assignment) {
+        let span = tracing::info_span!("attempt", execution.id = %self.fence.execution, attempt = self.fence.attempt);
+        async {
+            let mut shipping = JoinSet::new();
+            let log = self.live.status.log.clone();
+            shipping.spawn(log.clone().ship(
+                self.host().control_plane.clone(),
+                self.fence,
+                self.runner.0.give_up.clone(),
+            ));
+            let outcome = self.work(assignment).await;
+            self.tell(&outcome);
+            log.close();
+            if tokio::time::timeout(LAST_LINES, shipping.join_next()).await.is_err() {
+                tracing::warn!("the last log lines could not be sent in time");
+            }
+            shipping.shutdown().await;
+            self.conclude(outcome).await;
+        }
+        .instrument(span)
+        .await;
+    }
+
+    /// Brings an earlier process's attempt to its end.
+    pub(super) async fn resume(self, stage: AttemptStage) {
+        let span = tracing::info_span!("attempt", execution.id = %self.fence.execution, attempt = self.fence.attempt);
+        async {
+            let restarted = || Failure::new(FailureKind::AgentRestarted, "the agent was restarted while the attempt ran");
+            match stage {
+                AttemptStage::Running => self.conclude(Outcome::Failed(restarted())).await,
+                AttemptStage::Failed(failure) => self.conclude(Outcome::Failed(failure)).await,
+                AttemptStage::Cancelled => self.conclude(Outcome::Cancelled).await,
+                AttemptStage::Restored { outcome } => match prost::Message::decode(&outcome[..]) {
+                    Ok(outcome) => self.conclude(Outcome::Restored(outcome)).await,
+                    Err(error) => {
+                        tracing::error!(%error, "a restore's report in the journal can't be read");
+                        self.conclude(Outcome::Failed(restarted())).await;
+                    }
+                },
+                AttemptStage::Committing(commit) => {
+                    self.delivery().finish_commit(commit).await;
+                    self.leave();
+                }
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn work(&self, assignment: Assignment) -> Outcome {
+        let stop = &self.live.stop;
+        let mut limit = JoinSet::new();
+        let (signal, max_duration) = (stop.clone(), assignment.max_duration);
+        limit.spawn(async move {
+            tokio::time::sleep(max_duration).await;
+            signal.stop(StopReason::TimedOut);
+        });
+        let result = match assignment.work {
+            Work::Backup(work) => backup::back_up(self, *work).await.map(|done| Outcome::Prepared(Box::new(done))),
+            Work::Restore(work) => restore::restore(self, *work).await.map(Outcome::Restored),
+        };
+        limit.shutdown().await;
+        // A wish to stop that came too late changes nothing: what is done is done.
+        match (result, stop.reason()) {
+            (_, Some(StopReason::Abandoned)) => Outcome::Abandoned,
+            (Ok(outcome), _) => outcome,
+            (Err(_), Some(StopReason::Cancelled)) => Outcome::Cancelled,
+            (Err(failure), reason) => Outcome::Failed(reason.and_then(stop_failure).unwrap_or(failure)),
+        }
+    }
+
+    fn tell(&self, outcome: &Outcome) {
+        let log = &self.live.status.log;
+        match outcome {
+            Outcome::Prepared(_) => log.info("everything is stored; committing"),
+            Outcome::Restored(_) => log.info("restored"),
+            Outcome::Failed(failure) => {
+                tracing::warn!(reason = %failure.kind, %failure, "attempt failed");
+                log.error(format!("{}: {failure}", failure.kind));
+                log.info(format!("next step: {}", failure.kind.advice()));
+            }
+            Outcome::Cancelled => log.info("cancelled; nothing of the attempt is left"),
+            Outcome::Abandoned => log.info("abandoned"),
+        }
+    }
+
+    /// Writes the outcome down, then reports it until it is taken.
+    async fn conclude(&self, outcome: Outcome) {
+        self.set_reporting();
+        let delivery = self.delivery();
+        match outcome {
+            Outcome::Prepared(prepared) => delivery.commit(*prepared).await,
+            Outcome::Restored(outcome) => {
+                let stage = AttemptStage::Restored { outcome: prost::Message::encode_to_vec(&outcome) };
+                delivery.deliver(stage, v1::complete_attempt_request::Outcome::Restore(outcome)).await;
+            }
+            Outcome::Failed(failure) => {
+                let wire = v1::complete_attempt_request::Outcome::Failure((&failure).into());
+                delivery.deliver(AttemptStage::Failed(failure), wire).await;
+            }
+            Outcome::Cancelled => {
+                let wire = v1::complete_attempt_request::Outcome::Cancelled(v1::Cancelled {});
+                delivery.deliver(AttemptStage::Cancelled, wire).await;
+            }
+            Outcome::Abandoned => delivery.forget(),
+        }
+        self.leave();
+    }
+
+    fn delivery(&self) -> Delivery<'_> {
+        Delivery {
+            host: self.host(),
+            journal: &self.runner.0.journal,
+            fence: self.fence,
+            give_up: self.runner.0.give_up.clone(),
+            stop: self.live.stop.clone(),
+        }
+    }
+
+    /// Notes a child's process group in the journal, so that a restarted agent can kill it.
+    pub(super) fn note_processes(&self, groups: Vec<crate::journal::ProcessGroup>) {
+        let entry = JournalEntry { fence: self.fence, stage: AttemptStage::Running, process_groups: groups };
+        if let Err(error) = self.runner.0.journal.write(&entry) {
+            tracing::warn!(%error, "the journal could not note a process");
+        }
+    }
+
+    fn set_reporting(&self) {
+        if let Some(live) = self.runner.attempts().get_mut(&self.fence) {
+            live.running = false;
+        }
+    }
+
+    fn leave(&self) {
+        self.runner.attempts().remove(&self.fence);
+    }
+
+    pub(super) fn status(&self) -> Arc<super::AttemptStatus> {
+        self.live.status.clone()
+    }
+}

@@ -1,0 +1,125 @@
+//! Brings an attempt's result to the control plane and, for a backup, the manifest into the storages.
+//!
+//! The order of a commit: the payload to the control plane, which checks the fence, keeps the payload and countersigns; the
+//! signed manifest into the journal; the manifest into each storage; word of it to the control plane. After the
+//! countersignature the commit is finished by whoever can: this process, or the next one from its journal.
+
+use dataguardian_core::execution::Fence;
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_proto::agent::v1::{self, complete_attempt_request::Outcome as WireOutcome};
+use tokio_util::sync::CancellationToken;
+
+use super::Host;
+use super::backup::PreparedBackup;
+use super::status::{StopReason, StopSignal};
+use crate::control_plane::CallError;
+use crate::journal::{AttemptStage, CommitInProgress, Journal, JournalEntry};
+use crate::pipeline::commit;
+
+/// Delivers one attempt's result.
+pub(super) struct Delivery<'a> {
+    pub(super) host: &'a Host,
+    pub(super) journal: &'a Journal,
+    pub(super) fence: Fence,
+    /// Fires when the journal may keep what is not delivered.
+    pub(super) give_up: CancellationToken,
+    /// Fires when the attempt is not wanted any more.
+    pub(super) stop: StopSignal,
+}
+
+impl Delivery<'_> {
+    /// Writes the result down and reports it until it is taken or refused for good.
+    pub(super) async fn deliver(&self, stage: AttemptStage, outcome: WireOutcome) {
+        self.note(stage);
+        match self.complete(outcome).await {
+            Ok(_) => self.forget(),
+            Err(error) => self.not_taken(&error),
+        }
+    }
+
+    /// Commits a backup.
+    pub(super) async fn commit(&self, prepared: PreparedBackup) {
+        let wire = WireOutcome::Backup(prepared.outcome());
+        let answer = match self.complete(wire).await {
+            Ok(answer) => answer,
+            Err(CallError::Refused(refusal)) if refusal.reason != "STALE_FENCE" => {
+                let message = format!("the control plane refuses the backup: {refusal}");
+                let failure = Failure::new(FailureKind::Internal, message);
+                let wire = WireOutcome::Failure((&failure).into());
+                return self.deliver(AttemptStage::Failed(failure), wire).await;
+            }
+            Err(error) => return self.not_taken(&error),
+        };
+        match prepared.countersigned(&answer) {
+            Ok(commit) => {
+                self.note(AttemptStage::Committing(commit.clone()));
+                self.finish_commit(commit).await;
+            }
+            Err(failure) => tracing::error!(%failure, "the control plane's signature is not usable"),
+        }
+    }
+
+    /// Puts the manifest where it belongs and says so. Safe to do again.
+    pub(super) async fn finish_commit(&self, commit: CommitInProgress) {
+        let (stored, mut failed) = commit::put_manifest(&commit).await;
+        failed.extend(commit.failed.iter().cloned());
+        let to_wire = |(storage_id, failure): &(String, Failure)| v1::StorageFailure {
+            storage_id: storage_id.clone(),
+            failure: Some(failure.into()),
+        };
+        let request = v1::ConfirmCommitRequest {
+            fence: Some(self.fence.into()),
+            storage_ids: stored,
+            failed_storages: failed.iter().map(to_wire).collect(),
+        };
+        let confirmed = self.host.control_plane.call(&self.give_up, |mut client| {
+            let request = request.clone();
+            async move { client.confirm_commit(request).await }
+        });
+        match self.unless_abandoned(confirmed).await {
+            Ok(_) => self.forget(),
+            Err(error) => self.not_taken(&error),
+        }
+    }
+
+    async fn complete(&self, outcome: WireOutcome) -> Result<v1::CompleteAttemptResponse, CallError> {
+        let request = v1::CompleteAttemptRequest { fence: Some(self.fence.into()), outcome: Some(outcome) };
+        let call = self.host.control_plane.call(&self.give_up, |mut client| {
+            let request = request.clone();
+            async move { client.complete_attempt(request).await }
+        });
+        self.unless_abandoned(call).await
+    }
+
+    async fn unless_abandoned<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        tokio::select! {
+            answer = call => answer,
+            () = self.stop.abandoned() => Err(CallError::GivenUp),
+        }
+    }
+
+    /// A refusal is final: the attempt is not ours, or its result has been taken already. Otherwise the journal keeps it.
+    fn not_taken(&self, error: &CallError) {
+        match error {
+            CallError::Refused(refusal) => {
+                tracing::warn!(reason = refusal.reason, message = refusal.message, "the result was refused");
+                self.forget();
+            }
+            CallError::GivenUp if self.stop.reason() == Some(StopReason::Abandoned) => self.forget(),
+            CallError::GivenUp => tracing::warn!("the result could not be delivered; the journal keeps it"),
+        }
+    }
+
+    fn note(&self, stage: AttemptStage) {
+        let entry = JournalEntry { fence: self.fence, stage, process_groups: Vec::new() };
+        if let Err(error) = self.journal.write(&entry) {
+            tracing::error!(%error, "the journal could not be written; the result is reported all the same");
+        }
+    }
+
+    pub(super) fn forget(&self) {
+        if let Err(error) = self.journal.forget(&self.fence) {
+            tracing::error!(%error, "an entry of the journal could not be removed");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A restore: a backup's databases out of a repository and into a server.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dataguardian_core::database::DatabaseDescription;
+use dataguardian_core::engine::Engine;
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_proto::{agent::v1, v1 as public};
+use dataguardian_repository::manifest::Signer;
+use dataguardian_repository::read::BackupReader;
+
+use super::attempt::Attempt;
+use super::work::{RestoreMode, RestoreWork};
+use crate::engines::postgres::{self, MissingRoles, RestoreReport, RestoreRequest, SessionMarker};
+use crate::pipeline::source::{RepositorySource, read_failure};
+use crate::repositories;
+
+/// Runs the restore.
+pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::RestoreOutcome, Failure> {
+    let host = attempt.host();
+    host.config.permit_restore()?;
+    host.config.permit_database(&work.target)?;
+    if work.target.engine != Engine::Postgres {
+        let message = format!("this version of the agent can't restore {} yet", work.target.engine);
+        return Err(Failure::new(FailureKind::ClientMissing, message));
+    }
+    let status = attempt.status();
+    status.enter("opening the backup");
+    let reader = open(attempt, &work).await?;
+    let databases = choose(&reader.payload().contents.databases, &work.databases)?;
+    let source_version_num = version_num(&reader.payload().contents.server_version);
+    let work_dir = repositories::work_dir(host)?;
+    let request = RestoreRequest {
+        target: work.target,
+        source: Arc::new(RepositorySource::new(reader, status.counters.clone())),
+        databases,
+        names: work.databases,
+        mode: match work.mode {
+            RestoreMode::Create => postgres::RestoreMode::CreateNew,
+            RestoreMode::Replace => postgres::RestoreMode::Replace,
+            RestoreMode::Scratch { keep } => postgres::RestoreMode::Scratch { keep },
+        },
+        no_owner: work.no_owner,
+        missing_roles: MissingRoles::Refuse,
+        jobs: work.parallelism,
+        source_version_num,
+        marker: SessionMarker::new(&attempt.fence.execution.to_string(), attempt.fence.attempt.into()),
+        clients: repositories::client_search(host),
+        work_dir: work_dir.path().to_owned(),
+    };
+    let report = postgres::restore(request, attempt.live.stop.token().clone(), status).await?;
+    Ok(outcome(report))
+}
+
+/// The backup, from the first copy that can be opened.
+async fn open(attempt: &Attempt, work: &RestoreWork) -> Result<BackupReader, Failure> {
+    let mut last = Failure::new(FailureKind::StorageUnreachable, "the backup has no copy that this agent reaches");
+    for place in &work.repositories {
+        let opened = async {
+            let storage = repositories::open(attempt.host(), place)?;
+            let opened =
+                BackupReader::open(storage, work.datasource, work.backup, work.protection.clone(), &work.trusted);
+            let reader = opened.await.map_err(|error| read_failure(&error))?;
+            let committed = reader.signatures().iter().any(|signature| signature.signer == Signer::ControlPlane);
+            committed.then_some(reader).ok_or_else(|| {
+                Failure::new(FailureKind::RepositoryDamaged, "the manifest lacks the control plane's signature")
+            })
+        };
+        match opened.await {
+            Ok(reader) => {
+                attempt.live.status.log.info(format!("reading from storage {}", place.name));
+                return Ok(reader);
+            }
+            Err(failure) => {
+                attempt.live.status.log.warn(format!("storage {}: {failure}", place.name));
+                last = failure;
+            }
+        }
+    }
+    Err(last)
+}
+
+/// The databases that are wanted: all if none is named.
+fn choose(
+    stored: &[DatabaseDescription],
+    wanted: &BTreeMap<String, String>,
+) -> Result<Vec<DatabaseDescription>, Failure> {
+    if wanted.is_empty() {
+        return Ok(stored.to_vec());
+    }
+    if let Some(missing) = wanted.keys().find(|name| !stored.iter().any(|database| database.name == **name)) {
+        let names: Vec<_> = stored.iter().map(|database| database.name.as_str()).collect();
+        let message = format!("the backup has no database {missing:?}; it has: {}", names.join(", "));
+        return Err(Failure::new(FailureKind::DatabaseMissing, message));
+    }
+    Ok(stored.iter().filter(|database| wanted.contains_key(&database.name)).cloned().collect())
+}
+
+/// PostgreSQL's `server_version_num` from its `server_version`: `15.18 (Debian …)` is 150018. 0 if it can't be told, which
+/// counts as older than anything.
+fn version_num(server_version: &str) -> u32 {
+    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0);
+    let (major, rest) = server_version.split_once('.').unwrap_or((server_version, ""));
+    digits(major) * 10_000 + digits(rest)
+}
+
+fn outcome(report: RestoreReport) -> v1::RestoreOutcome {
+    let rows = report.tables.iter().map(|table| table.restored_rows).sum();
+    let databases = report.databases.into_iter().map(|database| public::RestoredDatabase {
+        from: database.from,
+        to: database.to,
+        dropped: !database.kept,
+    });
+    let tables = report.tables.into_iter().map(|table| public::RestoredTable {
+        database: table.database,
+        schema: table.schema,
+        name: table.table,
+        expected_rows: table.expected_rows,
+        restored_rows: table.restored_rows,
+    });
+    v1::RestoreOutcome {
+        report: Some(public::RestoreReport { databases: databases.collect(), tables: tables.collect(), rows }),
+        warnings: report.warnings.iter().map(Into::into).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(version_num("15.18 (Debian 15.18-0+deb12u1)"), 150_018);
+        assert_eq!(version_num("18.1"), 180_001);
+        assert_eq!(version_num("18beta1"), 180_000);
+        assert_eq!(version_num(""), 0);
+    }
+
+    #[test]
+    fn a_database_that_is_not_in_the_backup_is_named() {
+        let stored = [DatabaseDescription { name: "shop".into(), ..DatabaseDescription::default() }];
+        let wanted = BTreeMap::from([("ship".to_owned(), "x".to_owned())]);
+        let failure = choose(&stored, &wanted).unwrap_err();
+        assert!(failure.message.contains("ship") && failure.message.contains("shop"), "{failure}");
+    }
+}

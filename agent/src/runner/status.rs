@@ -1,0 +1,136 @@
+//! What a running attempt shows of itself, and how it is told to stop.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_proto::v1;
+use tokio_util::sync::CancellationToken;
+
+use super::logs::AttemptLog;
+use crate::engines::progress::{Progress, Severity, Stage};
+use crate::pipeline::counters::Counters;
+
+/// Why an attempt has to stop before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// A person wants it.
+    Cancelled,
+    /// It is another attempt's now: delete nothing, report nothing.
+    Abandoned,
+    /// It took longer than it may.
+    TimedOut,
+    /// The agent is asked to stop.
+    AgentStops,
+}
+
+/// Tells an attempt to stop, once, with the first reason.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StopSignal {
+    token: CancellationToken,
+    reason: Arc<OnceLock<StopReason>>,
+}
+
+impl StopSignal {
+    pub(crate) fn stop(&self, reason: StopReason) {
+        if self.reason.set(reason).is_ok() {
+            self.token.cancel();
+        }
+    }
+
+    pub(crate) fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    pub(crate) fn reason(&self) -> Option<StopReason> {
+        self.reason.get().copied()
+    }
+
+    /// Comes back when the attempt is somebody else's; never, if it was stopped for another reason.
+    pub(crate) async fn abandoned(&self) {
+        self.token.cancelled().await;
+        if self.reason() != Some(StopReason::Abandoned) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// How far an attempt is: counts without locks, and the stage in words. The engine tells it here.
+#[derive(Debug)]
+pub(crate) struct AttemptStatus {
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) log: AttemptLog,
+    stage: Mutex<StageInWords>,
+}
+
+#[derive(Debug, Default)]
+struct StageInWords {
+    words: String,
+    expected_raw: Option<u64>,
+}
+
+impl AttemptStatus {
+    pub(crate) fn new(log: AttemptLog) -> Self {
+        Self { counters: Arc::default(), log, stage: Mutex::default() }
+    }
+
+    /// Names the stage, and writes it into the log.
+    pub(crate) fn enter(&self, words: impl Into<String>) {
+        let words = words.into();
+        self.log.info(words.clone());
+        self.stage().words = words;
+    }
+
+    /// Tells how many bytes are expected on top of those expected so far.
+    fn expect_raw(&self, bytes: u64) {
+        let mut stage = self.stage();
+        stage.expected_raw = Some(stage.expected_raw.unwrap_or(0).saturating_add(bytes));
+    }
+
+    /// For the session.
+    pub(crate) fn snapshot(&self) -> v1::Progress {
+        let counts = self.counters.counts();
+        let stage = self.stage();
+        v1::Progress {
+            stage: stage.words.clone(),
+            raw_bytes: counts.raw_bytes,
+            stored_bytes: counts.stored_bytes,
+            expected_raw_bytes: stage.expected_raw,
+            rows: counts.rows,
+            streams_done: counts.streams_done,
+            streams_total: None,
+        }
+    }
+
+    fn stage(&self) -> std::sync::MutexGuard<'_, StageInWords> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for AttemptStatus {
+    fn stage(&self, stage: Stage) {
+        if let Stage::Rows { bytes, .. } = &stage {
+            self.expect_raw(*bytes);
+        }
+        self.enter(stage.to_string());
+    }
+
+    fn log(&self, severity: Severity, line: &str) {
+        match severity {
+            Severity::Info => self.log.info(line),
+            Severity::Warning => self.log.warn(line),
+        }
+    }
+}
+
+/// The failure that a stopped attempt reports; none where it reports something else or nothing.
+pub(crate) fn stop_failure(reason: StopReason) -> Option<Failure> {
+    match reason {
+        StopReason::Cancelled | StopReason::Abandoned => None,
+        StopReason::TimedOut => {
+            Some(Failure::new(FailureKind::TimedOut, "the attempt took longer than the job allows"))
+        }
+        StopReason::AgentStops => {
+            Some(Failure::new(FailureKind::AgentRestarted, "the agent was stopped while the attempt ran"))
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Assignments, read once at the edge: what comes out is checked and typed, or the offer is declined.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dataguardian_core::execution::Fence;
+use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId, RepositoryId, StorageId};
+use dataguardian_core::selection::DatabaseSelection;
+use dataguardian_core::storage::Strategy;
+use dataguardian_core::target::ConnectionTarget;
+use dataguardian_proto::agent::v1;
+use dataguardian_proto::convert::{self, InvalidField};
+use dataguardian_proto::v1 as public;
+use dataguardian_repository::compress::Level;
+use dataguardian_repository::keys::{DatasourceKeys, Protection};
+use dataguardian_repository::manifest::VerifyingKey;
+
+/// An attempt, as assigned.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    pub(crate) fence: Fence,
+    pub(crate) max_duration: Duration,
+    pub(crate) work: Work,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Backup(Box<BackupWork>),
+    Restore(Box<RestoreWork>),
+}
+
+#[derive(Debug)]
+pub(crate) struct BackupWork {
+    pub(crate) backup: BackupId,
+    pub(crate) datasource: DatasourceId,
+    pub(crate) target: ConnectionTarget,
+    pub(crate) selection: DatabaseSelection,
+    pub(crate) repositories: Vec<RepositoryPlace>,
+    pub(crate) strategy: Strategy,
+    pub(crate) protection: Protection,
+    pub(crate) level: Level,
+    pub(crate) table_connections: usize,
+    pub(crate) lock_timeout: Duration,
+    pub(crate) control_plane: ControlPlaneId,
+}
+
+#[derive(Debug)]
+pub(crate) struct RestoreWork {
+    pub(crate) backup: BackupId,
+    pub(crate) datasource: DatasourceId,
+    pub(crate) repositories: Vec<RepositoryPlace>,
+    pub(crate) protection: Protection,
+    pub(crate) trusted: Vec<VerifyingKey>,
+    pub(crate) target: ConnectionTarget,
+    pub(crate) mode: RestoreMode,
+    /// Old names to new ones; empty means all, under their own.
+    pub(crate) databases: BTreeMap<String, String>,
+    pub(crate) no_owner: bool,
+    pub(crate) parallelism: usize,
+}
+
+/// What becomes of a database that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RestoreMode {
+    Create,
+    Replace,
+    Scratch { keep: bool },
+}
+
+/// Where a repository is, on this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RepositoryPlace {
+    pub(crate) storage: StorageId,
+    pub(crate) name: String,
+    pub(crate) repository: RepositoryId,
+    pub(crate) path: PathBuf,
+}
+
+impl TryFrom<v1::Assignment> for Assignment {
+    type Error = InvalidField;
+
+    fn try_from(wire: v1::Assignment) -> Result<Self, InvalidField> {
+        let fence = convert::fence(wire.fence).map_err(|error| invalid("fence", &error))?;
+        let max_duration = convert::length("max_duration", &wire.max_duration.unwrap_or_default())?;
+        let work = match wire.work {
+            Some(v1::assignment::Work::Backup(backup)) => Work::Backup(Box::new(backup.try_into()?)),
+            Some(v1::assignment::Work::Restore(restore)) => Work::Restore(Box::new(restore.try_into()?)),
+            None => return Err(InvalidField::new("work", "is of a kind that this agent does not know")),
+        };
+        Ok(Self { fence, max_duration, work })
+    }
+}
+
+impl TryFrom<v1::BackupAssignment> for BackupWork {
+    type Error = InvalidField;
+
+    fn try_from(wire: v1::BackupAssignment) -> Result<Self, InvalidField> {
+        let strategy = Strategy::from(wire.strategy());
+        let level = i32::try_from(wire.compression_level).unwrap_or(i32::MAX);
+        Ok(Self {
+            backup: id("backup_id", &wire.backup_id)?,
+            datasource: id("datasource_id", &wire.datasource_id)?,
+            target: given("connection", wire.connection)?.try_into()?,
+            selection: given("databases", wire.databases)?.try_into()?,
+            repositories: places(wire.repositories)?,
+            strategy,
+            protection: protection(&wire.datasource_keys)?,
+            level: Level::try_from(level).map_err(|error| invalid("compression_level", &error))?,
+            table_connections: count("table_connections", wire.table_connections)?,
+            lock_timeout: convert::length("lock_timeout", &wire.lock_timeout.unwrap_or_default())?,
+            control_plane: id("control_plane_id", &wire.control_plane_id)?,
+        })
+    }
+}
+
+impl TryFrom<v1::RestoreAssignment> for RestoreWork {
+    type Error = InvalidField;
+
+    fn try_from(wire: v1::RestoreAssignment) -> Result<Self, InvalidField> {
+        let mode = match wire.mode() {
+            public::RestoreMode::Unspecified => return Err(InvalidField::new("mode", "must be given")),
+            public::RestoreMode::Create => RestoreMode::Create,
+            public::RestoreMode::Replace => RestoreMode::Replace,
+            public::RestoreMode::Scratch => RestoreMode::Scratch { keep: wire.keep_scratch },
+        };
+        let name = |mapping: public::DatabaseMapping| {
+            let to = if mapping.to.is_empty() { mapping.from.clone() } else { mapping.to };
+            (mapping.from, to)
+        };
+        Ok(Self {
+            backup: id("backup_id", &wire.backup_id)?,
+            datasource: id("source_datasource_id", &wire.source_datasource_id)?,
+            repositories: places(wire.repositories)?,
+            protection: protection(&wire.datasource_keys)?,
+            trusted: wire.trusted_keys.into_iter().map(trusted).collect::<Result<_, _>>()?,
+            target: given("target", wire.target)?.try_into()?,
+            mode,
+            databases: wire.databases.into_iter().map(name).collect(),
+            no_owner: wire.no_owner,
+            parallelism: count("parallelism", wire.parallelism)?,
+        })
+    }
+}
+
+impl TryFrom<v1::RepositoryLocation> for RepositoryPlace {
+    type Error = InvalidField;
+
+    fn try_from(wire: v1::RepositoryLocation) -> Result<Self, InvalidField> {
+        let Some(v1::repository_location::Place::LocalPath(path)) = wire.place else {
+            return Err(InvalidField::new("place", "is of a kind that this agent does not know"));
+        };
+        Ok(Self {
+            storage: id("storage_id", &wire.storage_id)?,
+            name: wire.storage_name,
+            repository: id("repository_id", &wire.repository_id)?,
+            path: PathBuf::from(path),
+        })
+    }
+}
+
+fn places(wire: Vec<v1::RepositoryLocation>) -> Result<Vec<RepositoryPlace>, InvalidField> {
+    if wire.is_empty() {
+        return Err(InvalidField::new("repositories", "must not be empty"));
+    }
+    wire.into_iter().map(RepositoryPlace::try_from).collect()
+}
+
+fn protection(keys: &[u8]) -> Result<Protection, InvalidField> {
+    if keys.is_empty() {
+        return Ok(Protection::Plain);
+    }
+    let keys = DatasourceKeys::from_bytes(keys).map_err(|error| invalid("datasource_keys", &error))?;
+    Ok(Protection::encrypted(keys))
+}
+
+fn trusted(wire: v1::TrustedKey) -> Result<VerifyingKey, InvalidField> {
+    VerifyingKey::from_bytes(&wire.public_key).map_err(|error| invalid("trusted_keys", &error))
+}
+
+fn id<T: std::str::FromStr<Err: std::error::Error>>(field: &'static str, text: &str) -> Result<T, InvalidField> {
+    text.parse().map_err(|error| invalid(field, &error))
+}
+
+fn given<T>(field: &'static str, value: Option<T>) -> Result<T, InvalidField> {
+    value.ok_or_else(|| InvalidField::new(field, "must be given"))
+}
+
+fn count(field: &'static str, value: u32) -> Result<usize, InvalidField> {
+    let in_range = (1..=64).contains(&value);
+    in_range.then_some(value as usize).ok_or_else(|| InvalidField::new(field, "must be 1 to 64"))
+}
+
+fn invalid(field: &'static str, error: &dyn std::error::Error) -> InvalidField {
+    InvalidField::new(field, error.to_string())
+}
