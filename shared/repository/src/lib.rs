@@ -27,3 +27,8 @@ pub mod presence;
 pub mod read;
 pub mod seal;
 pub mod storage;
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod testing;

@@ -71,7 +71,7 @@ pub struct Listed {
 
 impl Storage {
     /// A storage over some object store, below `prefix`.
-    fn over(store: Arc<dyn ObjectStore>, prefix: Path) -> Self {
+    pub(crate) fn over(store: Arc<dyn ObjectStore>, prefix: Path) -> Self {
         Self {
             store,
             prefix,
