@@ -8,4 +8,6 @@ pub mod cache;
 pub mod compare;
 pub mod postgres;
 pub mod sample;
+pub mod system;
+pub mod tcp_proxy;
 pub mod wait;

@@ -40,15 +40,21 @@ impl PgDump {
                 .iter()
                 .flat_map(|path| std::env::split_paths(path).collect::<Vec<_>>()),
         );
-        folders
-            .iter()
-            .map(|folder| folder.join("pg_dump"))
-            .filter_map(|program| major(&program).map(|major| Self { program, major }))
-            .filter(|found| found.major >= server_major)
-            .min_by_key(|found| found.major)
-            .with_context(|| {
-                format!("no pg_dump of version {server_major} or later; see: bash tests/parts/install.sh")
-            })
+        let mut best: Option<Self> = None;
+        for program in folders.iter().map(|folder| folder.join("pg_dump")) {
+            match major(&program) {
+                Some(major) if major == server_major => return Ok(Self { program, major }),
+                Some(major)
+                    if major > server_major && best.as_ref().is_none_or(|best| major < best.major) =>
+                {
+                    best = Some(Self { program, major });
+                }
+                _ => {}
+            }
+        }
+        best.with_context(|| {
+            format!("no pg_dump of version {server_major} or later; see: bash tests/parts/install.sh")
+        })
     }
 
     /// The schema as text.

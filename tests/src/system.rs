@@ -1,0 +1,223 @@
+//! A whole DataGuardian: the real programs, started as a person would start them, and driven with `dgctl`.
+//!
+//! ```no_run
+//! use dataguardian_tests::system::System;
+//!
+//! # fn example() -> anyhow::Result<()> {
+//! let system = System::start()?;
+//! system.dgctl(&["system", "info"]).succeed()?;
+//! # Ok(())
+//! # }
+//! ```
+//! The programs are those of the workspace's own build, found beside the test's own.
+
+mod agent;
+mod control_plane;
+mod dgctl;
+mod program;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub use agent::Agent;
+pub use control_plane::{ControlPlane, Metadata};
+pub use dgctl::{Dgctl, Outcome};
+pub use program::{Program, binary};
+
+use crate::postgres::Postgres;
+use crate::wait;
+
+/// The name of the agent, and of the storage, that every system begins with.
+pub const AGENT: &str = "host1";
+/// The storage in a folder of the agent's host.
+pub const STORAGE: &str = "vault";
+
+/// A control plane, an agent that has enrolled and is connected, and a storage.
+#[derive(Debug)]
+pub struct System {
+    /// The agent. Dropped, and so stopped, before the control plane.
+    pub agent: Agent,
+    /// The control plane.
+    pub control_plane: ControlPlane,
+    folder: TempDir,
+}
+
+impl System {
+    /// Starts one on embedded defaults.
+    ///
+    /// # Errors
+    /// If a program is missing or does not come up; with its log.
+    pub fn start() -> Result<Self> {
+        Self::start_with(Metadata::Embedded, "")
+    }
+
+    /// Starts one with that metadata database and that `agent.toml`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(metadata: Metadata, agent_config: &str) -> Result<Self> {
+        let folder = tempfile::tempdir().context("a folder for the system")?;
+        let control_plane = ControlPlane::start(folder.path(), metadata)?;
+        let agent = Agent::enroll(folder.path(), &control_plane, AGENT, agent_config)?;
+        let system = Self { agent, control_plane, folder };
+        system.wait_for_agent(AGENT)?;
+        let vault = system.vault();
+        let path = vault.display().to_string();
+        system.dgctl(&["storage", "create", "local", "--name", STORAGE, "--agent", AGENT, "--path", &path]).succeed()?;
+        Ok(system)
+    }
+
+    /// The folder that everything of this system is in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder of the storage.
+    #[must_use]
+    pub fn vault(&self) -> PathBuf {
+        self.folder.path().join("vault")
+    }
+
+    /// `dgctl` with these words, as the administrator.
+    #[must_use]
+    pub fn dgctl(&self, words: &[&str]) -> Outcome {
+        self.control_plane.dgctl().run(words)
+    }
+
+    /// The answer of `dgctl` with these words, as JSON.
+    ///
+    /// # Errors
+    /// If it fails; with what it said.
+    pub fn json(&self, words: &[&str]) -> Result<Value> {
+        self.control_plane.dgctl().json(words)
+    }
+
+    /// Waits until the control plane sees that agent connected.
+    ///
+    /// # Errors
+    /// If it does not within the harness's patience.
+    pub fn wait_for_agent(&self, name: &str) -> Result<()> {
+        wait::until(&format!("agent {name} to connect"), || {
+            Ok(self.json(&["agent", "get", name])?["agent"]["connected"] == true)
+        })
+    }
+
+    /// Makes that server known under `name`, with these databases.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub fn add_datasource(&self, name: &str, server: &Postgres, databases: &[&str]) -> Result<()> {
+        let connection = server.connection();
+        self.add_datasource_at(name, connection.port, &connection.user, &connection.password, databases)
+    }
+
+    /// Makes a server on that port of this host known, with that user.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub fn add_datasource_at(
+        &self,
+        name: &str,
+        port: u16,
+        user: &str,
+        password: &str,
+        databases: &[&str],
+    ) -> Result<()> {
+        let file = self.folder.path().join(format!("{name}.password"));
+        std::fs::write(&file, password)?;
+        let (file, port) = (file.display().to_string(), port.to_string());
+        let mut words = vec!["datasource", "create", "postgres", "--name", name, "--agent", AGENT];
+        words.extend(["--host", "127.0.0.1", "--port", &port, "--username", user, "--password-file", &file]);
+        for database in databases {
+            words.extend(["--database", database]);
+        }
+        if databases.is_empty() {
+            words.push("--all-databases");
+        }
+        self.dgctl(&words).succeed()?;
+        Ok(())
+    }
+
+    /// Makes a job of the same name for a datasource, into [`STORAGE`].
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub fn add_job(&self, datasource: &str, more: &[&str]) -> Result<()> {
+        let mut words = vec!["job", "create", "--name", datasource, "--datasource", datasource];
+        words.extend(["--storage", STORAGE]);
+        words.extend(more);
+        self.dgctl(&words).succeed()?;
+        Ok(())
+    }
+
+    /// Runs a job to its end.
+    #[must_use]
+    pub fn run_job(&self, job: &str) -> Outcome {
+        self.dgctl(&["job", "run", job, "--wait"])
+    }
+
+    /// Starts a job and gives the execution's id.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub fn start_job(&self, job: &str) -> Result<String> {
+        let started = self.json(&["job", "run", job])?;
+        Ok(started["execution"]["id"].as_str().context("an execution's id")?.to_owned())
+    }
+
+    /// The execution as it is now.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn execution(&self, id: &str) -> Result<Value> {
+        Ok(self.json(&["execution", "get", id])?["execution"].clone())
+    }
+
+    /// Waits until an execution is in that state; fails as soon as it is in another one that nothing follows.
+    ///
+    /// # Errors
+    /// With the execution.
+    pub fn wait_for_state(&self, id: &str, state: &str) -> Result<Value> {
+        let wanted = format!("EXECUTION_STATE_{}", state.to_uppercase());
+        let mut last = Value::Null;
+        wait::until(&format!("execution {id} to be {state}"), || {
+            last = self.execution(id)?;
+            let is = last["state"].as_str().unwrap_or_default();
+            let over = ["COMPLETED", "CANCELLED", "FAILED", "SKIPPED"];
+            let ended = over.iter().any(|end| is.ends_with(end));
+            anyhow::ensure!(!ended || is == wanted, "execution ended otherwise: {last:#}");
+            Ok(is == wanted)
+        })?;
+        Ok(last)
+    }
+
+    /// The manifests in the storage.
+    ///
+    /// # Errors
+    /// If the folder can't be read.
+    pub fn manifests(&self) -> Result<Vec<PathBuf>> {
+        let all = files(&self.vault())?;
+        Ok(all.into_iter().filter(|path| path.parent().is_some_and(|parent| parent.ends_with("backups"))).collect())
+    }
+}
+
+/// Every file below a folder.
+///
+/// # Errors
+/// If a folder can't be read.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let path = entry?.path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

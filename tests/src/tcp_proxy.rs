@@ -1,0 +1,191 @@
+//! A TCP proxy that behaves as a bad network does: it cuts connections, at once or after so many bytes, stalls them, and
+//! refuses new ones.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use dataguardian_tests::tcp_proxy::{Direction, TcpProxy};
+//!
+//! let proxy = TcpProxy::start("127.0.0.1:5432".parse()?).await?;
+//! proxy.cut_after(Direction::FromServer, 1_000_000);
+//! // ... a client that connects to proxy.address() loses its connection in the middle of the answer ...
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The kernel here has no `netem`, so delay and loss can't be had from it.
+
+mod link;
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, Result};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+};
+
+use link::Link;
+
+/// Whose bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// What the client sends.
+    FromClient,
+    /// What the server sends.
+    FromServer,
+}
+
+/// What the proxy does with bytes and connections.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Mode {
+    /// Everything passes.
+    #[default]
+    Open,
+    /// Connections stay open, and nothing passes; new ones are taken and hear nothing.
+    Stalled,
+    /// New connections are closed at once.
+    Refusing,
+}
+
+/// What the links look at, and the proxy changes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Orders {
+    mode: Mode,
+    /// Grows by one with each cut: a link that was made under a smaller number ends.
+    cuts: u64,
+    /// How many more bytes may pass, over all links, until all are cut.
+    allowance: Option<(Direction, u64)>,
+}
+
+/// A proxy before one server. Connections through it end with it.
+#[derive(Debug)]
+pub struct TcpProxy {
+    address: SocketAddr,
+    orders: watch::Sender<Orders>,
+    totals: watch::Sender<Totals>,
+    // Dropping it ends the task, and with it every connection.
+    _listening: JoinSet<()>,
+}
+
+/// What has gone through the proxy so far.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Totals {
+    /// Connections taken, the refused ones too.
+    pub connections: u64,
+    /// Connections that are open now.
+    pub open: u64,
+    /// Bytes from clients.
+    pub from_client: u64,
+    /// Bytes from the server.
+    pub from_server: u64,
+}
+
+impl TcpProxy {
+    /// Listens on a free port of 127.0.0.1 and hands on to `server`, which need not run yet.
+    ///
+    /// # Errors
+    /// If no port can be had.
+    pub async fn start(server: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .context("listening for a proxy")?;
+        let address = listener.local_addr()?;
+        let (orders, _) = watch::channel(Orders::default());
+        let (totals, _) = watch::channel(Totals::default());
+        let mut listening = JoinSet::new();
+        listening.spawn(listen(listener, server, orders.clone(), totals.clone()));
+        Ok(Self {
+            address,
+            orders,
+            totals,
+            _listening: listening,
+        })
+    }
+
+    /// Where clients connect to.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resets all connections that are open now (the client sees ECONNRESET). New ones are taken.
+    pub fn cut(&self) {
+        self.orders.send_modify(|orders| orders.cuts += 1);
+    }
+
+    /// Lets so many more bytes of a direction pass, then resets all connections that are open. Once; those that come after
+    /// pass. The count starts now.
+    pub fn cut_after(&self, direction: Direction, bytes: u64) {
+        self.orders
+            .send_modify(|orders| orders.allowance = Some((direction, bytes)));
+    }
+
+    /// Nothing passes any more, in either direction, and nobody is told: as when a cable is pulled.
+    pub fn stall(&self) {
+        self.set(Mode::Stalled);
+    }
+
+    /// New connections are closed at once; those that are open go on.
+    pub fn refuse(&self) {
+        self.set(Mode::Refusing);
+    }
+
+    /// Ends [`Self::stall`] and [`Self::refuse`]: what was held back passes now.
+    pub fn resume(&self) {
+        self.set(Mode::Open);
+    }
+
+    /// What has gone through so far.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        *self.totals.borrow()
+    }
+
+    /// Waits until what has gone through satisfies a condition.
+    ///
+    /// # Errors
+    /// If it does not within [`crate::wait::PATIENCE`].
+    pub async fn wait_until(&self, condition: impl FnMut(&Totals) -> bool) -> Result<Totals> {
+        let mut totals = self.totals.subscribe();
+        let reached = tokio::time::timeout(crate::wait::PATIENCE, totals.wait_for(condition)).await;
+        Ok(*reached.with_context(|| format!("waited in vain on a proxy: {:?}", self.totals()))??)
+    }
+
+    fn set(&self, mode: Mode) {
+        self.orders.send_modify(|orders| orders.mode = mode);
+    }
+}
+
+async fn listen(
+    listener: TcpListener,
+    server: SocketAddr,
+    orders: watch::Sender<Orders>,
+    totals: watch::Sender<Totals>,
+) {
+    let mut links = JoinSet::new();
+    loop {
+        let client = match listener.accept().await {
+            Ok((client, _)) => client,
+            Err(error) => {
+                tracing::warn!(%error, "a proxy could not take a connection");
+                continue;
+            }
+        };
+        totals.send_modify(|totals| totals.connections += 1);
+        if orders.borrow().mode == Mode::Refusing {
+            close(client);
+            continue;
+        }
+        let link = Link::new(orders.clone(), totals.clone());
+        links.spawn(link.run(client, server));
+        while links.try_join_next().is_some() {}
+    }
+}
+
+/// Resets a connection rather than ending it in order, which a client could take for the end of an answer.
+fn close(stream: TcpStream) {
+    if let Err(error) = stream.set_zero_linger() {
+        tracing::debug!(%error, "a proxy's connection was gone already");
+    }
+}
