@@ -1,0 +1,42 @@
+# What a person types. Everything here works in a fresh clone on Debian with Rust; `.ci/run` uses the same targets.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build quickstart test lint doc deny clean-parts
+
+# The servers that the tests run against.
+PARTS := postgres-15 postgres-16 postgres-18 grpcurl
+
+help: ## Show this
+	@echo 'make TARGET, where TARGET is one of'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+build: ## Build the programs into target/debug
+	.ci/prepare
+	cargo build --locked --workspace --bins
+
+quickstart: ## Back up a real PostgreSQL, restore it, compare (KEEP=1 leaves all running)
+	@bash examples/quickstart/run.sh
+
+# Tests run the workspace's own programs, so these are built first, in one go with the tests.
+test: ## Run all tests, against real servers that are installed if missing
+	.ci/prepare --nextest $(PARTS)
+	cargo build --locked --workspace --all-targets
+	cargo nextest run --locked --workspace
+
+lint: ## Check format and lints; warnings are errors
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+doc: ## Build the API documentation into target/doc
+	cargo doc --locked --workspace --no-deps
+
+deny: ## Check licences, bans and sources of all dependencies
+	.ci/prepare --deny
+	cargo deny --locked check bans licenses sources
+
+clean-parts: ## Remove the servers that were downloaded for tests
+	rm -rf "$${DATAGUARDIAN_CACHE:-$${XDG_CACHE_HOME:+$$XDG_CACHE_HOME/dataguardian}}" \
+	    $$([[ -n $${DATAGUARDIAN_CACHE:-}$${XDG_CACHE_HOME:-} ]] || \
+	       { [[ $$(id -u) == 0 ]] && echo /var/cache/dataguardian || echo "$$HOME/.cache/dataguardian"; })
