@@ -31,46 +31,49 @@ cache_dir() {
     fi
 }
 
-readonly PARTS="$(cache_dir)/parts"
+PARTS="$(cache_dir)/parts"
+readonly PARTS
+readonly DEBIAN_15=/usr/lib/postgresql/15
+readonly NO_CLUSTER=/etc/postgresql-common/createcluster.d/dataguardian-tests.conf
 
 say() { echo "parts: $*" >&2; }
 
-# as_root WHY PACKAGE...: installs Debian packages, or says which and ends with status 3.
+# missing_packages PART: the Debian packages that a part wants and this machine lacks.
+missing_packages() {
+    case $1 in
+        postgres-15) [[ -x $DEBIAN_15/bin/postgres && -x $DEBIAN_15/bin/pg_dump ]] || echo postgresql-15 postgresql-client-15 ;;
+        *) [[ -e $PARTS/$1 ]] || python3 -m pip --version >/dev/null 2>&1 || echo python3 python3-pip ;;
+    esac
+}
+
+# apt_install PACKAGE...: installs Debian packages, or says how to and ends with status 3.
 apt_install() {
     local sudo=()
     if [[ $(id -u) != 0 ]]; then
         if ! sudo -n true 2>/dev/null; then
-            say "these Debian packages are missing and installing them needs root. Please run:"
+            say "these Debian packages are missing, and installing them needs root. Please run:"
             say "    sudo apt-get update && sudo apt-get install --yes --no-install-recommends $*"
+            [[ $* != *postgresql* ]] ||
+                say "(That also starts a PostgreSQL server on port 5432, as Debian does. This does not: sudo bash $0 ${wanted[*]})"
             exit 3
         fi
         sudo=(sudo -n)
     fi
     say "installing Debian packages: $*"
-    local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    # Debian creates and starts a cluster on port 5432 with the package. We want the programs only, so that default is
+    # switched off while our installation lasts, and put back: whoever installs another version gets what Debian promises.
+    "${sudo[@]}" mkdir -p "${NO_CLUSTER%/*}"
+    echo 'create_main_cluster = false' | "${sudo[@]}" tee "$NO_CLUSTER" >/dev/null
+    local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300) status=0
     # The lists may be missing or old: refresh them once, only when they don't do.
     "${apt[@]}" install --yes --no-install-recommends "$@" >/dev/null 2>&1 ||
-        { "${apt[@]}" update >&2 && "${apt[@]}" install --yes --no-install-recommends "$@" >&2; }
+        { "${apt[@]}" update >&2 && "${apt[@]}" install --yes --no-install-recommends "$@" >&2; } || status=$?
+    "${sudo[@]}" rm -f "$NO_CLUSTER"
+    "${sudo[@]}" rmdir --ignore-fail-on-non-empty "${NO_CLUSTER%/*}"
+    [[ $status == 0 ]] || { say "apt-get could not install: $*"; exit 1; }
 }
 
-# Debian creates and starts a cluster on port 5432 with the package. We want the programs only, so that default is switched
-# off while our installation lasts, and put back: whoever installs another version later gets what Debian promises.
 install_postgres_15() {
-    local home=/usr/lib/postgresql/15
-    if [[ ! -x $home/bin/postgres || ! -x $home/bin/pg_dump ]]; then
-        [[ -d /etc/postgresql-common ]] || apt_install postgresql-common
-        local drop_in=/etc/postgresql-common/createcluster.d/dataguardian-tests.conf sudo=()
-        [[ $(id -u) == 0 ]] || sudo=(sudo -n)
-        if [[ $(id -u) == 0 ]] || sudo -n true 2>/dev/null; then
-            "${sudo[@]}" mkdir -p "${drop_in%/*}"
-            echo 'create_main_cluster = false' | "${sudo[@]}" tee "$drop_in" >/dev/null
-        fi
-        local status=0
-        (apt_install postgresql-15 postgresql-client-15) || status=$?
-        "${sudo[@]}" rm -f "$drop_in" 2>/dev/null || true
-        "${sudo[@]}" rmdir --ignore-fail-on-non-empty "${drop_in%/*}" 2>/dev/null || true
-        [[ $status == 0 ]] || exit "$status"
-    fi
     # A copy, since a test's extension is laid beside the server's own, and nothing of the system is ours to change. The
     # server finds its folders relative to its program. Without the bitcode that only just-in-time compilation wants.
     local version target
@@ -80,8 +83,8 @@ install_postgres_15() {
         local work
         work=$(mktemp -d "$PARTS/.incoming.XXXXXX")
         mkdir -p "$work/usr/lib/postgresql/15/lib" "$work/usr/share/postgresql"
-        cp -a "$home/bin" "$work/usr/lib/postgresql/15/"
-        cp -a "$home"/lib/*.so "$work/usr/lib/postgresql/15/lib/"
+        cp -a "$DEBIAN_15/bin" "$work/usr/lib/postgresql/15/"
+        cp -a "$DEBIAN_15"/lib/*.so "$work/usr/lib/postgresql/15/lib/"
         cp -a /usr/share/postgresql/15 "$work/usr/share/postgresql/"
         rm -rf "$work"/usr/share/postgresql/15/man "$work"/usr/lib/postgresql/15/lib/llvmjit*
         chmod -R u+w "$work"
@@ -116,7 +119,6 @@ pip_part() {
     local name=$1 version=$2 hash=$3 target="$PARTS/$1-$2"
     shift 3
     [[ ! -d $target ]] || return 0
-    ensure_pip
     say "fetching $name $version"
     local work
     work=$(mktemp -d "$PARTS/.incoming.XXXXXX")
@@ -132,10 +134,6 @@ pip_part() {
     rm -rf "$work"
 }
 
-ensure_pip() {
-    python3 -m pip --version >/dev/null 2>&1 || apt_install python3 python3-pip
-}
-
 # link_part NAME TARGET: PARTS/NAME is the one name that tests know; it changes over in one step.
 link_part() {
     local link="$PARTS/$1"
@@ -145,7 +143,7 @@ link_part() {
 }
 
 main() {
-    local wanted=("$@") part
+    local wanted=("$@") part packages=() more
     [[ $# -gt 0 ]] || wanted=("${ALL_PARTS[@]}")
     mkdir -p "$PARTS"
     # One installation at a time: several clones may start at once.
@@ -156,6 +154,11 @@ main() {
             say "unknown part '$part'; there are: ${ALL_PARTS[*]}"
             exit 1
         fi
+        read -ra more < <(missing_packages "$part") || true
+        packages+=("${more[@]}")
+    done
+    [[ ${#packages[@]} == 0 ]] || apt_install "${packages[@]}" 9>&-
+    for part in "${wanted[@]}"; do
         "install_${part//-/_}" 9>&-
         [[ -e $PARTS/$part ]] || { say "$part is not where it should be: $PARTS/$part"; exit 1; }
     done

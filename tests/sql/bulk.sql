@@ -1,6 +1,6 @@
 -- Realistic volume: a shop with customers, orders, lines, events and attachments.
 --   psql -d NEW_DATABASE -v rows=1000000 -f bulk.sql
--- `rows` is the number of orders. See the end of this file for sizes and times. Every value is computed from its row's
+-- `rows` is the number of orders: 1,500,000 make 1 GB, 7,500,000 make 5 GB (0.67 KB each). Every value is computed from its row's
 -- number, so two loads are equal, and a changed share of rows can be made at will. Texts compress about as texts do, hashes
 -- and attachments don't.
 
@@ -33,28 +33,28 @@ INSERT INTO customer
     SELECT g, initcap(substr(md5('n' || g), 1, 7)) || ' ' || initcap(substr(md5('s' || g), 1, 9)), 'user' || g || '@example.org',
         (ARRAY['São Paulo', 'Berlin', '東京', 'Reykjavík', 'Łódź', 'Cairo'])[1 + g % 6], sha256(int8send(g)),
         '2020-01-01'::timestamptz + g * interval '3 minutes'
-    FROM generate_series(1, greatest(:rows / 10, 1)) g;
+    FROM generate_series(1::bigint, greatest(:rows / 10, 1)) g;
 INSERT INTO purchase
     SELECT g, 1 + hashint8(g)::bigint % greatest(:rows / 10, 1) + CASE WHEN hashint8(g) < 0 THEN greatest(:rows / 10, 1) - 1 ELSE 0 END,
         '2021-01-01'::timestamptz + g * interval '17 seconds', (ARRAY['new', 'paid', 'sent', 'returned'])[1 + g % 4],
         (g * 7919 % 1000000) / 100.0,
         CASE WHEN g % 3 = 0 THEN 'Please deliver order number ' || g || ' to the neighbour if nobody is at home, thank you' END,
         jsonb_build_object('channel', (ARRAY['web', 'app', 'phone'])[1 + g % 3], 'session', md5('j' || g), 'items', g % 5, 'gift', g % 11 = 0)
-    FROM generate_series(1, :rows) g;
+    FROM generate_series(1::bigint, :rows) g;
 INSERT INTO line
-    SELECT g, n, (g * 31 + n * 17) % 50000, 1 + (g + n) % 7, ((g * 13 + n) % 100000) / 100.0
-    FROM generate_series(1, :rows) g, generate_series(1, 2) n;
+    SELECT g, n, ((g * 31 + n * 17) % 50000)::int, (1 + (g + n) % 7)::int, ((g * 13 + n) % 100000) / 100.0
+    FROM generate_series(1::bigint, :rows) g, generate_series(1, 2) n;
 SELECT format('CREATE TABLE event_%s PARTITION OF event FOR VALUES FROM (%s) TO (%s)', p, p * (:rows / 4 + 1), (p + 1) * (:rows / 4 + 1))
 FROM generate_series(0, 4) p
 \gexec
 INSERT INTO event
     SELECT g, '2021-01-01'::timestamptz + g * interval '17 seconds', (ARRAY['login', 'view', 'buy', 'error'])[1 + g % 4],
         'GET /shop/product/' || g % 50000 || ' HTTP/1.1 200 from 10.' || g % 256 || '.' || g / 256 % 256 || '.7 trace=' || md5('e' || g)
-    FROM generate_series(1, :rows) g;
+    FROM generate_series(1::bigint, :rows) g;
 -- One in two hundred orders has a file of 16 KB that does not compress.
 INSERT INTO attachment
     SELECT g, g * 200, 'scan-' || g || '.pdf', (SELECT string_agg(sha512(int8send(g * 1000 + n)), '') FROM generate_series(1, 256) n)
-    FROM generate_series(1, :rows / 200) g;
+    FROM generate_series(1::bigint, :rows / 200) g;
 
 ALTER TABLE customer ADD PRIMARY KEY (id);
 ALTER TABLE purchase ADD PRIMARY KEY (id);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use dataguardian_tests::{
     postgres::{Postgres, Version},
     tcp_proxy::{Direction, TcpProxy},
@@ -13,9 +14,9 @@ use tokio::{
 };
 
 /// Sends back what it gets, for as many clients as come.
-async fn echo(tasks: &mut JoinSet<()>) -> std::net::SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
+async fn echo(tasks: &mut JoinSet<()>) -> Result<std::net::SocketAddr> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
     tasks.spawn(async move {
         let mut clients = JoinSet::new();
         while let Ok((client, _)) = listener.accept().await {
@@ -26,7 +27,7 @@ async fn echo(tasks: &mut JoinSet<()>) -> std::net::SocketAddr {
             });
         }
     });
-    address
+    Ok(address)
 }
 
 async fn answers(stream: &mut TcpStream, text: &[u8]) -> bool {
@@ -37,7 +38,7 @@ async fn answers(stream: &mut TcpStream, text: &[u8]) -> bool {
 #[tokio::test]
 async fn bytes_pass_and_are_counted() {
     let mut tasks = JoinSet::new();
-    let proxy = TcpProxy::start(echo(&mut tasks).await).await.unwrap();
+    let proxy = TcpProxy::start(echo(&mut tasks).await.unwrap()).await.unwrap();
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
     assert!(answers(&mut stream, b"hello").await);
     let totals = proxy.wait_until(|totals| totals.from_server == 5).await.unwrap();
@@ -49,7 +50,7 @@ async fn bytes_pass_and_are_counted() {
 #[tokio::test]
 async fn a_cut_resets_open_connections_and_new_ones_pass() {
     let mut tasks = JoinSet::new();
-    let proxy = TcpProxy::start(echo(&mut tasks).await).await.unwrap();
+    let proxy = TcpProxy::start(echo(&mut tasks).await.unwrap()).await.unwrap();
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
     assert!(answers(&mut stream, b"hello").await);
     proxy.cut();
@@ -62,7 +63,7 @@ async fn a_cut_resets_open_connections_and_new_ones_pass() {
 #[tokio::test]
 async fn a_connection_is_cut_after_exactly_so_many_bytes() {
     let mut tasks = JoinSet::new();
-    let proxy = TcpProxy::start(echo(&mut tasks).await).await.unwrap();
+    let proxy = TcpProxy::start(echo(&mut tasks).await.unwrap()).await.unwrap();
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
     proxy.cut_after(Direction::FromServer, 7);
     assert!(answers(&mut stream, b"seven b").await);
@@ -75,7 +76,7 @@ async fn a_connection_is_cut_after_exactly_so_many_bytes() {
 #[tokio::test]
 async fn a_stalled_connection_goes_on_where_it_stopped() {
     let mut tasks = JoinSet::new();
-    let proxy = TcpProxy::start(echo(&mut tasks).await).await.unwrap();
+    let proxy = TcpProxy::start(echo(&mut tasks).await.unwrap()).await.unwrap();
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
     assert!(answers(&mut stream, b"before").await);
     proxy.stall();
@@ -91,7 +92,7 @@ async fn a_stalled_connection_goes_on_where_it_stopped() {
 #[tokio::test]
 async fn a_refusing_proxy_keeps_what_is_open() {
     let mut tasks = JoinSet::new();
-    let proxy = TcpProxy::start(echo(&mut tasks).await).await.unwrap();
+    let proxy = TcpProxy::start(echo(&mut tasks).await.unwrap()).await.unwrap();
     let mut old = TcpStream::connect(proxy.address()).await.unwrap();
     assert!(answers(&mut old, b"old").await);
     proxy.refuse();
