@@ -70,7 +70,10 @@ pub(crate) fn secret(source: Option<&SecretSource>, prompt: &str, flag: &str) ->
     }
     rpassword::prompt_password(format!("{prompt}: "))
         .map(Secret::new)
-        .map_err(Error::Terminal)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => Error::Interrupted,
+            _ => Error::Terminal(error),
+        })
 }
 
 /// A new secret: asked for twice at a terminal.

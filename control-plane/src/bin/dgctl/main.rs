@@ -32,6 +32,8 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let context = Context::new(&cli);
     let outcome = tokio::select! {
+        // First the command, which may ask something at the terminal: until it waits for the server, Ctrl-C simply ends us.
+        biased;
         outcome = commands::run(cli.command, &context) => outcome,
         _ = tokio::signal::ctrl_c() => Err(error::Error::Interrupted),
     };
