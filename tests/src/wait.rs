@@ -17,8 +17,16 @@ const LOOK: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// If it does not hold within [`PATIENCE`], and with the condition's own error.
-pub fn until(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+pub fn until(what: &str, condition: impl FnMut() -> Result<bool>) -> Result<()> {
+    until_within(PATIENCE, what, condition)
+}
+
+/// As [`until`], for what may take longer.
+///
+/// # Errors
+/// As [`until`].
+pub fn until_within(patience: Duration, what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + patience;
     while !condition()? {
         give_up_after(deadline, what)?;
         #[expect(clippy::disallowed_methods, reason = "this is how a condition is waited for")]
@@ -45,7 +53,7 @@ where
 
 fn give_up_after(deadline: Instant, what: &str) -> Result<()> {
     if Instant::now() > deadline {
-        bail!("waited {PATIENCE:?} in vain for {what}");
+        bail!("waited in vain for {what}");
     }
     Ok(())
 }

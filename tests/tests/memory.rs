@@ -1,0 +1,75 @@
+//! The agent's memory is bounded whatever the database's size, and nothing but private small files is written on its host.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use dataguardian_tests::postgres::{Postgres, Version};
+use dataguardian_tests::sample::load_bulk;
+use dataguardian_tests::system::System;
+use dataguardian_tests::wait;
+
+/// About 1 GB.
+const ROWS: u64 = 2_000_000;
+/// The limit on the agent's resident memory at its highest, in KiB.
+const LIMIT_KIB: u64 = 128 << 10;
+
+/// The highest resident memory of a process so far, in KiB: `VmHWM` of `proc(5)`.
+fn peak_kib(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("VmHWM")?;
+    line.split_whitespace().nth(1).context("a number")?.parse().context("a number")
+}
+
+/// The regular files that a process has open, but for those that hold programs and logs.
+fn open_files(pid: u32) -> Result<Vec<PathBuf>> {
+    let mut open = Vec::new();
+    for descriptor in fs::read_dir(format!("/proc/{pid}/fd"))?.flatten() {
+        if let Ok(path) = fs::read_link(descriptor.path()) {
+            if path.is_absolute() && !path.starts_with("/dev") && !path.starts_with("/proc") {
+                open.push(path);
+            }
+        }
+    }
+    Ok(open)
+}
+
+#[test]
+fn a_gigabyte_goes_through_a_small_agent() -> Result<()> {
+    let server = Postgres::start(Version::V15)?;
+    load_bulk(&server, "shop", ROWS)?;
+    let size = server.psql("postgres", "select pg_database_size('shop') >> 20")?;
+    ensure!(size.trim().parse::<u64>()? > 900, "only {size} MiB");
+    let system = System::start()?;
+    system.add_datasource("main", &server, &["shop"])?;
+    system.add_job("main", &[])?;
+
+    let execution = system.start_job("main")?;
+    let pid = system.agent.pid();
+    let (vault, state) = (system.vault(), system.agent.state_dir());
+    wait::until_within(std::time::Duration::from_secs(300), "the dump to end", || {
+        for path in open_files(pid)? {
+            let private = path.starts_with(&state) || path.starts_with(&vault);
+            let log = path.extension().is_some_and(|extension| extension == "log");
+            let program = path.starts_with("/usr") || path.starts_with("/etc");
+            ensure!(private || log || program, "the agent has {} open", path.display());
+        }
+        ensure!(size_of(&state.join("work"))? < 1 << 20, "more than small private files");
+        Ok(system.execution(&execution)?["state"] == "EXECUTION_STATE_COMPLETED")
+    })?;
+    let peak = peak_kib(pid)?;
+    println!("peak of the agent for {} MiB: {} MiB", size.trim(), peak >> 10);
+    ensure!(peak < LIMIT_KIB, "the agent's memory rose to {peak} KiB");
+
+    let words = ["restore", "--backup", "latest", "--datasource", "main", "--scratch", "--wait"];
+    system.dgctl(&words).succeed()?;
+    let peak = peak_kib(pid)?;
+    println!("after the restore: {} MiB", peak >> 10);
+    ensure!(peak < LIMIT_KIB, "the agent's memory rose to {peak} KiB");
+    Ok(())
+}
+
+fn size_of(folder: &Path) -> Result<u64> {
+    let files = dataguardian_tests::system::files(folder).unwrap_or_default();
+    Ok(files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum())
+}
