@@ -137,7 +137,7 @@ summary() {
         sed -n -E 's/^(Raw|Stored|Tables|Rows|Took|Encrypted|Copies) +/\1|/p' "$LOGS/backup.out"
         echo "Restored and compared|$(sed -n 's/^databases equal: //p' "$LOGS/compare.out")"
         steps_table
-    } | column -t -s '|' | sed 's/^/  /'
+    } | awk -F '|' '{ printf "  %-24s %s\n", $1, $2 }'
     cat <<END
 
   Where to look next: README.md for the walk-through by hand, 'dgctl --help' for the words,

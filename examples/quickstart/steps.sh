@@ -50,10 +50,12 @@ steps_table() {
     local line
     for line in "${TIMES[@]}"; do
         case $line in
-            'Back up|'* | Restore* | Compare*) echo "Time: $line" ;;
+            'Back up|'*) echo "Time of the backup|${line#*|}" ;;
+            Restore*) echo "Time of the restore|${line#*|}" ;;
+            Compare*) echo "Time of the comparison|${line#*|}" ;;
         esac
     done
-    echo "Time: everything|$SECONDS s"
+    echo "Time in all|$SECONDS s"
 }
 
 # background NAME COMMAND...: starts it in a process group of its own, so that Ctrl-C reaches it only through us.
