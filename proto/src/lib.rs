@@ -13,6 +13,7 @@ pub mod v1 {
         missing_docs,
         unreachable_pub,
         clippy::all,
+        clippy::allow_attributes_without_reason,
         clippy::large_futures,
         clippy::too_many_lines,
         reason = "generated; the protos carry the documentation"
@@ -28,6 +29,7 @@ pub mod agent {
             missing_docs,
             unreachable_pub,
             clippy::all,
+            clippy::allow_attributes_without_reason,
             clippy::large_futures,
             clippy::too_many_lines,
             reason = "generated; the protos carry the documentation"
