@@ -1,6 +1,8 @@
 //! The numbers that the format is made of. Changing one of them is a new format version.
 
-/// The version of everything this crate writes, and the newest that it reads.
+/// The version of everything this crate writes, and the newest that it reads. It is part of what seals are bound to: once
+/// there is a second one, older objects must be opened with the version in their own heads, as the golden repositories will
+/// insist.
 pub const FORMAT_VERSION: u8 = 1;
 
 /// The largest chunk, in bytes before compression: a reader's buffer for one chunk never grows past this.

@@ -15,6 +15,7 @@ pub mod chunk;
 pub mod chunker;
 pub mod compress;
 pub mod digest;
+mod failure;
 pub mod format;
 mod hkdf;
 pub mod id;

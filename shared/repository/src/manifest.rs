@@ -35,7 +35,7 @@ pub struct Manifest {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidManifest {
     /// Not the JSON it should be.
-    #[error("is no manifest")]
+    #[error("it is no manifest")]
     Json(#[from] serde_json::Error),
     /// A payload is JSON, and JSON is UTF-8.
     #[error("its payload is not UTF-8")]

@@ -34,7 +34,7 @@ pub enum SealError {
 
 /// What is sealed does not open: it is damaged, or was sealed with another key, or for another place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("does not open with the key at hand: damaged, moved from elsewhere or sealed by somebody else")]
+#[error("what is sealed does not open: it is damaged, comes from elsewhere or was sealed by somebody else")]
 pub struct DoesNotOpen;
 
 /// The cipher of one object.
@@ -122,13 +122,13 @@ pub(crate) struct Head {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
     /// Too short, or other bytes at the beginning.
-    #[error("does not begin as it should")]
+    #[error("it does not begin as it should")]
     Magic,
     /// A newer version's.
-    #[error("has format version {0}; this program reads up to {FORMAT_VERSION}: use a newer one")]
+    #[error("it has format version {0}; this program reads up to {FORMAT_VERSION}: use a newer one")]
     NewerVersion(u8),
     /// Bytes that this version does not write.
-    #[error("has a head that this format does not know")]
+    #[error("it has a head that this format does not know")]
     Malformed,
 }
 
@@ -176,9 +176,9 @@ impl Head {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// It is sealed with a key that is not among those given.
-    #[error("is sealed with key {0}, which is not at hand")]
+    #[error("it is sealed with key {0}, which is not at hand")]
     Missing(KeyId),
     /// It is plain where only sealed objects are expected: somebody else wrote it.
-    #[error("is not sealed, though this backup is encrypted")]
+    #[error("it is not sealed, though this backup is encrypted")]
     NotSealed,
 }

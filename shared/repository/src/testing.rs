@@ -58,7 +58,7 @@ pub(crate) struct Recipe {
 
 /// All objects of a backup, the manifest last.
 pub(crate) struct TestBackup {
-    pub(crate) outline: Outline,
+    pub(crate) payload: Payload,
     pub(crate) objects: Vec<(ObjectKey, Bytes)>,
 }
 
@@ -137,30 +137,26 @@ impl Recipe {
     }
 
     fn sign(&self, packs: &[SealedPack], lists: &[SealedList], streams: Vec<Stream>) -> TestBackup {
-        let outline = self.outline(packs, lists);
         let payload = Payload {
-            outline: outline.clone(),
+            outline: self.outline(packs, lists),
             contents: Contents {
                 server_version: "PostgreSQL 18.1".to_owned(),
                 streams,
                 ..Contents::default()
             },
         };
-        let payload = payload.encode_with_salt(&self.protection, [0xfe; 32]).unwrap();
-        let signatures = vec![
-            agent_key().sign(Signer::Agent, &payload),
-            control_plane_key().sign(Signer::ControlPlane, &payload),
-        ];
-        let manifest = Manifest::new(payload, signatures).unwrap().encode().unwrap();
         let packs = packs
             .iter()
             .map(|pack| (ObjectKey::Pack(DATASOURCE, pack.id), pack.bytes.clone()));
         let lists = lists
             .iter()
             .map(|list| (ObjectKey::List(DATASOURCE, list.id), list.bytes.clone()));
-        let manifest = (ObjectKey::Manifest(DATASOURCE, BACKUP), Bytes::from(manifest));
+        let manifest = (
+            ObjectKey::Manifest(DATASOURCE, BACKUP),
+            manifest(&payload, &self.protection),
+        );
         TestBackup {
-            outline,
+            payload,
             objects: packs.chain(lists).chain([manifest]).collect(),
         }
     }
@@ -190,6 +186,20 @@ impl Recipe {
                 .collect(),
         }
     }
+}
+
+/// The manifest of that payload, signed by both.
+pub(crate) fn manifest(payload: &Payload, protection: &Protection) -> Bytes {
+    let payload = payload.encode_with_salt(protection, [0xfe; 32]).unwrap();
+    let signatures = vec![
+        agent_key().sign(Signer::Agent, &payload),
+        control_plane_key().sign(Signer::ControlPlane, &payload),
+    ];
+    Manifest::new(payload, signatures)
+        .unwrap()
+        .encode()
+        .unwrap()
+        .into()
 }
 
 /// A storage in memory with these objects.

@@ -32,7 +32,7 @@ pub enum ListError {
     #[error(transparent)]
     Cipher(#[from] SealError),
     /// Its numbers do not fit each other, or are out of bounds.
-    #[error("contradicts itself")]
+    #[error("it contradicts itself")]
     Contradiction,
 }
 

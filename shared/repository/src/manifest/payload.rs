@@ -88,19 +88,19 @@ pub enum PayloadError {
     #[error("its payload is not as it should be")]
     Json(#[from] serde_json::Error),
     /// A newer version's.
-    #[error("has format version {0}; this program reads up to {FORMAT_VERSION}: use a newer one")]
+    #[error("it has format version {0}; this program reads up to {FORMAT_VERSION}: use a newer one")]
     NewerVersion(u64),
     /// A stream refers to something that the outline does not name.
-    #[error("refers to {0}, which it does not name among its packs and lists")]
+    #[error("it refers to {0}, which it does not name among its packs and lists")]
     Dangling(String),
     /// The outline names something twice.
-    #[error("names {0} twice")]
+    #[error("it names {0} twice")]
     Twice(String),
     /// It can't be opened with the keys at hand.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The contents do not open.
-    #[error("its contents: {0}")]
+    #[error("its contents do not open")]
     DoesNotOpen(#[from] DoesNotOpen),
     /// The contents could not be sealed.
     #[error(transparent)]
@@ -109,7 +109,7 @@ pub enum PayloadError {
     #[error("its contents do not decompress")]
     Zstd(#[source] std::io::Error),
     /// The outline says one thing of the encryption, the contents another.
-    #[error("contradicts itself about its encryption")]
+    #[error("it contradicts itself about its encryption")]
     Encryption,
 }
 

@@ -169,13 +169,13 @@ pub struct VerifiedSignature {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Untrusted {
     /// No signature by a trusted key.
-    #[error("is signed by no key that is trusted here (signed by {})", shown(.signers))]
+    #[error("it is signed by no key that is trusted here (signed by {})", shown(.signers))]
     NoTrustedSignature {
         /// Whose signatures there are.
         signers: Vec<SignerId>,
     },
     /// The payload or the signature was changed.
-    #[error("has a {} signature by key {key} that does not hold: it was changed", .signer.as_str())]
+    #[error("it has a {} signature by key {key} that does not hold: it was changed", .signer.as_str())]
     BadSignature {
         /// As whom it claims to be made.
         signer: Signer,

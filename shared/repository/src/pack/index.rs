@@ -20,10 +20,10 @@ const ENTRY_LEN: usize = ChunkId::LEN + 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
     /// The pack's last bytes are not those of a pack.
-    #[error("does not end as a pack does: it is cut off or damaged")]
+    #[error("it does not end as a pack does: it is cut off or damaged")]
     Footer,
     /// Lengths do not fit each other, or are out of bounds.
-    #[error("has an index that contradicts itself")]
+    #[error("it has an index that contradicts itself")]
     Contradiction,
     /// It is sealed and does not open.
     #[error(transparent)]

@@ -35,7 +35,7 @@ pub enum PackError {
     #[error(transparent)]
     Cipher(#[from] SealError),
     /// It has no such frame.
-    #[error("has no frame {}", .0.0)]
+    #[error("it has no frame {}", .0.0)]
     NoSuchFrame(FrameNumber),
     /// One of its frames is damaged.
     #[error(transparent)]
@@ -44,7 +44,7 @@ pub enum PackError {
 
 /// A frame that does not hold what it should.
 #[derive(Debug, thiserror::Error)]
-#[error("frame {frame}, chunk {chunk}: {problem}", frame = .frame.0)]
+#[error("frame {frame}, chunk {chunk}", frame = .frame.0)]
 pub struct FrameError {
     /// Which frame of the pack.
     pub frame: FrameNumber,

@@ -1,7 +1,8 @@
 //! What may go wrong when reading.
 
-use dataguardian_core::failure::FailureKind;
+use dataguardian_core::failure::{Failure, FailureKind};
 
+use crate::failure::with_causes;
 use crate::layout::ObjectKey;
 use crate::list::ListError;
 use crate::manifest::{InvalidManifest, PayloadError, Untrusted};
@@ -16,19 +17,21 @@ pub enum ReadError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// An object is not what was written.
-    #[error("{} is damaged: {damage}", .object.describe())]
+    #[error("{} is damaged", .object.describe())]
     Damaged {
         /// Which object.
         object: ObjectKey,
         /// What the matter is with it.
+        #[source]
         damage: Damage,
     },
     /// An object can't be opened with the keys at hand.
-    #[error("{} {error}", .object.describe())]
+    #[error("{} can't be opened", .object.describe())]
     Key {
         /// Which object.
         object: ObjectKey,
         /// What is lacking.
+        #[source]
         error: KeyError,
     },
     /// The backup has fewer streams.
@@ -53,6 +56,11 @@ impl ReadError {
             Self::Key { .. } => FailureKind::RepositoryKey,
             Self::NoSuchStream { .. } | Self::GivenUp => FailureKind::Internal,
         }
+    }
+
+    /// The same for people, with its causes.
+    pub fn failure(&self) -> Failure {
+        with_causes(self.failure_kind(), self)
     }
 
     /// Whether the object concerned is lost or damaged here, so that another copy may help.

@@ -11,7 +11,7 @@ use crate::chunker::Profile;
 use crate::chunker::tests::noise;
 use crate::keys::InstallationKey;
 use crate::presence::{MissingOrWrongSize, check_presence};
-use crate::testing::{BACKUP, DATASOURCE, Recipe, TestBackup, encrypted, stored, trusted};
+use crate::testing::{BACKUP, DATASOURCE, Recipe, TestBackup, encrypted, manifest, stored, trusted};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
@@ -77,13 +77,16 @@ async fn read_all(storage: Storage, protection: Protection) -> Result<Vec<Bytes>
 async fn backups_give_back_what_was_put_in() {
     for seal in [false, true] {
         let backup = recipe(seal).make();
-        assert!(backup.outline.packs.len() > 3 && !backup.outline.lists.is_empty());
+        assert!(backup.payload.outline.packs.len() > 3 && !backup.payload.outline.lists.is_empty());
         let storage = stored(&backup.objects).await;
         assert_eq!(
             read_all(storage.clone(), protection(seal)).await.unwrap(),
             streams()
         );
-        assert_eq!(check_presence(&storage, &backup.outline).await.unwrap(), []);
+        assert_eq!(
+            check_presence(&storage, &backup.payload.outline).await.unwrap(),
+            []
+        );
     }
 }
 
@@ -135,7 +138,7 @@ async fn every_missing_or_cut_object_is_named() {
                 let (expected, found) = (bytes.len() as u64, Some(half.len() as u64));
                 let problem = MissingOrWrongSize { key, expected, found };
                 assert_eq!(
-                    check_presence(&storage, &backup.outline).await.unwrap(),
+                    check_presence(&storage, &backup.payload.outline).await.unwrap(),
                     [problem]
                 );
             }
@@ -174,6 +177,70 @@ async fn another_key_and_another_signer_are_refused() {
     for trusted in [vec![], vec![stranger]] {
         let opened = BackupReader::open(storage.clone(), DATASOURCE, BACKUP, encrypted(), &trusted).await;
         assert!(opened.unwrap_err().to_string().contains(&BACKUP.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn what_a_signed_manifest_says_wrongly_is_found() {
+    type Lie = fn(&mut Payload);
+    let lies: [(Lie, &str); 6] = [
+        (|payload| payload.contents.streams[1].lists.clear(), "stream 1"),
+        (|payload| payload.contents.streams[1].bytes += 1, "stream 1"),
+        (|payload| payload.contents.streams[0].tail.clear(), "stream 0"),
+        (
+            |payload| payload.contents.streams[1].lists[0].chunks += 1,
+            "other chunks",
+        ),
+        (
+            |payload| payload.outline.packs.truncate(1),
+            "which the manifest does not name",
+        ),
+        (|payload| payload.outline.packs[1].size = 64, "which has 64"),
+    ];
+    for seal in [false, true] {
+        for (lie, told) in lies {
+            let TestBackup { payload, objects } = small(seal);
+            let (mut payload, mut objects) = (payload.clone(), objects.clone());
+            lie(&mut payload);
+            objects.pop();
+            objects.push((
+                ObjectKey::Manifest(DATASOURCE, BACKUP),
+                manifest(&payload, &protection(seal)),
+            ));
+            let error = read_all(stored(&objects).await, protection(seal))
+                .await
+                .unwrap_err();
+            assert!(
+                error.failure().message.contains(told),
+                "{told} is not told in {:?}",
+                error.failure()
+            );
+            assert!(error.is_damage());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failure_tells_object_and_cause() {
+    let mut objects = small(true).objects.clone();
+    let (key, pack) = &mut objects[0];
+    let (key, mut changed) = (*key, pack.to_vec());
+    changed[100] ^= 1;
+    *pack = changed.into();
+    let failure = read_all(stored(&objects).await, encrypted())
+        .await
+        .unwrap_err()
+        .failure();
+    assert_eq!(failure.kind, FailureKind::RepositoryDamaged);
+    for told in [
+        key.describe().as_str(),
+        "is damaged: frame 1, chunk ",
+        "does not open",
+    ] {
+        assert!(
+            failure.message.contains(told),
+            "{told} is not told in {failure:?}"
+        );
     }
 }
 

@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::io;
 
-use dataguardian_core::failure::FailureKind;
+use dataguardian_core::failure::{Failure, FailureKind};
 
 use super::Storage;
+use crate::failure::with_causes;
 
 /// What kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,7 +31,7 @@ pub enum StorageErrorKind {
 
 /// A storage could not do what was asked.
 #[derive(Debug, thiserror::Error)]
-#[error("storage {storage}: can't {action} {object}: {source}")]
+#[error("storage {storage}: can't {action} {object}")]
 pub struct StorageError {
     /// What kind of trouble.
     pub kind: StorageErrorKind,
@@ -56,7 +57,7 @@ impl StorageError {
             action,
             object,
             storage: storage.to_string(),
-            source: source.into(),
+            source: plainly(source),
         }
     }
 
@@ -83,6 +84,11 @@ impl StorageError {
         }
     }
 
+    /// The same for people, with its causes.
+    pub fn failure(&self) -> Failure {
+        with_causes(self.failure_kind(), self)
+    }
+
     /// Whether the file system may have refused a hard link because it has none: vfat says EPERM, others EOPNOTSUPP.
     pub(super) fn may_lack_hard_links(&self) -> bool {
         io_cause(self.source.as_ref())
@@ -95,6 +101,14 @@ impl StorageError {
                     Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EMLINK
                 )
             })
+    }
+}
+
+/// The system's own error where there is one: the store's wrapping tells paths that we tell better.
+fn plainly(error: object_store::Error) -> Box<dyn Error + Send + Sync> {
+    match io_cause(&error).and_then(io::Error::raw_os_error) {
+        Some(errno) => io::Error::from_raw_os_error(errno).into(),
+        None => error.into(),
     }
 }
 

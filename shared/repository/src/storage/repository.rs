@@ -1,11 +1,12 @@
 //! `repository.json`: what a repository says of itself. Written once, when the repository is made.
 
 use bytes::Bytes;
-use dataguardian_core::failure::FailureKind;
+use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{ControlPlaneId, RepositoryId};
 use serde::{Deserialize, Serialize};
 
 use super::{PutOutcome, Storage, StorageError, StorageErrorKind};
+use crate::failure::with_causes;
 use crate::format::FORMAT_VERSION;
 use crate::id::KeyId;
 use crate::layout::ObjectKey;
@@ -80,6 +81,11 @@ impl OpenRepositoryError {
             Self::ForeignOwner { .. } | Self::NewerFormat { .. } => FailureKind::StorageDenied,
             Self::Unreadable { .. } => FailureKind::RepositoryDamaged,
         }
+    }
+
+    /// The same for people, with its causes.
+    pub fn failure(&self) -> Failure {
+        with_causes(self.failure_kind(), self)
     }
 }
 

@@ -156,7 +156,11 @@ async fn a_missing_directory_is_not_made_by_opening_it() {
     let path = directory.path().join("not/mounted");
     let error = Storage::local(&path).unwrap_err();
     assert_eq!(error.kind, StorageErrorKind::NotFound);
-    assert!(error.to_string().contains("not/mounted"), "{error}");
+    let message = error.failure().message;
+    assert!(
+        message.contains("not/mounted") && message.contains("No such file"),
+        "{message}"
+    );
     let storage = Storage::create_local(&path).unwrap();
     storage.probe().await.unwrap();
     let file = directory.path().join("file");
