@@ -157,7 +157,10 @@ main() {
         read -ra more < <(missing_packages "$part") || true
         packages+=("${more[@]}")
     done
-    [[ ${#packages[@]} == 0 ]] || apt_install "${packages[@]}" 9>&-
+    if [[ ${#packages[@]} -gt 0 ]]; then
+        mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
+        apt_install "${packages[@]}" 9>&-
+    fi
     for part in "${wanted[@]}"; do
         "install_${part//-/_}" 9>&-
         [[ -e $PARTS/$part ]] || { say "$part is not where it should be: $PARTS/$part"; exit 1; }
