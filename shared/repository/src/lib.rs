@@ -6,7 +6,7 @@
 //! * Everything is immutable and named by what it holds; what was read is checked against its name before it is used.
 //! * Writing goes packs, lists, manifest; reading goes the other way and needs nothing else.
 //! * All that comes out of a storage is hostile until it is checked: no parser here panics, none allocates more than the
-//!   limits in [`format`] allow.
+//!   limits in [`mod@format`] allow.
 //!
 //! The way of the data, one type per stage: [`chunk::RawChunk`] → [`compress::CompressedChunk`] → [`pack::SealedPack`] and
 //! [`list::SealedList`] → [`manifest::Manifest`]. Everything but [`storage`] and [`read`] is plain computation.
