@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use dataguardian_tests::{
     compare::{Aspect, Comparison, Database, Report},
     postgres::{Postgres, Version},
-    sample::Awkward,
+    sample::{Awkward, load_bulk},
 };
 
 /// `pg_dump | psql`, with nothing between.
@@ -357,4 +357,28 @@ fn the_program_tells_by_its_status() {
     assert_eq!(status, 1, "{text}");
     assert!(text.contains("only on the right: 0"), "{text}");
     assert_eq!(run("absent").0, 2);
+    server.psql("a", "DROP TABLE t").unwrap();
+    server.psql("b", "DROP TABLE t").unwrap();
+    assert_eq!(run("b").0, 2, "nothing was compared");
+}
+
+#[tokio::test]
+async fn bulk_data_is_the_same_each_time() {
+    let servers = [Version::V15, Version::V18].map(|version| Postgres::start(version).unwrap());
+    for server in &servers {
+        load_bulk(server, "bulk", 2_000).unwrap();
+    }
+    let [left, right] = &servers;
+    let report = compare(Database::of(left, "bulk"), Database::of(right, "bulk"))
+        .await
+        .unwrap();
+    let rows_differ = report
+        .differences()
+        .iter()
+        .any(|difference| difference.to_string().contains("rows"));
+    assert!(!rows_differ, "{report}");
+    assert!(
+        report.summaries().iter().all(|summary| summary.rows > 8_000),
+        "{report}"
+    );
 }

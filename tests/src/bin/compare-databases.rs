@@ -1,6 +1,6 @@
 //! Compares two PostgreSQL databases: `compare-databases postgresql://... postgresql://...`.
 //!
-//! Ends with status 0 if they are equal, 1 if they differ, 2 if they could not be read.
+//! Ends with status 0 if they are equal, 1 if they differ, 2 if they could not be read or hold no table at all.
 
 use std::process::ExitCode;
 
@@ -58,6 +58,11 @@ fn show(report: &Report) -> ExitCode {
     println!("{table}");
     if report.is_equal() {
         let [summary, _] = report.summaries();
+        if summary.tables == 0 {
+            // Nothing against nothing proves nothing: more likely a wrong name than a success.
+            println!("no tables on either side: nothing was compared");
+            return ExitCode::from(2);
+        }
         println!(
             "databases equal: {} tables, {} rows compared",
             summary.tables, summary.rows
