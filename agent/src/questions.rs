@@ -87,10 +87,10 @@ async fn prepare_storage(
 ) -> Result<v1::PrepareStorageAnswer, Failure> {
     let place = place(host, asked.repository)?;
     let owner = asked.control_plane_id.parse().map_err(|error| malformed(&error))?;
-    let storage = Storage::create_local(&place.path).map_err(|error| repositories::storage_failure(&error))?;
-    let probe = storage.probe().await.map_err(|error| repositories::storage_failure(&error))?;
+    let storage = Storage::create_local(&place.path).map_err(|error| error.failure())?;
+    let probe = storage.probe().await.map_err(|error| error.failure())?;
     let opened = storage.open_or_create_repository(&repositories::descriptor(&place, owner)).await;
-    let opened = opened.map_err(|error| Failure::new(error.failure_kind(), error.to_string()))?;
+    let opened = opened.map_err(|error| error.failure())?;
     Ok(v1::PrepareStorageAnswer {
         repository_id: opened.descriptor.id.to_string(),
         conditional_put: probe.conditional_put,
@@ -102,7 +102,7 @@ async fn test_storage(host: &Host, asked: v1::TestStorageQuestion) -> Result<v1:
     let place = place(host, asked.repository)?;
     let storage = repositories::open(host, &place)?;
     repositories::check_repository(&storage, &place).await?;
-    let probe = storage.probe().await.map_err(|error| repositories::storage_failure(&error))?;
+    let probe = storage.probe().await.map_err(|error| error.failure())?;
     Ok(v1::TestStorageAnswer { conditional_put: probe.conditional_put, free_bytes: probe.free_bytes })
 }
 

@@ -5,7 +5,7 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{ControlPlaneId, DatasourceId};
 use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::format::FORMAT_VERSION;
-use dataguardian_repository::storage::{OpenRepositoryError, RepositoryDescriptor, Storage, StorageError};
+use dataguardian_repository::storage::{RepositoryDescriptor, Storage, StorageErrorKind};
 use tempfile::TempDir;
 
 use crate::engines::postgres::ClientSearch;
@@ -24,7 +24,7 @@ pub(crate) async fn open_for_writing(
 ) -> Result<Storage, Failure> {
     let storage = open(host, place)?;
     check_repository(&storage, place).await?;
-    storage.open_or_create_repository(&descriptor(place, owner)).await.map_err(|error| refused(&error))?;
+    storage.open_or_create_repository(&descriptor(place, owner)).await.map_err(|error| error.failure())?;
     let before = host.clock.now() - STALE_STAGING;
     if let Err(error) = storage.sweep_staging(datasource, before).await {
         tracing::warn!(%error, "left-over staging files could not be swept away");
@@ -35,7 +35,7 @@ pub(crate) async fn open_for_writing(
 /// Looks whether the repository is where it should be. One is made once, when its storage is created; one that is missing
 /// later means an empty mount point, and must not be made again there.
 pub(crate) async fn check_repository(storage: &Storage, place: &RepositoryPlace) -> Result<(), Failure> {
-    let there = storage.describe_repository().await.map_err(|error| refused(&error))?;
+    let there = storage.describe_repository().await.map_err(|error| error.failure())?;
     if there.as_ref().map(|descriptor| descriptor.id) == Some(place.repository) {
         return Ok(());
     }
@@ -47,14 +47,16 @@ pub(crate) async fn check_repository(storage: &Storage, place: &RepositoryPlace)
     Err(Failure::new(FailureKind::StorageUnreachable, message))
 }
 
-fn refused(error: &OpenRepositoryError) -> Failure {
-    Failure::new(error.failure_kind(), error.to_string())
-}
-
 /// The storage at that place.
 pub(crate) fn open(host: &Host, place: &RepositoryPlace) -> Result<Storage, Failure> {
     host.config.permit_local_path(&place.path)?;
-    Storage::local(&place.path).map_err(|error| storage_failure(&error))
+    Storage::local(&place.path).map_err(|error| match error.kind {
+        StorageErrorKind::NotFound => {
+            let message = format!("{}: is its disk mounted?", error.failure().message);
+            Failure::new(FailureKind::StorageUnreachable, message)
+        }
+        _ => error.failure(),
+    })
 }
 
 /// How a repository that is made at that place describes itself.
@@ -66,11 +68,6 @@ pub(crate) fn descriptor(place: &RepositoryPlace, owner: ControlPlaneId) -> Repo
         chunker: Profile::ContentDefined.as_str().to_owned(),
         keys: Vec::new(),
     }
-}
-
-/// A storage's error as a failure.
-pub(crate) fn storage_failure(error: &StorageError) -> Failure {
-    Failure::new(error.failure_kind(), error.to_string())
 }
 
 /// A private folder for an attempt's short-lived files, removed when it is dropped.

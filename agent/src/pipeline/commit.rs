@@ -9,12 +9,12 @@ use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId};
 use dataguardian_repository::format::FORMAT_VERSION;
 use dataguardian_repository::keys::Protection;
 use dataguardian_repository::layout::ObjectKey;
+use dataguardian_repository::presence;
 use dataguardian_repository::manifest::{
     Contents, Encryption, ListRef, Outline, Payload, SnapshotPosition, StoredObject, Stream,
 };
 use dataguardian_repository::storage::Storage;
 
-use super::upload::describe;
 use super::{Destination, Written, WrittenStream};
 use crate::journal::CommitInProgress;
 
@@ -124,18 +124,19 @@ pub async fn check_presence(
 }
 
 async fn missing(destination: &Destination, outline: &Outline) -> Result<(), Failure> {
-    let packs = outline.packs.iter().map(|pack| (ObjectKey::Pack(outline.datasource, pack.id), pack.size));
-    let lists = outline.lists.iter().map(|list| (ObjectKey::List(outline.datasource, list.id), list.size));
-    for (key, size) in packs.chain(lists) {
-        let found = destination.storage.head(&key).await;
-        let found = found.map_err(|error| Failure::new(error.failure_kind(), describe(&error)))?;
-        if found != Some(size) {
-            let what = found.map_or("is missing".to_owned(), |found| format!("has {found} bytes, not {size}"));
-            let message = format!("storage {}: {key} {what} right after it was stored", destination.name);
-            return Err(Failure::new(FailureKind::StorageError, message));
-        }
-    }
-    Ok(())
+    let wrong = presence::check_presence(&destination.storage, outline).await.map_err(|error| error.failure())?;
+    let Some(first) = wrong.first() else { return Ok(()) };
+    let what = match first.found {
+        None => "is missing".to_owned(),
+        Some(found) => format!("has {found} bytes, not {}", first.expected),
+    };
+    let message = format!(
+        "storage {}: {} {what} right after it was stored ({} objects in all)",
+        destination.name,
+        first.key,
+        wrong.len()
+    );
+    Err(Failure::new(FailureKind::StorageError, message))
 }
 
 /// Puts the signed manifest into each storage of the commit; one that is there already is as good. Gives the storages that
@@ -151,10 +152,7 @@ pub async fn put_manifest(commit: &CommitInProgress) -> (Vec<String>, Vec<(Strin
         };
         match put.await {
             Ok(_) => stored.push(repository.storage_id.clone()),
-            Err(error) => {
-                let failure = Failure::new(error.failure_kind(), describe(&error));
-                failed.push((repository.storage_id.clone(), failure));
-            }
+            Err(error) => failed.push((repository.storage_id.clone(), error.failure())),
         }
     }
     (stored, failed)

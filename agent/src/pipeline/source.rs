@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::failure::Failure;
 use dataguardian_core::stream::StreamEnd;
-use dataguardian_repository::read::{BackupReader, ReadError};
+use dataguardian_repository::read::BackupReader;
 use futures::stream::{BoxStream, StreamExt as _};
 
 use super::counters::Counters;
-use super::upload::describe;
 use crate::engines::{StoredStream, StreamSource};
 
 /// A backup's streams.
@@ -41,25 +40,15 @@ impl StreamSource for RepositorySource {
     }
 
     async fn read(&self, index: usize) -> Result<BoxStream<'static, Result<Bytes, Failure>>, Failure> {
-        let pieces = self.reader.read_stream(index).map_err(|error| read_failure(&error))?;
+        let pieces = self.reader.read_stream(index).map_err(|error| error.failure())?;
         let counters = self.counters.clone();
         let counted = pieces.map(move |piece| match piece {
             Ok(bytes) => {
                 counters.add_raw(bytes.len() as u64);
                 Ok(bytes)
             }
-            Err(error) => Err(read_failure(&error)),
+            Err(error) => Err(error.failure()),
         });
         Ok(counted.boxed())
     }
-}
-
-/// An error of reading as a failure; it names the object.
-pub fn read_failure(error: &ReadError) -> Failure {
-    let kind = match error.failure_kind() {
-        // A missing object of a backup is damage, whatever else it may be elsewhere.
-        FailureKind::StorageError if error.is_damage() => FailureKind::RepositoryDamaged,
-        kind => kind,
-    };
-    Failure::new(kind, describe(error))
 }

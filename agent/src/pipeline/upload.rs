@@ -167,7 +167,8 @@ impl Worker {
     }
 
     fn failure(&self, error: &StorageError) -> Failure {
-        Failure::new(error.failure_kind(), format!("storage {}: {}", self.destination.name, describe(error)))
+        let Failure { kind, message } = error.failure();
+        Failure::new(kind, format!("storage {}: {message}", self.destination.name))
     }
 
     async fn put_all(&self, objects: &mut mpsc::Receiver<Arc<SealedObject>>) -> Result<(), StorageError> {
@@ -226,15 +227,3 @@ impl Worker {
 
 /// Lists are small; more of them at a time hide the storage's latency.
 const LISTS_AT_ONCE: usize = 8;
-
-/// An error with its causes.
-pub(super) fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}

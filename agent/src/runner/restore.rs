@@ -13,7 +13,7 @@ use dataguardian_repository::read::BackupReader;
 use super::attempt::Attempt;
 use super::work::{RestoreMode, RestoreWork};
 use crate::engines::postgres::{self, MissingRoles, RestoreReport, RestoreRequest, SessionMarker};
-use crate::pipeline::source::{RepositorySource, read_failure};
+use crate::pipeline::source::RepositorySource;
 use crate::repositories;
 
 /// Runs the restore.
@@ -61,7 +61,7 @@ async fn open(attempt: &Attempt, work: &RestoreWork) -> Result<BackupReader, Fai
             let storage = repositories::open(attempt.host(), place)?;
             let opened =
                 BackupReader::open(storage, work.datasource, work.backup, work.protection.clone(), &work.trusted);
-            let reader = opened.await.map_err(|error| read_failure(&error))?;
+            let reader = opened.await.map_err(|error| error.failure())?;
             let committed = reader.signatures().iter().any(|signature| signature.signer == Signer::ControlPlane);
             committed.then_some(reader).ok_or_else(|| {
                 Failure::new(FailureKind::RepositoryDamaged, "the manifest lacks the control plane's signature")
