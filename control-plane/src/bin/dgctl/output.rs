@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use self::json::Reply;
 use self::table::Look;
 use crate::error::{Error, Result};
+use crate::paging::Page;
 
 /// For whom the output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,18 +58,24 @@ impl Output {
         }
     }
 
+    /// A list, with word of it where it was cut.
+    pub(crate) fn page<P: Reply + Page>(
+        &self,
+        page: &P,
+        text: impl FnOnce(&P, Look) -> String,
+    ) -> Result<()> {
+        self.show(page, text)?;
+        if !page.next().is_empty() && self.format == Format::Table {
+            eprintln!("There are more than these {}; --limit 0 shows all.", page.count());
+        }
+        Ok(())
+    }
+
     /// One of many answers: on one line for programs.
     pub(crate) fn stream<R: Reply>(&self, reply: &R, text: impl FnOnce(&R, Look) -> String) -> Result<()> {
         match self.format {
             Format::Json => self.line(&json::compact(reply)?),
             Format::Table => self.line(text(reply, self.look).trim_end_matches('\n')),
-        }
-    }
-
-    /// A line for people, on standard error: never in the way of a program that reads the answer.
-    pub(crate) fn note(&self, text: &str) {
-        if self.format == Format::Table {
-            eprintln!("{text}");
         }
     }
 

@@ -126,7 +126,7 @@ async fn list_agents(limit: Limit, context: &Context) -> Result<()> {
         .await?;
     context
         .output
-        .show(&reply, |reply, look| table(&reply.agents, look))
+        .page(&reply, |reply, look| table(&reply.agents, look))
 }
 
 impl Revoke {

@@ -88,7 +88,7 @@ impl List {
             .await?;
         context
             .output
-            .show(&reply, |reply, look| table(&reply.backups, look))
+            .page(&reply, |reply, look| table(&reply.backups, look))
     }
 }
 
@@ -132,11 +132,7 @@ impl Contents {
             .await?;
         context
             .output
-            .show(&reply, |reply, look| contents(&reply.streams, look))?;
-        if !reply.next_page_token.is_empty() {
-            context.output.note("There are more; --limit 0 shows all.");
-        }
-        Ok(())
+            .page(&reply, |reply, look| contents(&reply.streams, look))
     }
 }
 

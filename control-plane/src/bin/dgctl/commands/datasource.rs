@@ -152,7 +152,7 @@ async fn list(limit: Limit, context: &Context) -> Result<()> {
         .await?;
     context
         .output
-        .show(&reply, |reply, look| show::table(&reply.datasources, look))
+        .page(&reply, |reply, look| show::table(&reply.datasources, look))
 }
 
 impl Update {

@@ -118,7 +118,7 @@ impl List {
             .await?;
         context
             .output
-            .show(&reply, |reply, look| shown::table(&reply.executions, look))
+            .page(&reply, |reply, look| shown::table(&reply.executions, look))
     }
 }
 

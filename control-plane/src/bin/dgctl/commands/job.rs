@@ -158,7 +158,7 @@ async fn list(limit: Limit, context: &Context) -> Result<()> {
         .await?;
     context
         .output
-        .show(&reply, |reply, look| show::table(&reply.jobs, look))
+        .page(&reply, |reply, look| show::table(&reply.jobs, look))
 }
 
 impl Update {

@@ -133,7 +133,7 @@ async fn list_storages(limit: Limit, context: &Context) -> Result<()> {
         .await?;
     context
         .output
-        .show(&reply, |reply, look| table(&reply.storages, look))
+        .page(&reply, |reply, look| table(&reply.storages, look))
 }
 
 impl Named {
