@@ -202,6 +202,11 @@ fn parameters(
     Ok(params)
 }
 
+/// Whether a certificate can be made for this name or address.
+pub fn is_name(name: &str) -> bool {
+    subject_name(name).is_ok()
+}
+
 fn subject_name(name: &str) -> Result<SanType, AuthorityError> {
     if let Ok(address) = name.parse::<IpAddr>() {
         return Ok(SanType::IpAddress(address));

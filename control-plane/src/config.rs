@@ -16,6 +16,7 @@ mod database;
 mod flags;
 mod limits;
 mod reconcilers;
+mod secrets;
 
 pub use agents::AgentsConfig;
 pub use api::ApiConfig;
@@ -24,6 +25,7 @@ pub use database::DatabaseConfig;
 pub use flags::{Command, CommandLine, DevFlags, ServeFlags};
 pub use limits::ConnectionLimits;
 pub use reconcilers::ReconcilerConfig;
+pub use secrets::SecretsConfig;
 
 /// Every setting of the control plane.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -37,6 +39,8 @@ pub struct Config {
     pub agents: AgentsConfig,
     /// The metadata database.
     pub database: DatabaseConfig,
+    /// The master key.
+    pub secrets: SecretsConfig,
     /// The loops.
     pub reconcilers: ReconcilerConfig,
     /// The system monitor.

@@ -1,1 +1,88 @@
-fn main() {}
+//! `dataguardian`: the control plane's program.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use dataguardian_control_plane::app::{self, App};
+use dataguardian_control_plane::config::{Command, CommandLine, Config, ServeFlags};
+use dataguardian_control_plane::dev;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
+        eprintln!("error: a TLS provider was installed twice");
+        return ExitCode::FAILURE;
+    }
+    match start(CommandLine::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn start(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(flags) => serve(&flags).await,
+        Command::Migrate(flags) => Ok(app::migrate(&configure(&flags)?).await?),
+        Command::Dev(flags) => {
+            let config = dev::defaults(configure(&flags.serve)?)?;
+            let stop = stop_on_signals()?;
+            let app = App::build(config).await?;
+            announce(&app)?;
+            Ok(Box::pin(dev::run(app, !flags.no_agent, stop)).await?)
+        }
+    }
+}
+
+async fn serve(flags: &ServeFlags) -> anyhow::Result<()> {
+    let config = configure(flags)?;
+    let stop = stop_on_signals()?;
+    let app = App::build(config).await?;
+    announce(&app)?;
+    Ok(app.run(stop).await?)
+}
+
+fn configure(flags: &ServeFlags) -> anyhow::Result<Config> {
+    let config = Config::load(flags)?;
+    config.log.install()?;
+    Ok(config)
+}
+
+fn announce(app: &App) -> anyhow::Result<()> {
+    let (api, agents) = (app.api_address()?, app.agent_address()?);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %api, %agents, "the control plane starts");
+    if let Some(path) = app.setup_token() {
+        let path = path.display();
+        tracing::info!(%path, "there is no administrator yet: `dgctl setup --setup-token-file {path}` makes one");
+    }
+    Ok(())
+}
+
+/// A token that SIGTERM and SIGINT cancel; a second signal ends the process at once.
+fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM can't be listened to")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be listened to")?;
+    let stop = CancellationToken::new();
+    let cancelled = stop.clone();
+    tokio_util::task::TaskTracker::new().spawn(async move {
+        for signals in 0.. {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if signals > 0 {
+                std::process::exit(130);
+            }
+            cancelled.cancel();
+        }
+    });
+    Ok(stop)
+}

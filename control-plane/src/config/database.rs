@@ -6,6 +6,7 @@ use dataguardian_core::secret::Secret;
 use serde::{Deserialize, Deserializer};
 
 use super::InvalidSetting;
+use crate::store::StoreSettings;
 
 /// Settings of the metadata database.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -18,14 +19,12 @@ pub struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
-    /// The URL to connect to.
-    pub fn url_or_default(&self, data_dir: &Path) -> Secret {
-        self.url.clone().unwrap_or_else(|| {
-            Secret::new(format!(
-                "sqlite://{}?mode=rwc",
-                data_dir.join("dataguardian.db").display()
-            ))
-        })
+    /// What the store needs to know.
+    pub fn store(&self, data_dir: &Path) -> StoreSettings {
+        match &self.url {
+            Some(url) => StoreSettings::new(url.expose()),
+            None => StoreSettings::in_directory(data_dir),
+        }
     }
 
     pub(super) fn validate(&self) -> Result<(), InvalidSetting> {

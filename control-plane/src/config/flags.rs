@@ -68,6 +68,9 @@ pub struct ServeFlags {
     /// The metadata database; a URL with a password goes into DATAGUARDIAN_DATABASE_URL or the file.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
+    /// A file with the master key; the key itself may be in DATAGUARDIAN_MASTER_KEY.
+    #[arg(long, env = "DATAGUARDIAN_MASTER_KEY_FILE", value_name = "FILE")]
+    pub master_key_file: Option<PathBuf>,
     /// How log lines look: human or json.
     #[arg(long, env = "DATAGUARDIAN_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -121,6 +124,13 @@ impl ServeFlags {
         if let Ok(url) = std::env::var("DATAGUARDIAN_DATABASE_URL") {
             config.database.url = Some(Secret::new(url));
         }
+        if let Ok(key) = std::env::var("DATAGUARDIAN_MASTER_KEY") {
+            config.secrets.master_key = Some(Secret::new(key));
+        }
+        config.secrets.master_key_file = self
+            .master_key_file
+            .clone()
+            .or_else(|| config.secrets.master_key_file.take());
         if let Some(url) = &self.database_url {
             if has_password(url) {
                 return Err(InvalidSetting::new(

@@ -16,9 +16,11 @@ mod restore;
 mod storage;
 
 pub(super) use datasource::{datasource_change, new_datasource};
-pub(super) use execution::execution_filter;
+pub(super) use execution::{execution_filter, optional};
 pub(super) use job::{job_change, new_job};
-pub(super) use report::{agent_facts, attempt_outcome, in_flight, log_lines, progress, storage_failures, stored_packs};
+pub(super) use report::{
+    agent_facts, attempt_outcome, in_flight, log_lines, progress, storage_failures, storage_id, stored_packs,
+};
 pub(super) use restore::new_restore;
 pub(super) use storage::new_storage;
 
@@ -45,7 +47,10 @@ pub(super) fn length(
 fn revision(etag: &str) -> Result<Option<i64>, BadField> {
     match etag {
         "" => Ok(None),
-        etag => etag.parse().map(Some).map_err(|_| BadField::new("etag", "is no etag that this server has given")),
+        etag => etag
+            .parse()
+            .map(Some)
+            .map_err(|_| BadField::new("etag", "is no etag that this server has given")),
     }
 }
 
@@ -55,7 +60,7 @@ fn filled(text: String) -> Option<String> {
 }
 
 /// What the checks let pass, or everything they found. A value that is missing without a bad field is our own mistake.
-fn checked<T>(checks: Checks, value: Option<T>) -> Result<T, BadFields> {
+pub(super) fn checked<T>(checks: Checks, value: Option<T>) -> Result<T, BadFields> {
     checks.finish()?;
     value.ok_or_else(|| vec![BadField::new("", "could not be read")])
 }

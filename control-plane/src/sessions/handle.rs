@@ -103,12 +103,9 @@ impl SessionHandle {
     pub fn offer(&self, assignment: Assignment, control_plane: ControlPlaneId) -> Result<(), NotDelivered> {
         let offer = to_wire::assignment(assignment, control_plane);
         self.send(wire::session_response::Message::Offer(offer))?;
-        let less = |free: u32| Some(free.saturating_sub(1));
-        // With this update there is nothing that could fail.
-        let _ = self
-            .0
-            .free
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        self.0.free.update(Ordering::Relaxed, Ordering::Relaxed, |free| {
+            free.saturating_sub(1)
+        });
         Ok(())
     }
 

@@ -14,12 +14,15 @@ use crate::domain::reference::{Reference, new_name};
 use crate::domain::request::request_id;
 
 /// A datasource to be made.
-pub(in crate::grpc) fn new_datasource(request: v1::CreateDatasourceRequest) -> Result<NewDatasource, BadFields> {
+pub(in crate::grpc) fn new_datasource(
+    request: v1::CreateDatasourceRequest,
+) -> Result<NewDatasource, BadFields> {
     let mut checks = Checks::new();
     let name = checks.take(new_name("name", &request.name));
     let agent = checks.take(Reference::parse("agent", &request.agent));
     let engine = checks.take(engine(request.engine));
-    let port = engine.and_then(|engine| checks.take(convert::database::port(request.port, engine).map_err(bad)));
+    let port =
+        engine.and_then(|engine| checks.take(convert::database::port(request.port, engine).map_err(bad)));
     let tls = checks.take(tls(request.tls_mode));
     let databases = checks.take(selection(request.databases));
     let request_id = checks.take(request_id(&request.request_id));
@@ -63,15 +66,21 @@ pub(in crate::grpc) fn datasource_change(
     ];
     let mask = Mask::parse(request.update_mask.as_ref(), &FIELDS).map_err(|bad| vec![bad])?;
     let mut checks = Checks::new();
-    let port = mask.read("port", || convert::database::port(request.port, datasource.engine).map_err(bad));
+    let port = mask.read("port", || {
+        convert::database::port(request.port, datasource.engine).map_err(bad)
+    });
     let change = DatasourceChange {
         host: mask.take("host", request.host),
         port: checks.take(port).flatten(),
         username: mask.take("username", request.username),
         password: mask.take("password", filled(request.password).map(Secret::new)),
-        tls: checks.take(mask.read("tls_mode", || tls(request.tls_mode))).flatten(),
+        tls: checks
+            .take(mask.read("tls_mode", || tls(request.tls_mode)))
+            .flatten(),
         tls_ca: mask.take("tls_ca_file", filled(request.tls_ca_file).map(PathBuf::from)),
-        databases: checks.take(mask.read("databases", || selection(request.databases))).flatten(),
+        databases: checks
+            .take(mask.read("databases", || selection(request.databases)))
+            .flatten(),
         maintenance_database: mask.take("maintenance_database", filled(request.maintenance_database)),
         expected_revision: checks.take(revision(&request.etag)).flatten(),
     };

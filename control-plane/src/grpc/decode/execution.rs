@@ -22,7 +22,8 @@ pub(in crate::grpc) fn execution_filter(
 }
 
 fn states(given: &[i32]) -> Result<Vec<ExecutionState>, BadField> {
-    let state = |&number| ExecutionState::try_from(known::<v1::ExecutionState>("states", number)?).map_err(bad);
+    let state =
+        |&number| ExecutionState::try_from(known::<v1::ExecutionState>("states", number)?).map_err(bad);
     if given.len() > 64 {
         return Err(BadField::new("states", "has more than 64 entries"));
     }

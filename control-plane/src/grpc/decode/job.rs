@@ -40,9 +40,15 @@ pub(in crate::grpc) fn job_change(request: v1::UpdateJobRequest) -> Result<JobCh
     let mut checks = Checks::new();
     let given = request.options.unwrap_or_default();
     let change = JobChange {
-        storages: checks.take(mask.read("storages", || storages(&request.storages))).flatten(),
-        strategy: checks.take(mask.read("strategy", || strategy(request.strategy))).flatten(),
-        options: mask.take("options", given).and_then(|given| options(&mut checks, given)),
+        storages: checks
+            .take(mask.read("storages", || storages(&request.storages)))
+            .flatten(),
+        strategy: checks
+            .take(mask.read("strategy", || strategy(request.strategy)))
+            .flatten(),
+        options: mask
+            .take("options", given)
+            .and_then(|given| options(&mut checks, given)),
         expected_revision: checks.take(revision(&request.etag)).flatten(),
     };
     checks.finish()?;
@@ -51,7 +57,10 @@ pub(in crate::grpc) fn job_change(request: v1::UpdateJobRequest) -> Result<JobCh
 
 fn storages(given: &[String]) -> Result<Vec<Reference<StorageId>>, BadField> {
     check_storage_count(given.len())?;
-    given.iter().map(|text| Reference::parse("storages", text)).collect()
+    given
+        .iter()
+        .map(|text| Reference::parse("storages", text))
+        .collect()
 }
 
 fn strategy(number: i32) -> Result<Strategy, BadField> {
@@ -65,10 +74,22 @@ fn options(checks: &mut Checks, given: v1::BackupOptions) -> Option<BackupOption
     let mut time = |field, given: Option<&prost_types::Duration>, default: Duration| {
         checks.take(length(field, given, default))
     };
-    let lock_timeout = time("options.lock_timeout", given.lock_timeout.as_ref(), defaults.lock_timeout);
-    let max_duration = time("options.max_duration", given.max_duration.as_ref(), defaults.max_duration);
+    let lock_timeout = time(
+        "options.lock_timeout",
+        given.lock_timeout.as_ref(),
+        defaults.lock_timeout,
+    );
+    let max_duration = time(
+        "options.max_duration",
+        given.max_duration.as_ref(),
+        defaults.max_duration,
+    );
     let options = BackupOptions {
-        encryption: if given.unencrypted { Encryption::Plain } else { Encryption::Sealed },
+        encryption: if given.unencrypted {
+            Encryption::Plain
+        } else {
+            Encryption::Sealed
+        },
         compression_level: or(given.compression_level, defaults.compression_level),
         table_connections: or(given.table_connections, defaults.table_connections),
         lock_timeout: lock_timeout?,

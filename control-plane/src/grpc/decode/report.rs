@@ -36,7 +36,8 @@ pub(in crate::grpc) fn in_flight(named: Vec<wire::InFlight>) -> Result<Vec<InFli
         return Err(BadField::new("in_flight", "names more than 1000 attempts"));
     }
     let one = |named: wire::InFlight| {
-        let fence = convert::fence(named.fence).map_err(|error| BadField::new("in_flight", error.to_string()))?;
+        let fence =
+            convert::fence(named.fence).map_err(|error| BadField::new("in_flight", error.to_string()))?;
         Ok(InFlight {
             fence,
             running: named.running,
@@ -84,7 +85,10 @@ pub(in crate::grpc) fn log_lines(lines: Vec<v1::LogLine>) -> Result<Vec<LogLine>
 /// Packs that are stored now.
 pub(in crate::grpc) fn stored_packs(packs: Vec<wire::StoredPack>) -> Result<Vec<StoredPack>, BadField> {
     if packs.len() > MAX_PACKS_PER_REPORT {
-        return Err(BadField::new("packs", format!("has more than {MAX_PACKS_PER_REPORT} packs")));
+        return Err(BadField::new(
+            "packs",
+            format!("has more than {MAX_PACKS_PER_REPORT} packs"),
+        ));
     }
     let one = |pack: wire::StoredPack| {
         let id = pack.pack_id.try_into();
@@ -100,9 +104,13 @@ pub(in crate::grpc) fn stored_packs(packs: Vec<wire::StoredPack>) -> Result<Vec<
 }
 
 /// Storages that failed.
-pub(in crate::grpc) fn storage_failures(failed: Vec<wire::StorageFailure>) -> Result<Vec<StorageFailure>, BadField> {
+pub(in crate::grpc) fn storage_failures(
+    failed: Vec<wire::StorageFailure>,
+) -> Result<Vec<StorageFailure>, BadField> {
     let one = |failed: wire::StorageFailure| {
-        let failure = failed.failure.ok_or_else(|| BadField::new("failed_storages.failure", "must be given"))?;
+        let failure = failed
+            .failure
+            .ok_or_else(|| BadField::new("failed_storages.failure", "must be given"))?;
         Ok(StorageFailure {
             storage: storage_id("failed_storages.storage_id", &failed.storage_id)?,
             failure: failure.into(),
@@ -119,7 +127,10 @@ pub(in crate::grpc) fn attempt_outcome(
     let one = |bad| vec![bad];
     match outcome {
         None => Err(one(BadField::new("outcome", "must be given"))),
-        Some(Outcome::Backup(backup)) => backup_outcome(backup).map(Box::new).map(AttemptOutcome::Backup).map_err(one),
+        Some(Outcome::Backup(backup)) => backup_outcome(backup)
+            .map(Box::new)
+            .map(AttemptOutcome::Backup)
+            .map_err(one),
         Some(Outcome::Restore(restore)) => Ok(AttemptOutcome::Restore {
             report: restore_report(restore.report.unwrap_or_default()),
             warnings: restore.warnings.into_iter().map(Warning::from).collect(),
@@ -131,9 +142,14 @@ pub(in crate::grpc) fn attempt_outcome(
 
 fn backup_outcome(backup: wire::BackupOutcome) -> Result<BackupOutcome, BadField> {
     if backup.payload.is_empty() || backup.payload.len() > MAX_PAYLOAD {
-        return Err(BadField::new("backup.payload", format!("must have 1 to {MAX_PAYLOAD} bytes")));
+        return Err(BadField::new(
+            "backup.payload",
+            format!("must have 1 to {MAX_PAYLOAD} bytes"),
+        ));
     }
-    let summary = backup.summary.ok_or_else(|| BadField::new("backup.summary", "must be given"))?;
+    let summary = backup
+        .summary
+        .ok_or_else(|| BadField::new("backup.summary", "must be given"))?;
     let complete = backup.complete_storage_ids.iter();
     Ok(BackupOutcome {
         payload: backup.payload,
@@ -148,7 +164,8 @@ fn backup_outcome(backup: wire::BackupOutcome) -> Result<BackupOutcome, BadField
 
 fn backup_summary(summary: wire::BackupSummary) -> Result<BackupSummary, BadField> {
     let time = |field: &str, time: Option<&prost_types::Timestamp>| {
-        time.and_then(convert::time).ok_or_else(|| BadField::new(field, "must be given"))
+        time.and_then(convert::time)
+            .ok_or_else(|| BadField::new(field, "must be given"))
     };
     Ok(BackupSummary {
         started_at: time("backup.summary.started_at", summary.started_at.as_ref())?,
@@ -186,6 +203,10 @@ fn restore_report(report: v1::RestoreReport) -> RestoreReport {
 }
 
 /// A storage's id.
-pub(in crate::grpc) fn storage_id(field: &str, text: &str) -> Result<dataguardian_core::ids::StorageId, BadField> {
-    text.parse().map_err(|error: dataguardian_core::ids::InvalidId| BadField::new(field, error.to_string()))
+pub(in crate::grpc) fn storage_id(
+    field: &str,
+    text: &str,
+) -> Result<dataguardian_core::ids::StorageId, BadField> {
+    text.parse()
+        .map_err(|error: dataguardian_core::ids::InvalidId| BadField::new(field, error.to_string()))
 }

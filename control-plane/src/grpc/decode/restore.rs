@@ -24,7 +24,11 @@ pub(in crate::grpc) fn new_restore(request: v1::StartRestoreRequest) -> Result<N
                 mode: mode?,
                 databases: request.databases.into_iter().map(mapping).collect(),
                 no_owner: request.no_owner,
-                parallelism: if request.parallelism == 0 { 2 } else { request.parallelism },
+                parallelism: if request.parallelism == 0 {
+                    2
+                } else {
+                    request.parallelism
+                },
                 keep_scratch: request.keep_scratch,
             },
             request_id: request_id?,
@@ -44,7 +48,11 @@ fn mode(number: i32) -> Result<RestoreMode, BadField> {
 }
 
 fn mapping(mapping: v1::DatabaseMapping) -> DatabaseMapping {
-    let to = if mapping.to.is_empty() { mapping.from.clone() } else { mapping.to };
+    let to = if mapping.to.is_empty() {
+        mapping.from.clone()
+    } else {
+        mapping.to
+    };
     DatabaseMapping {
         from: mapping.from,
         to,

@@ -16,7 +16,10 @@ pub(in crate::grpc) fn datasource(datasource: Datasource) -> v1::Datasource {
         port: connection.port.into(),
         username: connection.username,
         tls_mode: v1::TlsMode::from(connection.tls).into(),
-        tls_ca_file: connection.tls_ca.map(|path| path.display().to_string()).unwrap_or_default(),
+        tls_ca_file: connection
+            .tls_ca
+            .map(|path| path.display().to_string())
+            .unwrap_or_default(),
         databases: Some((&datasource.databases).into()),
         maintenance_database: connection.maintenance_database.unwrap_or_default(),
         created_at: Some(timestamp(datasource.created_at)),

@@ -1,7 +1,9 @@
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
-use crate::domain::execution::{Attempt, Execution, Progress, RestoreReport, RestoredDatabase, RestoredTable};
+use crate::domain::execution::{
+    Attempt, Execution, Progress, RestoreReport, RestoredDatabase, RestoredTable,
+};
 use crate::domain::logs::{LogLevel, LogLine};
 
 /// An execution.

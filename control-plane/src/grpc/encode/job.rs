@@ -10,7 +10,11 @@ pub(in crate::grpc) fn job(job: Job) -> v1::Job {
         id: job.id.to_string(),
         name: job.name.into(),
         datasource: job.datasource_name.into(),
-        storages: job.storages.into_iter().map(|storage| storage.name.into()).collect(),
+        storages: job
+            .storages
+            .into_iter()
+            .map(|storage| storage.name.into())
+            .collect(),
         strategy: v1::Strategy::from(job.strategy).into(),
         options: Some(options(&job.options)),
         created_at: Some(timestamp(job.created_at)),

@@ -1,0 +1,290 @@
+//! The composition root: the one place that names concrete parts and puts them together.
+//!
+//! Built in the order in which parts need each other: data directory, metadata database, keys, use cases, authority,
+//! listeners, loops. Whatever is wrong is found before a port answers. At the end the same parts stop in the reverse order.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use dataguardian_core::clock::SystemClock;
+use dataguardian_telemetry::cpu_pool::CpuPool;
+use dataguardian_telemetry::system_monitor::SystemMonitor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, DataDir};
+use crate::domain::agent::JoinToken;
+use crate::grpc::{self, AuditTrail, Facts, Gate, Shared};
+use crate::http::metrics::Metrics;
+use crate::http::{self, Pages};
+use crate::listen::Listener;
+use crate::queue::Queue;
+use crate::reconcilers::{
+    Courier, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, Reconcile as _, Reconcilers,
+    RenewCertificates, SaveReports, Ticker, Wake,
+};
+use crate::services::{Context, Services};
+use crate::sessions::Sessions;
+use crate::store::Store;
+
+mod error;
+mod foundation;
+mod ports;
+
+pub use error::StartError;
+
+use foundation::Foundation;
+use ports::Ports;
+
+/// A control plane, ready to run.
+pub struct App {
+    config: Config,
+    data_dir: DataDir,
+    store: Store,
+    shared: Shared,
+    reconcilers: Reconcilers,
+    renewal: RenewCertificates,
+    cancels: Wake,
+    queue: Queue,
+    monitor: Arc<SystemMonitor>,
+    api: (Listener, Router),
+    agents: (Listener, Router),
+    stop: CancellationToken,
+    setup_token: Option<PathBuf>,
+}
+
+/// How long agents wait before they come back to a replica that stops.
+const RECONNECT_AFTER: Duration = Duration::from_secs(2);
+
+impl App {
+    /// Puts everything together. The ports are bound when this returns, and answer once [`App::run`] runs.
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        let clock = SystemClock::shared();
+        let data_dir = DataDir::open(&config.data_dir())?;
+        let Foundation {
+            store,
+            installation,
+            authority,
+        } = Foundation::lay(&config, &data_dir, &clock).await?;
+        let queue = Queue::embedded();
+        let context = Context::new(store.clone(), installation, Arc::clone(&clock), queue.clone());
+        let (control_plane, started_at) = (context.installation.control_plane, context.started_at);
+        let services = Services::start(context).await?;
+        let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
+        let ports = Ports::bind(&config, &authority, &data_dir).await?;
+        let stop = CancellationToken::new();
+        let shared = Shared {
+            facts: Arc::new(Facts {
+                control_plane,
+                metadata_backend: store.backend().as_str(),
+                started_at,
+                pin: ports.pin.clone(),
+                api_address: ports.api.address()?.to_string(),
+                agent_address: config.agents.advertised(ports.agents.address()?),
+                heartbeat_interval: config.agents.heartbeat_interval(),
+            }),
+            trail: AuditTrail::new(services.audit.clone()),
+            services,
+            sessions: Sessions::new(),
+            authority: Arc::clone(&authority),
+            clock: Arc::clone(&clock),
+            metrics: Metrics::new()?,
+            dispatch: Wake::default(),
+            stop: stop.clone(),
+        };
+        let monitor = Arc::new(SystemMonitor::new(config.monitor, Arc::clone(&clock))?);
+        let reconcilers = Reconcilers::new(Arc::clone(&clock), stop.clone());
+        let pages = Pages {
+            shared: shared.clone(),
+            store: store.clone(),
+            queue: queue.clone(),
+            reconcilers: reconcilers.clone(),
+            monitor: Arc::clone(&monitor),
+            cpu: CpuPool::sized_to_machine(),
+            metrics_token: ports::metrics_token(&config)?,
+        };
+        let api_router = grpc::api_router(&shared, Gate::new(&shared, config.api.limits.request_timeout())?)?;
+        let agent_router = grpc::agent_router(
+            &shared,
+            Gate::new(&shared, config.agents.limits.request_timeout())?,
+        );
+        Ok(Self {
+            renewal: RenewCertificates {
+                authority,
+                certificates: ports.certificates,
+                clock,
+            },
+            api: (ports.api, api_router.merge(http::router(pages))),
+            agents: (ports.agents, agent_router),
+            cancels: Wake::default(),
+            config,
+            data_dir,
+            store,
+            shared,
+            reconcilers,
+            queue,
+            monitor,
+            stop,
+            setup_token,
+        })
+    }
+
+    /// Where the API listens.
+    pub fn api_address(&self) -> Result<SocketAddr, StartError> {
+        Ok(self.api.0.address()?)
+    }
+
+    /// Where the agent listener is.
+    pub fn agent_address(&self) -> Result<SocketAddr, StartError> {
+        Ok(self.agents.0.address()?)
+    }
+
+    /// The file with the one-time token for the first administrator, while there is none.
+    pub fn setup_token(&self) -> Option<&PathBuf> {
+        self.setup_token.as_ref()
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> &DataDir {
+        &self.data_dir
+    }
+
+    /// By what an enrolling host recognises this control plane.
+    pub fn pin(&self) -> String {
+        self.shared.facts.pin.to_string()
+    }
+
+    /// Makes a join token, for an agent that this very process is about to start.
+    pub async fn create_join_token(&self, name: &str) -> Result<JoinToken, StartError> {
+        Ok(self.shared.services.agents.create_join_token(name, None).await?)
+    }
+
+    /// The live agents: for tests, which wait for them.
+    pub fn sessions(&self) -> Sessions {
+        self.shared.sessions.clone()
+    }
+
+    /// Runs until told to stop; then agents are sent away, calls that run come to their end, and what is only in memory is
+    /// written down.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
+        let ticker = self.start_loops().await?;
+        let tasks = TaskTracker::new();
+        let (api, api_router) = self.api;
+        let (agents, agent_router) = self.agents;
+        tasks.spawn(api.serve(api_router, self.stop.clone()));
+        tasks.spawn(agents.serve(agent_router, self.stop.clone()));
+        let courier = Courier {
+            queue: self.queue,
+            sessions: self.shared.sessions.clone(),
+            dispatch: self.shared.dispatch.clone(),
+            cancels: self.cancels,
+        };
+        tasks.spawn(courier.run(self.stop.clone()));
+        let (monitor, monitor_stop) = (self.monitor, self.stop.clone());
+        tasks.spawn(async move { monitor.run(monitor_stop).await });
+        stop.cancelled().await;
+        tracing::info!("stopping: no new connections, agents are sent away");
+        self.shared.sessions.drain(RECONNECT_AFTER).await;
+        self.stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+        ticker.stop().await;
+        self.reconcilers.ended().await;
+        let last = save_reports(&self.shared.services).pass().await;
+        if let Err(error) = last {
+            tracing::warn!(%error, "the newest progress could not be written down");
+        }
+        drop(self.shared);
+        self.store.close().await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Every loop, woken by its signals, by the beat, and if need be by nobody.
+    async fn start_loops(&self) -> Result<Ticker, StartError> {
+        let (services, sessions) = (&self.shared.services, &self.shared.sessions);
+        let ticker = Ticker::new().await?;
+        let pass = self.config.reconcilers.interval();
+        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+        let start = Starter {
+            reconcilers: &self.reconcilers,
+            ticker: &ticker,
+        };
+        let dispatch = Dispatch {
+            assignments: services.assignments.clone(),
+            sessions: sessions.clone(),
+            queue: self.queue.clone(),
+            control_plane: self.shared.facts.control_plane,
+        };
+        start.woken(dispatch, &self.shared.dispatch, pass).await?;
+        let cancels = DeliverCancels {
+            executions: services.executions.clone(),
+            sessions: sessions.clone(),
+        };
+        start.woken(cancels, &self.cancels, pass).await?;
+        let expire = ExpireLeases {
+            executions: services.executions.clone(),
+            dispatch: self.shared.dispatch.clone(),
+        };
+        start.woken(expire, &Wake::default(), second.min(pass)).await?;
+        start
+            .woken(save_reports(services), &Wake::default(), 2 * second)
+            .await?;
+        start
+            .woken(
+                ForgetExpired {
+                    auth: services.auth.clone(),
+                },
+                &Wake::default(),
+                hour,
+            )
+            .await?;
+        start.woken(self.renewal.clone(), &Wake::default(), hour).await?;
+        ticker.start().await?;
+        Ok(ticker)
+    }
+}
+
+fn save_reports(services: &Services) -> SaveReports {
+    SaveReports {
+        progress: services.progress.clone(),
+        sessions: services.sessions.clone(),
+    }
+}
+
+/// Starts loops and gives them their beat.
+struct Starter<'a> {
+    reconcilers: &'a Reconcilers,
+    ticker: &'a Ticker,
+}
+
+impl Starter<'_> {
+    async fn woken<R: crate::reconcilers::Reconcile>(
+        &self,
+        reconciler: R,
+        wake: &Wake,
+        period: Duration,
+    ) -> Result<(), StartError> {
+        self.reconcilers.start(reconciler, wake, 3 * period);
+        Ok(self.ticker.every(period, wake).await?)
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("facts", &self.shared.facts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Brings the schema up to date.
+pub async fn migrate(config: &Config) -> Result<(), StartError> {
+    let data_dir = DataDir::open(&config.data_dir())?;
+    let store = Store::open(&config.database.store(data_dir.path())).await?;
+    store.migrate().await?;
+    Ok(store.close().await?)
+}

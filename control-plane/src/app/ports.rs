@@ -1,0 +1,106 @@
+//! The two listeners, bound and secured.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use dataguardian_core::secret::Secret;
+
+use super::StartError;
+use crate::ca::{AGENT_SERVER_NAME, Authority, SpkiPin, is_name, spki_pin};
+use crate::config::{ApiConfig, Config, ConnectionLimits, DataDir};
+use crate::listen::{Listener, Security, ServerCertificate, agent_tls, api_tls, read_identity};
+use crate::reconcilers::ListenerCertificate;
+
+pub(super) struct Ports {
+    pub(super) api: Listener,
+    pub(super) agents: Listener,
+    /// By what an enrolling host recognises the API's certificate.
+    pub(super) pin: SpkiPin,
+    /// Those that our own authority made, to be renewed in time.
+    pub(super) certificates: Vec<Arc<ListenerCertificate>>,
+}
+
+impl Ports {
+    pub(super) async fn bind(
+        config: &Config,
+        authority: &Authority,
+        data_dir: &DataDir,
+    ) -> Result<Self, StartError> {
+        let mut certificates = Vec::new();
+        let (security, pin) = api_security(&config.api, authority, data_dir, &mut certificates)?;
+        let api = bind("API", config.api.listen, security, config.api.limits).await?;
+        let certificate = ListenerCertificate::issue(authority, vec![AGENT_SERVER_NAME.to_owned()])?;
+        let security = Security::Tls(agent_tls(certificate.shown(), authority.certificate())?);
+        certificates.push(certificate);
+        let agents = bind("agent", config.agents.listen, security, config.agents.limits).await?;
+        Ok(Self {
+            api,
+            agents,
+            pin,
+            certificates,
+        })
+    }
+}
+
+/// The operator's certificate, one of our own authority, or none; and what an enrolling host recognises it by.
+fn api_security(
+    config: &ApiConfig,
+    authority: &Authority,
+    data_dir: &DataDir,
+    certificates: &mut Vec<Arc<ListenerCertificate>>,
+) -> Result<(Security, SpkiPin), StartError> {
+    if config.plaintext {
+        tracing::warn!(address = %config.listen, "the API is served without TLS");
+        return Ok((Security::Plaintext, authority.pin()));
+    }
+    if let (Some(chain), Some(key)) = (&config.tls_cert, &config.tls_key) {
+        let (chain, key) = read_identity(chain, key)?;
+        let pin = chain.last().and_then(spki_pin).unwrap_or_else(|| authority.pin());
+        let security = Security::Tls(api_tls(ServerCertificate::new(chain, key)?)?);
+        return Ok((security, pin));
+    }
+    data_dir.write("ca.pem", authority.certificate_pem().as_bytes())?;
+    let certificate = ListenerCertificate::issue(authority, names(config))?;
+    let security = Security::Tls(api_tls(certificate.shown())?);
+    certificates.push(certificate);
+    Ok((security, authority.pin()))
+}
+
+/// What the API is known by: this machine's names and addresses, and whatever the settings add.
+fn names(config: &ApiConfig) -> Vec<String> {
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    let hostname = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
+    names.extend(hostname.filter(|name| is_name(name)));
+    if !config.listen.ip().is_unspecified() {
+        names.push(config.listen.ip().to_string());
+    }
+    names.extend(config.names.iter().cloned());
+    let mut known = std::collections::HashSet::new();
+    names.retain(|name| known.insert(name.clone()));
+    names
+}
+
+async fn bind(
+    listener: &'static str,
+    address: SocketAddr,
+    security: Security,
+    limits: ConnectionLimits,
+) -> Result<Listener, StartError> {
+    let bound = Listener::bind(listener, address, security, limits).await;
+    bound.map_err(|source| StartError::Bind {
+        listener,
+        address,
+        source,
+    })
+}
+
+/// What may read the metrics from elsewhere than loopback.
+pub(super) fn metrics_token(config: &Config) -> Result<Option<Secret>, StartError> {
+    let Some(path) = &config.api.metrics_token_file else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| StartError::File(path.clone(), error))?;
+    Ok(Some(Secret::new(text.trim())).filter(|token| !token.is_empty()))
+}

@@ -1,0 +1,98 @@
+//! Reports on attempts: unary, repeatable, and each with its fence.
+
+use dataguardian_core::execution::Fence;
+use dataguardian_core::ids::AgentId;
+use dataguardian_proto::agent::v1 as wire;
+use dataguardian_proto::convert;
+use tonic::Status;
+
+use crate::domain::assignment::Completion;
+use crate::domain::field::{BadField, Checks};
+use crate::grpc::decode;
+use crate::grpc::error::bad_request;
+use crate::services::Services;
+
+pub(super) struct Reports {
+    services: Services,
+}
+
+impl Reports {
+    pub(super) const fn new(services: Services) -> Self {
+        Self { services }
+    }
+
+    pub(super) async fn append_logs(
+        &self,
+        agent: AgentId,
+        request: wire::AppendLogsRequest,
+    ) -> Result<wire::AppendLogsResponse, Status> {
+        let mut checks = Checks::new();
+        let fence = checks.take(fence(request.fence));
+        let lines = checks.take(decode::log_lines(request.lines));
+        let (fence, lines) = decode::checked(checks, fence.zip(lines)).map_err(bad_request)?;
+        let next_offset = self
+            .services
+            .logs
+            .append(agent, fence, request.offset, lines)
+            .await?;
+        Ok(wire::AppendLogsResponse { next_offset })
+    }
+
+    pub(super) async fn report_packs(
+        &self,
+        agent: AgentId,
+        request: wire::ReportPacksRequest,
+    ) -> Result<wire::ReportPacksResponse, Status> {
+        let mut checks = Checks::new();
+        let fence = checks.take(fence(request.fence));
+        let packs = checks.take(decode::stored_packs(request.packs));
+        let (fence, packs) = decode::checked(checks, fence.zip(packs)).map_err(bad_request)?;
+        self.services.attempts.report_packs(agent, fence, packs).await?;
+        Ok(wire::ReportPacksResponse {})
+    }
+
+    pub(super) async fn complete_attempt(
+        &self,
+        agent: AgentId,
+        request: wire::CompleteAttemptRequest,
+    ) -> Result<wire::CompleteAttemptResponse, Status> {
+        let fence = fence(request.fence)?;
+        let outcome = decode::attempt_outcome(request.outcome).map_err(bad_request)?;
+        Ok(
+            match self.services.attempts.complete(agent, fence, outcome).await? {
+                Completion::Commit(countersignature) => wire::CompleteAttemptResponse {
+                    control_plane_signature: countersignature.signature,
+                    control_plane_public_key: countersignature.public_key,
+                },
+                Completion::Settled => wire::CompleteAttemptResponse::default(),
+            },
+        )
+    }
+
+    pub(super) async fn confirm_commit(
+        &self,
+        agent: AgentId,
+        request: wire::ConfirmCommitRequest,
+    ) -> Result<wire::ConfirmCommitResponse, Status> {
+        let mut checks = Checks::new();
+        let fence = checks.take(fence(request.fence));
+        let storages = request
+            .storage_ids
+            .iter()
+            .map(|id| decode::storage_id("storage_ids", id));
+        let storages = checks.take(storages.collect::<Result<Vec<_>, _>>());
+        let failed = checks.take(decode::storage_failures(request.failed_storages));
+        let read = fence.zip(storages).zip(failed);
+        let ((fence, storages), failed) = decode::checked(checks, read).map_err(bad_request)?;
+        self.services
+            .attempts
+            .confirm_commit(agent, fence, &storages, &failed)
+            .await?;
+        Ok(wire::ConfirmCommitResponse {})
+    }
+}
+
+/// The fence that every report must carry.
+pub(super) fn fence(fence: Option<wire::Fence>) -> Result<Fence, BadField> {
+    convert::fence(fence).map_err(|error| BadField::new("fence", error.to_string()))
+}

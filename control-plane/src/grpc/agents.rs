@@ -1,0 +1,117 @@
+//! The public AgentService: agents as administrators see them.
+
+use std::time::Duration;
+
+use dataguardian_core::ids::AgentId;
+use dataguardian_proto::convert::timestamp;
+use dataguardian_proto::v1;
+use dataguardian_proto::v1::agent_service_server::AgentService;
+use tonic::{Request, Response, Status};
+
+use super::call::{Dialled, concerns};
+use super::error::bad_request;
+use super::{Shared, decode, encode};
+use crate::domain::agent::Agent;
+use crate::domain::field::{BadField, Checks};
+use crate::domain::page::PageRequest;
+use crate::domain::reference::{Reference, new_name};
+use crate::sessions::EndReason;
+
+pub(super) struct Handler(pub(super) Shared);
+
+impl Handler {
+    fn shown(&self, agent: Agent) -> v1::Agent {
+        let connected = self.0.sessions.is_connected(agent.id);
+        encode::agent(agent, connected)
+    }
+
+    /// The line to paste on the host. The token is not in it: a command line can be read by everybody there.
+    fn enroll_command(&self, dialled: Option<&Dialled>) -> String {
+        let server = dialled.map_or(self.0.facts.api_address.as_str(), |dialled| dialled.0.as_str());
+        let pin = &self.0.facts.pin;
+        format!("dataguardian-agent enroll --server https://{server} --ca-pin {pin} --token-file -")
+    }
+}
+
+#[tonic::async_trait]
+impl AgentService for Handler {
+    async fn create_join_token(
+        &self,
+        request: Request<v1::CreateJoinTokenRequest>,
+    ) -> Result<Response<v1::CreateJoinTokenResponse>, Status> {
+        concerns(&request, &request.get_ref().name);
+        let dialled = request.extensions().get::<Dialled>().cloned();
+        let request = request.into_inner();
+        let mut checks = Checks::new();
+        if !request.name.is_empty() {
+            checks.take(new_name("name", &request.name));
+        }
+        let ttl = request
+            .ttl
+            .as_ref()
+            .map(|ttl| decode::length("ttl", Some(ttl), Duration::ZERO));
+        let ttl = ttl.and_then(|ttl| checks.take(ttl));
+        checks.finish().map_err(bad_request)?;
+        let token = self
+            .0
+            .services
+            .agents
+            .create_join_token(&request.name, ttl)
+            .await?;
+        Ok(Response::new(v1::CreateJoinTokenResponse {
+            token: token.token.expose().to_owned(),
+            expires_at: Some(timestamp(token.expires_at)),
+            ca_pin: self.0.facts.pin.to_string(),
+            enroll_command: self.enroll_command(dialled.as_ref()),
+        }))
+    }
+
+    async fn get_agent(
+        &self,
+        request: Request<v1::GetAgentRequest>,
+    ) -> Result<Response<v1::GetAgentResponse>, Status> {
+        let agent = self
+            .0
+            .services
+            .agents
+            .get(&reference(&request.get_ref().agent)?)
+            .await?;
+        Ok(Response::new(v1::GetAgentResponse {
+            agent: Some(self.shown(agent)),
+        }))
+    }
+
+    async fn list_agents(
+        &self,
+        request: Request<v1::ListAgentsRequest>,
+    ) -> Result<Response<v1::ListAgentsResponse>, Status> {
+        let request = request.into_inner();
+        let page = PageRequest::parse(request.page_size, &request.page_token)?;
+        let page = self.0.services.agents.list(&page).await?;
+        Ok(Response::new(v1::ListAgentsResponse {
+            agents: page.items.into_iter().map(|agent| self.shown(agent)).collect(),
+            next_page_token: page.next_page_token,
+        }))
+    }
+
+    async fn revoke_agent(
+        &self,
+        request: Request<v1::RevokeAgentRequest>,
+    ) -> Result<Response<v1::RevokeAgentResponse>, Status> {
+        concerns(&request, &request.get_ref().agent);
+        let agent = self
+            .0
+            .services
+            .agents
+            .revoke(&reference(&request.get_ref().agent)?)
+            .await?;
+        self.0.sessions.end(agent.id, EndReason::Revoked);
+        Ok(Response::new(v1::RevokeAgentResponse {
+            agent: Some(self.shown(agent)),
+        }))
+    }
+}
+
+fn reference(text: &str) -> Result<Reference<AgentId>, BadField> {
+    Reference::parse("agent", text)
+}

@@ -1,0 +1,105 @@
+//! BackupService.
+
+use dataguardian_core::ids::BackupId;
+use dataguardian_core::stream::{StreamHeader, StreamRole};
+use dataguardian_proto::v1;
+use dataguardian_proto::v1::backup_service_server::BackupService;
+use tonic::{Request, Response, Status};
+
+use super::error::bad_request;
+use super::{decode, encode};
+use crate::domain::backup::{BackupFilter, BackupStream};
+use crate::domain::field::{BadField, Checks};
+use crate::domain::page::PageRequest;
+use crate::domain::restore::BackupChoice;
+use crate::services::backups::Backups;
+
+pub(super) struct Handler(pub(super) Backups);
+
+#[tonic::async_trait]
+impl BackupService for Handler {
+    async fn get_backup(
+        &self,
+        request: Request<v1::GetBackupRequest>,
+    ) -> Result<Response<v1::GetBackupResponse>, Status> {
+        let request = request.into_inner();
+        let choice = BackupChoice::parse(&request.backup, &request.datasource)?;
+        let backup = self.0.get(&choice).await?;
+        Ok(Response::new(v1::GetBackupResponse {
+            backup: Some(encode::backup(backup)),
+        }))
+    }
+
+    async fn list_backups(
+        &self,
+        request: Request<v1::ListBackupsRequest>,
+    ) -> Result<Response<v1::ListBackupsResponse>, Status> {
+        let request = request.into_inner();
+        let mut checks = Checks::new();
+        let filter = BackupFilter {
+            datasource: checks
+                .take(decode::optional("datasource", &request.datasource))
+                .flatten(),
+            job: checks.take(decode::optional("job", &request.job)).flatten(),
+        };
+        let page = checks.take(PageRequest::parse(request.page_size, &request.page_token));
+        let page = decode::checked(checks, page).map_err(bad_request)?;
+        let page = self.0.list(&filter, &page).await?;
+        Ok(Response::new(v1::ListBackupsResponse {
+            backups: page.items.into_iter().map(encode::backup).collect(),
+            next_page_token: page.next_page_token,
+        }))
+    }
+
+    async fn list_backup_streams(
+        &self,
+        request: Request<v1::ListBackupStreamsRequest>,
+    ) -> Result<Response<v1::ListBackupStreamsResponse>, Status> {
+        let request = request.into_inner();
+        let mut checks = Checks::new();
+        let id = checks.take(id(&request.backup_id));
+        let page = checks.take(PageRequest::parse(request.page_size, &request.page_token));
+        let (id, page) = decode::checked(checks, id.zip(page)).map_err(bad_request)?;
+        let page = self.0.streams(id, &page).await?;
+        Ok(Response::new(v1::ListBackupStreamsResponse {
+            streams: page.items.into_iter().map(encode_stream).collect(),
+            next_page_token: page.next_page_token,
+        }))
+    }
+}
+
+fn encode_stream(stream: BackupStream) -> v1::BackupStream {
+    let StreamHeader {
+        role,
+        database,
+        object,
+    } = stream.header;
+    let (schema, name) = object
+        .map(|object| (object.schema, object.name))
+        .unwrap_or_default();
+    v1::BackupStream {
+        role: role_name(role).to_owned(),
+        database: database.unwrap_or_default(),
+        schema,
+        name,
+        bytes: stream.bytes,
+        rows: stream.rows,
+    }
+}
+
+const fn role_name(role: StreamRole) -> &'static str {
+    match role {
+        StreamRole::Globals => "globals",
+        StreamRole::SchemaArchive => "schema-archive",
+        StreamRole::SchemaBeforeData => "schema-before-data",
+        StreamRole::TableData => "table-data",
+        StreamRole::Sequences => "sequences",
+        StreamRole::LargeObjects => "large-objects",
+        StreamRole::SchemaAfterData => "schema-after-data",
+    }
+}
+
+fn id(text: &str) -> Result<BackupId, BadField> {
+    text.parse()
+        .map_err(|error: dataguardian_core::ids::InvalidId| BadField::new("backup_id", error.to_string()))
+}

@@ -1,0 +1,155 @@
+//! DatasourceService.
+
+use dataguardian_core::ids::DatasourceId;
+use dataguardian_proto::v1;
+use dataguardian_proto::v1::datasource_service_server::DatasourceService;
+use tonic::{Request, Response, Status};
+
+use super::ask::{ask, failed, nonsense};
+use super::call::concerns;
+use super::error::bad_request;
+use super::{Shared, decode, encode};
+use crate::domain::datasource::Datasource;
+use crate::domain::field::BadField;
+use crate::domain::page::PageRequest;
+use crate::domain::reference::Reference;
+use crate::sessions::{Answer, Question};
+
+pub(super) struct Handler(pub(super) Shared);
+
+#[tonic::async_trait]
+impl DatasourceService for Handler {
+    async fn create_datasource(
+        &self,
+        request: Request<v1::CreateDatasourceRequest>,
+    ) -> Result<Response<v1::CreateDatasourceResponse>, Status> {
+        concerns(&request, &request.get_ref().name);
+        let validate_only = request.get_ref().validate_only;
+        let new = decode::new_datasource(request.into_inner()).map_err(bad_request)?;
+        let datasources = &self.0.services.datasources;
+        let datasource = if validate_only {
+            datasources.validate(new).await?
+        } else {
+            datasources.create(new).await?
+        };
+        Ok(Response::new(v1::CreateDatasourceResponse {
+            datasource: Some(encode::datasource(datasource)),
+        }))
+    }
+
+    async fn get_datasource(
+        &self,
+        request: Request<v1::GetDatasourceRequest>,
+    ) -> Result<Response<v1::GetDatasourceResponse>, Status> {
+        let datasource = self.find(&request.get_ref().datasource).await?;
+        Ok(Response::new(v1::GetDatasourceResponse {
+            datasource: Some(encode::datasource(datasource)),
+        }))
+    }
+
+    async fn list_datasources(
+        &self,
+        request: Request<v1::ListDatasourcesRequest>,
+    ) -> Result<Response<v1::ListDatasourcesResponse>, Status> {
+        let request = request.into_inner();
+        let page = PageRequest::parse(request.page_size, &request.page_token)?;
+        let page = self.0.services.datasources.list(&page).await?;
+        Ok(Response::new(v1::ListDatasourcesResponse {
+            datasources: page.items.into_iter().map(encode::datasource).collect(),
+            next_page_token: page.next_page_token,
+        }))
+    }
+
+    async fn update_datasource(
+        &self,
+        request: Request<v1::UpdateDatasourceRequest>,
+    ) -> Result<Response<v1::UpdateDatasourceResponse>, Status> {
+        concerns(&request, &request.get_ref().datasource);
+        let request = request.into_inner();
+        let present = self.find(&request.datasource).await?;
+        let which = Reference::Id(present.id);
+        let change = decode::datasource_change(request, &present).map_err(bad_request)?;
+        let datasource = self.0.services.datasources.update(&which, change).await?;
+        Ok(Response::new(v1::UpdateDatasourceResponse {
+            datasource: Some(encode::datasource(datasource)),
+        }))
+    }
+
+    async fn delete_datasource(
+        &self,
+        request: Request<v1::DeleteDatasourceRequest>,
+    ) -> Result<Response<v1::DeleteDatasourceResponse>, Status> {
+        concerns(&request, &request.get_ref().datasource);
+        let which = reference(&request.get_ref().datasource)?;
+        self.0.services.datasources.delete(&which).await?;
+        Ok(Response::new(v1::DeleteDatasourceResponse {}))
+    }
+
+    async fn test_datasource(
+        &self,
+        request: Request<v1::TestDatasourceRequest>,
+    ) -> Result<Response<v1::TestDatasourceResponse>, Status> {
+        concerns(&request, &request.get_ref().datasource);
+        let datasource = self.find(&request.get_ref().datasource).await?;
+        let question = Question::TestDatasource {
+            connection: self.0.services.datasources.target(datasource.id).await?,
+            databases: datasource.databases.clone(),
+        };
+        let agent = datasource.agent_name.as_str();
+        match ask(&self.0.sessions, datasource.agent, agent, question).await? {
+            Ok(Answer::Datasource(report)) => Ok(Response::new(report)),
+            Ok(_) => Err(nonsense(agent).into()),
+            Err(failure) => Ok(Response::new(v1::TestDatasourceResponse {
+                problems: vec![(&failure).into()],
+                ..v1::TestDatasourceResponse::default()
+            })),
+        }
+    }
+
+    async fn discover_databases(
+        &self,
+        request: Request<v1::DiscoverDatabasesRequest>,
+    ) -> Result<Response<v1::DiscoverDatabasesResponse>, Status> {
+        concerns(&request, &request.get_ref().datasource);
+        let datasource = self.find(&request.get_ref().datasource).await?;
+        let connection = self.0.services.datasources.target(datasource.id).await?;
+        let question = Question::DiscoverDatabases { connection };
+        let agent = datasource.agent_name.as_str();
+        match ask(&self.0.sessions, datasource.agent, agent, question).await? {
+            Ok(Answer::Databases(found)) => Ok(Response::new(mark_selected(found, &datasource))),
+            Ok(_) => Err(nonsense(agent).into()),
+            Err(failure) => Err(failed(&failure).into()),
+        }
+    }
+}
+
+impl Handler {
+    async fn find(&self, text: &str) -> Result<Datasource, Status> {
+        Ok(self.0.services.datasources.get(&reference(text)?).await?)
+    }
+}
+
+/// The agent was not told which databases are meant.
+fn mark_selected(
+    mut found: v1::DiscoverDatabasesResponse,
+    datasource: &Datasource,
+) -> v1::DiscoverDatabasesResponse {
+    let names: Vec<_> = found
+        .databases
+        .iter()
+        .map(|database| database.name.clone())
+        .collect();
+    let chosen = datasource
+        .databases
+        .choose(&names)
+        .map(|(chosen, _)| chosen)
+        .unwrap_or_default();
+    for database in &mut found.databases {
+        database.selected = chosen.contains(&database.name);
+    }
+    found
+}
+
+fn reference(text: &str) -> Result<Reference<DatasourceId>, BadField> {
+    Reference::parse("datasource", text)
+}

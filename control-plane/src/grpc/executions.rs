@@ -1,0 +1,139 @@
+//! ExecutionService.
+
+use std::pin::Pin;
+
+use dataguardian_core::error_code::ErrorCode;
+use dataguardian_core::ids::ExecutionId;
+use dataguardian_proto::status::ApiError;
+use dataguardian_proto::v1;
+use dataguardian_proto::v1::execution_service_server::ExecutionService;
+use futures::{Stream, StreamExt as _, stream};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use super::call::concerns;
+use super::error::bad_request;
+use super::{Shared, decode, encode};
+use crate::domain::field::BadField;
+use crate::services::logs::Follow;
+
+pub(super) struct Handler(pub(super) Shared);
+
+type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl ExecutionService for Handler {
+    type WatchExecutionStream = Messages<v1::WatchExecutionResponse>;
+    type TailLogsStream = Messages<v1::TailLogsResponse>;
+
+    async fn get_execution(
+        &self,
+        request: Request<v1::GetExecutionRequest>,
+    ) -> Result<Response<v1::GetExecutionResponse>, Status> {
+        let execution = self
+            .0
+            .services
+            .executions
+            .get(id("id", &request.get_ref().id)?)
+            .await?;
+        Ok(Response::new(v1::GetExecutionResponse {
+            execution: Some(encode::execution(execution)),
+        }))
+    }
+
+    async fn list_executions(
+        &self,
+        request: Request<v1::ListExecutionsRequest>,
+    ) -> Result<Response<v1::ListExecutionsResponse>, Status> {
+        let (filter, page) = decode::execution_filter(request.get_ref()).map_err(bad_request)?;
+        let page = self.0.services.executions.list(&filter, &page).await?;
+        Ok(Response::new(v1::ListExecutionsResponse {
+            executions: page.items.into_iter().map(encode::execution).collect(),
+            next_page_token: page.next_page_token,
+        }))
+    }
+
+    async fn watch_execution(
+        &self,
+        request: Request<v1::WatchExecutionRequest>,
+    ) -> Result<Response<Self::WatchExecutionStream>, Status> {
+        let id = id("id", &request.get_ref().id)?;
+        let watch = self.0.services.executions.watch(id).await?;
+        let changes = stream::try_unfold(watch, |mut watch| async move {
+            let execution = watch.next().await?;
+            Ok(execution.map(|execution| (encode::execution(execution), watch)))
+        });
+        let messages = changes.map(|execution: Result<_, Status>| {
+            execution.map(|execution| v1::WatchExecutionResponse {
+                execution: Some(execution),
+            })
+        });
+        Ok(Response::new(until_stop(messages, self.0.stop.clone())))
+    }
+
+    async fn tail_logs(
+        &self,
+        request: Request<v1::TailLogsRequest>,
+    ) -> Result<Response<Self::TailLogsStream>, Status> {
+        let request = request.into_inner();
+        let id = id("execution_id", &request.execution_id)?;
+        let follow = if request.follow {
+            Follow::UntilEnded
+        } else {
+            Follow::No
+        };
+        let tail = self.0.services.logs.tail(id, request.offset, follow).await?;
+        let chunks = stream::try_unfold(tail, |mut tail| async move {
+            let chunk = tail.next().await?;
+            Ok(chunk.map(|chunk| (chunk, tail)))
+        });
+        let messages = chunks.map(|chunk: Result<_, Status>| {
+            chunk.map(|chunk| v1::TailLogsResponse {
+                offset: chunk.offset,
+                lines: chunk.lines.into_iter().map(encode::log_line).collect(),
+            })
+        });
+        Ok(Response::new(until_stop(messages, self.0.stop.clone())))
+    }
+
+    async fn cancel_execution(
+        &self,
+        request: Request<v1::CancelExecutionRequest>,
+    ) -> Result<Response<v1::CancelExecutionResponse>, Status> {
+        concerns(&request, &request.get_ref().id);
+        let execution = self
+            .0
+            .services
+            .executions
+            .cancel(id("id", &request.get_ref().id)?)
+            .await?;
+        Ok(Response::new(v1::CancelExecutionResponse {
+            execution: Some(encode::execution(execution)),
+        }))
+    }
+}
+
+/// The stream; told to stop, it ends with a status that says to come back.
+fn until_stop<T: Send + 'static>(
+    messages: impl Stream<Item = Result<T, Status>> + Send + 'static,
+    stop: CancellationToken,
+) -> Messages<T> {
+    let stopped = stop.clone();
+    let last_word = stream::once(async move { stopped.is_cancelled() })
+        .filter_map(|stopped| async move { stopped.then(|| Err(stopping().into())) });
+    Box::pin(messages.take_until(stop.cancelled_owned()).chain(last_word))
+}
+
+fn stopping() -> ApiError {
+    ApiError::new(
+        ErrorCode::Unavailable,
+        "STOPPING",
+        "the server stops; connect again",
+    )
+    .retry_after(std::time::Duration::from_secs(2))
+}
+
+fn id(field: &'static str, text: &str) -> Result<ExecutionId, BadField> {
+    text.parse()
+        .map_err(|error: dataguardian_core::ids::InvalidId| BadField::new(field, error.to_string()))
+}

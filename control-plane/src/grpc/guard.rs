@@ -1,0 +1,242 @@
+//! Who may call what. Every call passes here first; what a method needs is said by its own options, and a method that is
+//! unknown is refused.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use dataguardian_core::error_code::ErrorCode;
+use dataguardian_core::ids::AgentId;
+use dataguardian_proto::access::{InvalidDescriptors, MethodAccess, Permission, methods};
+use dataguardian_proto::status::ApiError;
+use http::HeaderMap;
+use tonic::{Code, Status};
+
+use super::Shared;
+use super::audit::{self, AuditTrail};
+use super::call::{Subject, unproven};
+use crate::ca::AgentCertificate;
+use crate::domain::agent::AgentState;
+use crate::domain::audit::Actor;
+use crate::domain::reference::Reference;
+use crate::domain::user::Caller;
+use crate::http::metrics::Metrics;
+use crate::listen::Peer;
+use crate::services::Services;
+
+mod headers;
+
+pub(crate) use headers::bearer_token;
+use headers::{asked_timeout, dialled};
+
+/// Services that are open to everybody: they tell nothing that the protos don't.
+const OPEN_SERVICES: [&str; 3] = [
+    "/grpc.reflection.v1.ServerReflection/",
+    "/grpc.reflection.v1alpha.ServerReflection/",
+    "/grpc.health.v1.Health/",
+];
+
+/// The permission of agents over what is their own.
+const AGENT_SELF: &str = "agent.self";
+
+/// A connection's certificate is looked up again after this long; until then an old generation may go on.
+const RECOGNISED_FOR: Duration = Duration::from_secs(300);
+
+/// What the guards know. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    methods: Arc<HashMap<String, MethodAccess>>,
+    services: Services,
+    trail: AuditTrail,
+    metrics: Metrics,
+    timeout: Duration,
+}
+
+impl Gate {
+    /// A gate that lets a unary call take so long.
+    pub fn new(shared: &Shared, timeout: Duration) -> Result<Self, InvalidDescriptors> {
+        Ok(Self {
+            methods: Arc::new(methods()?),
+            trail: shared.trail.clone(),
+            services: shared.services.clone(),
+            metrics: shared.metrics.clone(),
+            timeout,
+        })
+    }
+
+    /// Lets a call through that has been allowed, within its time, and writes down how it ended.
+    async fn admit(&self, call: Call, mut request: Request, next: Next) -> Response {
+        let subject = Subject::default();
+        request.extensions_mut().insert(subject.clone());
+        if let Some(authority) = dialled(&request) {
+            request.extensions_mut().insert(authority);
+        }
+        let limit = self
+            .timeout
+            .min(asked_timeout(request.headers()).unwrap_or(Duration::MAX));
+        let begun = tokio::time::Instant::now();
+        let response = match tokio::time::timeout(limit, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => refusal(timed_out(limit)),
+        };
+        self.metrics
+            .call(&call.method, code(response.headers()), begun.elapsed());
+        if call.audited {
+            let outcome = audit::outcome(response.headers());
+            let entry = audit::entry(call.actor, &call.method, subject.get(), outcome, call.remote);
+            self.trail.call(entry).await;
+        }
+        response
+    }
+
+    async fn deny(&self, call: Call, error: ApiError) -> Response {
+        let entry = audit::entry(
+            call.actor,
+            &call.method,
+            String::new(),
+            error.reason.clone(),
+            call.remote,
+        );
+        self.trail.denial(entry).await;
+        let response = refusal(error);
+        self.metrics
+            .call(&call.method, code(response.headers()), Duration::ZERO);
+        response
+    }
+}
+
+/// A call before it has run.
+struct Call {
+    actor: Actor,
+    method: String,
+    audited: bool,
+    remote: Option<String>,
+}
+
+/// Guards the API listener.
+pub(super) async fn people(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
+        return next.run(request).await;
+    }
+    let Some(access) = gate.methods.get(&path).cloned() else {
+        return unimplemented_method();
+    };
+    let mut call = Call::new(&request, path, access.audited);
+    let permission = match access.permission {
+        Permission::Open => return gate.admit(call, request, next).await,
+        Permission::Named(permission) => permission,
+    };
+    let Some(token) = bearer_token(request.headers()) else {
+        return gate.deny(call, unproven()).await;
+    };
+    let caller = match gate.services.auth.verify_bearer(&token).await {
+        Ok(caller) => caller,
+        Err(error) if error.code() == ErrorCode::Unauthenticated => {
+            return gate.deny(call, ApiError::from(&Status::from(error))).await;
+        }
+        Err(error) => return Status::from(error).into_http(),
+    };
+    call.actor = Actor::User(caller.user.id, caller.user.username.clone());
+    if !allows(&caller, &permission) {
+        return gate.deny(call, forbidden(&permission)).await;
+    }
+    request.extensions_mut().insert(caller);
+    gate.admit(call, request, next).await
+}
+
+/// Guards the agent listener. Who the agent is comes from the certificate of the connection and from nothing else.
+pub(super) async fn agents(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let Some(access) = gate.methods.get(&path).cloned() else {
+        return unimplemented_method();
+    };
+    let mut call = Call::new(&request, path, access.audited);
+    if access.permission != Permission::Named(AGENT_SELF.to_owned()) {
+        return gate.deny(call, forbidden("anything but agent.self")).await;
+    }
+    let Some(peer) = request.extensions().get::<Peer>().cloned() else {
+        return gate.deny(call, unproven()).await;
+    };
+    match recognise(&gate.services, &peer).await {
+        Ok(agent) => {
+            call.actor = Actor::Agent(agent);
+            request.extensions_mut().insert(agent);
+            gate.admit(call, request, next).await
+        }
+        Err(status) if status.code() == Code::Unauthenticated => {
+            gate.deny(call, ApiError::from(&status)).await
+        }
+        Err(status) => status.into_http(),
+    }
+}
+
+/// The agent behind a connection: its certificate known and of a living generation, itself active right now.
+pub(super) async fn recognise(services: &Services, peer: &Peer) -> Result<AgentId, Status> {
+    if let Some(agent) = peer.recognised(RECOGNISED_FOR) {
+        let record = services.agents.get(&Reference::Id(agent)).await?;
+        return match record.state {
+            AgentState::Active => Ok(agent),
+            AgentState::Revoked => Err(revoked().into()),
+        };
+    }
+    let certificate = peer.certificate().map(AgentCertificate::read);
+    let Some(Ok(certificate)) = certificate else {
+        return Err(unproven().into());
+    };
+    let identity = services
+        .enrollment
+        .identify(certificate.agent, &certificate.serial)
+        .await?;
+    peer.recognise(identity.agent);
+    Ok(identity.agent)
+}
+
+/// Until there are roles, whoever is signed in is an administrator; but nobody of them is an agent.
+fn allows(_caller: &Caller, permission: &str) -> bool {
+    permission != AGENT_SELF
+}
+
+impl Call {
+    fn new(request: &Request, method: String, audited: bool) -> Self {
+        let peer = request.extensions().get::<Peer>();
+        Self {
+            actor: Actor::Anonymous,
+            method,
+            audited,
+            remote: peer.map(|peer| peer.address().ip().to_string()),
+        }
+    }
+}
+
+fn code(headers: &HeaderMap) -> Code {
+    Status::from_header_map(headers).map_or(Code::Ok, |status| status.code())
+}
+
+fn refusal(error: ApiError) -> Response {
+    Status::from(error).into_http::<Body>()
+}
+
+fn forbidden(permission: &str) -> ApiError {
+    let message = format!("this caller lacks the permission {permission}");
+    ApiError::new(ErrorCode::PermissionDenied, "PERMISSION_DENIED", message)
+}
+
+fn revoked() -> ApiError {
+    let message = "this agent's identity was ended by an administrator";
+    ApiError::new(ErrorCode::Unauthenticated, "AGENT_REVOKED", message)
+}
+
+fn timed_out(limit: Duration) -> ApiError {
+    let message = format!("the call took longer than {} ms", limit.as_millis());
+    ApiError::new(ErrorCode::DeadlineExceeded, "TIMED_OUT", message)
+}
+
+/// A method that no service of this listener has. The codes of our own errors have no word for it.
+fn unimplemented_method() -> Response {
+    Status::unimplemented("this listener has no such method").into_http::<Body>()
+}

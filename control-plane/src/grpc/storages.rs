@@ -1,0 +1,154 @@
+//! StorageService.
+
+use dataguardian_core::ids::{AgentId, StorageId};
+use dataguardian_proto::v1;
+use dataguardian_proto::v1::storage_service_server::StorageService;
+use tonic::{Request, Response, Status};
+
+use super::ask::{ask, failed, nonsense};
+use super::call::concerns;
+use super::error::bad_request;
+use super::{Shared, decode, encode};
+use crate::domain::field::BadField;
+use crate::domain::page::PageRequest;
+use crate::domain::reference::Reference;
+use crate::domain::storage::{PreparedRepository, Storage, StorageCreation, StorageDraft, StorageLocation};
+use crate::services::storages::location;
+use crate::sessions::{Answer, Question};
+
+pub(super) struct Handler(pub(super) Shared);
+
+#[tonic::async_trait]
+impl StorageService for Handler {
+    async fn create_storage(
+        &self,
+        request: Request<v1::CreateStorageRequest>,
+    ) -> Result<Response<v1::CreateStorageResponse>, Status> {
+        concerns(&request, &request.get_ref().name);
+        let validate_only = request.get_ref().validate_only;
+        let new = decode::new_storage(request.into_inner()).map_err(bad_request)?;
+        let storage = match self.0.services.storages.begin_create(new).await? {
+            StorageCreation::Done(storage) => *storage,
+            StorageCreation::Prepare(draft) if validate_only => self.preview(&draft),
+            StorageCreation::Prepare(draft) => {
+                let prepared = self.prepare(&draft).await?;
+                self.0.services.storages.finish_create(draft, prepared).await?
+            }
+        };
+        Ok(Response::new(v1::CreateStorageResponse {
+            storage: Some(encode::storage(storage)),
+        }))
+    }
+
+    async fn get_storage(
+        &self,
+        request: Request<v1::GetStorageRequest>,
+    ) -> Result<Response<v1::GetStorageResponse>, Status> {
+        let storage = self
+            .0
+            .services
+            .storages
+            .get(&reference(&request.get_ref().storage)?)
+            .await?;
+        Ok(Response::new(v1::GetStorageResponse {
+            storage: Some(encode::storage(storage)),
+        }))
+    }
+
+    async fn list_storages(
+        &self,
+        request: Request<v1::ListStoragesRequest>,
+    ) -> Result<Response<v1::ListStoragesResponse>, Status> {
+        let request = request.into_inner();
+        let page = PageRequest::parse(request.page_size, &request.page_token)?;
+        let page = self.0.services.storages.list(&page).await?;
+        Ok(Response::new(v1::ListStoragesResponse {
+            storages: page.items.into_iter().map(encode::storage).collect(),
+            next_page_token: page.next_page_token,
+        }))
+    }
+
+    async fn delete_storage(
+        &self,
+        request: Request<v1::DeleteStorageRequest>,
+    ) -> Result<Response<v1::DeleteStorageResponse>, Status> {
+        concerns(&request, &request.get_ref().storage);
+        let which = reference(&request.get_ref().storage)?;
+        self.0.services.storages.delete(&which).await?;
+        Ok(Response::new(v1::DeleteStorageResponse {}))
+    }
+
+    async fn test_storage(
+        &self,
+        request: Request<v1::TestStorageRequest>,
+    ) -> Result<Response<v1::TestStorageResponse>, Status> {
+        concerns(&request, &request.get_ref().storage);
+        let storage = self
+            .0
+            .services
+            .storages
+            .get(&reference(&request.get_ref().storage)?)
+            .await?;
+        let (agent, agent_name) = reached_by(&storage.location);
+        let repository = location(&storage);
+        let question = Question::TestStorage { repository };
+        let tested = ask(&self.0.sessions, agent, &agent_name, question).await?;
+        Ok(Response::new(match tested {
+            Ok(Answer::Storage {
+                conditional_put,
+                free_bytes,
+            }) => v1::TestStorageResponse {
+                ok: true,
+                conditional_put,
+                free_bytes,
+                problems: Vec::new(),
+            },
+            Ok(_) => return Err(nonsense(&agent_name).into()),
+            Err(failure) => v1::TestStorageResponse {
+                problems: vec![(&failure).into()],
+                ..v1::TestStorageResponse::default()
+            },
+        }))
+    }
+}
+
+impl Handler {
+    /// Has the agent that reaches the place make a repository there.
+    async fn prepare(&self, draft: &StorageDraft) -> Result<PreparedRepository, Status> {
+        let (agent, agent_name) = reached_by(&draft.location);
+        let question = Question::PrepareStorage {
+            repository: location(&self.preview(draft)),
+            control_plane: self.0.facts.control_plane,
+        };
+        match ask(&self.0.sessions, agent, &agent_name, question).await? {
+            Ok(Answer::Prepared(prepared)) => Ok(prepared),
+            Ok(_) => Err(nonsense(&agent_name).into()),
+            Err(failure) => Err(failed(&failure).into()),
+        }
+    }
+
+    /// The storage as it would be, before anything of it exists.
+    fn preview(&self, draft: &StorageDraft) -> Storage {
+        Storage {
+            id: draft.id,
+            name: draft.name.clone(),
+            location: draft.location.clone(),
+            repository: draft.repository,
+            conditional_put: false,
+            created_at: self.0.clock.now(),
+            revision: 0,
+        }
+    }
+}
+
+fn reached_by(location: &StorageLocation) -> (AgentId, String) {
+    match location {
+        StorageLocation::Local {
+            agent, agent_name, ..
+        } => (*agent, agent_name.to_string()),
+    }
+}
+
+fn reference(text: &str) -> Result<Reference<StorageId>, BadField> {
+    Reference::parse("storage", text)
+}

@@ -1,0 +1,138 @@
+//! What the API port serves beside gRPC: health for load balancers and for people, and metrics.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use dataguardian_core::secret::Secret;
+use dataguardian_telemetry::cpu_pool::CpuPool;
+use dataguardian_telemetry::system_monitor::SystemMonitor;
+use ring::digest::{SHA256, digest};
+use serde_json::json;
+
+use crate::domain::audit::{Actor, AuditEntry};
+use crate::grpc::{Shared, bearer_token};
+use crate::listen::Peer;
+use crate::queue::Queue;
+use crate::reconcilers::Reconcilers;
+use crate::store::Store;
+
+mod health;
+pub mod metrics;
+
+/// What these pages show.
+#[derive(Debug, Clone)]
+pub struct Pages {
+    /// The use cases, the sessions and the figures.
+    pub shared: Shared,
+    /// The metadata database.
+    pub store: Store,
+    /// Wake-ups.
+    pub queue: Queue,
+    /// The loops.
+    pub reconcilers: Reconcilers,
+    /// The machine.
+    pub monitor: Arc<SystemMonitor>,
+    /// Threads for CPU-bound work.
+    pub cpu: CpuPool,
+    /// What may read the metrics from elsewhere than loopback; nobody if absent.
+    pub metrics_token: Option<Secret>,
+}
+
+/// Who asks.
+type From = Option<Extension<Peer>>;
+
+/// `/health`, `/api/health`, `/metrics`, and a plain answer to everything else.
+pub fn router(pages: Pages) -> Router {
+    Router::new()
+        .route("/health", get(open_health))
+        .route("/api/health", get(full_health))
+        .route("/metrics", get(metrics_page))
+        .fallback(not_found)
+        .with_state(pages)
+}
+
+/// For load balancers: open, and tells nothing but whether this replica works.
+async fn open_health(State(pages): State<Pages>) -> Response {
+    if pages.store.ping().await.is_ok() {
+        (StatusCode::OK, axum::Json(json!({ "status": "ok" }))).into_response()
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            axum::Json(json!({ "status": "unavailable" })),
+        )
+            .into_response()
+    }
+}
+
+/// For administrators: every part and its state.
+async fn full_health(State(pages): State<Pages>, peer: From, headers: HeaderMap) -> Response {
+    let proven = match bearer_token(&headers) {
+        Some(token) => pages.shared.services.auth.verify_bearer(&token).await.is_ok(),
+        None => false,
+    };
+    if !proven {
+        return denied(&pages, peer, "/api/health").await;
+    }
+    let report = health::report(&pages).await;
+    let status = if report.is_well() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, axum::Json(report)).into_response()
+}
+
+/// For Prometheus: from loopback, or with the token.
+async fn metrics_page(State(pages): State<Pages>, peer: From, headers: HeaderMap) -> Response {
+    let local = peer
+        .as_ref()
+        .is_some_and(|peer| peer.address().ip().is_loopback());
+    let token = bearer_token(&headers);
+    let allowed = match (&pages.metrics_token, token) {
+        (Some(right), Some(given)) => same(right, &given),
+        (_, None) => local,
+        (None, Some(_)) => false,
+    };
+    if !allowed {
+        return denied(&pages, peer, "/metrics").await;
+    }
+    let text = pages.shared.metrics.text(&pages);
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+}
+
+/// gRPC callers understand a status, everybody else an HTTP code.
+async fn not_found(request: Request) -> Response {
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with("application/grpc")) {
+        return tonic::Status::unimplemented("this server has no such method").into_http();
+    }
+    (StatusCode::NOT_FOUND, axum::Json(json!({ "error": "not found" }))).into_response()
+}
+
+async fn denied(pages: &Pages, peer: From, path: &str) -> Response {
+    let entry = AuditEntry {
+        actor: Actor::Anonymous,
+        method: path.to_owned(),
+        resource: String::new(),
+        outcome: "UNAUTHENTICATED".to_owned(),
+        remote: peer.map(|peer| peer.address().ip().to_string()),
+    };
+    pages.shared.trail.denial(entry).await;
+    let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+    let body = axum::Json(json!({ "error": "this page needs a bearer token" }));
+    (StatusCode::UNAUTHORIZED, challenge, body).into_response()
+}
+
+/// Compares digests, so that the time it takes tells nothing of the secret.
+fn same(right: &Secret, given: &Secret) -> bool {
+    let hash = |secret: &Secret| digest(&SHA256, secret.expose().as_bytes());
+    hash(right).as_ref() == hash(given).as_ref()
+}

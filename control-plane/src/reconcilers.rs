@@ -1,0 +1,208 @@
+//! The loops that make things so.
+//!
+//! A reconciler has no input: woken by a signal or a tick, it looks at what is, does what is missing, and says what it did.
+//! Doing it twice changes nothing, so a lost wake-up costs a tick and a restart costs nothing. A pass that fails is passed
+//! again; its loop never ends before the process does.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::clock::SharedClock;
+use futures::FutureExt as _;
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::services::Error;
+
+mod courier;
+mod deliver_cancels;
+mod dispatch;
+mod expire_leases;
+mod forget_expired;
+mod renew_certificates;
+mod save_reports;
+mod ticker;
+
+pub use courier::Courier;
+pub use deliver_cancels::DeliverCancels;
+pub use dispatch::Dispatch;
+pub use expire_leases::ExpireLeases;
+pub use forget_expired::ForgetExpired;
+pub use renew_certificates::{ListenerCertificate, ListenerCertificateError, RenewCertificates};
+pub use save_reports::SaveReports;
+pub use ticker::{Ticker, TickerError};
+
+/// One of the loops.
+pub trait Reconcile: Send + Sync + 'static {
+    /// What it makes true.
+    const NAME: &'static str;
+    /// What a pass did.
+    type Report: Serialize + Send;
+
+    /// One pass: bounded, and harmless when there is nothing to do.
+    fn pass(&self) -> impl Future<Output = Result<Pass<Self::Report>, Error>> + Send;
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass<R> {
+    /// It did this.
+    Done(R),
+    /// It did nothing, since it may not right now.
+    Paused,
+}
+
+/// Wakes one loop. Waking one that is awake already makes it pass once more.
+#[derive(Debug, Clone, Default)]
+pub struct Wake(Arc<Notify>);
+
+impl Wake {
+    /// Has the loop pass as soon as it can.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Whether a loop does its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoopState {
+    /// It does.
+    Running,
+    /// It waits for a part that is away.
+    Paused,
+    /// Its last pass failed.
+    Error,
+}
+
+/// A loop as health pages show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct LoopReport {
+    /// What it makes true.
+    pub name: &'static str,
+    /// Whether it does its work.
+    pub state: LoopState,
+    /// Passes since the start.
+    pub passes: u64,
+    /// When it last passed.
+    pub last_pass_at: Option<DateTime<Utc>>,
+    /// What its last pass did.
+    pub last: Option<serde_json::Value>,
+    /// Why its last pass failed.
+    pub error: Option<String>,
+}
+
+impl LoopReport {
+    /// Whether its last pass failed.
+    pub fn has_failed(&self) -> bool {
+        self.state == LoopState::Error
+    }
+}
+
+/// The loops of this process. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Reconcilers {
+    loops: Arc<Mutex<Vec<Arc<Mutex<LoopReport>>>>>,
+    clock: SharedClock,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Reconcilers {
+    /// No loops yet; those to come end when `stop` is cancelled.
+    pub fn new(clock: SharedClock, stop: CancellationToken) -> Self {
+        Self {
+            loops: Arc::default(),
+            clock,
+            tasks: TaskTracker::new(),
+            stop,
+        }
+    }
+
+    /// Starts a loop. It passes when it is woken, and by itself if nobody woke it for `at_most`.
+    pub fn start<R: Reconcile>(&self, reconciler: R, wake: &Wake, at_most: Duration) {
+        let report = Arc::new(Mutex::new(LoopReport {
+            name: R::NAME,
+            state: LoopState::Running,
+            passes: 0,
+            last_pass_at: None,
+            last: None,
+            error: None,
+        }));
+        self.lock().push(Arc::clone(&report));
+        let (wake, clock, stop) = (wake.clone(), Arc::clone(&self.clock), self.stop.clone());
+        self.tasks.spawn(async move {
+            let passes = async {
+                loop {
+                    let outcome = attempt(&reconciler).await;
+                    note(
+                        &mut report.lock().unwrap_or_else(PoisonError::into_inner),
+                        outcome,
+                        clock.now(),
+                    );
+                    // The ticker's jobs can die: a loop that hears nothing goes on all the same.
+                    drop(tokio::time::timeout(at_most, wake.0.notified()).await);
+                }
+            };
+            stop.run_until_cancelled(passes).await;
+        });
+    }
+
+    /// Every loop and its state.
+    pub fn report(&self) -> Vec<LoopReport> {
+        let read =
+            |report: &Arc<Mutex<LoopReport>>| report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.lock().iter().map(read).collect()
+    }
+
+    /// Waits until all loops have ended.
+    pub async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Mutex<LoopReport>>>> {
+        self.loops.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One pass; a panic in it is an error like others.
+async fn attempt<R: Reconcile>(reconciler: &R) -> Result<Pass<R::Report>, Error> {
+    let pass = std::panic::AssertUnwindSafe(reconciler.pass());
+    pass.catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(Error::Internal(format!("{} panicked", R::NAME))))
+}
+
+fn note<T: Serialize>(report: &mut LoopReport, outcome: Result<Pass<T>, Error>, now: DateTime<Utc>) {
+    report.passes += 1;
+    report.last_pass_at = Some(now);
+    let before = report.state;
+    match outcome {
+        Ok(Pass::Done(done)) => {
+            report.state = LoopState::Running;
+            report.last = serde_json::to_value(done).ok();
+            report.error = None;
+        }
+        Ok(Pass::Paused) => {
+            report.state = LoopState::Paused;
+            report.error = None;
+        }
+        Err(error) => {
+            report.state = LoopState::Error;
+            report.error = Some(error.public_message());
+            if before != LoopState::Error {
+                tracing::error!(r#loop = report.name, %error, "a pass failed; it is tried again");
+            }
+        }
+    }
+    if before != report.state && before == LoopState::Error {
+        tracing::info!(r#loop = report.name, "the loop works again");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! Carries signals to whom they concern: wakes loops, and tells agents what can't wait for the next pass.
+//!
+//! A signal may get lost; each thing that is done here is also done by a loop or at an agent's return.
+
+use dataguardian_core::execution::Fence;
+use dataguardian_core::ids::AgentId;
+use tokio_util::sync::CancellationToken;
+
+use super::Wake;
+use crate::queue::{Heard, Queue, Signal};
+use crate::sessions::{EndReason, Sessions};
+
+/// Carries signals.
+#[derive(Debug, Clone)]
+pub struct Courier {
+    /// Where they come from.
+    pub queue: Queue,
+    /// The agents that are here.
+    pub sessions: Sessions,
+    /// Hands out work.
+    pub dispatch: Wake,
+    /// Repeats cancels.
+    pub cancels: Wake,
+}
+
+impl Courier {
+    /// Carries signals until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut listener = self.queue.listen();
+        while let Some(heard) = stop.run_until_cancelled(listener.next()).await {
+            match heard {
+                Heard::Signal(signal) => self.carry(signal),
+                Heard::Missed => {
+                    self.dispatch.wake();
+                    self.cancels.wake();
+                }
+                Heard::Closed => return,
+            }
+        }
+    }
+
+    fn carry(&self, signal: Signal) {
+        match signal {
+            Signal::WorkQueued(agent) => {
+                if self.sessions.is_connected(agent) {
+                    self.dispatch.wake();
+                }
+            }
+            Signal::CancelRequested(agent, fence) => self.cancel(agent, fence),
+            Signal::AgentRevoked(agent) => self.sessions.end(agent, EndReason::Revoked),
+            // Whoever watches listens by himself.
+            Signal::ExecutionChanged(_) | Signal::LogsAppended(_) => {}
+        }
+    }
+
+    fn cancel(&self, agent: AgentId, fence: Fence) {
+        let told = self
+            .sessions
+            .get(agent)
+            .is_some_and(|session| session.cancel(fence, "cancelled").is_ok());
+        if !told {
+            tracing::info!(agent.id = %agent, execution.id = %fence.execution, "a cancel waits for the agent");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Waiting work reaches the agents that have a session with this replica and room for it.
+//!
+//! Claiming leases the execution in the database; only then is it offered. An offer that can't be delivered is taken back
+//! at once, one that is not accepted in time by `expire_leases`. Neither uses an attempt up.
+
+use dataguardian_core::ids::ControlPlaneId;
+use serde::Serialize;
+
+use super::{Pass, Reconcile};
+use crate::queue::Queue;
+use crate::services::Error;
+use crate::services::assignments::Assignments;
+use crate::sessions::{SessionHandle, Sessions};
+
+/// Hands out waiting work.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    /// Leases work.
+    pub assignments: Assignments,
+    /// The agents that are here.
+    pub sessions: Sessions,
+    /// Work is handed out only while it is online.
+    pub queue: Queue,
+    /// Who asks.
+    pub control_plane: ControlPlaneId,
+}
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Dispatched {
+    /// Offers on their way to agents.
+    pub offered: usize,
+    /// Offers that an agent did not take in.
+    pub undelivered: usize,
+}
+
+/// One agent gets at most so many offers in one pass.
+const OFFERS_PER_AGENT: usize = 16;
+
+impl Reconcile for Dispatch {
+    const NAME: &'static str = "dispatch";
+    type Report = Dispatched;
+
+    async fn pass(&self) -> Result<Pass<Dispatched>, Error> {
+        if !self.queue.is_online() {
+            return Ok(Pass::Paused);
+        }
+        let mut report = Dispatched::default();
+        for session in self.sessions.all() {
+            self.serve(&session, &mut report).await?;
+        }
+        Ok(Pass::Done(report))
+    }
+}
+
+impl Dispatch {
+    async fn serve(&self, session: &SessionHandle, report: &mut Dispatched) -> Result<(), Error> {
+        for _ in 0..OFFERS_PER_AGENT {
+            let free = session.free_slots();
+            if free.0 == 0 || session.has_ended() {
+                return Ok(());
+            }
+            let Some(assignment) = self.assignments.claim(session.agent(), free).await? else {
+                return Ok(());
+            };
+            let fence = assignment.fence;
+            if session.offer(assignment, self.control_plane).is_ok() {
+                tracing::info!(execution.id = %fence.execution, agent.id = %session.agent(), "work is offered");
+                report.offered += 1;
+            } else {
+                report.undelivered += 1;
+                return self
+                    .assignments
+                    .decline(session.agent(), fence, "the agent takes no messages")
+                    .await;
+            }
+        }
+        Ok(())
+    }
+}

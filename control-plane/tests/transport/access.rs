@@ -1,0 +1,159 @@
+use dataguardian_core::error_code::ErrorCode;
+use dataguardian_proto::access::{Permission, methods};
+use dataguardian_proto::agent::v1 as wire;
+use dataguardian_proto::agent::v1::agent_service_client::AgentServiceClient as AgentSideClient;
+use dataguardian_proto::v1;
+use dataguardian_proto::v1::agent_service_client::AgentServiceClient;
+use dataguardian_proto::v1::auth_service_client::AuthServiceClient;
+use dataguardian_proto::v1::job_service_client::JobServiceClient;
+use dataguardian_proto::v1::system_service_client::SystemServiceClient;
+use tonic::Code;
+
+use crate::agent::TestAgent;
+use crate::raw;
+use crate::server::{PASSWORD, Server, refused};
+
+#[tokio::test]
+async fn nobody_calls_anything_without_proving_who_he_is() {
+    let server = Server::start().await;
+    let closed = methods()
+        .unwrap()
+        .into_iter()
+        .filter(|(_, access)| access.permission != Permission::Open);
+    let mut seen = 0;
+    for (path, _) in closed.filter(|(path, _)| path.starts_with("/dataguardian.v1.")) {
+        let headers = "content-type: application/grpc-web+proto\r\nx-grpc-web: 1\r\n";
+        let answer = raw::post(&server, &path, headers, &[0, 0, 0, 0, 0]).await;
+        assert!(
+            answer.head.contains("grpc-status: 16") || answer.text().contains("grpc-status:16"),
+            "{path}: {}",
+            answer.head
+        );
+        seen += 1;
+    }
+    assert!(seen > 25, "only {seen} methods were tried");
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_refused_with_a_reason() {
+    let server = Server::start().await;
+    let token = server.set_up().await.api_token;
+    let mut other = token.clone();
+    let last = if other.pop() == Some('0') { '1' } else { '0' };
+    other.push(last);
+    for wrong in ["", "x", "dg_", &other] {
+        let mut client = SystemServiceClient::new(server.signed(wrong));
+        let error = refused(client.get_system_info(v1::GetSystemInfoRequest {}).await);
+        assert_eq!(error.code, ErrorCode::Unauthenticated, "{wrong}: {error:?}");
+        assert_ne!(error.reason, "UNKNOWN");
+    }
+    let mut client = SystemServiceClient::new(server.signed(&token));
+    let info = client
+        .get_system_info(v1::GetSystemInfoRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(info.metadata_backend, "sqlite");
+}
+
+#[tokio::test]
+async fn signing_in_and_out() {
+    let server = Server::start().await;
+    server.set_up().await;
+    let mut open = AuthServiceClient::new(server.channel());
+    let login = |password: &str| v1::LoginRequest {
+        username: "admin".to_owned(),
+        password: password.to_owned(),
+    };
+    let wrong = refused(open.login(login("not the right one")).await);
+    assert_eq!(wrong.code, ErrorCode::Unauthenticated);
+    let token = open.login(login(PASSWORD)).await.unwrap().into_inner().api_token;
+    let mut signed = AuthServiceClient::new(server.signed(&token));
+    let who = signed.who_am_i(v1::WhoAmIRequest {}).await.unwrap().into_inner();
+    assert_eq!(who.user.unwrap().username, "admin");
+    signed.logout(v1::LogoutRequest {}).await.unwrap();
+    let error = refused(signed.who_am_i(v1::WhoAmIRequest {}).await);
+    assert_eq!(error.code, ErrorCode::Unauthenticated);
+}
+
+#[tokio::test]
+async fn setup_works_once() {
+    let server = Server::start().await;
+    server.set_up().await;
+    let again = v1::SetupRequest {
+        setup_token: "dgsetup_x".to_owned(),
+        username: "second".to_owned(),
+        password: PASSWORD.to_owned(),
+    };
+    let error = refused(AuthServiceClient::new(server.channel()).setup(again).await);
+    assert!(
+        matches!(
+            error.code,
+            ErrorCode::Unauthenticated | ErrorCode::FailedPrecondition
+        ),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_agents_certificate_opens_no_door_of_the_api_and_a_token_none_of_the_agents() {
+    let server = Server::start().await;
+    let admin = server.administrator().await;
+    let agent = TestAgent::enroll(&server, &admin, "db1").await;
+
+    // The agent on the API port: it shows a certificate, nobody asks for it.
+    let mut api = JobServiceClient::new(agent_on_api(&agent, &server));
+    assert_eq!(
+        refused(api.list_jobs(v1::ListJobsRequest::default()).await).code,
+        ErrorCode::Unauthenticated
+    );
+
+    // The API's services on the agent port.
+    let mut admin_side = AgentServiceClient::new(agent.channel(&server));
+    let error = refused(admin_side.list_agents(v1::ListAgentsRequest::default()).await);
+    assert_eq!(error.code, ErrorCode::PermissionDenied, "{error:?}");
+
+    // The agents' service on the API port, even for the administrator.
+    let mut agent_side = AgentSideClient::new(admin.clone());
+    let status = agent_side
+        .append_logs(wire::AppendLogsRequest::default())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(status.code(), Code::PermissionDenied | Code::Unimplemented),
+        "{status:?}"
+    );
+
+    // The agent port without a certificate: not even the handshake.
+    let mut nobody = AgentSideClient::new(server_channel_without_certificate(&server, &agent));
+    assert!(
+        nobody
+            .append_logs(wire::AppendLogsRequest::default())
+            .await
+            .is_err()
+    );
+}
+
+fn agent_on_api(agent: &TestAgent, server: &Server) -> tonic::transport::Channel {
+    use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+    let identity = Identity::from_pem(crate::agent::pem(&agent.chain), agent.key.serialize_pem());
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(&server.ca_pem))
+        .identity(identity)
+        .domain_name("localhost");
+    crate::server::endpoint(server.api)
+        .tls_config(tls)
+        .unwrap()
+        .connect_lazy()
+}
+
+fn server_channel_without_certificate(server: &Server, agent: &TestAgent) -> tonic::transport::Channel {
+    use tonic::transport::{Certificate, ClientTlsConfig};
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(&server.ca_pem))
+        .domain_name(&agent.server_name);
+    crate::server::endpoint(server.agents)
+        .tls_config(tls)
+        .unwrap()
+        .connect_lazy()
+}

@@ -1,0 +1,20 @@
+//! The transport, over real TLS on loopback: who may call what, what a bad request is told, what a slow or greedy caller
+//! can't do, and how agents come and go.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::let_underscore_must_use,
+    reason = "a test that can't go on panics where it stands"
+)]
+
+mod access;
+mod agent;
+mod agents;
+mod bad_input;
+mod limits;
+mod pages;
+mod program;
+mod raw;
+mod reflection;
+mod server;

@@ -1,0 +1,163 @@
+//! A control plane in this process, in a directory of its own, on free ports.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dataguardian_control_plane::app::App;
+use dataguardian_control_plane::config::Config;
+use dataguardian_control_plane::sessions::Sessions;
+use dataguardian_proto::status::ApiError;
+use dataguardian_proto::v1;
+use dataguardian_proto::v1::auth_service_client::AuthServiceClient;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// A control plane; it ends with this.
+pub(crate) struct Server {
+    pub(crate) api: SocketAddr,
+    pub(crate) agents: SocketAddr,
+    pub(crate) ca_pem: String,
+    pub(crate) sessions: Sessions,
+    pub(crate) pin: String,
+    setup_token: PathBuf,
+    stop: CancellationToken,
+    running: JoinSet<()>,
+    _dir: tempfile::TempDir,
+}
+
+/// Adds a bearer token to every call.
+#[derive(Clone)]
+pub(crate) struct Bearer(pub(crate) String);
+
+pub(crate) type Signed = InterceptedService<Channel, Bearer>;
+
+impl tonic::service::Interceptor for Bearer {
+    fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, Status> {
+        request
+            .metadata_mut()
+            .insert("authorization", format!("Bearer {}", self.0).parse().unwrap());
+        Ok(request)
+    }
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config {
+            data_dir: Some(dir.path().join("data")),
+            ..Config::default()
+        };
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        config.api.listen = any_port;
+        config.agents.listen = any_port;
+        change(&mut config);
+        let app = App::build(config).await.expect("the control plane starts");
+        let stop = CancellationToken::new();
+        let ca_pem = std::fs::read_to_string(app.data_dir().join("ca.pem")).unwrap_or_default();
+        let mut server = Self {
+            api: app.api_address().unwrap(),
+            agents: app.agent_address().unwrap(),
+            ca_pem,
+            sessions: app.sessions(),
+            pin: app.pin(),
+            setup_token: app.setup_token().expect("there is no administrator yet").clone(),
+            stop: stop.clone(),
+            running: JoinSet::new(),
+            _dir: dir,
+        };
+        server
+            .running
+            .spawn(async move { app.run(stop).await.expect("the control plane ends well") });
+        server
+    }
+
+    /// A connection to the API; every call makes one of its own at first use.
+    pub(crate) fn channel(&self) -> Channel {
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(&self.ca_pem))
+            .domain_name("localhost");
+        endpoint(self.api).tls_config(tls).unwrap().connect_lazy()
+    }
+
+    /// Makes the first administrator.
+    pub(crate) async fn set_up(&self) -> v1::SetupResponse {
+        let request = v1::SetupRequest {
+            setup_token: std::fs::read_to_string(&self.setup_token)
+                .unwrap()
+                .trim()
+                .to_owned(),
+            username: "admin".to_owned(),
+            password: PASSWORD.to_owned(),
+        };
+        AuthServiceClient::new(self.channel())
+            .setup(request)
+            .await
+            .expect("setup works once")
+            .into_inner()
+    }
+
+    /// A connection on which every call is the administrator's.
+    pub(crate) async fn administrator(&self) -> Signed {
+        let login = self.set_up().await;
+        self.signed(&login.api_token)
+    }
+
+    pub(crate) fn signed(&self, token: &str) -> Signed {
+        InterceptedService::new(self.channel(), Bearer(token.to_owned()))
+    }
+
+    /// Stops the server the way SIGTERM does, and waits for it.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        let ended = self.running.join_next();
+        tokio::time::timeout(Duration::from_secs(30), ended)
+            .await
+            .expect("it ends in time")
+            .unwrap()
+            .unwrap();
+    }
+}
+
+pub(crate) fn endpoint(address: SocketAddr) -> Endpoint {
+    Endpoint::from_shared(format!("https://{address}"))
+        .unwrap()
+        .connect_timeout(Duration::from_secs(5))
+}
+
+/// The error of a call that must fail.
+pub(crate) fn refused<T>(outcome: Result<T, Status>) -> ApiError {
+    match outcome {
+        Ok(_) => panic!("the call went through"),
+        Err(status) => ApiError::from(&status),
+    }
+}
+
+/// The bad fields of a call that must fail with some.
+pub(crate) fn bad_fields<T>(outcome: Result<T, Status>) -> Vec<String> {
+    let error = refused(outcome);
+    assert_eq!(error.reason, "BAD_REQUEST", "{error:?}");
+    error.fields.into_iter().map(|bad| bad.field).collect()
+}
+
+/// Waits for a condition, not for luck.
+pub(crate) async fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(limit, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: not within {limit:?}"));
+}
