@@ -145,6 +145,8 @@ pub fn api_router(shared: &Shared, gate: Gate) -> Result<Router, ReflectionError
     Ok(routes
         .prepare()
         .into_axum_router()
+        // What is left over is answered beside gRPC, in the caller's own language.
+        .reset_fallback()
         .layer(from_fn_with_state(gate, guard::people))
         .layer(GrpcWebLayer::new()))
 }
