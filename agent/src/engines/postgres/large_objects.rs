@@ -92,7 +92,7 @@ async fn send_one(
 ) -> Result<(), Failure> {
     let (oid, owner, privileges, comment, providers, labels, mut piece) = row;
     let mut statements = format!(
-        "SELECT pg_catalog.lo_from_bytea({oid}, '\\x{}');\n",
+        "SELECT pg_catalog.lo_from_bytea({oid}, pg_catalog.decode('{}', 'hex'));\n",
         hex::encode(&piece)
     );
     let mut offset = 0;
@@ -103,7 +103,7 @@ async fn send_one(
         statements = match piece.len() {
             0 => String::new(),
             _ => format!(
-                "SELECT pg_catalog.lo_put({oid}, {offset}, '\\x{}');\n",
+                "SELECT pg_catalog.lo_put({oid}, {offset}, pg_catalog.decode('{}', 'hex'));\n",
                 hex::encode(&piece)
             ),
         };

@@ -16,6 +16,9 @@ use tokio::process::Command;
 
 use super::{connect, failure};
 
+/// What a database's or role's own settings must not change in the programs' sessions.
+const OPTIONS: &str = "-c standard_conforming_strings=on -c default_transaction_read_only=off";
+
 /// A private directory with the password file in it; both are gone when the value is.
 #[derive(Debug)]
 pub(super) struct Credentials {
@@ -40,6 +43,7 @@ impl Credentials {
             ("PGSSLMODE", target.tls.as_str().into()),
             ("PGCONNECT_TIMEOUT", "15".into()),
             ("PGPASSFILE", file.into()),
+            ("PGOPTIONS", OPTIONS.into()),
             // Messages in one language, files with names in any.
             ("LC_ALL", "C.UTF-8".into()),
         ];

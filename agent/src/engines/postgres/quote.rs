@@ -1,7 +1,7 @@
 //! Names and texts as SQL writes them.
 //!
-//! Every name is quoted, whether it needs it or not: no list of key words has to be kept. Texts rely on
-//! `standard_conforming_strings`, which every session and script of ours switches on.
+//! Every name is quoted, whether it needs it or not: no list of key words has to be kept. Texts mean the same whether
+//! `standard_conforming_strings` is on or, as some databases still have it, off.
 
 /// A name in double quotes.
 pub(super) fn name(text: &str) -> String {
@@ -13,9 +13,13 @@ pub(super) fn qualified(schema: &str, object: &str) -> String {
     format!("{}.{}", name(schema), name(object))
 }
 
-/// A text in single quotes.
+/// A text in single quotes; one with backslashes says that it has them.
 pub(super) fn text(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let text = text.replace('\'', "''");
+    match text.contains('\\') {
+        true => format!("E'{}'", text.replace('\\', "\\\\")),
+        false => format!("'{text}'"),
+    }
 }
 
 /// Names in parentheses; nothing at all for none, as COPY wants it for a table without columns.
@@ -56,7 +60,12 @@ mod tests {
         fn names_and_texts_read_back(any in "\\PC*", odd in "[\"'\\\\; \n.-]*") {
             for original in [any, odd] {
                 prop_assert_eq!(unquote(&name(&original), '"'), Some(original.clone()));
-                prop_assert_eq!(unquote(&text(&original), '\''), Some(original));
+                let written = text(&original);
+                let read = match written.strip_prefix('E') {
+                    Some(escaped) => unquote(&escaped.replace("\\\\", "\\"), '\''),
+                    None => unquote(&written, '\'').filter(|text| !text.contains('\\')),
+                };
+                prop_assert_eq!(read, Some(original));
             }
         }
     }

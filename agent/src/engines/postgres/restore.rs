@@ -10,14 +10,36 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
-use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::failure::Failure;
 use dataguardian_core::target::ConnectionTarget;
 use tokio_util::sync::CancellationToken;
 
-use super::clients::ClientSearch;
+use super::clients::{self, ClientSearch};
+use super::connect;
 use super::marker::SessionMarker;
+use super::run::Run;
+use super::server::Server;
 use crate::engines::StreamSource;
-use crate::engines::progress::Progress;
+use crate::engines::progress::{Progress, Stage};
+
+mod archive;
+mod compare;
+mod create;
+mod frame;
+mod halfway;
+mod load;
+mod one;
+mod place;
+mod plan;
+mod precheck;
+mod scripts;
+mod statements;
+mod statistics;
+
+use archive::Archive;
+use halfway::Halfway;
+use one::One;
+use plan::Plan;
 
 /// What to restore, and where to.
 #[derive(Clone)]
@@ -126,11 +148,80 @@ pub struct RestoreReport {
 }
 
 /// Restores. When `cancel` fires, processes and server sessions are ended and half-made databases dropped before this
-/// returns; the failure then is of kind [`FailureKind::Superseded`], for the caller to read in the light of its own token.
+/// returns; the failure then is of kind [`FailureKind::Superseded`](dataguardian_core::failure::FailureKind::Superseded),
+/// for the caller to read in the light of its own token.
 pub async fn restore(
-    _request: RestoreRequest,
-    _cancel: CancellationToken,
-    _progress: Arc<dyn Progress>,
+    request: RestoreRequest,
+    cancel: CancellationToken,
+    progress: Arc<dyn Progress>,
 ) -> Result<RestoreReport, Failure> {
-    Err(Failure::new(FailureKind::Internal, "not written yet"))
+    let suffix = format!("{:08x}", rand::random::<u32>());
+    let plans = plan::plan(&request, &suffix)?;
+    let mut target = request.target.clone();
+    target.maintenance_database = Some(outside(&request, &plans));
+    let run = Run::new(target, request.marker.clone(), &request.work_dir, progress)?;
+    let halfway = Halfway::default();
+    let work = Box::pin(restore_all(&run, &request, &plans, &halfway));
+    let outcome = run.see_through(&cancel, work).await;
+    if outcome.is_err() {
+        halfway.drop_all(&run).await;
+    }
+    outcome
+}
+
+/// A database to be connected to while others are renamed: the usual one unless it is to be replaced itself.
+fn outside(request: &RestoreRequest, plans: &[Plan]) -> String {
+    let usual = connect::maintenance_database(&request.target);
+    let replaced =
+        |name: &str| request.mode == RestoreMode::Replace && plans.iter().any(|plan| plan.to == name);
+    let fitting = [usual, "postgres", "template1"]
+        .into_iter()
+        .find(|name| !replaced(name));
+    fitting.unwrap_or(usual).to_owned()
+}
+
+async fn restore_all(
+    run: &Run,
+    request: &RestoreRequest,
+    plans: &[Plan],
+    halfway: &Halfway,
+) -> Result<RestoreReport, Failure> {
+    run.stage(Stage::Probing);
+    let mut session = run.connect_for_maintenance().await?;
+    let server = Server::ask(&mut session).await?;
+    let available = clients::find(&request.clients).await;
+    let (_, warning) = clients::choose(&available, server.version_num)?;
+    let findings = precheck::check(&mut session, request, &server, plans).await?;
+    halfway::sweep(run, &mut session).await?;
+    precheck::create_roles(&mut session, &findings.create_roles).await?;
+    let mut report = RestoreReport {
+        server_version: server.version.clone(),
+        databases: Vec::new(),
+        tables: Vec::new(),
+        tools: Vec::new(),
+        warnings: warning
+            .into_iter()
+            .chain(findings.warnings.iter().cloned())
+            .collect(),
+    };
+    for plan in plans {
+        let archive = Archive::fetch(
+            run,
+            &*request.source,
+            plan.archive,
+            &available,
+            server.version_num,
+        )
+        .await?;
+        let one = One {
+            run,
+            request,
+            findings: &findings,
+            plan,
+            archive,
+        };
+        one.restore(&mut session, &server, halfway, &mut report).await?;
+    }
+    connect::close(session).await;
+    Ok(report)
 }

@@ -1,0 +1,171 @@
+//! The schema archive at restore time: a private file, and `pg_restore` on it.
+//!
+//! The archive is the one thing of a backup that touches the disk: `pg_restore` builds indexes in parallel only from a file.
+
+use std::path::{Path, PathBuf};
+
+use dataguardian_core::database::ToolUse;
+use dataguardian_core::failure::{Failure, FailureKind};
+use futures::TryStreamExt as _;
+use tokio::fs::OpenOptions;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::engines::StreamSource;
+use crate::engines::postgres::clients::{self, Client};
+use crate::engines::postgres::failure;
+use crate::engines::postgres::run::Run;
+use crate::engines::postgres::schema::{Preamble, next_piece};
+
+/// An archive on disk and the programs that can read it.
+#[derive(Debug)]
+pub(super) struct Archive {
+    file: PathBuf,
+    client: Client,
+    /// The target's major version.
+    server_major: u32,
+}
+
+/// How `pg_restore` is to run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manner {
+    pub(super) no_owner: bool,
+    pub(super) no_tablespaces: bool,
+    pub(super) jobs: usize,
+}
+
+impl Archive {
+    /// Fetches the archive and finds programs that can read it: those of the target's version first, then newer ones.
+    pub(super) async fn fetch(
+        run: &Run,
+        source: &dyn StreamSource,
+        stream: usize,
+        available: &[Client],
+        target_version_num: u32,
+    ) -> Result<Self, Failure> {
+        let file = run.private_directory("archives")?.join(format!("{stream}.dump"));
+        write(&file, source, stream).await?;
+        let (first, _) = clients::choose(available, target_version_num)?;
+        let newer = available.iter().rev().filter(|client| client.major > first.major);
+        for client in std::iter::once(&first).chain(newer) {
+            if can_read(run, client, &file).await? {
+                return Ok(Self {
+                    file,
+                    client: client.clone(),
+                    server_major: target_version_num / 10_000,
+                });
+            }
+        }
+        Err(Failure::new(
+            FailureKind::ClientTooOld,
+            format!(
+                "pg_restore {} can't read the schema archive, and no newer one was found on the agent's host: install the \
+                 client programs that the backup was made with",
+                first.version
+            ),
+        ))
+    }
+
+    /// Runs one section into the database. Stops at the first error.
+    pub(super) async fn restore(
+        &self,
+        run: &Run,
+        section: &str,
+        database: &str,
+        manner: Manner,
+    ) -> Result<ToolUse, Failure> {
+        let mut arguments = vec![format!("--section={section}"), "--no-password".to_owned()];
+        if manner.no_owner {
+            arguments.extend(["--no-owner", "--no-acl"].map(str::to_owned));
+        }
+        if manner.no_tablespaces {
+            arguments.push("--no-tablespaces".to_owned());
+        }
+        if self.client.major >= 17 && self.server_major < 17 {
+            // It would begin with a setting that the server does not know.
+            arguments.push("--file=-".to_owned());
+            self.through_psql(run, database, &arguments).await?;
+        } else {
+            arguments.push("--exit-on-error".to_owned());
+            arguments.push(format!("--dbname={}", connection_string(database)));
+            if manner.jobs > 1 {
+                arguments.push(format!("--jobs={}", manner.jobs));
+            }
+            let mut command = run.command(&self.client.program("pg_restore"), database);
+            command.args(&arguments).arg(&self.file);
+            run.spawn(command)?.succeed().await?;
+        }
+        Ok(ToolUse {
+            name: "pg_restore".to_owned(),
+            version: self.client.version.clone(),
+            arguments,
+        })
+    }
+
+    async fn through_psql(&self, run: &Run, database: &str, arguments: &[String]) -> Result<(), Failure> {
+        let mut command = run.command(&self.client.program("pg_restore"), database);
+        command.args(arguments).arg(&self.file);
+        let mut writer = run.spawn(command)?;
+        let mut command = run.command(&self.client.program("psql"), database);
+        command.args([
+            "--no-psqlrc",
+            "--quiet",
+            "--no-password",
+            "--output=/dev/null",
+            "--set=ON_ERROR_STOP=1",
+        ]);
+        let mut reader = run.spawn(command)?;
+        let (mut script, mut stdin) = (writer.stdout()?, reader.stdin()?);
+        let mut preamble = Preamble::new(self.client.major, self.server_major);
+        while let Some(piece) = next_piece(&mut script).await? {
+            let Some(piece) = preamble.pass(piece) else {
+                continue;
+            };
+            if stdin.write_all(&piece).await.is_err() {
+                // It has stopped at an error, and will say at which.
+                break;
+            }
+        }
+        if let Some(rest) = preamble.end() {
+            // As above.
+            stdin.write_all(&rest).await.unwrap_or_default();
+        }
+        drop(stdin);
+        reader.succeed().await?;
+        writer.succeed().await.map(|_| ())
+    }
+}
+
+async fn write(path: &Path, source: &dyn StreamSource, stream: usize) -> Result<(), Failure> {
+    let at = |error: std::io::Error| failure::local("keeping the schema archive", &error);
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .await
+        .map_err(at)?;
+    let mut pieces = source.read(stream).await?;
+    while let Some(piece) = pieces.try_next().await? {
+        file.write_all(&piece).await.map_err(at)?;
+    }
+    file.flush().await.map_err(at)
+}
+
+async fn can_read(run: &Run, client: &Client, file: &Path) -> Result<bool, Failure> {
+    let mut command = run.command(&client.program("pg_restore"), "");
+    command.arg("--list").arg(file);
+    let mut process = run.spawn(command)?;
+    let mut list = process.stdout()?;
+    while next_piece(&mut list).await?.is_some() {}
+    match process.succeed().await {
+        Ok(_) => Ok(true),
+        Err(failure) if failure.kind == FailureKind::ClientFailed => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A name that is only a name, whatever is in it (<https://www.postgresql.org/docs/current/libpq-connect.html>).
+fn connection_string(database: &str) -> String {
+    format!("dbname='{}'", database.replace('\\', "\\\\").replace('\'', "\\'"))
+}

@@ -1,0 +1,153 @@
+//! The restore of one database, from nothing to its place.
+
+use dataguardian_core::failure::Failure;
+use sqlx::PgConnection;
+
+use super::archive::{Archive, Manner};
+use super::halfway::{self, Halfway, Made};
+use super::plan::Plan;
+use super::precheck::Findings;
+use super::{
+    RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, compare, create, load, place, scripts,
+    statistics,
+};
+use crate::engines::postgres::run::Run;
+use crate::engines::postgres::server::Server;
+use crate::engines::postgres::{connect, large_objects};
+use crate::engines::progress::Stage;
+
+/// One database of a restore, with all that is known about it.
+pub(super) struct One<'a> {
+    pub(super) run: &'a Run,
+    pub(super) request: &'a RestoreRequest,
+    pub(super) findings: &'a Findings,
+    pub(super) plan: &'a Plan,
+    pub(super) archive: Archive,
+}
+
+impl One<'_> {
+    /// Makes it beside, fills it, compares it, puts it in place.
+    pub(super) async fn restore(
+        &self,
+        session: &mut PgConnection,
+        server: &Server,
+        halfway: &Halfway,
+        report: &mut RestoreReport,
+    ) -> Result<(), Failure> {
+        let made = create::create(session, self.request, server, self.plan, halfway).await?;
+        let warnings = create::apply_settings(session, self.plan, &self.findings.missing_roles).await?;
+        report.warnings.extend(warnings);
+        self.fill(report).await?;
+        report
+            .warnings
+            .extend(create::complete(session, self.request, self.plan).await?);
+        let kept = self.settle(session, &made, halfway, report).await?;
+        report.databases.push(RestoredDatabase {
+            from: self.plan.description.name.clone(),
+            to: self.plan.to.clone(),
+            kept,
+        });
+        Ok(())
+    }
+
+    async fn fill(&self, report: &mut RestoreReport) -> Result<(), Failure> {
+        let Self {
+            run, request, plan, ..
+        } = self;
+        let name = || plan.description.name.clone();
+        let manner = Manner {
+            no_owner: request.no_owner,
+            no_tablespaces: self.findings.no_tablespaces,
+            jobs: 1,
+        };
+        run.stage(Stage::Schema { database: name() });
+        report.tools.push(
+            self.archive
+                .restore(run, "pre-data", &plan.beside, manner)
+                .await?,
+        );
+        run.stage(Stage::Rows {
+            database: name(),
+            tables: plan.tables.len(),
+            bytes: plan.tables.iter().map(|table| table.bytes).sum(),
+        });
+        load::load(run, &plan.beside, &request.source, &plan.tables, request.jobs).await?;
+        self.run_scripts().await?;
+        run.stage(Stage::Comparing { database: name() });
+        report
+            .tables
+            .extend(compare::count_tables(run, plan, request.jobs).await?);
+        run.stage(Stage::Finishing { database: name() });
+        let manner = Manner {
+            jobs: request.jobs,
+            ..manner
+        };
+        report.tools.push(
+            self.archive
+                .restore(run, "post-data", &plan.beside, manner)
+                .await?,
+        );
+        let mut session = run.connect(&plan.beside).await?;
+        report
+            .warnings
+            .extend(statistics::gather(&mut session, &plan.description.name).await?);
+        connect::close(session).await;
+        Ok(())
+    }
+
+    async fn run_scripts(&self) -> Result<(), Failure> {
+        let Self {
+            run, request, plan, ..
+        } = self;
+        let mut session = run.connect(&plan.beside).await?;
+        if let Some(stream) = plan.sequences {
+            scripts::run(
+                &mut session,
+                &*request.source,
+                stream,
+                &[],
+                "setting the sequences",
+            )
+            .await?;
+        }
+        if let Some(stream) = plan.large_objects {
+            run.stage(Stage::LargeObjects {
+                database: plan.description.name.clone(),
+            });
+            let without: &[&str] = if request.no_owner {
+                &large_objects::OWNERSHIP
+            } else {
+                &[]
+            };
+            scripts::run(
+                &mut session,
+                &*request.source,
+                stream,
+                without,
+                "restoring large objects",
+            )
+            .await?;
+            compare::count_large_objects(&mut session, &*request.source, stream).await?;
+        }
+        connect::close(session).await;
+        Ok(())
+    }
+
+    /// Gives it its name, or takes it away again. Tells whether it is still there.
+    async fn settle(
+        &self,
+        session: &mut PgConnection,
+        made: &Made,
+        halfway: &Halfway,
+        report: &mut RestoreReport,
+    ) -> Result<bool, Failure> {
+        if self.request.mode == (RestoreMode::Scratch { keep: false }) {
+            halfway::drop_database(self.run, session, &made.name).await?;
+            halfway.done(&made.name);
+            return Ok(false);
+        }
+        let warning = place::put(self.run, self.request, session, self.plan, made, halfway).await?;
+        report.warnings.extend(warning);
+        Ok(true)
+    }
+}
