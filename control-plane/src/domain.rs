@@ -14,6 +14,7 @@ pub mod execution;
 pub mod field;
 pub mod job;
 pub mod logs;
+pub mod pack;
 pub mod page;
 pub mod patience;
 pub mod placement;

@@ -43,10 +43,13 @@ pub mod executions;
 pub mod installation;
 pub mod jobs;
 pub mod logs;
+mod lookup;
+pub mod payload;
 pub mod progress;
 pub mod restores;
 pub mod sessions;
 pub mod storages;
+mod transition;
 
 pub use context::Context;
 pub use error::{Error, Noun};
@@ -89,9 +92,8 @@ pub struct Services {
 impl Services {
     /// Builds them.
     pub async fn start(context: Context) -> Result<Self, Error> {
-        let progress = progress::Progress::new(context.clone());
         Ok(Self {
-            auth: auth::Auth::new(context.clone()),
+            auth: auth::Auth::start(context.clone()).await?,
             agents: agents::Agents::new(context.clone()),
             enrollment: enrollment::Enrollment::new(context.clone()),
             sessions: sessions::Sessions::new(context.clone()),
@@ -101,7 +103,7 @@ impl Services {
             restores: restores::Restores::new(context.clone()),
             executions: executions::Executions::new(context.clone()),
             logs: logs::Logs::new(context.clone()),
-            progress,
+            progress: progress::Progress::new(context.clone()),
             assignments: assignments::Assignments::new(context.clone()),
             attempts: attempts::Attempts::new(context.clone()),
             backups: backups::Backups::new(context.clone()),

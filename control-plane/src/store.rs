@@ -15,11 +15,27 @@ use sea_orm::{
     TransactionTrait as _,
 };
 
+pub mod agents;
+pub mod attempts;
+pub mod audit;
+pub mod backups;
+pub mod certificates;
+pub mod commits;
+mod convert;
+pub mod datasources;
 mod entity;
 mod error;
+pub mod executions;
 pub mod installation;
+pub mod jobs;
 mod lock;
+pub mod logs;
 mod open;
+pub mod packs;
+pub mod requests;
+pub mod storages;
+pub mod transitions;
+pub mod users;
 
 pub use error::StoreError;
 pub use open::StoreSettings;

@@ -4,9 +4,8 @@ use sea_orm_migration::async_trait;
 use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, Table};
 
 use crate::columns::{
-    belongs, bytes_or_null, drop_tables, flag, holds, id, id_or_null, index, json, json_or_null, number,
-    primary_id, remembers, small_number, small_number_or_null, text, text_or_null, time, time_or_null,
-    unique,
+    belongs, drop_tables, flag, holds, id, id_or_null, index, json, json_or_null, number, primary_id,
+    remembers, small_number, small_number_or_null, text, text_or_null, time, time_or_null, unique,
 };
 use sea_orm_migration::prelude::{ColumnDef, Index, TableCreateStatement};
 
@@ -94,7 +93,6 @@ fn execution_attempts() -> TableCreateStatement {
         .col(time_or_null("ended_at"))
         .col(text_or_null("failure_kind"))
         .col(text_or_null("failure_message"))
-        .col(bytes_or_null("outcome_sha256"))
         .col(number("log_first_line"))
         .col(number("log_lines"))
         .col(number("log_bytes"))

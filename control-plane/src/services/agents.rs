@@ -1,10 +1,24 @@
 //! Agents, as administrators see them.
 
-use super::{Context, Error};
-use crate::domain::agent::{Agent, JoinToken};
-use crate::domain::page::{Page, PageRequest};
-use crate::domain::reference::Reference;
-use dataguardian_core::ids::AgentId;
+use chrono::TimeDelta;
+use dataguardian_core::execution::{ExecutionEvent, ExecutionState};
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::ids::{AgentId, JoinTokenId};
+
+use super::{Context, Error, Noun, lookup};
+use crate::domain::agent::{Agent, AgentState, DEFAULT_JOIN_TTL, JoinToken, MAX_JOIN_TTL};
+use crate::domain::execution::Execution;
+use crate::domain::field::BadField;
+use crate::domain::page::{Cursor, Page, PageRequest};
+use crate::domain::reference::{Reference, new_name};
+use crate::domain::verdict::{Forgotten, judge_forgotten};
+use crate::queue::Signal;
+use crate::secrets::token::{NewToken, TokenKind};
+use crate::store::Tx;
+use crate::store::agents::{
+    JoinTokenRow, agent_get, agent_list, agent_lock_in_tx, agent_revoke_in_tx, join_token_insert_in_tx,
+};
+use crate::store::executions::execution_unfinished_of_agent;
 
 /// Agents, as administrators see them.
 #[derive(Debug, Clone)]
@@ -24,21 +38,118 @@ impl Agents {
         name: &str,
         ttl: Option<std::time::Duration>,
     ) -> Result<JoinToken, Error> {
-        Err(Error::Internal("not built yet".into()))
+        let ttl = check_ttl(ttl)?;
+        let name = match name {
+            "" => None,
+            text => Some(new_name("name", text)?),
+        };
+        if let Some(name) = &name {
+            let reference = Reference::Name(name.clone());
+            if agent_get(&self.context.store, &reference).await?.is_some() {
+                return Err(Error::NameTaken {
+                    noun: Noun::Agent,
+                    name: name.to_string(),
+                });
+            }
+        }
+        let (id, now) = (JoinTokenId::new(), self.context.now());
+        let token = NewToken::generate(TokenKind::Join, id.as_uuid())?;
+        let row = JoinTokenRow {
+            id,
+            secret_sha256: token.sha256.to_vec(),
+            name: name.clone(),
+            created_at: now,
+            expires_at: now + ttl,
+            consumed: None,
+        };
+        let tx = self.context.store.begin().await?;
+        join_token_insert_in_tx(&tx, &row).await?;
+        tx.commit().await?;
+        Ok(JoinToken {
+            id,
+            token: token.text,
+            expires_at: row.expires_at,
+            name,
+        })
     }
 
     /// One agent.
     pub async fn get(&self, agent: &Reference<AgentId>) -> Result<Agent, Error> {
-        Err(Error::Internal("not built yet".into()))
+        lookup::agent(&self.context.store, agent).await
     }
 
     /// Agents in order of their names.
     pub async fn list(&self, page: &PageRequest) -> Result<Page<Agent>, Error> {
-        Err(Error::Internal("not built yet".into()))
+        let agents = agent_list(&self.context.store, page.after_name()?, u64::from(page.size) + 1).await?;
+        Ok(Page::from_overfull(agents, page.size, |agent| {
+            Cursor::Name(agent.name.to_string())
+        }))
     }
 
-    /// Ends an agent's identity for good, and what it is at work on.
+    /// Ends an agent's identity for good, and everything that waits for it or that it is at work on. Whoever holds its stream
+    /// hears of it. Revoking again changes nothing.
     pub async fn revoke(&self, agent: &Reference<AgentId>) -> Result<Agent, Error> {
-        Err(Error::Internal("not built yet".into()))
+        let found = lookup::agent(&self.context.store, agent).await?;
+        let tx = self.context.store.begin().await?;
+        agent_lock_in_tx(&tx, found.id).await?;
+        let mut ended = Vec::new();
+        if agent_revoke_in_tx(&tx, found.id).await? {
+            for execution in execution_unfinished_of_agent(&tx, found.id).await? {
+                ended.push(self.end_in_tx(&tx, &execution).await?);
+            }
+        }
+        tx.commit().await?;
+        for execution in &ended {
+            self.context.changed(execution);
+        }
+        self.context.signal(Signal::AgentRevoked(found.id));
+        Ok(Agent {
+            state: AgentState::Revoked,
+            ..found
+        })
+    }
+
+    /// Ends what a revoked agent will never do.
+    async fn end_in_tx(&self, tx: &Tx, execution: &Execution) -> Result<Execution, Error> {
+        let context = &self.context;
+        let failure = Failure::new(FailureKind::AgentLost, "the agent was revoked");
+        let ends = |after: &mut Execution| after.failure = Some(failure.clone());
+        match judge_forgotten(execution.state) {
+            Forgotten::TakeBack => {
+                let queued = context.take_back_offer_in_tx(tx, execution).await?;
+                context
+                    .apply_in_tx(tx, &queued, ExecutionEvent::Failed, ends)
+                    .await
+            }
+            Forgotten::FailAttempt => {
+                context.end_attempt_in_tx(tx, execution, Some(&failure)).await?;
+                context
+                    .apply_in_tx(tx, execution, ExecutionEvent::Failed, ends)
+                    .await
+            }
+            Forgotten::ConcludeCancel => context.conclude_cancel_in_tx(tx, execution, |_| {}).await,
+            Forgotten::FailCommit => context.fail_commit_in_tx(tx, execution, failure).await,
+            // What waits between attempts can only be cancelled.
+            Forgotten::Leave if execution.state == ExecutionState::RetryWait => {
+                context
+                    .apply_in_tx(tx, execution, ExecutionEvent::CancelRequested, |_| {})
+                    .await
+            }
+            Forgotten::Leave => {
+                context
+                    .apply_in_tx(tx, execution, ExecutionEvent::Failed, ends)
+                    .await
+            }
+        }
+    }
+}
+
+fn check_ttl(ttl: Option<std::time::Duration>) -> Result<TimeDelta, Error> {
+    let Some(ttl) = ttl else {
+        return Ok(DEFAULT_JOIN_TTL);
+    };
+    match TimeDelta::from_std(ttl) {
+        Ok(ttl) if ttl >= TimeDelta::seconds(1) && ttl <= MAX_JOIN_TTL => Ok(ttl),
+        Ok(_) | Err(_) => Err(BadField::new("ttl", "must be 1 s to 7 days").into()),
     }
 }

@@ -1,10 +1,17 @@
 //! Backups.
 
-use super::{Context, Error};
-use crate::domain::backup::{Backup, BackupFilter, SignedManifest};
-use crate::domain::page::{Page, PageRequest};
-use crate::domain::restore::BackupChoice;
 use dataguardian_core::ids::BackupId;
+use dataguardian_repository::keys::Protection;
+use dataguardian_repository::manifest::Payload;
+
+use super::{Context, Error, Noun, lookup};
+use crate::domain::backup::{Backup, BackupFilter, BackupStream, SignedManifest};
+use crate::domain::field::BadField;
+use crate::domain::job::Encryption;
+use crate::domain::page::{Cursor, Page, PageRequest};
+use crate::domain::restore::BackupChoice;
+use crate::store::Connected;
+use crate::store::backups::{BackupQuery, backup_get, backup_list, manifest_get};
 
 /// Backups.
 #[derive(Debug, Clone)]
@@ -20,25 +27,107 @@ impl Backups {
 
     /// One backup; with [`BackupChoice::Latest`] the newest of a datasource.
     pub async fn get(&self, choice: &BackupChoice) -> Result<Backup, Error> {
-        Err(Error::Internal("not built yet".into()))
+        choose(&self.context.store, choice).await
     }
 
     /// Backups, the newest first.
     pub async fn list(&self, filter: &BackupFilter, page: &PageRequest) -> Result<Page<Backup>, Error> {
-        Err(Error::Internal("not built yet".into()))
+        let store = &self.context.store;
+        let mut query = BackupQuery {
+            before: page.after_id()?,
+            limit: u64::from(page.size) + 1,
+            ..BackupQuery::default()
+        };
+        if let Some(datasource) = &filter.datasource {
+            query.datasource = Some(lookup::datasource(store, datasource).await?.id);
+        }
+        if let Some(job) = &filter.job {
+            query.job = Some(lookup::job(store, job).await?.id);
+        }
+        let backups = backup_list(store, &query).await?;
+        Ok(Page::from_overfull(backups, page.size, |backup| {
+            Cursor::Id(*backup.id.as_uuid())
+        }))
     }
 
     /// The manifest as it stands in every storage.
     pub async fn manifest(&self, id: BackupId) -> Result<SignedManifest, Error> {
-        Err(Error::Internal("not built yet".into()))
+        let store = &self.context.store;
+        let not_found = || Error::not_found(Noun::Backup, id);
+        backup_get(store, id).await?.ok_or_else(not_found)?;
+        manifest_get(store, id).await?.ok_or_else(not_found)
     }
 
     /// What is in a backup, stream by stream, in the order in which a restore needs them.
-    pub async fn streams(
-        &self,
-        id: BackupId,
-        page: &PageRequest,
-    ) -> Result<Page<crate::domain::backup::BackupStream>, Error> {
-        Err(Error::Internal("not built yet".into()))
+    pub async fn streams(&self, id: BackupId, page: &PageRequest) -> Result<Page<BackupStream>, Error> {
+        let first = page.from_number()?;
+        let backup = self.get(&BackupChoice::Id(id, None)).await?;
+        let manifest = self.manifest(id).await?;
+        let protection = match backup.encryption {
+            Encryption::Plain => Protection::Plain,
+            Encryption::Sealed => {
+                Protection::encrypted(self.context.installation.datasource_keys(backup.datasource))
+            }
+        };
+        let size = page.size;
+        // A payload can have megabytes: off the runtime.
+        tokio::task::spawn_blocking(move || page_of_streams(&manifest.payload, &protection, first, size))
+            .await
+            .map_err(|error| Error::Internal(error.to_string()))?
+    }
+}
+
+fn page_of_streams(
+    payload: &[u8],
+    protection: &Protection,
+    first: u64,
+    size: u32,
+) -> Result<Page<BackupStream>, Error> {
+    let payload = Payload::decode(payload, protection)
+        .map_err(|error| Error::Internal(format!("a stored manifest {error}")))?;
+    let first = usize::try_from(first).unwrap_or(usize::MAX);
+    let wanted = usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1);
+    let numbered: Vec<_> = (0_u64..)
+        .zip(payload.contents.streams)
+        .skip(first)
+        .take(wanted)
+        .collect();
+    let page = Page::from_overfull(numbered, size, |(number, _)| Cursor::Number(number + 1));
+    let stream = |(_, stream): (u64, dataguardian_repository::manifest::Stream)| BackupStream {
+        header: stream.header,
+        bytes: stream.bytes,
+        rows: stream.rows,
+    };
+    Ok(Page {
+        items: page.items.into_iter().map(stream).collect(),
+        next_page_token: page.next_page_token,
+    })
+}
+
+/// The backup that is meant.
+pub(super) async fn choose(on: &impl Connected, choice: &BackupChoice) -> Result<Backup, Error> {
+    match choice {
+        BackupChoice::Latest(of) => {
+            let datasource = lookup::datasource(on, of).await?;
+            let query = BackupQuery {
+                datasource: Some(datasource.id),
+                limit: 1,
+                ..BackupQuery::default()
+            };
+            let newest = backup_list(on, &query).await?.pop();
+            newest.ok_or_else(|| Error::not_found(Noun::Backup, format!("of datasource {}", datasource.name)))
+        }
+        BackupChoice::Id(id, of) => {
+            let backup = backup_get(on, *id).await?;
+            let backup = backup.ok_or_else(|| Error::not_found(Noun::Backup, id))?;
+            if let Some(of) = of {
+                let datasource = lookup::datasource(on, of).await?;
+                if datasource.id != backup.datasource {
+                    let message = format!("the backup is of {}", backup.datasource_name);
+                    return Err(BadField::new("datasource", message).into());
+                }
+            }
+            Ok(backup)
+        }
     }
 }

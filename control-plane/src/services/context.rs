@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use dataguardian_core::clock::SharedClock;
 
 use super::installation::Installation;
+use super::progress::Board;
 use crate::domain::eligibility::AgentLimits;
-use crate::queue::Queue;
+use crate::queue::{Queue, Signal};
 use crate::store::Store;
 
 /// The parts that the use cases share. Cheap to clone.
@@ -25,6 +26,8 @@ pub struct Context {
     pub limits: AgentLimits,
     /// Since when this process runs.
     pub started_at: DateTime<Utc>,
+    /// Progress that is newer than what the database has.
+    pub(super) board: Board,
 }
 
 impl Context {
@@ -38,11 +41,17 @@ impl Context {
             queue,
             limits: AgentLimits::default(),
             started_at,
+            board: Board::default(),
         }
     }
 
     /// The time now.
     pub(super) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// Tells all who listen; only after the transaction is committed.
+    pub(super) fn signal(&self, signal: Signal) {
+        self.queue.signal(signal);
     }
 }

@@ -75,6 +75,9 @@ pub enum Error {
         /// How long to wait.
         wait: Duration,
     },
+    /// The queue is configured and does not answer: nothing is queued or handed out until it does.
+    #[error("the queue is offline: backups and restores can't be started now")]
+    QueueOffline,
     /// The metadata database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -159,6 +162,7 @@ impl Error {
             Self::StaleFence | Self::EtagMismatch { .. } => ErrorCode::Aborted,
             Self::Unauthenticated { .. } => ErrorCode::Unauthenticated,
             Self::Throttled { .. } => ErrorCode::ResourceExhausted,
+            Self::QueueOffline => ErrorCode::Unavailable,
             Self::Store(error) => error.code(),
             Self::Secrets(_) | Self::Internal(_) => ErrorCode::Internal,
         }
@@ -175,6 +179,7 @@ impl Error {
             Self::StaleFence => "STALE_FENCE",
             Self::EtagMismatch { .. } => "ETAG_MISMATCH",
             Self::Throttled { .. } => "TOO_MANY_TRIES",
+            Self::QueueOffline => "QUEUE_OFFLINE",
             Self::Store(error) => error.reason(),
             Self::Secrets(_) => "SECRETS",
             Self::Internal(_) => "INTERNAL",
@@ -184,7 +189,10 @@ impl Error {
     /// What a caller may read. Where we are wrong, or a part is away, the particulars are for the log alone.
     pub fn public_message(&self) -> String {
         match self.code() {
-            ErrorCode::Internal => "internal error; the server's log has the particulars".to_owned(),
+            _ if matches!(self, Self::QueueOffline) => self.to_string(),
+            ErrorCode::Internal | ErrorCode::DataLoss => {
+                "internal error; the server's log has the particulars".to_owned()
+            }
             ErrorCode::Unavailable => "the metadata database does not answer; try again".to_owned(),
             _ => self.to_string(),
         }
@@ -202,6 +210,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Throttled { wait } => Some(*wait),
+            Self::QueueOffline => Some(Duration::from_secs(5)),
             Self::Store(error) if error.code() == ErrorCode::Unavailable => Some(Duration::from_secs(2)),
             _ => None,
         }

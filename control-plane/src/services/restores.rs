@@ -1,8 +1,21 @@
 //! Restores.
 
-use super::{Context, Error};
-use crate::domain::execution::Execution;
+use dataguardian_core::ids::{AgentId, ExecutionId, StorageId};
+
+use super::jobs::{queue_in_tx, queued};
+use super::lookup::{self, Remembered, Request};
+use super::{Context, Error, backups};
+use crate::domain::backup::Backup;
+use crate::domain::execution::{Execution, ExecutionSpec, RestoreSpec};
+use crate::domain::field::BadField;
+use crate::domain::placement::{NotReachable, some_reached};
+use crate::domain::reference::Reference;
+use crate::domain::request::RequestKind;
 use crate::domain::restore::NewRestore;
+use crate::domain::storage::Storage;
+use crate::queue::Signal;
+use crate::store::Connected;
+use crate::store::storages::storage_get_many;
 
 /// Restores.
 #[derive(Debug, Clone)]
@@ -18,6 +31,87 @@ impl Restores {
 
     /// Queues a restore.
     pub async fn start(&self, new: NewRestore) -> Result<Execution, Error> {
-        Err(Error::Internal("not built yet".into()))
+        if !self.context.queue.is_online() {
+            return Err(Error::QueueOffline);
+        }
+        new.options.check()?;
+        let store = &self.context.store;
+        let request = Request::new(RequestKind::StartRestore, new.request_id, &new);
+        if let Some(made) = request.made(store).await? {
+            return lookup::execution(store, ExecutionId::from_uuid(made)).await;
+        }
+        let tx = store.begin().await?;
+        let backup = backups::choose(&tx, &new.backup).await?;
+        check_databases(&backup, &new)?;
+        let target = new.target.clone().unwrap_or(Reference::Id(backup.datasource));
+        let target = lookup::datasource(&tx, &target).await?;
+        if target.engine != backup.engine {
+            let message = format!(
+                "is a {} server; the backup is of {}",
+                target.engine, backup.engine
+            );
+            return Err(BadField::new("target_datasource", message).into());
+        }
+        let agent = lookup::active_agent(&tx, &Reference::Id(target.agent)).await?;
+        let reached = reachable_copies(&tx, &backup, target.agent).await?;
+        reached.map_err(|storages| Error::StorageNotReachable {
+            agent: agent.name.to_string(),
+            storages,
+        })?;
+        let spec = ExecutionSpec::Restore(RestoreSpec {
+            backup: backup.id,
+            source: backup.datasource,
+            options: new.options,
+        });
+        let execution = queued(&self.context, spec, None, &target, &agent);
+        if request
+            .remember_in_tx(&tx, execution.id.as_uuid(), self.context.now())
+            .await?
+            == Remembered::Overtaken
+        {
+            drop(tx);
+            let made = request.made(store).await?.ok_or_else(lookup::overtaken)?;
+            return lookup::execution(store, ExecutionId::from_uuid(made)).await;
+        }
+        queue_in_tx(&tx, &execution).await?;
+        tx.commit().await?;
+        self.context.signal(Signal::WorkQueued(execution.agent));
+        Ok(execution)
+    }
+}
+
+/// The storages with a complete copy of a backup that an agent reaches, in the backup's order.
+pub(super) async fn reachable_copies(
+    on: &impl Connected,
+    backup: &Backup,
+    agent: AgentId,
+) -> Result<Result<Vec<Storage>, NotReachable>, Error> {
+    let complete: Vec<StorageId> = backup
+        .copies
+        .iter()
+        .filter(|copy| copy.completed_at.is_some())
+        .map(|copy| copy.storage)
+        .collect();
+    Ok(some_reached(agent, storage_get_many(on, &complete).await?))
+}
+
+/// Databases that the backup does not hold are a mistake that is better told now.
+fn check_databases(backup: &Backup, new: &NewRestore) -> Result<(), Error> {
+    let held = &backup.summary.databases;
+    let missing = new
+        .options
+        .databases
+        .iter()
+        .find(|mapping| !held.contains(&mapping.from));
+    match missing {
+        None => Ok(()),
+        Some(mapping) => {
+            let shown: String = mapping.from.chars().take(64).collect();
+            Err(BadField::new(
+                "databases.from",
+                format!("the backup holds no database {shown:?}"),
+            )
+            .into())
+        }
     }
 }

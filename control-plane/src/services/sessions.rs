@@ -1,41 +1,73 @@
 //! Agents' sessions, as the catalogue keeps them.
 
-use super::{Context, Error};
-use crate::domain::agent::AgentFacts;
-use chrono::TimeDelta;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use dataguardian_core::ids::AgentId;
+
+use super::{Context, Error, Noun};
+use crate::domain::agent::AgentFacts;
+use crate::store::agents::{agent_heard_in_tx, agent_session_open_in_tx};
+
+/// When an agent was heard of, and how far its clock was ahead.
+type Heard = (DateTime<Utc>, Option<TimeDelta>);
 
 /// Agents' sessions, as the catalogue keeps them.
 #[derive(Debug, Clone)]
 pub struct Sessions {
     context: Context,
+    heard: Arc<Mutex<HashMap<AgentId, Heard>>>,
 }
 
 impl Sessions {
     /// Over that context.
     pub fn new(context: Context) -> Self {
-        Self { context }
+        Self {
+            context,
+            heard: Arc::default(),
+        }
     }
 
-    /// A session begins: the next epoch. `clock_skew` is how far the agent's clock is ahead.
+    /// A session begins: the next epoch. `clock_skew` is how far the agent's clock is ahead. A revoked agent is not found.
     pub async fn open(
         &self,
         agent: AgentId,
         facts: AgentFacts,
         clock_skew: Option<TimeDelta>,
     ) -> Result<u64, Error> {
-        Err(Error::Internal("not built yet".into()))
+        let tx = self.context.store.begin().await?;
+        let now = self.context.now();
+        let epoch = agent_session_open_in_tx(&tx, agent, &facts.kept(), clock_skew, now).await?;
+        tx.commit().await?;
+        epoch.ok_or_else(|| Error::not_found(Noun::Agent, agent))
     }
 
-    /// Writes down who was heard of since the last call. Gives their number.
-    pub async fn save_heard(&self) -> Result<usize, Error> {
-        Err(Error::Internal("not built yet".into()))
-    }
-}
-
-impl Sessions {
     /// A heartbeat, or anything else: kept in memory until [`Self::save_heard`].
     pub fn heard(&self, agent: AgentId, clock_skew: Option<TimeDelta>) {
-        let _ = (agent, clock_skew);
+        let now = self.context.now();
+        let mut map = self.map();
+        let skew = clock_skew.or_else(|| map.get(&agent).and_then(|(_, skew)| *skew));
+        map.insert(agent, (now, skew));
+    }
+
+    /// Writes down who was heard of since the last call, in one transaction. Gives their number.
+    pub async fn save_heard(&self) -> Result<usize, Error> {
+        let heard = self.map().clone();
+        if heard.is_empty() {
+            return Ok(0);
+        }
+        let tx = self.context.store.begin().await?;
+        for (agent, (at, skew)) in &heard {
+            agent_heard_in_tx(&tx, *agent, *at, *skew).await?;
+        }
+        tx.commit().await?;
+        self.map()
+            .retain(|agent, newest| heard.get(agent) != Some(newest));
+        Ok(heard.len())
+    }
+
+    fn map(&self) -> MutexGuard<'_, HashMap<AgentId, Heard>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,11 +1,22 @@
-//! Storages.
+//! Storages. Making one takes two steps, since an agent has to look at the place and make the repository in between.
 
-use super::{Context, Error};
-use crate::domain::assignment::RepositoryLocation;
-use crate::domain::page::{Page, PageRequest};
+use dataguardian_core::ids::{RepositoryId, StorageId};
+
+use super::lookup::{self, Remembered, Request};
+use super::{Context, Error, Noun};
+use crate::domain::assignment::{Place, RepositoryLocation};
+use crate::domain::execution::ExecutionSpec;
+use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
-use crate::domain::storage::{NewStorage, PreparedRepository, Storage, StorageCreation, StorageDraft};
-use dataguardian_core::ids::StorageId;
+use crate::domain::request::RequestKind;
+use crate::domain::storage::{
+    NewLocation, NewStorage, PreparedRepository, Storage, StorageCreation, StorageDraft, StorageLocation,
+};
+use crate::store::executions::execution_unfinished;
+use crate::store::storages::{
+    storage_delete_in_tx, storage_get, storage_insert_in_tx, storage_list, storage_name_at,
+};
+use crate::store::{Connected, StoreError};
 
 /// Storages.
 #[derive(Debug, Clone)]
@@ -19,9 +30,40 @@ impl Storages {
         Self { context }
     }
 
-    /// First step: checks everything. Then the agent prepares the repository, unless the same request was answered before. For `validate_only` stop here.
+    /// First step: checks everything. Then the agent prepares the repository, unless the same request was answered before. For
+    /// `validate_only` stop here.
     pub async fn begin_create(&self, new: NewStorage) -> Result<StorageCreation, Error> {
-        Err(Error::Internal("not built yet".into()))
+        new.check()?;
+        let store = &self.context.store;
+        let location = match &new.location {
+            NewLocation::Local { agent, path } => {
+                let agent = lookup::active_agent(store, agent).await?;
+                StorageLocation::Local {
+                    agent: agent.id,
+                    agent_name: agent.name,
+                    path: path.clone(),
+                }
+            }
+        };
+        let draft = StorageDraft {
+            id: StorageId::new(),
+            name: new.name,
+            location,
+            repository: RepositoryId::new(),
+            request_id: new.request_id,
+        };
+        if let Some(id) = request(&draft).made(store).await? {
+            let made = self.get(&Reference::Id(StorageId::from_uuid(id))).await?;
+            return Ok(StorageCreation::Done(Box::new(made)));
+        }
+        if storage_get(store, &Reference::Name(draft.name.clone()))
+            .await?
+            .is_some()
+        {
+            return Err(taken(&draft));
+        }
+        check_place_is_free(store, &draft).await?;
+        Ok(StorageCreation::Prepare(draft))
     }
 
     /// Second step: saves it.
@@ -30,36 +72,126 @@ impl Storages {
         draft: StorageDraft,
         prepared: PreparedRepository,
     ) -> Result<Storage, Error> {
-        Err(Error::Internal("not built yet".into()))
+        let request = request(&draft);
+        let now = self.context.now();
+        let storage = Storage {
+            id: draft.id,
+            name: draft.name.clone(),
+            location: draft.location.clone(),
+            repository: prepared.repository,
+            conditional_put: prepared.conditional_put,
+            created_at: now,
+            revision: 1,
+        };
+        let tx = self.context.store.begin().await?;
+        if request.remember_in_tx(&tx, draft.id.as_uuid(), now).await? == Remembered::Overtaken {
+            drop(tx);
+            let id = request
+                .made(&self.context.store)
+                .await?
+                .ok_or_else(lookup::overtaken)?;
+            return self.get(&Reference::Id(StorageId::from_uuid(id))).await;
+        }
+        check_place_is_free(&tx, &draft).await?;
+        match storage_insert_in_tx(&tx, &storage).await {
+            Ok(()) => tx.commit().await?,
+            Err(StoreError::AlreadyExists(_)) => return Err(taken(&draft)),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(storage)
     }
 
     /// One storage.
     pub async fn get(&self, storage: &Reference<StorageId>) -> Result<Storage, Error> {
-        Err(Error::Internal("not built yet".into()))
+        lookup::storage(&self.context.store, storage).await
     }
 
     /// Storages in order of their names.
     pub async fn list(&self, page: &PageRequest) -> Result<Page<Storage>, Error> {
-        Err(Error::Internal("not built yet".into()))
+        let limit = u64::from(page.size) + 1;
+        let storages = storage_list(&self.context.store, page.after_name()?, limit).await?;
+        Ok(Page::from_overfull(storages, page.size, |storage| {
+            Cursor::Name(storage.name.to_string())
+        }))
     }
 
     /// Forgets a storage that no job names, no backup lies in and no unfinished execution uses.
     pub async fn delete(&self, storage: &Reference<StorageId>) -> Result<(), Error> {
-        Err(Error::Internal("not built yet".into()))
+        let tx = self.context.store.begin().await?;
+        let found = lookup::storage(&tx, storage).await?;
+        let in_use = |by: &str| {
+            Error::precondition(
+                "STORAGE_IN_USE",
+                format!("storage {} is still used by {by}", found.name),
+            )
+        };
+        let unfinished = execution_unfinished(&tx).await?;
+        let used = unfinished.iter().any(|execution| match &execution.spec {
+            ExecutionSpec::Backup(backup) => backup.storages.contains(&found.id),
+            ExecutionSpec::Restore(_) => false,
+        });
+        if used {
+            return Err(in_use("executions that have not ended"));
+        }
+        match storage_delete_in_tx(&tx, found.id).await {
+            Ok(()) => Ok(tx.commit().await?),
+            Err(StoreError::Referenced(_)) => Err(in_use("jobs, or backups lie in it")),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
 /// How an agent reaches the repository in a storage.
 pub fn location(storage: &Storage) -> RepositoryLocation {
-    use crate::domain::assignment::Place;
-    use crate::domain::storage::StorageLocation;
-    let place = match &storage.location {
+    repository_location(
+        storage.id,
+        storage.name.clone(),
+        storage.repository,
+        &storage.location,
+    )
+}
+
+/// How an agent reaches the place of a storage that is being made.
+pub fn draft_location(draft: &StorageDraft) -> RepositoryLocation {
+    repository_location(draft.id, draft.name.clone(), draft.repository, &draft.location)
+}
+
+fn repository_location(
+    storage: StorageId,
+    storage_name: dataguardian_core::name::ResourceName,
+    repository: RepositoryId,
+    location: &StorageLocation,
+) -> RepositoryLocation {
+    let place = match location {
         StorageLocation::Local { path, .. } => Place::LocalPath(path.clone()),
     };
     RepositoryLocation {
-        storage: storage.id,
-        storage_name: storage.name.clone(),
-        repository: storage.repository,
+        storage,
+        storage_name,
+        repository,
         place,
+    }
+}
+
+/// Two storages in one place would be two copies that are lost together.
+async fn check_place_is_free(on: &impl Connected, draft: &StorageDraft) -> Result<(), Error> {
+    match storage_name_at(on, &draft.location).await? {
+        None => Ok(()),
+        Some(name) => Err(Error::precondition(
+            "PLACE_TAKEN",
+            format!("storage {name} is at that place already"),
+        )),
+    }
+}
+
+fn request(draft: &StorageDraft) -> Request {
+    let what = (&draft.name, &draft.location);
+    Request::new(RequestKind::CreateStorage, draft.request_id, &what)
+}
+
+fn taken(draft: &StorageDraft) -> Error {
+    Error::NameTaken {
+        noun: Noun::Storage,
+        name: draft.name.to_string(),
     }
 }

@@ -1,0 +1,180 @@
+//! The end of an attempt, by its agent; for a backup the first half of the commit.
+
+use dataguardian_core::database::Warning;
+use dataguardian_core::execution::{ExecutionEvent, ExecutionKind, ExecutionState, Fence};
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::ids::AgentId;
+
+use super::Attempts;
+use super::commit::{answer_again, store_payload_in_tx};
+use crate::domain::assignment::{AttemptOutcome, BackupOutcome, Completion};
+use crate::domain::execution::{Execution, RestoreReport, kept_failure, kept_warnings};
+use crate::domain::field::BadField;
+use crate::domain::verdict::FenceStanding;
+use crate::services::transition::{Judged, judge_in_tx};
+use crate::services::{Context, Error};
+use crate::store::Tx;
+
+impl Attempts {
+    /// An attempt ends; for a backup this is the first half of the commit. The same again gives the same answer.
+    pub async fn complete(
+        &self,
+        agent: AgentId,
+        fence: Fence,
+        outcome: AttemptOutcome,
+    ) -> Result<Completion, Error> {
+        let context = &self.context;
+        let tx = context.store.begin().await?;
+        let Judged { execution, standing } = judge_in_tx(&tx, agent, fence).await?;
+        check_kind(&execution, &outcome)?;
+        let state = match standing {
+            FenceStanding::Holds(state) => state,
+            FenceStanding::Ended => return answer_ended(&outcome),
+            FenceStanding::Foreign => return Err(Error::StaleFence),
+        };
+        let (after, completion) = match state {
+            ExecutionState::Leased => {
+                // The work was done before the acceptance arrived.
+                let running = context.begin_attempt_in_tx(&tx, &execution, fence).await?;
+                end_running_in_tx(context, &tx, &running, fence, outcome).await?
+            }
+            ExecutionState::Running => end_running_in_tx(context, &tx, &execution, fence, outcome).await?,
+            ExecutionState::Cancelling => end_cancelling_in_tx(context, &tx, &execution, outcome).await?,
+            ExecutionState::Committing => match outcome {
+                AttemptOutcome::Backup(backup) => return answer_again(&tx, &execution, &backup).await,
+                AttemptOutcome::Failed(failure) => {
+                    let failure = kept_failure(failure);
+                    let failed = context.fail_commit_in_tx(&tx, &execution, failure).await?;
+                    (failed, Completion::Settled)
+                }
+                AttemptOutcome::Restore { .. } | AttemptOutcome::Cancelled => return Err(Error::StaleFence),
+            },
+            ExecutionState::Completed => match outcome {
+                AttemptOutcome::Backup(backup) => return answer_again(&tx, &execution, &backup).await,
+                AttemptOutcome::Restore { .. } => return Ok(Completion::Settled),
+                AttemptOutcome::Failed(_) | AttemptOutcome::Cancelled => return Err(Error::StaleFence),
+            },
+            ExecutionState::RetryWait
+            | ExecutionState::Failed
+            | ExecutionState::Cancelled
+            | ExecutionState::Queued
+            | ExecutionState::Skipped => return answer_ended(&outcome),
+        };
+        tx.commit().await?;
+        context.changed(&after);
+        Ok(completion)
+    }
+}
+
+/// The attempt has ended before, without success: of that the agent may be told, but no success is taken any more.
+fn answer_ended(outcome: &AttemptOutcome) -> Result<Completion, Error> {
+    match outcome {
+        AttemptOutcome::Failed(_) | AttemptOutcome::Cancelled => Ok(Completion::Settled),
+        AttemptOutcome::Backup(_) | AttemptOutcome::Restore { .. } => Err(Error::StaleFence),
+    }
+}
+
+fn check_kind(execution: &Execution, outcome: &AttemptOutcome) -> Result<(), Error> {
+    match (execution.kind(), outcome) {
+        (ExecutionKind::Backup, AttemptOutcome::Restore { .. })
+        | (ExecutionKind::Restore, AttemptOutcome::Backup(_)) => {
+            let message = format!("does not fit a {}", execution.kind());
+            Err(BadField::new("outcome", message).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn end_running_in_tx(
+    context: &Context,
+    tx: &Tx,
+    execution: &Execution,
+    fence: Fence,
+    outcome: AttemptOutcome,
+) -> Result<(Execution, Completion), Error> {
+    match outcome {
+        AttemptOutcome::Backup(backup) => {
+            commit_first_half_in_tx(context, tx, execution, fence, *backup).await
+        }
+        AttemptOutcome::Restore { report, warnings } => {
+            let after = finish_restore_in_tx(context, tx, execution, report, warnings).await?;
+            Ok((after, Completion::Settled))
+        }
+        AttemptOutcome::Failed(failure) => {
+            let after = context
+                .fail_attempt_in_tx(tx, execution, kept_failure(failure))
+                .await?;
+            Ok((after, Completion::Settled))
+        }
+        AttemptOutcome::Cancelled => {
+            let failure = Failure::new(
+                FailureKind::AgentRestarted,
+                "the agent ended the attempt, and nobody here had asked for it",
+            );
+            let after = context.fail_attempt_in_tx(tx, execution, failure).await?;
+            Ok((after, Completion::Settled))
+        }
+    }
+}
+
+async fn commit_first_half_in_tx(
+    context: &Context,
+    tx: &Tx,
+    execution: &Execution,
+    fence: Fence,
+    backup: BackupOutcome,
+) -> Result<(Execution, Completion), Error> {
+    let warnings = kept_warnings(backup.summary.warnings.clone());
+    let countersignature = store_payload_in_tx(context, tx, execution, fence, backup).await?;
+    let after = context
+        .apply_in_tx(tx, execution, ExecutionEvent::PayloadStored, |after| {
+            after.warnings = warnings;
+        })
+        .await?;
+    Ok((after, Completion::Commit(countersignature)))
+}
+
+async fn finish_restore_in_tx(
+    context: &Context,
+    tx: &Tx,
+    execution: &Execution,
+    report: RestoreReport,
+    warnings: Vec<Warning>,
+) -> Result<Execution, Error> {
+    context.end_attempt_in_tx(tx, execution, None).await?;
+    context
+        .apply_in_tx(tx, execution, ExecutionEvent::Finished, |after| {
+            after.restore_report = Some(report.kept());
+            after.warnings = kept_warnings(warnings);
+        })
+        .await
+}
+
+/// Somebody wished that it end. A backup must not be committed any more, and the agent has yet to clean up; everything else
+/// says that the attempt is over.
+async fn end_cancelling_in_tx(
+    context: &Context,
+    tx: &Tx,
+    execution: &Execution,
+    outcome: AttemptOutcome,
+) -> Result<(Execution, Completion), Error> {
+    let (failure, report) = match outcome {
+        AttemptOutcome::Backup(_) => {
+            return Err(Error::precondition(
+                "EXECUTION_CANCELLING",
+                "the execution was cancelled: end the attempt, and say so",
+            ));
+        }
+        AttemptOutcome::Cancelled => (None, None),
+        AttemptOutcome::Failed(failure) => (Some(kept_failure(failure)), None),
+        // It was done before the wish arrived; what it did stays to be seen.
+        AttemptOutcome::Restore { report, .. } => (None, Some(report.kept())),
+    };
+    let after = context
+        .conclude_cancel_in_tx(tx, execution, |after| {
+            after.failure = failure;
+            after.restore_report = report;
+        })
+        .await?;
+    Ok((after, Completion::Settled))
+}

@@ -1,0 +1,29 @@
+//! Table `agents`.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "agents")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub name: String,
+    pub state: String,
+    pub signing_public_key: Vec<u8>,
+    pub version: String,
+    pub hostname: String,
+    pub operating_system: String,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub clients: Json,
+    pub enrolled_at: DateTimeUtc,
+    pub last_seen_at: Option<DateTimeUtc>,
+    pub clock_skew_microseconds: Option<i64>,
+    pub session_epoch: i64,
+    pub certificate_generation_seen: i32,
+    pub certificate_expires_at: Option<DateTimeUtc>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,23 @@
+//! Table `packs`.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "packs")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Vec<u8>,
+    pub datasource_id: Uuid,
+    pub execution_id: Uuid,
+    pub attempt: i32,
+    pub state: String,
+    pub stored_bytes: i64,
+    pub raw_bytes: i64,
+    pub chunks: i32,
+    pub created_at: DateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,290 @@
+//! Executions: making, reading, listing. How they change is in [`super::transitions`].
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::execution::ExecutionState;
+use dataguardian_core::ids::{AgentId, BackupId, DatasourceId, ExecutionId, JobId, LeaseToken};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Select,
+};
+use uuid::Uuid;
+
+use super::attempts::attempts_of;
+use super::entity::executions::{ActiveModel, Column, Entity, Model};
+use super::private::Executor as _;
+use super::{Connected, StoreError, Tx, convert};
+use crate::domain::eligibility::{Candidate, Occupant};
+use crate::domain::execution::{Execution, Lease, Progress};
+
+const FROM: convert::From = convert::From("executions");
+
+/// The states that nothing follows.
+const TERMINAL: [ExecutionState; 4] = [
+    ExecutionState::Completed,
+    ExecutionState::Cancelled,
+    ExecutionState::Failed,
+    ExecutionState::Skipped,
+];
+
+/// Which executions to list, with everything looked up.
+#[derive(Debug, Clone, Default)]
+pub struct ExecutionQuery {
+    /// Only those of this job.
+    pub job: Option<JobId>,
+    /// Only those of this datasource.
+    pub datasource: Option<DatasourceId>,
+    /// Only those of this agent.
+    pub agent: Option<AgentId>,
+    /// Only those in one of these states; all if empty.
+    pub states: Vec<ExecutionState>,
+    /// Only those with a smaller id.
+    pub before: Option<Uuid>,
+    /// At most so many.
+    pub limit: u64,
+}
+
+/// Makes an execution.
+pub async fn execution_insert_in_tx(tx: &Tx, execution: &Execution) -> Result<(), StoreError> {
+    let (job_id, job_name) = match &execution.job {
+        Some((id, name)) => (Some(*id.as_uuid()), Some(name.clone())),
+        None => (None, None),
+    };
+    let row = ActiveModel {
+        id: Set(*execution.id.as_uuid()),
+        kind: Set(execution.kind().as_str().to_owned()),
+        state: Set(execution.state.as_str().to_owned()),
+        attempt: Set(convert::small(execution.attempt)?),
+        job_id: Set(job_id),
+        job_name: Set(job_name),
+        datasource_id: Set(execution.datasource.map(|id| *id.as_uuid())),
+        datasource_name: Set(execution.datasource_name.clone()),
+        agent_id: Set(*execution.agent.as_uuid()),
+        agent_name: Set(execution.agent_name.clone()),
+        spec: Set(convert::json(&execution.spec)?),
+        created_at: Set(convert::time(execution.created_at)),
+        warnings: Set(convert::json(&execution.warnings)?),
+        revision: Set(execution.revision),
+        ..Default::default()
+    };
+    Entity::insert(row).exec_without_returning(&tx.executor()).await?;
+    Ok(())
+}
+
+/// One execution with its attempts.
+pub async fn execution_get(on: &impl Connected, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
+    one(on, Entity::find_by_id(*id.as_uuid())).await
+}
+
+/// The same, held until the transaction ends.
+pub async fn execution_lock_in_tx(tx: &Tx, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
+    one(tx, Entity::find_by_id(*id.as_uuid()).lock_exclusive()).await
+}
+
+async fn one(on: &impl Connected, query: Select<Entity>) -> Result<Option<Execution>, StoreError> {
+    let Some(row) = query.one(&on.executor()).await? else {
+        return Ok(None);
+    };
+    let mut execution = Execution::try_from(row)?;
+    execution.attempts = attempts_of(on, execution.id).await?;
+    Ok(Some(execution))
+}
+
+/// Executions, the newest first, without their attempts.
+pub async fn execution_list(
+    on: &impl Connected,
+    query: &ExecutionQuery,
+) -> Result<Vec<Execution>, StoreError> {
+    let mut select = Entity::find().order_by_desc(Column::Id).limit(query.limit);
+    if let Some(job) = query.job {
+        select = select.filter(Column::JobId.eq(*job.as_uuid()));
+    }
+    if let Some(datasource) = query.datasource {
+        select = select.filter(Column::DatasourceId.eq(*datasource.as_uuid()));
+    }
+    if let Some(agent) = query.agent {
+        select = select.filter(Column::AgentId.eq(*agent.as_uuid()));
+    }
+    if !query.states.is_empty() {
+        select = select.filter(Column::State.is_in(query.states.iter().map(|state| state.as_str())));
+    }
+    if let Some(before) = query.before {
+        select = select.filter(Column::Id.lt(before));
+    }
+    let rows = select.all(&on.executor()).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Executions in that state, the oldest first, at most so many, without their attempts: for the loops.
+pub async fn execution_in_state(
+    on: &impl Connected,
+    state: ExecutionState,
+    limit: u64,
+) -> Result<Vec<Execution>, StoreError> {
+    let rows = Entity::find()
+        .filter(Column::State.eq(state.as_str()))
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .all(&on.executor())
+        .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Executions that have not ended, of one agent, the oldest first.
+pub async fn execution_unfinished_of_agent(
+    on: &impl Connected,
+    agent: AgentId,
+) -> Result<Vec<Execution>, StoreError> {
+    unfinished(on, Entity::find().filter(Column::AgentId.eq(*agent.as_uuid()))).await
+}
+
+/// Executions that have not ended, of one job.
+pub async fn execution_unfinished_of_job(
+    on: &impl Connected,
+    job: JobId,
+) -> Result<Vec<Execution>, StoreError> {
+    unfinished(on, Entity::find().filter(Column::JobId.eq(*job.as_uuid()))).await
+}
+
+/// Executions that have not ended, of one datasource.
+pub async fn execution_unfinished_of_datasource(
+    on: &impl Connected,
+    datasource: DatasourceId,
+) -> Result<Vec<Execution>, StoreError> {
+    unfinished(
+        on,
+        Entity::find().filter(Column::DatasourceId.eq(*datasource.as_uuid())),
+    )
+    .await
+}
+
+/// Executions that have not ended.
+pub async fn execution_unfinished(on: &impl Connected) -> Result<Vec<Execution>, StoreError> {
+    unfinished(on, Entity::find()).await
+}
+
+async fn unfinished(on: &impl Connected, select: Select<Entity>) -> Result<Vec<Execution>, StoreError> {
+    let rows = select
+        .filter(Column::State.is_not_in(TERMINAL.map(ExecutionState::as_str)))
+        .order_by_asc(Column::Id)
+        .all(&on.executor())
+        .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// What waits for an agent, the oldest first, and what it may be at work on: for the choice of the next.
+pub async fn execution_queue_of_agent(
+    on: &impl Connected,
+    agent: AgentId,
+) -> Result<(Vec<Candidate>, Vec<Occupant>), StoreError> {
+    let (mut waiting, mut at_work) = (Vec::new(), Vec::new());
+    for execution in execution_unfinished_of_agent(on, agent).await? {
+        if execution.state == ExecutionState::Queued {
+            waiting.push(Candidate {
+                id: execution.id,
+                kind: execution.kind(),
+                datasource: execution.datasource,
+                not_before: execution.not_before,
+            });
+        } else if execution.state.occupies_agent() {
+            at_work.push(Occupant {
+                kind: execution.kind(),
+                datasource: execution.datasource,
+            });
+        }
+    }
+    Ok((waiting, at_work))
+}
+
+/// Writes progress down, if the lease still holds and the attempt still runs. False if not.
+pub async fn execution_progress_in_tx(
+    tx: &Tx,
+    id: ExecutionId,
+    token: LeaseToken,
+    progress: &Progress,
+) -> Result<bool, StoreError> {
+    let row = ActiveModel {
+        progress: Set(Some(convert::json(progress)?)),
+        ..Default::default()
+    };
+    let result = Entity::update_many()
+        .set(row)
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
+        .filter(Column::Id.eq(*id.as_uuid()))
+        .filter(Column::LeaseToken.eq(*token.as_uuid()))
+        .filter(Column::State.is_in([
+            ExecutionState::Running.as_str(),
+            ExecutionState::Committing.as_str(),
+        ]))
+        .exec(&tx.executor())
+        .await?;
+    Ok(result.rows_affected == 1)
+}
+
+/// How many executions are in each state.
+pub async fn execution_count_by_state(
+    on: &impl Connected,
+) -> Result<HashMap<ExecutionState, u64>, StoreError> {
+    let rows: Vec<(String, i64)> = Entity::find()
+        .select_only()
+        .column(Column::State)
+        .column_as(Column::Id.count(), "count")
+        .group_by(Column::State)
+        .into_tuple()
+        .all(&on.executor())
+        .await?;
+    rows.into_iter()
+        .map(|(state, count)| Ok((FROM.parse(&state)?, FROM.number(count)?)))
+        .collect()
+}
+
+impl TryFrom<Model> for Execution {
+    type Error = StoreError;
+    fn try_from(row: Model) -> Result<Self, StoreError> {
+        let lease = lease(row.lease_token, row.lease_attempt, row.leased_at)?;
+        let progress = row.progress.map(|progress| FROM.json(progress)).transpose()?;
+        let report = row.restore_report.map(|report| FROM.json(report)).transpose()?;
+        Ok(Self {
+            id: ExecutionId::from_uuid(row.id),
+            spec: FROM.json(row.spec)?,
+            state: FROM.parse(&row.state)?,
+            attempt: FROM.small(row.attempt)?,
+            lease,
+            job: row.job_id.map(JobId::from_uuid).zip(row.job_name),
+            datasource: row.datasource_id.map(DatasourceId::from_uuid),
+            datasource_name: row.datasource_name,
+            agent: AgentId::from_uuid(row.agent_id),
+            agent_name: row.agent_name,
+            leased_backup: row.leased_backup_id.map(BackupId::from_uuid),
+            created_at: row.created_at,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            not_before: row.not_before,
+            cancel_requested_at: row.cancel_requested_at,
+            failure: FROM.failure(row.failure_kind, row.failure_message)?,
+            progress,
+            warnings: FROM.json(row.warnings)?,
+            restore_report: report,
+            revision: row.revision,
+            attempts: Vec::new(),
+        })
+    }
+}
+
+fn lease(
+    token: Option<Uuid>,
+    attempt: Option<i32>,
+    since: Option<DateTime<Utc>>,
+) -> Result<Option<Lease>, StoreError> {
+    match (token, attempt, since) {
+        (Some(token), Some(attempt), Some(since)) => Ok(Some(Lease {
+            token: LeaseToken::from_uuid(token),
+            attempt: FROM.small(attempt)?,
+            since,
+        })),
+        (None, None, None) => Ok(None),
+        _ => Err(StoreError::unreadable("executions", "half a lease")),
+    }
+}

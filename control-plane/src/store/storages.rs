@@ -1,0 +1,128 @@
+//! Storages.
+
+use std::path::PathBuf;
+
+use dataguardian_core::ids::{AgentId, RepositoryId, StorageId};
+use dataguardian_core::name::ResourceName;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
+
+use super::agents::agent_names;
+use super::entity::storages::{ActiveModel, Column, Entity, Model};
+use super::private::Executor as _;
+use super::{Connected, StoreError, Tx, convert};
+use crate::domain::reference::Reference;
+use crate::domain::storage::{Storage, StorageLocation};
+
+const FROM: convert::From = convert::From("storages");
+
+/// The kind of a local storage.
+const LOCAL: &str = "local";
+
+/// Makes a storage.
+pub async fn storage_insert_in_tx(tx: &Tx, storage: &Storage) -> Result<(), StoreError> {
+    let StorageLocation::Local { agent, path, .. } = &storage.location;
+    let row = ActiveModel {
+        id: Set(*storage.id.as_uuid()),
+        name: Set(storage.name.to_string()),
+        kind: Set(LOCAL.to_owned()),
+        agent_id: Set(Some(*agent.as_uuid())),
+        path: Set(Some(path.to_string_lossy().into_owned())),
+        repository_id: Set(*storage.repository.as_uuid()),
+        conditional_put: Set(storage.conditional_put),
+        created_at: Set(convert::time(storage.created_at)),
+        revision: Set(storage.revision),
+    };
+    Entity::insert(row).exec_without_returning(&tx.executor()).await?;
+    Ok(())
+}
+
+/// One storage.
+pub async fn storage_get(
+    on: &impl Connected,
+    which: &Reference<StorageId>,
+) -> Result<Option<Storage>, StoreError> {
+    let query = match which {
+        Reference::Id(id) => Entity::find().filter(Column::Id.eq(*id.as_uuid())),
+        Reference::Name(name) => Entity::find().filter(Column::Name.eq(name.as_str())),
+    };
+    let rows = query.all(&on.executor()).await?;
+    Ok(with_agents(on, rows).await?.pop())
+}
+
+/// Those of the storages that are there, in the order asked for.
+pub async fn storage_get_many(on: &impl Connected, ids: &[StorageId]) -> Result<Vec<Storage>, StoreError> {
+    let uuids = ids.iter().map(|id| *id.as_uuid());
+    let rows = Entity::find()
+        .filter(Column::Id.is_in(uuids))
+        .all(&on.executor())
+        .await?;
+    let mut storages = with_agents(on, rows).await?;
+    storages.sort_by_key(|storage| ids.iter().position(|id| *id == storage.id));
+    Ok(storages)
+}
+
+/// Up to `limit` storages after that name, in order of their names.
+pub async fn storage_list(
+    on: &impl Connected,
+    after: Option<&str>,
+    limit: u64,
+) -> Result<Vec<Storage>, StoreError> {
+    let mut query = Entity::find().order_by_asc(Column::Name).limit(limit);
+    if let Some(after) = after {
+        query = query.filter(Column::Name.gt(after));
+    }
+    let rows = query.all(&on.executor()).await?;
+    with_agents(on, rows).await
+}
+
+/// Whether somebody's storage is at that place already.
+pub async fn storage_name_at(
+    on: &impl Connected,
+    location: &StorageLocation,
+) -> Result<Option<ResourceName>, StoreError> {
+    let StorageLocation::Local { agent, path, .. } = location;
+    let row = Entity::find()
+        .filter(Column::AgentId.eq(*agent.as_uuid()))
+        .filter(Column::Path.eq(path.to_string_lossy().into_owned()))
+        .one(&on.executor())
+        .await?;
+    row.map(|row| FROM.parse(&row.name)).transpose()
+}
+
+/// Forgets a storage; [`StoreError::Referenced`] while a job or backup names it.
+pub async fn storage_delete_in_tx(tx: &Tx, id: StorageId) -> Result<(), StoreError> {
+    Entity::delete_by_id(*id.as_uuid()).exec(&tx.executor()).await?;
+    Ok(())
+}
+
+async fn with_agents(on: &impl Connected, rows: Vec<Model>) -> Result<Vec<Storage>, StoreError> {
+    let names = agent_names(on, rows.iter().filter_map(|row| row.agent_id)).await?;
+    rows.into_iter()
+        .map(|row| {
+            let name = row.agent_id.and_then(|id| names.get(&id)).cloned();
+            record(row, name)
+        })
+        .collect()
+}
+
+fn record(row: Model, agent_name: Option<ResourceName>) -> Result<Storage, StoreError> {
+    let location = match (row.kind.as_str(), row.agent_id, agent_name, row.path) {
+        (LOCAL, Some(agent), Some(agent_name), Some(path)) => StorageLocation::Local {
+            agent: AgentId::from_uuid(agent),
+            agent_name,
+            path: PathBuf::from(path),
+        },
+        (kind, ..) => return Err(StoreError::unreadable("storages", format!("kind {kind:?}"))),
+    };
+    Ok(Storage {
+        id: StorageId::from_uuid(row.id),
+        name: FROM.parse(&row.name)?,
+        location,
+        repository: RepositoryId::from_uuid(row.repository_id),
+        conditional_put: row.conditional_put,
+        created_at: row.created_at,
+        revision: row.revision,
+    })
+}
