@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use dataguardian_core::clock::SystemClock;
+use dataguardian_core::clock::{SharedClock, SystemClock};
 use dataguardian_telemetry::cpu_pool::CpuPool;
 use dataguardian_telemetry::system_monitor::SystemMonitor;
 use tokio_util::sync::CancellationToken;
@@ -60,9 +60,14 @@ pub struct App {
 const RECONNECT_AFTER: Duration = Duration::from_secs(2);
 
 impl App {
-    /// Puts everything together. The ports are bound when this returns, and answer once [`App::run`] runs.
+    /// Puts everything together, by the machine's clock. The ports are bound when this returns, and answer once
+    /// [`App::run`] runs.
     pub async fn build(config: Config) -> Result<Self, StartError> {
-        let clock = SystemClock::shared();
+        Self::assemble(config, SystemClock::shared()).await
+    }
+
+    /// The same, by any clock.
+    pub async fn assemble(config: Config, clock: SharedClock) -> Result<Self, StartError> {
         let data_dir = DataDir::open(&config.data_dir())?;
         let Foundation {
             store,
@@ -162,9 +167,20 @@ impl App {
         Ok(self.shared.services.agents.create_join_token(name, None).await?)
     }
 
-    /// The live agents: for tests, which wait for them.
+    /// The live agents.
     pub fn sessions(&self) -> Sessions {
         self.shared.sessions.clone()
+    }
+
+    /// The use cases.
+    pub fn services(&self) -> Services {
+        self.shared.services.clone()
+    }
+
+    /// Whom clients of the API have to trust; none where the operator brought a certificate, or wants none.
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        let ours = !self.config.api.plaintext && self.config.api.tls_cert.is_none();
+        ours.then(|| self.data_dir.join("ca.pem"))
     }
 
     /// Runs until told to stop; then agents are sent away, calls that run come to their end, and what is only in memory is

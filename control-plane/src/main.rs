@@ -59,6 +59,9 @@ fn configure(flags: &ServeFlags) -> anyhow::Result<Config> {
 fn announce(app: &App) -> anyhow::Result<()> {
     let (api, agents) = (app.api_address()?, app.agent_address()?);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %api, %agents, "the control plane starts");
+    if let Some(path) = app.ca_file() {
+        tracing::info!(path = %path.display(), "clients of the API trust this authority");
+    }
     if let Some(path) = app.setup_token() {
         let path = path.display();
         tracing::info!(%path, "there is no administrator yet: `dgctl setup --setup-token-file {path}` makes one");

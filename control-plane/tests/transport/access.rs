@@ -1,3 +1,5 @@
+use chrono::TimeDelta;
+use dataguardian_core::clock::{Clock as _, ManualClock, SystemClock};
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_proto::access::{Permission, methods};
 use dataguardian_proto::agent::v1 as wire;
@@ -54,6 +56,18 @@ async fn a_wrong_token_is_refused_with_a_reason() {
         .unwrap()
         .into_inner();
     assert_eq!(info.metadata_backend, "sqlite");
+}
+
+#[tokio::test]
+async fn a_token_ends() {
+    let clock = ManualClock::at(SystemClock.now());
+    let server = Server::start_at(clock.clone(), |_| {}).await;
+    let token = server.set_up().await.api_token;
+    let mut client = SystemServiceClient::new(server.signed(&token));
+    assert!(client.get_system_info(v1::GetSystemInfoRequest {}).await.is_ok());
+    clock.advance(TimeDelta::days(400));
+    let error = refused(client.get_system_info(v1::GetSystemInfoRequest {}).await);
+    assert_eq!(error.code, ErrorCode::Unauthenticated, "{error:?}");
 }
 
 #[tokio::test]

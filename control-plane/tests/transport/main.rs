@@ -11,6 +11,7 @@
 mod access;
 mod agent;
 mod agents;
+mod audit;
 mod bad_input;
 mod limits;
 mod pages;

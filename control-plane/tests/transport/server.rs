@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use dataguardian_control_plane::app::App;
 use dataguardian_control_plane::config::Config;
+use dataguardian_control_plane::services::Services;
 use dataguardian_control_plane::sessions::Sessions;
+use dataguardian_core::clock::{SharedClock, SystemClock};
 use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::auth_service_client::AuthServiceClient;
@@ -24,6 +26,7 @@ pub(crate) struct Server {
     pub(crate) agents: SocketAddr,
     pub(crate) ca_pem: String,
     pub(crate) sessions: Sessions,
+    pub(crate) services: Services,
     pub(crate) pin: String,
     setup_token: PathBuf,
     stop: CancellationToken,
@@ -52,6 +55,10 @@ impl Server {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_at(SystemClock::shared(), change).await
+    }
+
+    pub(crate) async fn start_at(clock: SharedClock, change: impl FnOnce(&mut Config)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config {
@@ -62,7 +69,9 @@ impl Server {
         config.api.listen = any_port;
         config.agents.listen = any_port;
         change(&mut config);
-        let app = App::build(config).await.expect("the control plane starts");
+        let app = App::assemble(config, clock)
+            .await
+            .expect("the control plane starts");
         let stop = CancellationToken::new();
         let ca_pem = std::fs::read_to_string(app.data_dir().join("ca.pem")).unwrap_or_default();
         let mut server = Self {
@@ -70,6 +79,7 @@ impl Server {
             agents: app.agent_address().unwrap(),
             ca_pem,
             sessions: app.sessions(),
+            services: app.services(),
             pin: app.pin(),
             setup_token: app.setup_token().expect("there is no administrator yet").clone(),
             stop: stop.clone(),

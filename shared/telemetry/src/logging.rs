@@ -33,7 +33,7 @@ impl Default for LogConfig {
         Self {
             format: LogFormat::default(),
             // sqlx tells of every statement that takes longer than a second at `warn`, with its text: noise at best.
-            filter: "info,sqlx=error,sea_orm=warn,tower=warn,hyper=warn,h2=warn,rustls=warn".to_owned(),
+            filter: "info,sqlx=error,sea_orm=warn,tower=warn,hyper=warn,h2=warn,rustls=warn,tokio_cron_scheduler=warn".to_owned(),
         }
     }
 }
