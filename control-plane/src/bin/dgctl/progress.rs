@@ -16,6 +16,12 @@ use crate::watch::{News, Watch};
 /// Between two plain lines about the same stage.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
+/// Two lines at most: what goes on, cut to the terminal's width, and how far it is.
+const WAITING: &str = "{spinner} {elapsed} {wide_msg}";
+const COUNTED: &str = "{spinner} {elapsed} {wide_msg}\n  {binary_bytes} {binary_bytes_per_sec} {prefix}";
+const MEASURED: &str = "{spinner} {elapsed} {wide_msg}\n  {bar:24.cyan/dim} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {prefix}";
+const MEASURED_PLAIN: &str = "{spinner} {elapsed} {wide_msg}\n  {bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {prefix}";
+
 /// Follows the execution to its end and gives it as it is then, however it ended.
 pub(crate) async fn wait(api: &Api, id: &str) -> Result<v1::Execution> {
     let mut watch = Watch::new(api, id);
@@ -59,8 +65,8 @@ impl Display {
         if !progress_can_move() {
             return Self::Lines(Lines::default());
         }
-        let bar = ProgressBar::no_length();
-        bar.set_draw_target(ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        set_template(&bar, WAITING);
         bar.enable_steady_tick(Duration::from_millis(120));
         Self::Bar(Box::new(bar))
     }
@@ -96,26 +102,27 @@ fn show_bar(bar: &ProgressBar, execution: &v1::Execution) {
     let expected = progress
         .expected_raw_bytes
         .filter(|expected| *expected >= progress.raw_bytes && *expected > 0);
-    let template = match (expected, progress.raw_bytes, colours_are_welcome()) {
-        (Some(_), _, true) => {
-            "{spinner} {prefix} {bar:24.cyan/dim} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {msg}"
-        }
-        (Some(_), _, false) => {
-            "{spinner} {prefix} {bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {msg}"
-        }
-        (None, 0, _) => "{spinner} {prefix} {elapsed} {msg}",
-        (None, _, _) => "{spinner} {prefix} {binary_bytes} {binary_bytes_per_sec} {msg}",
+    let template = match expected {
+        Some(_) if colours_are_welcome() => MEASURED,
+        Some(_) => MEASURED_PLAIN,
+        None if progress.raw_bytes > 0 => COUNTED,
+        None => WAITING,
     };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("━━─"));
-    }
+    set_template(bar, template);
     match expected {
         Some(expected) => bar.set_length(expected),
         None => bar.unset_length(),
     }
-    bar.set_prefix(headline(execution));
+    bar.set_message(headline(execution));
+    bar.set_prefix(particulars(&progress));
     bar.set_position(progress.raw_bytes);
-    bar.set_message(particulars(&progress));
+}
+
+/// The templates are ours, and tested: one that can't be read leaves the bar as it is.
+fn set_template(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("━━─"));
+    }
 }
 
 impl Lines {
@@ -229,6 +236,13 @@ mod tests {
             ..running()
         };
         assert!(line(&again).starts_with("backup running (attempt 2): copying tables"));
+    }
+
+    #[test]
+    fn every_template_can_be_read() {
+        for template in [WAITING, COUNTED, MEASURED, MEASURED_PLAIN] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
     }
 
     #[test]

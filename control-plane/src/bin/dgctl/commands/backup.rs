@@ -139,7 +139,7 @@ impl Contents {
 fn table(backups: &[v1::Backup], look: Look) -> String {
     let row = |backup: &v1::Backup| {
         [
-            Field::text(&backup.id),
+            Field::id(&backup.id),
             Field::text(&backup.datasource),
             Field::text(&text::time(backup.completed_at.as_ref())),
             Field::number(bytes(backup.raw_bytes)),

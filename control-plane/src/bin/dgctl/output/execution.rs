@@ -43,7 +43,7 @@ pub(crate) fn table(executions: &[v1::Execution], look: Look) -> String {
             .as_ref()
             .map_or(0, |progress| progress.raw_bytes);
         [
-            Field::text(&execution.id),
+            Field::id(&execution.id),
             Field::text(&kind_word(execution.kind())),
             state_field(execution.state()),
             Field::text(&execution.job),

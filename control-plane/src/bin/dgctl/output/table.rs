@@ -4,12 +4,17 @@
 
 use std::io::{self, IsTerminal as _};
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width, presets,
+};
 
 use super::text;
 
 /// The width that is taken for granted if a terminal does not tell its own.
 const USUAL_WIDTH: u16 = 100;
+
+/// Blanks between two columns.
+const GAP: usize = 2;
 
 /// What the place of output can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +69,7 @@ pub(crate) struct Field {
     text: String,
     tone: Tone,
     right: bool,
+    whole: bool,
 }
 
 impl Field {
@@ -73,6 +79,15 @@ impl Field {
             text: text::cell(text),
             tone: Tone::Plain,
             right: false,
+            whole: false,
+        }
+    }
+
+    /// What people copy: never broken over lines, however narrow the terminal.
+    pub(crate) fn id(text: &str) -> Self {
+        Self {
+            whole: true,
+            ..Self::text(text)
         }
     }
 
@@ -80,8 +95,8 @@ impl Field {
     pub(crate) fn number(text: String) -> Self {
         Self {
             text,
-            tone: Tone::Plain,
             right: true,
+            ..Self::text("")
         }
     }
 
@@ -132,9 +147,8 @@ pub(crate) fn list<const N: usize>(
     let right = |column: usize| rows.iter().any(|row| row[column].right);
     let title = |(column, title): (usize, &&str)| {
         let field = Field {
-            text: title.to_uppercase(),
-            tone: Tone::Plain,
             right: right(column),
+            ..Field::text(&title.to_uppercase())
         };
         let cell = field.cell(look);
         if look.colours {
@@ -144,8 +158,21 @@ pub(crate) fn list<const N: usize>(
         }
     };
     table.set_header(titles.iter().enumerate().map(title).collect::<Vec<_>>());
+    let whole = |column: usize| {
+        rows.iter()
+            .map(move |row| &row[column])
+            .filter(|field| field.whole)
+    };
+    let widths: Vec<Option<usize>> = (0..N)
+        .map(|column| whole(column).map(|field| field.text.len()).max())
+        .collect();
     for row in rows {
         table.add_row(row.into_iter().map(|field| field.cell(look)).collect::<Vec<_>>());
+    }
+    for (column, width) in table.column_iter_mut().zip(widths) {
+        if let Some(width) = width.and_then(|width| u16::try_from(width + GAP).ok()) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+        }
     }
     rendered(table)
 }
@@ -187,8 +214,8 @@ fn blank(look: Look) -> Table {
 fn rendered(mut table: Table) -> String {
     let columns = table.column_count();
     for (index, column) in table.column_iter_mut().enumerate() {
-        let after = if index + 1 == columns { 0 } else { 2 };
-        column.set_padding((0, after));
+        let after = if index + 1 == columns { 0 } else { GAP };
+        column.set_padding((0, u16::try_from(after).unwrap_or_default()));
     }
     table
         .lines()
@@ -228,6 +255,23 @@ mod tests {
         });
         assert!(narrow.lines().all(|line| line.chars().count() <= 36), "{narrow}");
         insta::assert_snapshot!(narrow);
+    }
+
+    #[test]
+    fn an_id_stays_whole_in_a_narrow_terminal() {
+        let id = "0192f3a4-0000-7000-8000-000000000001";
+        let row = [
+            Field::id(id),
+            Field::text("2026-11-24 04:08:46"),
+            Field::text("completed"),
+        ];
+        let narrow = Look {
+            width: Some(60),
+            colours: false,
+        };
+        let text = list(narrow, ["id", "created", "state"], vec![row], "");
+        assert!(text.contains(id), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
     }
 
     #[test]

@@ -55,10 +55,11 @@ pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// `850 ms`, `12.3 s`, `5 min 07 s`, `2 h 05 min`, `3 d 04 h`.
+/// `0.4 ms`, `850 ms`, `12.3 s`, `5 min 07 s`, `2 h 05 min`, `3 d 04 h`.
 pub(crate) fn length(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
+        0 if duration < Duration::from_millis(10) => format!("{:.1} ms", duration.as_secs_f64() * 1000.0),
         0 => format!("{} ms", duration.as_millis()),
         1..60 => format!("{:.1} s", duration.as_secs_f64()),
         60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
@@ -153,6 +154,7 @@ mod tests {
     #[test]
     fn lengths_read_well() {
         let shown = |millis| length(Duration::from_millis(millis));
+        assert_eq!(length(Duration::from_micros(420)), "0.4 ms");
         assert_eq!(shown(850), "850 ms");
         assert_eq!(shown(12_345), "12.3 s");
         assert_eq!(shown(307_000), "5 min 07 s");
