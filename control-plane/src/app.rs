@@ -98,6 +98,7 @@ impl App {
             clock: Arc::clone(&clock),
             metrics: Metrics::new()?,
             dispatch: Wake::default(),
+            calls: TaskTracker::new(),
             stop: stop.clone(),
         };
         let monitor = Arc::new(SystemMonitor::new(config.monitor, Arc::clone(&clock))?);
@@ -111,7 +112,8 @@ impl App {
             cpu: CpuPool::sized_to_machine(),
             metrics_token: ports::metrics_token(&config)?,
         };
-        let api_router = grpc::api_router(&shared, Gate::new(&shared, config.api.limits.request_timeout())?)?;
+        let api_router =
+            grpc::api_router(&shared, Gate::new(&shared, config.api.limits.request_timeout())?).await?;
         let agent_router = grpc::agent_router(
             &shared,
             Gate::new(&shared, config.agents.limits.request_timeout())?,
@@ -207,6 +209,8 @@ impl App {
         self.stop.cancel();
         tasks.close();
         tasks.wait().await;
+        self.shared.calls.close();
+        self.shared.calls.wait().await;
         ticker.stop().await;
         self.reconcilers.ended().await;
         let last = save_reports(&self.shared.services).pass().await;

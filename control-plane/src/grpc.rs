@@ -25,6 +25,7 @@ use dataguardian_proto::v1::restore_service_server::RestoreServiceServer;
 use dataguardian_proto::v1::storage_service_server::StorageServiceServer;
 use dataguardian_proto::v1::system_service_server::SystemServiceServer;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic_web::GrpcWebLayer;
 
@@ -84,6 +85,8 @@ pub struct Shared {
     pub trail: AuditTrail,
     /// Has the work that waits handed out.
     pub dispatch: Wake,
+    /// Calls that come to their end even if their callers hang up.
+    pub calls: TaskTracker,
     /// Long streams end when this is cancelled.
     pub stop: CancellationToken,
 }
@@ -108,7 +111,7 @@ pub struct Facts {
 }
 
 /// Everything on the API listener that speaks gRPC or grpc-web.
-pub fn api_router(shared: &Shared, gate: Gate) -> Result<Router, ReflectionError> {
+pub async fn api_router(shared: &Shared, gate: Gate) -> Result<Router, ReflectionError> {
     macro_rules! bounded {
         ($server:ident, $handler:expr) => {
             $server::new($handler).max_decoding_message_size(MAX_API_MESSAGE)
@@ -141,7 +144,7 @@ pub fn api_router(shared: &Shared, gate: Gate) -> Result<Router, ReflectionError
             EnrollmentServiceServer,
             agent::enrollment::Handler(shared.clone())
         ));
-    let routes = reflection::add_to(routes)?;
+    let routes = reflection::add_to(routes).await?;
     Ok(routes
         .prepare()
         .into_axum_router()

@@ -18,12 +18,24 @@ fn main() -> ExitCode {
         eprintln!("error: a TLS provider was installed twice");
         return ExitCode::FAILURE;
     }
+    raise_open_files();
     match start(CommandLine::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Each connection is an open file, and the usual limit of 1,024 is for programs that can't do with more: the system's
+/// hard limit holds. If that can't be had, the listeners wait for files like for anything else.
+fn raise_open_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok();
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -13,12 +12,12 @@ use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::ids::AgentId;
 use dataguardian_proto::access::{InvalidDescriptors, MethodAccess, Permission, methods};
 use dataguardian_proto::status::ApiError;
-use http::HeaderMap;
+use tokio_util::task::TaskTracker;
 use tonic::{Code, Status};
 
 use super::Shared;
-use super::audit::{self, AuditTrail};
-use super::call::{Subject, unproven};
+use super::audit::AuditTrail;
+use super::call::unproven;
 use crate::ca::AgentCertificate;
 use crate::domain::agent::AgentState;
 use crate::domain::audit::Actor;
@@ -28,10 +27,11 @@ use crate::http::metrics::Metrics;
 use crate::listen::Peer;
 use crate::services::Services;
 
+mod admission;
 mod headers;
 
+use admission::Call;
 pub(crate) use headers::bearer_token;
-use headers::{asked_timeout, dialled};
 
 /// Services that are open to everybody: they tell nothing that the protos don't.
 const OPEN_SERVICES: [&str; 3] = [
@@ -53,6 +53,7 @@ pub struct Gate {
     services: Services,
     trail: AuditTrail,
     metrics: Metrics,
+    calls: TaskTracker,
     timeout: Duration,
 }
 
@@ -64,57 +65,10 @@ impl Gate {
             trail: shared.trail.clone(),
             services: shared.services.clone(),
             metrics: shared.metrics.clone(),
+            calls: shared.calls.clone(),
             timeout,
         })
     }
-
-    /// Lets a call through that has been allowed, within its time, and writes down how it ended.
-    async fn admit(&self, call: Call, mut request: Request, next: Next) -> Response {
-        let subject = Subject::default();
-        request.extensions_mut().insert(subject.clone());
-        if let Some(authority) = dialled(&request) {
-            request.extensions_mut().insert(authority);
-        }
-        let limit = self
-            .timeout
-            .min(asked_timeout(request.headers()).unwrap_or(Duration::MAX));
-        let begun = tokio::time::Instant::now();
-        let response = match tokio::time::timeout(limit, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => refusal(timed_out(limit)),
-        };
-        self.metrics
-            .call(&call.method, code(response.headers()), begun.elapsed());
-        if call.audited {
-            let outcome = audit::outcome(response.headers());
-            let entry = audit::entry(call.actor, &call.method, subject.get(), outcome, call.remote);
-            self.trail.call(entry).await;
-        }
-        response
-    }
-
-    async fn deny(&self, call: Call, error: ApiError) -> Response {
-        let entry = audit::entry(
-            call.actor,
-            &call.method,
-            String::new(),
-            error.reason.clone(),
-            call.remote,
-        );
-        self.trail.denial(entry).await;
-        let response = refusal(error);
-        self.metrics
-            .call(&call.method, code(response.headers()), Duration::ZERO);
-        response
-    }
-}
-
-/// A call before it has run.
-struct Call {
-    actor: Actor,
-    method: String,
-    audited: bool,
-    remote: Option<String>,
 }
 
 /// Guards the API listener.
@@ -124,7 +78,7 @@ pub(super) async fn people(State(gate): State<Gate>, mut request: Request, next:
         return next.run(request).await;
     }
     let Some(access) = gate.methods.get(&path).cloned() else {
-        return unimplemented_method();
+        return admission::unknown_method();
     };
     let mut call = Call::new(&request, path, access.audited);
     let permission = match access.permission {
@@ -153,7 +107,7 @@ pub(super) async fn people(State(gate): State<Gate>, mut request: Request, next:
 pub(super) async fn agents(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let Some(access) = gate.methods.get(&path).cloned() else {
-        return unimplemented_method();
+        return admission::unknown_method();
     };
     let mut call = Call::new(&request, path, access.audited);
     if access.permission != Permission::Named(AGENT_SELF.to_owned()) {
@@ -201,26 +155,6 @@ fn allows(_caller: &Caller, permission: &str) -> bool {
     permission != AGENT_SELF
 }
 
-impl Call {
-    fn new(request: &Request, method: String, audited: bool) -> Self {
-        let peer = request.extensions().get::<Peer>();
-        Self {
-            actor: Actor::Anonymous,
-            method,
-            audited,
-            remote: peer.map(|peer| peer.address().ip().to_string()),
-        }
-    }
-}
-
-fn code(headers: &HeaderMap) -> Code {
-    Status::from_header_map(headers).map_or(Code::Ok, |status| status.code())
-}
-
-fn refusal(error: ApiError) -> Response {
-    Status::from(error).into_http::<Body>()
-}
-
 fn forbidden(permission: &str) -> ApiError {
     let message = format!("this caller lacks the permission {permission}");
     ApiError::new(ErrorCode::PermissionDenied, "PERMISSION_DENIED", message)
@@ -229,14 +163,4 @@ fn forbidden(permission: &str) -> ApiError {
 fn revoked() -> ApiError {
     let message = "this agent's identity was ended by an administrator";
     ApiError::new(ErrorCode::Unauthenticated, "AGENT_REVOKED", message)
-}
-
-fn timed_out(limit: Duration) -> ApiError {
-    let message = format!("the call took longer than {} ms", limit.as_millis());
-    ApiError::new(ErrorCode::DeadlineExceeded, "TIMED_OUT", message)
-}
-
-/// A method that no service of this listener has. The codes of our own errors have no word for it.
-fn unimplemented_method() -> Response {
-    Status::unimplemented("this listener has no such method").into_http::<Body>()
 }

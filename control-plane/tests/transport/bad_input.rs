@@ -8,9 +8,9 @@ use dataguardian_proto::v1::execution_service_client::ExecutionServiceClient;
 use dataguardian_proto::v1::job_service_client::JobServiceClient;
 use dataguardian_proto::v1::storage_service_client::StorageServiceClient;
 use rcgen::{BasicConstraints, IsCa, KeyPair, KeyUsagePurpose};
-use tonic::Code;
 
 use crate::agent::{TestAgent, certificate_request, enroll_request, join_token};
+use crate::raw::post;
 use crate::server::{Server, bad_fields, refused};
 
 #[tokio::test]
@@ -88,10 +88,9 @@ async fn a_name_of_a_megabyte_is_refused_and_not_repeated() {
         name: "x".repeat(5 << 20),
         ..v1::CreateStorageRequest::default()
     };
-    let status = storages.create_storage(beyond).await.unwrap_err();
-    assert!(
-        matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted),
-        "{status:?}"
+    assert_eq!(
+        refused(storages.create_storage(beyond).await).reason,
+        "MESSAGE_TOO_LARGE"
     );
     assert!(
         storages
@@ -211,4 +210,27 @@ async fn a_request_to_be_an_authority_is_refused_and_leaves_the_token_good() {
     }
     let good = certificate_request(&key, |_| {});
     assert!(client.enroll(enroll_request(&token, good)).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_refused_with_a_reason() {
+    let server = Server::start().await;
+    let token = server.set_up().await.api_token;
+    let headers = format!("content-type: application/grpc-web+proto\r\nauthorization: Bearer {token}\r\n");
+    let path = "/dataguardian.v1.JobService/GetJob";
+    for nonsense in [
+        &[0, 0, 0, 0, 2, 0xff, 0xff][..],
+        &[0xff; 64],
+        &[0, 0xff, 0xff, 0xff, 0xff],
+        &[],
+    ] {
+        let answer = post(&server, path, &headers, nonsense).await;
+        let told = answer.head.clone() + &answer.text();
+        assert!(
+            !told.contains("grpc-status: 0") && !told.contains("grpc-status:0"),
+            "{told}"
+        );
+    }
+    let method = post(&server, "/dataguardian.v1.JobService/NoSuchMethod", &headers, &[]).await;
+    assert!(method.head.contains("grpc-status: 12"), "{}", method.head);
 }

@@ -18,4 +18,6 @@ mod pages;
 mod program;
 mod raw;
 mod reflection;
+mod security;
 mod server;
+mod work;
