@@ -15,6 +15,7 @@ use dataguardian_core::ids::{AgentId, ControlPlaneId};
 use dataguardian_proto::agent::v1;
 use dataguardian_repository::manifest::SigningKey;
 use dataguardian_telemetry::cpu_pool::CpuPool;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -69,6 +70,8 @@ struct Shared {
     journal: Journal,
     attempts: Mutex<HashMap<Fence, Live>>,
     tasks: TaskTracker,
+    /// Rung when an attempt has left its slot.
+    slot_freed: Notify,
     /// Fires when reports need not be delivered any more by this process: the journal has them.
     give_up: CancellationToken,
 }
@@ -95,6 +98,7 @@ impl Runner {
             journal,
             attempts: Mutex::default(),
             tasks: TaskTracker::new(),
+            slot_freed: Notify::new(),
             give_up: CancellationToken::new(),
         };
         let runner = Self(Arc::new(shared));
@@ -179,6 +183,11 @@ impl Runner {
     pub fn free_slots(&self) -> u32 {
         let running = self.attempts().values().filter(|live| live.running).count();
         self.0.host.config.slots.saturating_sub(u32::try_from(running).unwrap_or(u32::MAX))
+    }
+
+    /// Comes back when a slot has become free since the last time, so that the control plane can be told at once.
+    pub async fn slot_freed(&self) {
+        self.0.slot_freed.notified().await;
     }
 
     /// What every attempt needs of its agent.

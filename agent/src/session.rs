@@ -159,6 +159,10 @@ impl Session<'_> {
                     Ok(None) => return SessionEnd::Closed,
                     Err(status) => return SessionEnd::Refused(ApiError::from(&status)),
                 },
+                () = self.runner.slot_freed() => {
+                    self.protocol.beat_now();
+                    self.protocol.tick(Instant::now(), self.runner.free_slots())
+                }
                 _ = tick.tick() => {
                     self.tell_progress();
                     self.protocol.tick(Instant::now(), self.runner.free_slots())

@@ -27,7 +27,7 @@ pub use control_plane::{ControlPlane, Metadata};
 pub use dgctl::{Dgctl, Outcome};
 pub use program::{Program, binary};
 
-use crate::postgres::Postgres;
+use crate::postgres::{Postgres, Version};
 use crate::wait;
 
 /// The name of the agent, and of the storage, that every system begins with.
@@ -61,7 +61,8 @@ impl System {
     pub fn start_with(metadata: Metadata, agent_config: &str) -> Result<Self> {
         let folder = tempfile::tempdir().context("a folder for the system")?;
         let control_plane = ControlPlane::start(folder.path(), metadata)?;
-        let agent = Agent::enroll(folder.path(), &control_plane, AGENT, agent_config)?;
+        let agent_config = format!("{}{agent_config}", client_directories()?);
+        let agent = Agent::enroll(folder.path(), &control_plane, AGENT, &agent_config)?;
         let system = Self { agent, control_plane, folder };
         system.wait_for_agent(AGENT)?;
         let vault = system.vault();
@@ -203,6 +204,13 @@ impl System {
         let all = files(&self.vault())?;
         Ok(all.into_iter().filter(|path| path.parent().is_some_and(|parent| parent.ends_with("backups"))).collect())
     }
+}
+
+/// A line of `agent.toml` with the client programs of every server that tests use.
+fn client_directories() -> Result<String> {
+    let quoted = |version: &Version| Ok(format!("{:?}", version.bin_dir()?));
+    let all = Version::ALL.iter().map(quoted).collect::<Result<Vec<_>>>()?;
+    Ok(format!("client_directories = [{}]\n", all.join(", ")))
 }
 
 /// Every file below a folder.

@@ -85,17 +85,17 @@ async fn a_scratch_restore_compares_and_leaves_nothing() -> Result<()> {
 async fn replace_swaps_the_old_contents_for_those_of_the_backup() -> Result<()> {
     let server = Postgres::start(Version::V15)?;
     Awkward::default().load(&server, "shop")?;
-    let copy = ["create database original template shop"];
     let system = System::start()?;
     system.add_datasource("main", &server, &["shop"])?;
     system.add_job("main", &[])?;
     system.run_job("main").succeed()?;
-    server.psql("postgres", copy[0])?;
-    server.psql("shop", "create table made_later (a int)")?;
+    server.psql("postgres", "create database original template shop")?;
+    server.psql("shop", "create schema made_later")?;
     let taken = ["restore", "--backup", "latest", "--datasource", "main", "--wait"];
     let said = system.dgctl(&taken).fail(1)?;
     assert!(said.contains("TARGET_EXISTS"), "{said}");
-    assert_eq!(server.psql("shop", "select count(*) from made_later")?.trim(), "0", "nothing was touched");
+    let untouched = server.psql("shop", "select count(*) from pg_namespace where nspname = 'made_later'")?;
+    assert_eq!(untouched.trim(), "1", "nothing was touched");
     system.dgctl(&[&taken[..], &["--replace"]].concat()).succeed()?;
     equal(&server, "original", &server, "shop").await?;
     let left = server.psql("postgres", "select datname from pg_database where datname not in ('template0', 'template1', 'postgres', 'shop', 'original')")?;

@@ -183,10 +183,12 @@ impl Attempt {
         if let Some(live) = self.runner.attempts().get_mut(&self.fence) {
             live.running = false;
         }
+        self.runner.0.slot_freed.notify_one();
     }
 
     fn leave(&self) {
         self.runner.attempts().remove(&self.fence);
+        self.runner.0.slot_freed.notify_one();
     }
 
     pub(super) fn status(&self) -> Arc<super::AttemptStatus> {

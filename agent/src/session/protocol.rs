@@ -56,7 +56,8 @@ pub(super) enum ProtocolError {
 pub(super) struct Protocol {
     phase: Phase,
     last_heard: Instant,
-    last_sent: Instant,
+    /// When the last heartbeat went out; none if one is due at once.
+    last_sent: Option<Instant>,
     sequence: u64,
 }
 
@@ -69,7 +70,7 @@ enum Phase {
 impl Protocol {
     /// A session whose Hello goes out now.
     pub(super) fn begin(now: Instant) -> Self {
-        Self { phase: Phase::AwaitingWelcome, last_heard: now, last_sent: now, sequence: 0 }
+        Self { phase: Phase::AwaitingWelcome, last_heard: now, last_sent: Some(now), sequence: 0 }
     }
 
     /// Takes a message.
@@ -102,13 +103,18 @@ impl Protocol {
         if silent >= heartbeat * SILENT_HEARTBEATS {
             return Err(ProtocolError::Silent(silent));
         }
-        if now.saturating_duration_since(self.last_sent) < heartbeat {
+        if self.last_sent.is_some_and(|sent| now.saturating_duration_since(sent) < heartbeat) {
             return Ok(Vec::new());
         }
-        self.last_sent = now;
+        self.last_sent = Some(now);
         self.sequence += 1;
         let heartbeat = v1::Heartbeat { sequence: self.sequence, free_slots, now: None };
         Ok(vec![Action::Send(session_request::Message::Heartbeat(heartbeat))])
+    }
+
+    /// Makes the next heartbeat due: there is something that should not wait for it.
+    pub(super) fn beat_now(&mut self) {
+        self.last_sent = None;
     }
 
     /// Whether Welcome has come.
@@ -197,6 +203,9 @@ mod tests {
         assert_eq!(protocol.tick(at(5), 1).unwrap(), []);
         assert_eq!(protocol.tick(at(10), 1).unwrap().len(), 1);
         assert_eq!(protocol.tick(at(11), 1).unwrap(), []);
+        protocol.beat_now();
+        assert_eq!(protocol.tick(at(12), 1).unwrap().len(), 1);
+        assert_eq!(protocol.tick(at(13), 1).unwrap(), []);
         assert!(matches!(protocol.tick(at(30), 1), Err(ProtocolError::Silent(_))));
     }
 
