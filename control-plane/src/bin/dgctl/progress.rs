@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use crate::connect::Api;
 use crate::error::{Error, Result};
+use crate::output::json::Reply;
 use crate::output::text::{bytes, cell, count};
-use crate::output::{colours_are_welcome, progress_can_move};
+use crate::output::{Output, colours_are_welcome, execution as shown, progress_can_move};
 use crate::values::{kind_word, state_word};
 use crate::watch::{News, Watch};
 
@@ -38,6 +39,12 @@ pub(crate) async fn wait(api: &Api, id: &str) -> Result<v1::Execution> {
     }
     display.finish();
     last.ok_or(Error::Incomplete("execution"))
+}
+
+/// Shows how an execution that was waited for ended; it is an error unless it completed, and the error tells why.
+pub(crate) fn conclude<R: Reply>(output: &Output, reply: &R, execution: v1::Execution) -> Result<()> {
+    output.show(reply, |_, look| shown::outcome(&execution, look))?;
+    must_have_completed(execution)
 }
 
 /// An execution that was waited for is an error unless it completed.

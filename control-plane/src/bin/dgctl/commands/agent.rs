@@ -155,7 +155,7 @@ fn table(agents: &[v1::Agent], look: Look) -> String {
             standing(agent),
             Field::text(&agent.hostname),
             Field::text(&agent.version),
-            Field::text(&text::time(agent.last_seen_at.as_ref())),
+            Field::text(&text::short_time(agent.last_seen_at.as_ref(), look.width)),
         ]
     };
     let rows = agents.iter().map(row).collect();

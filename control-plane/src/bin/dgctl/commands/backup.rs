@@ -141,7 +141,7 @@ fn table(backups: &[v1::Backup], look: Look) -> String {
         [
             Field::id(&backup.id),
             Field::text(&backup.datasource),
-            Field::text(&text::time(backup.completed_at.as_ref())),
+            Field::text(&text::short_time(backup.completed_at.as_ref(), look.width)),
             Field::number(bytes(backup.raw_bytes)),
             Field::number(bytes(backup.stored_bytes)),
             Field::number(count(backup.rows)),

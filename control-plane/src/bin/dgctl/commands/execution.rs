@@ -132,7 +132,7 @@ impl Named {
         if context.output.format() == Format::Table {
             context
                 .output
-                .line(shown::describe(&execution, context.output.look()).trim_end())?;
+                .line(shown::outcome(&execution, context.output.look()).trim_end())?;
         }
         progress::must_have_completed(execution)
     }

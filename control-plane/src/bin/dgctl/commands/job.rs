@@ -211,16 +211,13 @@ impl Run {
             request_id: request_id(),
         };
         let mut reply = api.jobs().run_job(request).await?.into_inner();
-        let mut execution = required(reply.execution.clone(), "execution")?;
+        let execution = required(reply.execution.clone(), "execution")?;
         if !self.wait {
             return context.output.show(&reply, |_, _| shown::queued(&execution));
         }
-        execution = progress::wait(&api, &execution.id).await?;
-        reply.execution = Some(execution.clone());
-        context
-            .output
-            .show(&reply, |_, look| shown::describe(&execution, look))?;
-        progress::must_have_completed(execution)
+        let ended = progress::wait(&api, &execution.id).await?;
+        reply.execution = Some(ended.clone());
+        progress::conclude(&context.output, &reply, ended)
     }
 }
 

@@ -62,16 +62,13 @@ impl Restore {
             .start_restore(self.into_request())
             .await?
             .into_inner();
-        let mut execution = required(reply.execution.clone(), "execution")?;
+        let execution = required(reply.execution.clone(), "execution")?;
         if !wait {
             return context.output.show(&reply, |_, _| shown::queued(&execution));
         }
-        execution = progress::wait(&api, &execution.id).await?;
-        reply.execution = Some(execution.clone());
-        context
-            .output
-            .show(&reply, |_, look| shown::describe(&execution, look))?;
-        progress::must_have_completed(execution)
+        let ended = progress::wait(&api, &execution.id).await?;
+        reply.execution = Some(ended.clone());
+        progress::conclude(&context.output, &reply, ended)
     }
 
     fn into_request(self) -> v1::StartRestoreRequest {

@@ -48,7 +48,7 @@ pub(crate) fn table(executions: &[v1::Execution], look: Look) -> String {
             state_field(execution.state()),
             Field::text(&execution.job),
             Field::text(&execution.datasource),
-            Field::text(&text::time(execution.created_at.as_ref())),
+            Field::text(&text::short_time(execution.created_at.as_ref(), look.width)),
             Field::number(text::cell(&took(execution))),
             Field::number(if raw == 0 {
                 text::NONE.to_owned()
@@ -77,10 +77,18 @@ pub(crate) fn table(executions: &[v1::Execution], look: Look) -> String {
 
 /// All about one execution.
 pub(crate) fn describe(execution: &v1::Execution, look: Look) -> String {
-    let mut text = details(look, properties(execution));
-    if let Some(failure) = &execution.failure {
-        text += &findings::failure("failure", failure);
-    }
+    let failure = execution.failure.as_ref();
+    let failure = failure.map(|failure| findings::failure("failure", failure));
+    with_findings(execution, &failure.unwrap_or_default(), look)
+}
+
+/// The same but for its failure: where the command's error tells of that.
+pub(crate) fn outcome(execution: &v1::Execution, look: Look) -> String {
+    with_findings(execution, "", look)
+}
+
+fn with_findings(execution: &v1::Execution, failure: &str, look: Look) -> String {
+    let mut text = details(look, properties(execution)) + failure;
     text += &findings::warnings(&execution.warnings);
     if execution.attempts.len() > 1 {
         text += &format!("\n{}", attempts(&execution.attempts, look));

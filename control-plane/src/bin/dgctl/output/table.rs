@@ -158,23 +158,47 @@ pub(crate) fn list<const N: usize>(
         }
     };
     table.set_header(titles.iter().enumerate().map(title).collect::<Vec<_>>());
-    let whole = |column: usize| {
-        rows.iter()
-            .map(move |row| &row[column])
-            .filter(|field| field.whole)
-    };
-    let widths: Vec<Option<usize>> = (0..N)
-        .map(|column| whole(column).map(|field| field.text.len()).max())
-        .collect();
+    let bounds = lower_bounds(look, &titles, &rows);
     for row in rows {
         table.add_row(row.into_iter().map(|field| field.cell(look)).collect::<Vec<_>>());
     }
-    for (column, width) in table.column_iter_mut().zip(widths) {
-        if let Some(width) = width.and_then(|width| u16::try_from(width + GAP).ok()) {
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+    for (index, bound) in bounds.into_iter().enumerate() {
+        let gap = if index + 1 == N { 0 } else { GAP };
+        if let (Some(column), Ok(bound)) = (table.column_mut(index), u16::try_from(bound + gap)) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(bound)));
         }
     }
     rendered(table)
+}
+
+/// The least width of each column, where width is limited: words stay whole if the terminal is wide enough for that, ids in any case.
+fn lower_bounds<const N: usize>(look: Look, titles: &[&str; N], rows: &[[Field; N]]) -> Vec<usize> {
+    let Some(width) = look.width.map(usize::from) else {
+        return Vec::new();
+    };
+    let longest = |column: usize, whole_only: bool| {
+        let fields = rows.iter().map(move |row| &row[column]);
+        let lengths = fields.map(move |field| match (field.whole, whole_only) {
+            (true, _) => field.text.chars().count(),
+            (false, true) => 1,
+            (false, false) => longest_word(&field.text),
+        });
+        lengths.max().unwrap_or(1)
+    };
+    let words: Vec<usize> = (0..N)
+        .map(|column| longest(column, false).max(titles[column].len()))
+        .collect();
+    let fits = words.iter().sum::<usize>() + GAP * (N - 1) <= width;
+    if fits {
+        words
+    } else {
+        (0..N).map(|column| longest(column, true)).collect()
+    }
+}
+
+fn longest_word(text: &str) -> usize {
+    let words = text.split_whitespace().map(|word| word.chars().count());
+    words.max().unwrap_or(1)
 }
 
 /// One line per property of a thing. Properties without a value are left out.

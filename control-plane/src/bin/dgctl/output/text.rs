@@ -80,6 +80,15 @@ pub(crate) fn time(timestamp: Option<&Timestamp>) -> String {
     local(timestamp).map_or_else(|| NONE.to_owned(), |time| clock_face(&time))
 }
 
+/// The same for a list on a terminal of limited width: `11-24 03:18`, or the day alone if it is long ago.
+pub(crate) fn short_time(timestamp: Option<&Timestamp>, width: Option<u16>) -> String {
+    match (local(timestamp), width) {
+        (None, _) => NONE.to_owned(),
+        (Some(time), None) => clock_face(&time),
+        (Some(time), Some(_)) => short_face(&time, now()),
+    }
+}
+
 /// The same, with how far away it is: `2026-11-24 03:18:22 (5 min 07 s ago)`.
 pub(crate) fn time_and_distance(timestamp: Option<&Timestamp>) -> String {
     match local(timestamp) {
@@ -108,6 +117,12 @@ pub(crate) fn signed_length(duration: &prost_types::Duration) -> String {
 
 fn clock_face<Z: TimeZone<Offset: Display>>(time: &DateTime<Z>) -> String {
     time.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn short_face<Z: TimeZone<Offset: Display>>(time: &DateTime<Z>, now: DateTime<Utc>) -> String {
+    let far = (now - time.to_utc()).num_days().abs() > 180;
+    time.format(if far { "%Y-%m-%d" } else { "%m-%d %H:%M" })
+        .to_string()
 }
 
 fn distance(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
@@ -176,6 +191,16 @@ mod tests {
         assert_eq!(at(-307), "5 min 07 s ago");
         assert_eq!(at(0), "1 s ago");
         assert_eq!(at(3600), "in 1 h 00 min");
+    }
+
+    #[test]
+    fn short_times_tell_what_matters() {
+        let now = DateTime::from_timestamp(1_795_482_000, 0).unwrap();
+        assert_eq!(short_face(&now, now), "11-24 01:00");
+        assert_eq!(
+            short_face(&(now - chrono::TimeDelta::days(200)), now),
+            "2026-05-08"
+        );
     }
 
     #[test]
