@@ -9,7 +9,7 @@ use dataguardian_proto::{convert, v1};
 use super::{Context, required};
 use crate::ask;
 use crate::error::Result;
-use crate::output::table::{Field, Look, Tone, details, list};
+use crate::output::table::{Field, List, Look, Tone, details};
 use crate::output::text;
 use crate::paging::Limit;
 use crate::profile::write_private;
@@ -66,6 +66,12 @@ pub(crate) struct Revoke {
     #[arg(long)]
     yes: bool,
 }
+
+const AGENTS: List<5> = List {
+    titles: ["name", "state", "host", "version", "last seen"],
+    spare: &["version", "host"],
+    none: "No agents yet: `dgctl agent token create` makes a token to enroll one.",
+};
 
 impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
@@ -158,13 +164,7 @@ fn table(agents: &[v1::Agent], look: Look) -> String {
             Field::text(&text::short_time(agent.last_seen_at.as_ref(), look.width)),
         ]
     };
-    let rows = agents.iter().map(row).collect();
-    list(
-        look,
-        ["name", "state", "host", "version", "last seen"],
-        rows,
-        "No agents yet: `dgctl agent token create` makes a token to enroll one.",
-    )
+    AGENTS.show(look, &agents.iter().map(row).collect::<Vec<_>>())
 }
 
 /// Whether it may work and does.

@@ -6,7 +6,7 @@ use dataguardian_proto::v1;
 use super::{Context, required};
 use crate::error::{Error, Result};
 use crate::output::findings;
-use crate::output::table::{Field, Look, Tone, details, list};
+use crate::output::table::{Field, List, Look, Tone, details};
 use crate::output::text::{self, bytes, count};
 use crate::paging::Limit;
 use crate::values::{checked_by_word, engine_word};
@@ -15,7 +15,7 @@ use crate::values::{checked_by_word, engine_word};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List backups, newest first
-    List(List),
+    List(ListArgs),
     /// Show a backup
     Get(Get),
     /// Show what is in a backup, stream by stream
@@ -24,7 +24,7 @@ pub(crate) enum Command {
 
 /// `dgctl backup list`
 #[derive(Debug, Args)]
-pub(crate) struct List {
+pub(crate) struct ListArgs {
     /// Only those of this datasource; name or id
     #[arg(long, value_name = "DATASOURCE")]
     datasource: Option<String>,
@@ -54,6 +54,18 @@ pub(crate) struct Contents {
     limit: Limit,
 }
 
+const BACKUPS: List<7> = List {
+    titles: ["id", "datasource", "completed", "raw", "stored", "rows", "copies"],
+    spare: &["rows", "raw"],
+    none: "No backups.",
+};
+
+const STREAMS: List<5> = List {
+    titles: ["role", "database", "name", "bytes", "rows"],
+    spare: &["database"],
+    none: "Nothing is in it.",
+};
+
 impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         match self {
@@ -68,7 +80,7 @@ impl Command {
     }
 }
 
-impl List {
+impl ListArgs {
     async fn run(self, context: &Context) -> Result<()> {
         let backups = context.api().await?.backups();
         let datasource = self.datasource.unwrap_or_default();
@@ -148,8 +160,7 @@ fn table(backups: &[v1::Backup], look: Look) -> String {
             copies(backup),
         ]
     };
-    let titles = ["id", "datasource", "completed", "raw", "stored", "rows", "copies"];
-    list(look, titles, backups.iter().map(row).collect(), "No backups.")
+    BACKUPS.show(look, &backups.iter().map(row).collect::<Vec<_>>())
 }
 
 /// `1/2`: how many of its copies are whole.
@@ -229,13 +240,7 @@ fn contents(streams: &[v1::BackupStream], look: Look) -> String {
             Field::number(stream.rows.map_or_else(|| text::NONE.to_owned(), count)),
         ]
     };
-    let rows = streams.iter().map(row).collect();
-    list(
-        look,
-        ["role", "database", "name", "bytes", "rows"],
-        rows,
-        "Nothing is in it.",
-    )
+    STREAMS.show(look, &streams.iter().map(row).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

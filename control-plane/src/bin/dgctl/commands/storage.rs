@@ -7,7 +7,7 @@ use super::{Context, request_id, required};
 use crate::ask;
 use crate::error::{Error, Result};
 use crate::output::findings;
-use crate::output::table::{Field, Look, details, list};
+use crate::output::table::{Field, List, Look, details};
 use crate::output::text;
 use crate::paging::Limit;
 
@@ -67,6 +67,12 @@ pub(crate) struct Delete {
     #[arg(long)]
     yes: bool,
 }
+
+const STORAGES: List<4> = List {
+    titles: ["name", "kind", "place", "no overwrite"],
+    spare: &["no overwrite"],
+    none: "No storages yet: `dgctl storage create` makes one.",
+};
 
 impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
@@ -189,13 +195,7 @@ fn table(storages: &[v1::Storage], look: Look) -> String {
             Field::yes_or_no(storage.conditional_put),
         ]
     };
-    let rows = storages.iter().map(row).collect();
-    list(
-        look,
-        ["name", "kind", "place", "no overwrite"],
-        rows,
-        "No storages yet: `dgctl storage create` makes one.",
-    )
+    STORAGES.show(look, &storages.iter().map(row).collect::<Vec<_>>())
 }
 
 fn describe(storage: &v1::Storage, look: Look) -> String {

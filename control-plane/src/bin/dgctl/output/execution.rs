@@ -3,9 +3,36 @@
 use dataguardian_proto::v1;
 
 use super::findings;
-use super::table::{Field, Look, Tone, details, list};
+use super::table::{Field, List, Look, Tone, details};
 use super::text::{self, bytes, count, counted};
 use crate::values::{kind_word, state_word};
+
+const EXECUTIONS: List<8> = List {
+    titles: [
+        "id",
+        "kind",
+        "state",
+        "job",
+        "datasource",
+        "created",
+        "took",
+        "raw",
+    ],
+    spare: &["raw", "took", "datasource"],
+    none: "No executions.",
+};
+
+const ATTEMPTS: List<4> = List {
+    titles: ["attempt", "started", "took", "failure"],
+    spare: &["took"],
+    none: "",
+};
+
+const RESTORED: List<5> = List {
+    titles: ["database", "restored as", "tables", "rows", "now"],
+    spare: &["tables"],
+    none: "",
+};
 
 /// Its state, with a tone.
 pub(crate) fn state_field(state: v1::ExecutionState) -> Field {
@@ -57,22 +84,7 @@ pub(crate) fn table(executions: &[v1::Execution], look: Look) -> String {
             }),
         ]
     };
-    let titles = [
-        "id",
-        "kind",
-        "state",
-        "job",
-        "datasource",
-        "created",
-        "took",
-        "raw",
-    ];
-    list(
-        look,
-        titles,
-        executions.iter().map(row).collect(),
-        "No executions.",
-    )
+    EXECUTIONS.show(look, &executions.iter().map(row).collect::<Vec<_>>())
 }
 
 /// All about one execution.
@@ -162,12 +174,7 @@ fn attempts(attempts: &[v1::Attempt], look: Look) -> String {
             Field::text(&outcome.unwrap_or_default()),
         ]
     };
-    list(
-        look,
-        ["attempt", "started", "took", "failure"],
-        attempts.iter().map(row).collect(),
-        "",
-    )
+    ATTEMPTS.show(look, &attempts.iter().map(row).collect::<Vec<_>>())
 }
 
 /// Which databases came back as what, and whether every row did.
@@ -190,13 +197,7 @@ fn restored(report: &v1::RestoreReport, look: Look) -> String {
             }),
         ]
     };
-    let rows = report.databases.iter().map(row).collect();
-    let mut text = list(
-        look,
-        ["database", "restored as", "tables", "rows", "now"],
-        rows,
-        "",
-    );
+    let mut text = RESTORED.show(look, &report.databases.iter().map(row).collect::<Vec<_>>());
     let wrong: Vec<_> = report
         .tables
         .iter()

@@ -2,12 +2,13 @@
 //!
 //! On a terminal a table fits the terminal's width; elsewhere nothing is wrapped or cut, and nothing is coloured.
 
+mod columns;
+
 use std::io::{self, IsTerminal as _};
 
-use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width, presets,
-};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
+use self::columns::Columns;
 use super::text;
 
 /// The width that is taken for granted if a terminal does not tell its own.
@@ -133,72 +134,45 @@ impl Field {
     }
 }
 
-/// One line per thing, below a line of titles. `none` is said instead of an empty table.
-pub(crate) fn list<const N: usize>(
-    look: Look,
-    titles: [&str; N],
-    rows: Vec<[Field; N]>,
-    none: &str,
-) -> String {
-    if rows.is_empty() {
-        return none.to_owned();
-    }
-    let mut table = blank(look);
-    let right = |column: usize| rows.iter().any(|row| row[column].right);
-    let title = |(column, title): (usize, &&str)| {
-        let field = Field {
-            right: right(column),
-            ..Field::text(&title.to_uppercase())
+/// A list: one line per thing, below a line of titles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct List<const N: usize> {
+    /// The columns' titles.
+    pub(crate) titles: [&'static str; N],
+    /// Titles of columns that a narrow terminal goes without, the first of them first. Each thing's own page has them.
+    pub(crate) spare: &'static [&'static str],
+    /// What is said instead of an empty table.
+    pub(crate) none: &'static str,
+}
+
+impl<const N: usize> List<N> {
+    /// The list as text.
+    pub(crate) fn show(&self, look: Look, rows: &[[Field; N]]) -> String {
+        if rows.is_empty() {
+            return self.none.to_owned();
+        }
+        let columns = Columns::fit(self, look, rows);
+        let mut table = blank(look);
+        let title = |index: &usize| {
+            let title = Field {
+                right: rows.iter().any(|row| row[*index].right),
+                ..Field::text(&self.titles[*index].to_uppercase())
+            };
+            let cell = title.cell(look);
+            if look.colours {
+                cell.add_attribute(Attribute::Bold)
+            } else {
+                cell
+            }
         };
-        let cell = field.cell(look);
-        if look.colours {
-            cell.add_attribute(Attribute::Bold)
-        } else {
-            cell
+        table.set_header(columns.shown.iter().map(title).collect::<Vec<_>>());
+        for row in rows {
+            let cell = |index: &usize| row[*index].clone().cell(look);
+            table.add_row(columns.shown.iter().map(cell).collect::<Vec<_>>());
         }
-    };
-    table.set_header(titles.iter().enumerate().map(title).collect::<Vec<_>>());
-    let bounds = lower_bounds(look, &titles, &rows);
-    for row in rows {
-        table.add_row(row.into_iter().map(|field| field.cell(look)).collect::<Vec<_>>());
+        columns.constrain(&mut table);
+        rendered(table)
     }
-    for (index, bound) in bounds.into_iter().enumerate() {
-        let gap = if index + 1 == N { 0 } else { GAP };
-        if let (Some(column), Ok(bound)) = (table.column_mut(index), u16::try_from(bound + gap)) {
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(bound)));
-        }
-    }
-    rendered(table)
-}
-
-/// The least width of each column, where width is limited: words stay whole if the terminal is wide enough for that, ids in any case.
-fn lower_bounds<const N: usize>(look: Look, titles: &[&str; N], rows: &[[Field; N]]) -> Vec<usize> {
-    let Some(width) = look.width.map(usize::from) else {
-        return Vec::new();
-    };
-    let longest = |column: usize, whole_only: bool| {
-        let fields = rows.iter().map(move |row| &row[column]);
-        let lengths = fields.map(move |field| match (field.whole, whole_only) {
-            (true, _) => field.text.chars().count(),
-            (false, true) => 1,
-            (false, false) => longest_word(&field.text),
-        });
-        lengths.max().unwrap_or(1)
-    };
-    let words: Vec<usize> = (0..N)
-        .map(|column| longest(column, false).max(titles[column].len()))
-        .collect();
-    let fits = words.iter().sum::<usize>() + GAP * (N - 1) <= width;
-    if fits {
-        words
-    } else {
-        (0..N).map(|column| longest(column, true)).collect()
-    }
-}
-
-fn longest_word(text: &str) -> usize {
-    let words = text.split_whitespace().map(|word| word.chars().count());
-    words.max().unwrap_or(1)
 }
 
 /// One line per property of a thing. Properties without a value are left out.
@@ -251,6 +225,12 @@ fn rendered(mut table: Table) -> String {
 mod tests {
     use super::*;
 
+    const JOBS: List<3> = List {
+        titles: ["name", "state", "rows"],
+        spare: &["rows"],
+        none: "No jobs.",
+    };
+
     fn jobs(look: Look) -> String {
         let row = |name: &str, state: &str, rows: u64| {
             [
@@ -259,11 +239,18 @@ mod tests {
                 Field::number(text::count(rows)),
             ]
         };
-        let rows = vec![
+        let rows = [
             row("nightly", "completed", 12),
             row("a-job-with-a-rather-long-name", "failed", 1_234_567),
         ];
-        list(look, ["name", "state", "rows"], rows, "No jobs.")
+        JOBS.show(look, &rows)
+    }
+
+    fn narrow(width: u16) -> Look {
+        Look {
+            width: Some(width),
+            colours: false,
+        }
     }
 
     #[test]
@@ -272,30 +259,35 @@ mod tests {
     }
 
     #[test]
-    fn a_list_fits_a_narrow_terminal() {
-        let narrow = jobs(Look {
-            width: Some(36),
-            colours: false,
-        });
-        assert!(narrow.lines().all(|line| line.chars().count() <= 36), "{narrow}");
-        insta::assert_snapshot!(narrow);
+    fn a_list_fits_its_terminal() {
+        let text: String = [52, 44, 30]
+            .map(|width| format!("{}\n", jobs(narrow(width))))
+            .concat();
+        insta::assert_snapshot!(text);
+        for width in 20..60 {
+            let text = jobs(narrow(width));
+            assert!(
+                text.lines().all(|line| line.chars().count() <= width.into()),
+                "{width}: {text}"
+            );
+        }
     }
 
     #[test]
     fn an_id_stays_whole_in_a_narrow_terminal() {
+        const THINGS: List<3> = List {
+            titles: ["id", "created", "state"],
+            spare: &[],
+            none: "",
+        };
         let id = "0192f3a4-0000-7000-8000-000000000001";
         let row = [
             Field::id(id),
             Field::text("2026-11-24 04:08:46"),
             Field::text("completed"),
         ];
-        let narrow = Look {
-            width: Some(60),
-            colours: false,
-        };
-        let text = list(narrow, ["id", "created", "state"], vec![row], "");
+        let text = THINGS.show(narrow(50), &[row]);
         assert!(text.contains(id), "{text}");
-        assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
     }
 
     #[test]
@@ -312,7 +304,7 @@ mod tests {
 
     #[test]
     fn an_empty_list_says_so() {
-        assert_eq!(list(Look::PLAIN, ["name"], Vec::new(), "No jobs."), "No jobs.");
+        assert_eq!(JOBS.show(Look::PLAIN, &[]), "No jobs.");
     }
 
     #[test]

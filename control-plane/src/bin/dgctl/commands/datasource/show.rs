@@ -5,9 +5,21 @@ use std::time::Duration;
 use dataguardian_proto::{convert, v1};
 
 use crate::output::findings;
-use crate::output::table::{Field, Look, details, list};
+use crate::output::table::{Field, List, Look, details};
 use crate::output::text::{self, bytes};
 use crate::values::{engine_word, tls_word};
+
+const DATASOURCES: List<5> = List {
+    titles: ["name", "engine", "agent", "address", "databases"],
+    spare: &["engine", "address"],
+    none: "No datasources yet: `dgctl datasource create` makes one known.",
+};
+
+const DATABASES: List<4> = List {
+    titles: ["database", "owner", "size", "covered"],
+    spare: &["owner"],
+    none: "No databases.",
+};
 
 /// One line per datasource.
 pub(super) fn table(datasources: &[v1::Datasource], look: Look) -> String {
@@ -20,14 +32,7 @@ pub(super) fn table(datasources: &[v1::Datasource], look: Look) -> String {
             Field::text(&selection(datasource.databases.as_ref())),
         ]
     };
-    let rows = datasources.iter().map(row).collect();
-    let none = "No datasources yet: `dgctl datasource create` makes one known.";
-    list(
-        look,
-        ["name", "engine", "agent", "address", "databases"],
-        rows,
-        none,
-    )
+    DATASOURCES.show(look, &datasources.iter().map(row).collect::<Vec<_>>())
 }
 
 /// All about one.
@@ -91,13 +96,7 @@ pub(super) fn discovered(databases: &[v1::DiscoveredDatabase], look: Look) -> St
             Field::yes_or_no(database.selected),
         ]
     };
-    let rows = databases.iter().map(row).collect();
-    list(
-        look,
-        ["database", "owner", "size", "covered"],
-        rows,
-        "No databases.",
-    )
+    DATABASES.show(look, &databases.iter().map(row).collect::<Vec<_>>())
 }
 
 fn address(datasource: &v1::Datasource) -> String {

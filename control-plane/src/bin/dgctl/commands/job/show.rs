@@ -2,9 +2,15 @@
 
 use dataguardian_proto::{convert, v1};
 
-use crate::output::table::{Field, Look, details, list};
+use crate::output::table::{Field, List, Look, details};
 use crate::output::text;
 use crate::values::strategy_word;
+
+const JOBS: List<5> = List {
+    titles: ["name", "datasource", "storages", "strategy", "encrypted"],
+    spare: &["strategy"],
+    none: "No jobs yet: `dgctl job create` makes one.",
+};
 
 /// One line per job.
 pub(super) fn table(jobs: &[v1::Job], look: Look) -> String {
@@ -17,9 +23,7 @@ pub(super) fn table(jobs: &[v1::Job], look: Look) -> String {
             Field::yes_or_no(!job.options.as_ref().is_some_and(|options| options.unencrypted)),
         ]
     };
-    let rows = jobs.iter().map(row).collect();
-    let titles = ["name", "datasource", "storages", "strategy", "encrypted"];
-    list(look, titles, rows, "No jobs yet: `dgctl job create` makes one.")
+    JOBS.show(look, &jobs.iter().map(row).collect::<Vec<_>>())
 }
 
 /// All about one.
