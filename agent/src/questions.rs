@@ -54,13 +54,12 @@ async fn test_datasource(
     let selection = databases.and_then(DatabaseSelection::try_from).map_err(|error| malformed(&error))?;
     let request = ProbeRequest { target, selection, clients: repositories::client_search(host) };
     let probe = postgres::probe(&request).await?;
-    let problem = |text: String| (&Failure::new(FailureKind::DatabasePrivilege, text)).into();
     Ok(public::TestDatasourceResponse {
         ok: probe.problems.is_empty(),
         server_version: probe.server_version,
         client_version: probe.client.map(|client| client.version).unwrap_or_default(),
         latency: Some(convert::duration(probe.latency)),
-        problems: probe.problems.into_iter().map(problem).collect(),
+        problems: probe.problems.iter().map(Into::into).collect(),
         warnings: probe.warnings.iter().map(|warning: &Warning| warning.into()).collect(),
     })
 }

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use super::attempt::Attempt;
 use super::packs;
 use super::work::{BackupWork, RepositoryPlace};
-use crate::engines::postgres::{self, DumpOptions, DumpReport, DumpRequest, SessionMarker};
+use crate::engines::postgres::{self, DumpOptions, DumpReport, DumpRequest, ProbeRequest, SessionMarker};
 use crate::journal::{CommitInProgress, CommitRepository};
 use crate::pipeline::{Destination, Pipeline, PipelineSettings, Written, commit};
 use crate::repositories;
@@ -43,6 +43,7 @@ pub(super) async fn back_up(attempt: &Attempt, work: BackupWork) -> Result<Prepa
         let message = format!("this version of the agent can't back up {} yet", work.target.engine);
         return Err(Failure::new(FailureKind::ClientMissing, message));
     }
+    test_connection(attempt, &work).await?;
     match work.strategy {
         Strategy::Replicate => try_storages(attempt, &work, &work.repositories).await,
         Strategy::Fallback => {
@@ -59,6 +60,24 @@ pub(super) async fn back_up(attempt: &Attempt, work: BackupWork) -> Result<Prepa
             Err(last)
         }
     }
+}
+
+/// Looks at the server first, so that whatever is missing is told at once, all of it, with what mends it.
+async fn test_connection(attempt: &Attempt, work: &BackupWork) -> Result<(), Failure> {
+    let status = attempt.status();
+    status.enter("testing the connection");
+    let request = ProbeRequest {
+        target: work.target.clone(),
+        selection: work.selection.clone(),
+        clients: repositories::client_search(attempt.host()),
+    };
+    let probing = postgres::probe(&request);
+    let probed = attempt.live.stop.token().run_until_cancelled(probing).await;
+    let probe = probed.unwrap_or_else(|| Err(Failure::new(FailureKind::Superseded, "stopped while probing")))?;
+    status.log.info(format!("PostgreSQL {}, {} database(s)", probe.server_version, probe.databases.len()));
+    let Some(first) = probe.problems.first() else { return Ok(()) };
+    let messages: Vec<_> = probe.problems.iter().map(|problem| problem.message.as_str()).collect();
+    Err(Failure::new(first.kind, messages.join("; ")))
 }
 
 fn is_storages_fault(failure: &Failure) -> bool {

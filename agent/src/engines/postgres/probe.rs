@@ -45,7 +45,7 @@ pub struct Probe {
     /// The databases that the selection chooses.
     pub databases: Vec<String>,
     /// What stands in the way of a backup, each with what mends it.
-    pub problems: Vec<String>,
+    pub problems: Vec<Failure>,
     /// What a backup will lack or suffer from all the same.
     pub warnings: Vec<Warning>,
     /// The client programs that would be used.
@@ -74,11 +74,11 @@ pub async fn probe(request: &ProbeRequest) -> Result<Probe, Failure> {
             found.client = Some(client);
             found.warnings.extend(warning);
         }
-        Err(failure) => found.problems.push(failure.message),
+        Err(failure) => found.problems.push(failure),
     }
     match dump::chosen(&mut session, &request.selection).await {
         Ok(databases) => found.databases = databases,
-        Err(failure) if failure.kind == FailureKind::DatabaseMissing => found.problems.push(failure.message),
+        Err(failure) if failure.kind == FailureKind::DatabaseMissing => found.problems.push(failure),
         Err(failure) => return Err(failure),
     }
     found.look_at_server(&mut session).await?;
@@ -108,15 +108,16 @@ async fn latency(session: &mut PgConnection) -> Result<Duration, Failure> {
     Ok(start.elapsed())
 }
 
-fn connection_problem(database: &str, user: &str, failure: &Failure) -> String {
+fn connection_problem(database: &str, user: &str, failure: &Failure) -> Failure {
     if failure.kind != FailureKind::DatabasePrivilege {
-        return failure.message.clone();
+        return failure.clone();
     }
-    format!(
+    let message = format!(
         "{user} may not connect to {database}: GRANT CONNECT ON DATABASE {} TO {}",
         quote::name(database),
         quote::name(user)
-    )
+    );
+    Failure::new(FailureKind::DatabasePrivilege, message)
 }
 
 impl Probe {
@@ -125,6 +126,10 @@ impl Probe {
             database: database.map(str::to_owned),
             message,
         });
+    }
+
+    fn lacks(&mut self, privilege: String) {
+        self.problems.push(Failure::new(FailureKind::DatabasePrivilege, privilege));
     }
 
     async fn look_at_server(&mut self, session: &mut PgConnection) -> Result<(), Failure> {
@@ -185,7 +190,7 @@ impl Probe {
                 ),
                 _ => format!("GRANT pg_read_all_data TO {role}"),
             };
-            self.problems.push(format!(
+            self.lacks(format!(
                 "{user} may not read {count} tables or sequences of {database}, {first} for one: {grant}"
             ));
         }
@@ -198,7 +203,7 @@ impl Probe {
             .await
             .map_err(&at)?;
         if let Some(table) = filtered {
-            self.problems.push(format!(
+            self.lacks(format!(
                 "policies would hide rows of {database} from {user}, in {table} for one: ALTER ROLE {role} BYPASSRLS"
             ));
         }
@@ -213,7 +218,7 @@ impl Probe {
             .await
             .map_err(&at)?;
         if hidden > 0 && !self.superuser {
-            self.problems.push(format!(
+            self.lacks(format!(
                 "{user} may not read {hidden} large objects of {database}: GRANT SELECT ON LARGE OBJECT … TO {role} for each, \
                  or use a superuser"
             ));
