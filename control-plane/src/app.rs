@@ -19,19 +19,17 @@ use crate::config::{Config, DataDir};
 use crate::domain::agent::JoinToken;
 use crate::grpc::{self, AuditTrail, Facts, Gate, Shared};
 use crate::http::metrics::Metrics;
-use crate::http::{self, Pages};
+use crate::http::{self, Pages, Probe};
 use crate::listen::Listener;
 use crate::queue::Queue;
-use crate::reconcilers::{
-    Courier, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, Reconcile as _, Reconcilers,
-    RenewCertificates, SaveReports, Ticker, Wake,
-};
+use crate::reconcilers::{Courier, Reconcile as _, Reconcilers, RenewCertificates, Wake};
 use crate::services::{Context, Services};
 use crate::sessions::Sessions;
 use crate::store::Store;
 
 mod error;
 mod foundation;
+mod loops;
 mod ports;
 
 pub use error::StartError;
@@ -63,7 +61,7 @@ impl App {
     /// Puts everything together, by the machine's clock. The ports are bound when this returns, and answer once
     /// [`App::run`] runs.
     pub async fn build(config: Config) -> Result<Self, StartError> {
-        Self::assemble(config, SystemClock::shared()).await
+        Box::pin(Self::assemble(config, SystemClock::shared())).await
     }
 
     /// The same, by any clock.
@@ -105,7 +103,7 @@ impl App {
         let reconcilers = Reconcilers::new(Arc::clone(&clock), stop.clone());
         let pages = Pages {
             shared: shared.clone(),
-            store: store.clone(),
+            database: database_probe(&store),
             queue: queue.clone(),
             reconcilers: reconcilers.clone(),
             monitor: Arc::clone(&monitor),
@@ -188,7 +186,7 @@ impl App {
     /// Runs until told to stop; then agents are sent away, calls that run come to their end, and what is only in memory is
     /// written down.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let ticker = self.start_loops().await?;
+        let ticker = loops::start(&self).await?;
         let tasks = TaskTracker::new();
         let (api, api_router) = self.api;
         let (agents, agent_router) = self.agents;
@@ -213,7 +211,7 @@ impl App {
         self.shared.calls.wait().await;
         ticker.stop().await;
         self.reconcilers.ended().await;
-        let last = save_reports(&self.shared.services).pass().await;
+        let last = loops::save_reports(&self.shared.services).pass().await;
         if let Err(error) = last {
             tracing::warn!(%error, "the newest progress could not be written down");
         }
@@ -222,75 +220,14 @@ impl App {
         tracing::info!("stopped");
         Ok(())
     }
-
-    /// Every loop, woken by its signals, by the beat, and if need be by nobody.
-    async fn start_loops(&self) -> Result<Ticker, StartError> {
-        let (services, sessions) = (&self.shared.services, &self.shared.sessions);
-        let ticker = Ticker::new().await?;
-        let pass = self.config.reconcilers.interval();
-        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
-        let start = Starter {
-            reconcilers: &self.reconcilers,
-            ticker: &ticker,
-        };
-        let dispatch = Dispatch {
-            assignments: services.assignments.clone(),
-            sessions: sessions.clone(),
-            queue: self.queue.clone(),
-            control_plane: self.shared.facts.control_plane,
-        };
-        start.woken(dispatch, &self.shared.dispatch, pass).await?;
-        let cancels = DeliverCancels {
-            executions: services.executions.clone(),
-            sessions: sessions.clone(),
-        };
-        start.woken(cancels, &self.cancels, pass).await?;
-        let expire = ExpireLeases {
-            executions: services.executions.clone(),
-            dispatch: self.shared.dispatch.clone(),
-        };
-        start.woken(expire, &Wake::default(), second.min(pass)).await?;
-        start
-            .woken(save_reports(services), &Wake::default(), 2 * second)
-            .await?;
-        start
-            .woken(
-                ForgetExpired {
-                    auth: services.auth.clone(),
-                },
-                &Wake::default(),
-                hour,
-            )
-            .await?;
-        start.woken(self.renewal.clone(), &Wake::default(), hour).await?;
-        ticker.start().await?;
-        Ok(ticker)
-    }
 }
 
-fn save_reports(services: &Services) -> SaveReports {
-    SaveReports {
-        progress: services.progress.clone(),
-        sessions: services.sessions.clone(),
-    }
-}
-
-/// Starts loops and gives them their beat.
-struct Starter<'a> {
-    reconcilers: &'a Reconcilers,
-    ticker: &'a Ticker,
-}
-
-impl Starter<'_> {
-    async fn woken<R: crate::reconcilers::Reconcile>(
-        &self,
-        reconciler: R,
-        wake: &Wake,
-        period: Duration,
-    ) -> Result<(), StartError> {
-        self.reconcilers.start(reconciler, wake, 3 * period);
-        Ok(self.ticker.every(period, wake).await?)
-    }
+fn database_probe(store: &Store) -> Probe {
+    let store = store.clone();
+    Probe::new(move || {
+        let store = store.clone();
+        async move { store.ping().await.is_ok() }
+    })
 }
 
 impl std::fmt::Debug for App {

@@ -19,10 +19,12 @@ use crate::grpc::{Shared, bearer_token};
 use crate::listen::Peer;
 use crate::queue::Queue;
 use crate::reconcilers::Reconcilers;
-use crate::store::Store;
 
 mod health;
 pub mod metrics;
+mod probe;
+
+pub use probe::Probe;
 
 /// What these pages show.
 #[derive(Debug, Clone)]
@@ -30,7 +32,7 @@ pub struct Pages {
     /// The use cases, the sessions and the figures.
     pub shared: Shared,
     /// The metadata database.
-    pub store: Store,
+    pub database: Probe,
     /// Wake-ups.
     pub queue: Queue,
     /// The loops.
@@ -58,7 +60,7 @@ pub fn router(pages: Pages) -> Router {
 
 /// For load balancers: open, and tells nothing but whether this replica works.
 async fn open_health(State(pages): State<Pages>) -> Response {
-    if pages.store.ping().await.is_ok() {
+    if pages.database.answers().await {
         (StatusCode::OK, axum::Json(json!({ "status": "ok" }))).into_response()
     } else {
         (

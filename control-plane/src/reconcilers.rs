@@ -138,11 +138,10 @@ impl Reconcilers {
             let passes = async {
                 loop {
                     let outcome = attempt(&reconciler).await;
-                    note(
-                        &mut report.lock().unwrap_or_else(PoisonError::into_inner),
-                        outcome,
-                        clock.now(),
-                    );
+                    {
+                        let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+                        *report = note(&report, outcome, clock.now());
+                    }
                     // The ticker's jobs can die: a loop that hears nothing goes on all the same.
                     drop(tokio::time::timeout(at_most, wake.0.notified()).await);
                 }
@@ -177,30 +176,36 @@ async fn attempt<R: Reconcile>(reconciler: &R) -> Result<Pass<R::Report>, Error>
         .unwrap_or_else(|_| Err(Error::Internal(format!("{} panicked", R::NAME))))
 }
 
-fn note<T: Serialize>(report: &mut LoopReport, outcome: Result<Pass<T>, Error>, now: DateTime<Utc>) {
-    report.passes += 1;
-    report.last_pass_at = Some(now);
-    let before = report.state;
-    match outcome {
-        Ok(Pass::Done(done)) => {
-            report.state = LoopState::Running;
-            report.last = serde_json::to_value(done).ok();
-            report.error = None;
-        }
-        Ok(Pass::Paused) => {
-            report.state = LoopState::Paused;
-            report.error = None;
-        }
+/// The report after one more pass.
+fn note<T: Serialize>(
+    before: &LoopReport,
+    outcome: Result<Pass<T>, Error>,
+    now: DateTime<Utc>,
+) -> LoopReport {
+    let (state, last, error) = match outcome {
+        Ok(Pass::Done(done)) => (LoopState::Running, serde_json::to_value(done).ok(), None),
+        Ok(Pass::Paused) => (LoopState::Paused, before.last.clone(), None),
         Err(error) => {
-            report.state = LoopState::Error;
-            report.error = Some(error.public_message());
-            if before != LoopState::Error {
-                tracing::error!(r#loop = report.name, %error, "a pass failed; it is tried again");
+            if !before.has_failed() {
+                tracing::error!(r#loop = before.name, %error, "a pass failed; it is tried again");
             }
+            (
+                LoopState::Error,
+                before.last.clone(),
+                Some(error.public_message()),
+            )
         }
+    };
+    if before.has_failed() && error.is_none() {
+        tracing::info!(r#loop = before.name, "the loop works again");
     }
-    if before != report.state && before == LoopState::Error {
-        tracing::info!(r#loop = report.name, "the loop works again");
+    LoopReport {
+        name: before.name,
+        state,
+        passes: before.passes + 1,
+        last_pass_at: Some(now),
+        last,
+        error,
     }
 }
 

@@ -42,7 +42,7 @@ impl Health {
 
 pub(super) async fn report(pages: &Pages) -> Health {
     let facts = &pages.shared.facts;
-    let online = pages.store.ping().await.is_ok();
+    let online = pages.database.answers().await;
     let reconcilers = pages.reconcilers.report();
     let queue = pages.queue.is_online();
     let degraded = !queue || reconcilers.iter().any(LoopReport::has_failed);

@@ -69,7 +69,7 @@ impl Server {
         config.api.listen = any_port;
         config.agents.listen = any_port;
         change(&mut config);
-        let app = App::assemble(config, clock)
+        let app = Box::pin(App::assemble(config, clock))
             .await
             .expect("the control plane starts");
         let stop = CancellationToken::new();
