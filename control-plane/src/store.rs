@@ -10,6 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use sea_orm::sea_query::LockType;
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
     TransactionTrait as _,
@@ -136,6 +137,10 @@ impl Executor for Tx {
         sea_orm::DatabaseExecutor::Transaction(&self.0)
     }
 }
+
+/// How a row is held until the transaction ends. Not `FOR UPDATE`: that would also shut out who merely adds a row that names
+/// this one, and deadlock with him. SQLite knows no such thing and needs none, since its write transactions are one at a time.
+const HELD: LockType = LockType::NoKeyUpdate;
 
 /// The kind of database behind a connection.
 fn backend_of(backend: DbBackend) -> Backend {

@@ -83,13 +83,14 @@ pub(crate) fn json_or_null(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).json_binary().null().take()
 }
 
-/// `table.column` names `target.id`; what it names can't be deleted.
+/// `table.column` names `target.id`; what it names can't be deleted. `NO ACTION` and not `RESTRICT`, whose violation has a code of
+/// its own in SQLite and in PostgreSQL 18.
 pub(crate) fn holds(
     table: &'static str,
     column: &'static str,
     target: &'static str,
 ) -> ForeignKeyCreateStatement {
-    reference(table, column, target, ForeignKeyAction::Restrict)
+    reference(table, column, target, ForeignKeyAction::NoAction)
 }
 
 /// `table.column` names `target.id`, and goes with it.

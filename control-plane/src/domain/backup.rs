@@ -72,6 +72,8 @@ impl BackupSummary {
         for database in &mut self.databases {
             *database = text::kept(database, text::MAX_TEXT);
         }
+        self.started_at = text::kept_time(self.started_at);
+        self.ended_at = text::kept_time(self.ended_at);
         self.warnings = kept_warnings(self.warnings);
         self
     }

@@ -45,6 +45,7 @@ impl LogLine {
     #[must_use]
     pub fn kept(mut self) -> Self {
         self.message = text::kept(&self.message, MAX_LINE);
+        self.time = text::kept_time(self.time);
         self
     }
 

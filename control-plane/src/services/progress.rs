@@ -82,7 +82,7 @@ impl Progress {
     /// Writes down what was reported since the last call, in one transaction. Gives the number of executions. What has come
     /// to its end in the meantime is forgotten.
     pub async fn save(&self) -> Result<usize, Error> {
-        let unsaved: Vec<_> = self
+        let mut unsaved: Vec<_> = self
             .context
             .board
             .entries()
@@ -93,6 +93,8 @@ impl Progress {
         if unsaved.is_empty() {
             return Ok(0);
         }
+        // In one order on all replicas, so that none waits for another in a circle.
+        unsaved.sort_by_key(|(id, _)| *id);
         let tx = self.context.store.begin().await?;
         let mut held = Vec::with_capacity(unsaved.len());
         for (id, entry) in &unsaved {

@@ -53,17 +53,23 @@ impl Sessions {
 
     /// Writes down who was heard of since the last call, in one transaction. Gives their number.
     pub async fn save_heard(&self) -> Result<usize, Error> {
-        let heard = self.map().clone();
+        let mut heard: Vec<_> = self.map().clone().into_iter().collect();
         if heard.is_empty() {
             return Ok(0);
         }
+        // In one order on all replicas, so that none waits for another in a circle.
+        heard.sort_by_key(|(agent, _)| *agent);
         let tx = self.context.store.begin().await?;
         for (agent, (at, skew)) in &heard {
             agent_heard_in_tx(&tx, *agent, *at, *skew).await?;
         }
         tx.commit().await?;
-        self.map()
-            .retain(|agent, newest| heard.get(agent) != Some(newest));
+        let mut map = self.map();
+        for (agent, saved) in &heard {
+            if map.get(agent) == Some(saved) {
+                map.remove(agent);
+            }
+        }
         Ok(heard.len())
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::entity::{agents, join_tokens};
 use super::private::Executor as _;
-use super::{Connected, StoreError, Tx, convert};
+use super::{Connected, HELD, StoreError, Tx, convert};
 use crate::domain::agent::{Agent, AgentFacts, AgentState};
 use crate::domain::reference::Reference;
 
@@ -77,7 +77,7 @@ pub async fn agent_get(on: &impl Connected, which: &Reference<AgentId>) -> Resul
 /// One agent, held until the transaction ends: whoever decides about its work does so one after the other.
 pub async fn agent_lock_in_tx(tx: &Tx, id: AgentId) -> Result<Option<Agent>, StoreError> {
     let row = agents::Entity::find_by_id(*id.as_uuid())
-        .lock_exclusive()
+        .lock(HELD)
         .one(&tx.executor())
         .await?;
     row.map(TryInto::try_into).transpose()

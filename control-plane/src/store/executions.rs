@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::attempts::attempts_of;
 use super::entity::executions::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
-use super::{Connected, StoreError, Tx, convert};
+use super::{Connected, HELD, StoreError, Tx, convert};
 use crate::domain::eligibility::{Candidate, Occupant};
 use crate::domain::execution::{Execution, Lease, Progress};
 
@@ -80,7 +80,7 @@ pub async fn execution_get(on: &impl Connected, id: ExecutionId) -> Result<Optio
 
 /// The same, held until the transaction ends.
 pub async fn execution_lock_in_tx(tx: &Tx, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-    one(tx, Entity::find_by_id(*id.as_uuid()).lock_exclusive()).await
+    one(tx, Entity::find_by_id(*id.as_uuid()).lock(HELD)).await
 }
 
 async fn one(on: &impl Connected, query: Select<Entity>) -> Result<Option<Execution>, StoreError> {

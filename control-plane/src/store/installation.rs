@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::ControlPlaneId;
+use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
 use super::entity::installation::{ActiveModel, Column, Entity};
@@ -72,10 +73,7 @@ pub async fn installation_insert_in_tx(tx: &Tx, row: &InstallationRow) -> Result
 /// Uses the setup token up; false if it is not this one, or was used before.
 pub async fn setup_token_consume_in_tx(tx: &Tx, sha256: &[u8]) -> Result<bool, StoreError> {
     let result = Entity::update_many()
-        .col_expr(
-            Column::SetupTokenSha256,
-            sea_orm::sea_query::Expr::val(Option::<Vec<u8>>::None).into(),
-        )
+        .col_expr(Column::SetupTokenSha256, Expr::val(Option::<Vec<u8>>::None))
         .filter(Column::Id.eq(THE_ROW))
         .filter(Column::SetupTokenSha256.eq(sha256.to_vec()))
         .exec(&tx.executor())

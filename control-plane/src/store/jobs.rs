@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::entity::{datasources, job_storages, jobs, storages};
 use super::private::Executor as _;
-use super::{Connected, StoreError, Tx, convert};
+use super::{Connected, HELD, StoreError, Tx, convert};
 use crate::domain::job::{BackupOptions, Job, JobStorage};
 use crate::domain::reference::Reference;
 
@@ -51,7 +51,7 @@ pub async fn job_get(on: &impl Connected, which: &Reference<JobId>) -> Result<Op
 /// One job, held until the transaction ends.
 pub async fn job_lock_in_tx(tx: &Tx, id: JobId) -> Result<Option<Job>, StoreError> {
     let rows = jobs::Entity::find_by_id(*id.as_uuid())
-        .lock_exclusive()
+        .lock(HELD)
         .all(&tx.executor())
         .await?;
     Ok(with_names(tx, rows).await?.pop())

@@ -20,6 +20,8 @@ const FROM: convert::From = convert::From("execution_events");
 /// What happened to an execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRow {
+    /// Its place among the events of all executions, in the order of their making.
+    pub number: u64,
     /// The execution's revision after it; 1 for its making.
     pub revision: i64,
     /// The event's name; `queued` for its making.
@@ -139,6 +141,7 @@ impl TryFrom<execution_events::Model> for EventRow {
     type Error = StoreError;
     fn try_from(row: execution_events::Model) -> Result<Self, StoreError> {
         Ok(Self {
+            number: FROM.number(row.id)?,
             revision: row.revision,
             event: row.event,
             from: FROM.parse(&row.from_state)?,

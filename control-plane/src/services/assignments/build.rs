@@ -31,7 +31,7 @@ pub(super) async fn build(
         ));
     };
     let Some(datasource) = datasource_of(tx, leased).await? else {
-        return Ok(Err(gone("the datasource")));
+        return Ok(Err(gone(FailureKind::Internal, "the datasource")));
     };
     let work = match &leased.spec {
         ExecutionSpec::Backup(spec) => backup(context, tx, leased, spec, datasource).await?,
@@ -56,7 +56,7 @@ async fn backup(
     };
     let storages = storage_get_many(tx, &spec.storages).await?;
     if storages.len() != spec.storages.len() {
-        return Ok(Err(gone("a storage of the job")));
+        return Ok(Err(gone(FailureKind::Internal, "a storage of the job")));
     }
     if let Err(beyond) = all_reached(datasource.agent, &storages) {
         let names: Vec<_> = beyond.0.iter().map(|name| name.as_str()).collect();
@@ -96,7 +96,7 @@ async fn restore(
         manifest_get(tx, spec.backup).await?,
     );
     let (Some(backup), Some(manifest)) = (backup, manifest) else {
-        return Ok(Err(gone("the backup")));
+        return Ok(Err(gone(FailureKind::RepositoryDamaged, "the backup")));
     };
     let Ok(storages) = reachable_copies(tx, &backup, datasource.agent).await? else {
         let message = format!(
@@ -132,9 +132,6 @@ fn keys(context: &Context, datasource: DatasourceId) -> SecretBytes {
     context.installation.datasource_keys(datasource).to_bytes()
 }
 
-fn gone(what: &str) -> Failure {
-    Failure::new(
-        FailureKind::Superseded,
-        format!("{what} was deleted in the meantime"),
-    )
+fn gone(kind: FailureKind, what: &str) -> Failure {
+    Failure::new(kind, format!("{what} was deleted in the meantime"))
 }

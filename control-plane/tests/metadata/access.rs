@@ -1,0 +1,107 @@
+//! Who calls.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use chrono::TimeDelta;
+use dataguardian_control_plane::domain::audit::{Actor, AuditEntry};
+use dataguardian_control_plane::domain::page::PageRequest;
+use dataguardian_core::error_code::ErrorCode;
+use dataguardian_core::secret::Secret;
+
+use crate::world::{World, on_both};
+
+const PASSWORD: &str = "correct horse battery";
+
+async fn set_up(world: &World) -> Secret {
+    let auth = &world.services.auth;
+    let path = auth
+        .provide_setup_token(world.directory.path())
+        .await
+        .unwrap()
+        .unwrap();
+    let token = Secret::new(std::fs::read_to_string(path).unwrap());
+    let login = auth.setup(&token, "root", Secret::new(PASSWORD)).await.unwrap();
+    login.api_token
+}
+
+on_both! {
+    async fn the_setup_token_works_once(world: &World) {
+        let auth = &world.services.auth;
+        let directory = world.directory.path();
+        let path = auth.provide_setup_token(directory).await.unwrap().unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let token = Secret::new(std::fs::read_to_string(&path).unwrap());
+        let replica = world.replica().await;
+        replica.auth.provide_setup_token(directory).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), token.expose(), "the same on every replica");
+
+        let wrong = auth.setup(&Secret::new("dgsetup_00"), "root", Secret::new(PASSWORD)).await.unwrap_err();
+        assert_eq!((wrong.code(), wrong.reason()), (ErrorCode::Unauthenticated, "WRONG_SETUP_TOKEN"));
+        let short = auth.setup(&token, "", Secret::new("short")).await.unwrap_err();
+        let fields: Vec<_> = short.fields().iter().map(|bad| bad.field.clone()).collect();
+        assert_eq!(fields, ["username", "password"]);
+
+        let login = auth.setup(&token, "root", Secret::new(PASSWORD)).await.unwrap();
+        assert_eq!(login.user.username, "root");
+        assert!(!path.exists());
+        let again = replica.auth.setup(&token, "other", Secret::new(PASSWORD)).await.unwrap_err();
+        assert_eq!(again.reason(), "WRONG_SETUP_TOKEN");
+        assert_eq!(auth.provide_setup_token(directory).await.unwrap(), None);
+    }
+
+    async fn a_token_proves_its_user_until_logout_or_its_end(world: &World) {
+        let auth = &world.services.auth;
+        let token = set_up(world).await;
+        let caller = auth.verify_bearer(&token).await.unwrap();
+        assert_eq!(caller.user.username, "root");
+
+        let second = auth.login("root", Secret::new(PASSWORD)).await.unwrap().api_token;
+        auth.logout(&caller).await.unwrap();
+        assert_eq!(auth.verify_bearer(&token).await.unwrap_err().reason(), "BAD_TOKEN");
+        auth.verify_bearer(&second).await.unwrap();
+
+        world.advance(TimeDelta::days(31));
+        assert_eq!(auth.verify_bearer(&second).await.unwrap_err().code(), ErrorCode::Unauthenticated);
+        assert_eq!(auth.forget_expired().await.unwrap(), 1);
+        for nonsense in ["", "dg_", "Bearer x", "dg_00000000000000000000000000000000_00"] {
+            let error = auth.verify_bearer(&Secret::new(nonsense)).await.unwrap_err();
+            assert_eq!(error.reason(), "BAD_TOKEN");
+        }
+    }
+
+    async fn wrong_passwords_make_an_account_wait(world: &World) {
+        let auth = &world.services.auth;
+        set_up(world).await;
+        for _ in 0..5 {
+            let error = auth.login("root", Secret::new("wrong password")).await.unwrap_err();
+            assert_eq!(error.reason(), "WRONG_CREDENTIALS");
+        }
+        let unknown = auth.login("nobody", Secret::new(PASSWORD)).await.unwrap_err();
+        assert_eq!(unknown.reason(), "WRONG_CREDENTIALS", "as if the user were there");
+        let throttled = auth.login("root", Secret::new(PASSWORD)).await.unwrap_err();
+        assert_eq!((throttled.code(), throttled.reason()), (ErrorCode::ResourceExhausted, "TOO_MANY_TRIES"));
+        world.advance(TimeDelta::from_std(throttled.retry_after().unwrap()).unwrap());
+        auth.login("root", Secret::new(PASSWORD)).await.unwrap();
+    }
+
+    async fn the_audit_log_keeps_order_and_outcomes(world: &World) {
+        let audit = &world.services.audit;
+        let entry = |resource: &str| AuditEntry {
+            actor: Actor::System,
+            method: "/dataguardian.v1.JobService/RunJob".into(),
+            resource: resource.into(),
+            outcome: "ok".into(),
+            remote: Some("127.0.0.1".into()),
+        };
+        for resource in ["a", "b", "c\0"] {
+            audit.append(entry(resource)).await.unwrap();
+        }
+        let first = audit.list(&PageRequest::parse(2, "").unwrap()).await.unwrap();
+        let shown: Vec<_> = first.items.iter().map(|record| record.entry.resource.as_str()).collect();
+        assert_eq!(shown, ["c\u{2400}", "b"]);
+        let next = PageRequest::parse(2, &first.next_page_token).unwrap();
+        let second = audit.list(&next).await.unwrap();
+        assert_eq!(second.items[0].entry, entry("a"));
+        assert_eq!((second.items.len(), second.next_page_token.as_str()), (1, ""));
+    }
+}

@@ -1,0 +1,24 @@
+//! The metadata database and the use cases over it: every scenario on SQLite and on PostgreSQL.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't go on says so and ends"
+)]
+
+mod access;
+mod agents;
+mod attempts;
+mod catalogue;
+mod claims;
+mod comeback;
+mod executions;
+mod histories;
+mod history;
+mod invariants;
+mod logs;
+mod outage;
+mod schema;
+mod secrecy;
+mod simulated;
+mod world;
