@@ -7,19 +7,21 @@
 //! | [`installation`] | start | `Installation::load_or_create(&store, &key_source, &clock, make_authority)`: identity, vault, CA, signing key, repository keys |
 //! | [`auth`] | AuthService, interceptor | `provide_setup_token(dir)`, `setup`, `login`, `verify_bearer`, `logout` |
 //! | [`agents`] | AgentService (admin) | `create_join_token`, `get`, `list`, `revoke` |
-//! | [`enrollment`] | EnrollmentService, RenewCertificate, handshakes | `enroll`, `renew`, `identify(fingerprint)` |
+//! | [`enrollment`] | EnrollmentService, RenewCertificate, handshakes | `enroll`, `renew`, `identify(agent, serial)` |
 //! | [`sessions`] | agents' streams | `open` (epoch), `heard` (in memory), `save_heard` (batch) |
-//! | [`datasources`] | DatasourceService | `create`, `get`, `list`, `update`, `delete`, `target` |
+//! | [`datasources`] | DatasourceService | `create`, `validate`, `get`, `list`, `update`, `delete`, `target` |
 //! | [`storages`] | StorageService | `begin_create` → an agent prepares → `finish_create`, `get`, `list`, `delete` |
-//! | [`jobs`] | JobService | `create`, `get`, `list`, `update`, `delete`, `run` |
+//! | [`jobs`] | JobService | `create`, `validate`, `get`, `list`, `update`, `delete`, `run` |
 //! | [`restores`] | RestoreService | `start` |
 //! | [`executions`] | ExecutionService | `get`, `list`, `watch`, `cancel`, `expire` (reconciler) |
-//! | [`logs`] | TailLogs, AppendLogs | `append`, `read`, `tail` |
+//! | [`logs`] | TailLogs, AppendLogs | `append`, `tail` |
 //! | [`progress`] | AttemptProgress | `report` (in memory), `save` (batch) |
 //! | [`assignments`] | agents' streams | `claim`, `accept`, `decline`, `verdicts` |
 //! | [`attempts`] | ReportPacks, CompleteAttempt, ConfirmCommit | `report_packs`, `complete`, `confirm_commit` |
-//! | [`backups`] | BackupService | `get`, `list`, `manifest`, `keys` |
+//! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
 //! | [`audit`] | interceptor | `append`, `list` |
+//!
+//! When an agent comes: `sessions.open`, then `assignments.verdicts` once, then `assignments.claim` as often as there may be work.
 //!
 //! Every agent call takes the [`AgentId`](dataguardian_core::ids::AgentId) out of the certificate first and refuses what is
 //! not that agent's own as a stale fence. Errors: [`Error`] with `code()`, `reason()`, `public_message()`, `fields()`,

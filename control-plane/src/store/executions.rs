@@ -1,7 +1,5 @@
 //! Executions: making, reading, listing. How they change is in [`super::transitions`].
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use dataguardian_core::execution::ExecutionState;
 use dataguardian_core::ids::{AgentId, BackupId, DatasourceId, ExecutionId, JobId, LeaseToken};
@@ -221,23 +219,6 @@ pub async fn execution_progress_in_tx(
         .exec(&tx.executor())
         .await?;
     Ok(result.rows_affected == 1)
-}
-
-/// How many executions are in each state.
-pub async fn execution_count_by_state(
-    on: &impl Connected,
-) -> Result<HashMap<ExecutionState, u64>, StoreError> {
-    let rows: Vec<(String, i64)> = Entity::find()
-        .select_only()
-        .column(Column::State)
-        .column_as(Column::Id.count(), "count")
-        .group_by(Column::State)
-        .into_tuple()
-        .all(&on.executor())
-        .await?;
-    rows.into_iter()
-        .map(|(state, count)| Ok((FROM.parse(&state)?, FROM.number(count)?)))
-        .collect()
 }
 
 impl TryFrom<Model> for Execution {

@@ -31,7 +31,7 @@ pub(super) async fn build(
         ));
     };
     let Some(datasource) = datasource_of(tx, leased).await? else {
-        return Ok(Err(gone(FailureKind::Internal, "the datasource")));
+        return Ok(Err(gone(FailureKind::TargetUnfit, "the datasource")));
     };
     let work = match &leased.spec {
         ExecutionSpec::Backup(spec) => backup(context, tx, leased, spec, datasource).await?,
