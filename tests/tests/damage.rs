@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use dataguardian_tests::postgres::{Postgres, Version};
-use dataguardian_tests::sample::{Awkward, load_bulk};
+use dataguardian_tests::sample::load_bulk;
 use dataguardian_tests::system::{STORAGE, System, files};
 
 fn scene() -> Result<(Postgres, System)> {
     let server = Postgres::start(Version::V16)?;
-    Awkward::default().load(&server, "shop")?;
-    load_bulk(&server, "bulk", 60_000)?;
+    load_bulk(&server, "shop", 60_000)?;
     let system = System::start()?;
-    system.add_datasource("main", &server, &["shop", "bulk"])?;
+    system.add_datasource("main", &server, &["shop"])?;
     system.add_job("main", &["--compression-level", "1"])?;
     system.run_job("main").succeed()?;
     Ok((server, system))

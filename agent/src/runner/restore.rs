@@ -8,10 +8,11 @@ use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_proto::{agent::v1, v1 as public};
 use dataguardian_repository::manifest::Signer;
+use dataguardian_repository::presence::{MissingOrWrongSize, check_presence};
 use dataguardian_repository::read::BackupReader;
 
 use super::attempt::Attempt;
-use super::work::{RestoreMode, RestoreWork};
+use super::work::{RepositoryPlace, RestoreMode, RestoreWork};
 use crate::engines::postgres::{self, MissingRoles, RestoreReport, RestoreRequest, SessionMarker};
 use crate::pipeline::source::RepositorySource;
 use crate::repositories;
@@ -53,32 +54,51 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
     Ok(outcome(report))
 }
 
-/// The backup, from the first copy that can be opened.
+/// The backup, from the first copy that is whole; if none is, from the first that can be opened: what is missing there may
+/// not be needed, and is named if it is.
 async fn open(attempt: &Attempt, work: &RestoreWork) -> Result<BackupReader, Failure> {
+    let log = &attempt.live.status.log;
     let mut last = Failure::new(FailureKind::StorageUnreachable, "the backup has no copy that this agent reaches");
+    let mut incomplete = None;
     for place in &work.repositories {
-        let opened = async {
-            let storage = repositories::open(attempt.host(), place)?;
-            let opened =
-                BackupReader::open(storage, work.datasource, work.backup, work.protection.clone(), &work.trusted);
-            let reader = opened.await.map_err(|error| error.failure())?;
-            let committed = reader.signatures().iter().any(|signature| signature.signer == Signer::ControlPlane);
-            committed.then_some(reader).ok_or_else(|| {
-                Failure::new(FailureKind::RepositoryDamaged, "the manifest lacks the control plane's signature")
-            })
-        };
-        match opened.await {
-            Ok(reader) => {
-                attempt.live.status.log.info(format!("reading from storage {}", place.name));
+        match open_copy(attempt, work, place).await {
+            Ok((reader, missing)) if missing.is_empty() => {
+                log.info(format!("reading from storage {}", place.name));
                 return Ok(reader);
             }
+            Ok((reader, missing)) => {
+                for object in missing.iter().take(20) {
+                    let found = object.found.map_or("missing".to_owned(), |found| format!("{found} bytes long"));
+                    log.warn(format!("storage {}: {} is {found}", place.name, object.key));
+                }
+                log.warn(format!("storage {}: {} objects are not as they should be", place.name, missing.len()));
+                incomplete.get_or_insert(reader);
+            }
             Err(failure) => {
-                attempt.live.status.log.warn(format!("storage {}: {failure}", place.name));
+                log.warn(format!("storage {}: {failure}", place.name));
                 last = failure;
             }
         }
     }
-    Err(last)
+    incomplete.ok_or(last)
+}
+
+/// A copy of the backup, and what of it is missing there.
+async fn open_copy(
+    attempt: &Attempt,
+    work: &RestoreWork,
+    place: &RepositoryPlace,
+) -> Result<(BackupReader, Vec<MissingOrWrongSize>), Failure> {
+    let storage = repositories::open(attempt.host(), place)?;
+    let protection = work.protection.clone();
+    let opening = BackupReader::open(storage.clone(), work.datasource, work.backup, protection, &work.trusted);
+    let reader = opening.await.map_err(|error| error.failure())?;
+    if !reader.signatures().iter().any(|signature| signature.signer == Signer::ControlPlane) {
+        let message = "the manifest lacks the control plane's signature";
+        return Err(Failure::new(FailureKind::RepositoryDamaged, message));
+    }
+    let missing = check_presence(&storage, &reader.payload().outline).await;
+    Ok((reader, missing.map_err(|error| error.failure())?))
 }
 
 /// The databases that are wanted: all if none is named.
