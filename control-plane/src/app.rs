@@ -77,7 +77,7 @@ impl App {
         let (control_plane, started_at) = (context.installation.control_plane, context.started_at);
         let services = Services::start(context).await?;
         let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
-        let ports = Ports::bind(&config, &authority, &data_dir).await?;
+        let ports = Ports::bind(&config, &authority, &data_dir, &clock).await?;
         let stop = CancellationToken::new();
         let shared = Shared {
             facts: Arc::new(Facts {

@@ -64,14 +64,18 @@ pub async fn run(app: App, with_agent: bool, stop: CancellationToken) -> Result<
         pin: app.pin(),
         program,
     };
-    let join = app.create_join_token("dev").await;
+    let join = if agent.is_enrolled() {
+        None
+    } else {
+        Some(app.create_join_token("dev").await?)
+    };
     let tasks = TaskTracker::new();
     let stopping = stop.clone();
     tasks.spawn(async move { app.run(stopping).await });
     tasks.close();
     let ran = async {
-        if !agent.is_enrolled() {
-            agent.enroll(join?.token.expose()).await?;
+        if let Some(join) = join {
+            agent.enroll(join.token.expose()).await?;
         }
         agent.run(&stop).await
     };

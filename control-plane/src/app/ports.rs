@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use dataguardian_core::clock::SharedClock;
 use dataguardian_core::secret::Secret;
 
 use super::StartError;
@@ -25,12 +26,17 @@ impl Ports {
         config: &Config,
         authority: &Authority,
         data_dir: &DataDir,
+        clock: &SharedClock,
     ) -> Result<Self, StartError> {
         let mut certificates = Vec::new();
         let (security, pin) = api_security(&config.api, authority, data_dir, &mut certificates)?;
         let api = bind("API", config.api.listen, security, config.api.limits).await?;
         let certificate = ListenerCertificate::issue(authority, vec![AGENT_SERVER_NAME.to_owned()])?;
-        let security = Security::Tls(agent_tls(certificate.shown(), authority.certificate())?);
+        let security = Security::Tls(agent_tls(
+            certificate.shown(),
+            authority.certificate(),
+            Arc::clone(clock),
+        )?);
         certificates.push(certificate);
         let agents = bind("agent", config.agents.listen, security, config.agents.limits).await?;
         Ok(Self {

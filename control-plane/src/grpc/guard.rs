@@ -9,7 +9,6 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use dataguardian_core::error_code::ErrorCode;
-use dataguardian_core::ids::AgentId;
 use dataguardian_proto::access::{InvalidDescriptors, MethodAccess, Permission, methods};
 use dataguardian_proto::status::ApiError;
 use tokio_util::task::TaskTracker;
@@ -18,10 +17,7 @@ use tonic::{Code, Status};
 use super::Shared;
 use super::audit::AuditTrail;
 use super::call::unproven;
-use crate::ca::AgentCertificate;
-use crate::domain::agent::AgentState;
 use crate::domain::audit::Actor;
-use crate::domain::reference::Reference;
 use crate::domain::user::Caller;
 use crate::http::metrics::Metrics;
 use crate::listen::Peer;
@@ -29,9 +25,11 @@ use crate::services::Services;
 
 mod admission;
 mod headers;
+mod recognition;
 
 use admission::Call;
 pub(crate) use headers::bearer_token;
+pub(super) use recognition::{CertificateUse, EXPIRED, Recognition, SUPERSEDED};
 
 /// Services that are open to everybody: they tell nothing that the protos don't.
 const OPEN_SERVICES: [&str; 3] = [
@@ -43,14 +41,12 @@ const OPEN_SERVICES: [&str; 3] = [
 /// The permission of agents over what is their own.
 const AGENT_SELF: &str = "agent.self";
 
-/// A connection's certificate is looked up again after this long; until then an old generation may go on.
-const RECOGNISED_FOR: Duration = Duration::from_secs(300);
-
 /// What the guards know. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Gate {
     methods: Arc<HashMap<String, MethodAccess>>,
     services: Services,
+    agents: Recognition,
     trail: AuditTrail,
     metrics: Metrics,
     calls: TaskTracker,
@@ -64,6 +60,7 @@ impl Gate {
             methods: Arc::new(methods()?),
             trail: shared.trail.clone(),
             services: shared.services.clone(),
+            agents: Recognition::new(shared),
             metrics: shared.metrics.clone(),
             calls: shared.calls.clone(),
             timeout,
@@ -116,7 +113,7 @@ pub(super) async fn agents(State(gate): State<Gate>, mut request: Request, next:
     let Some(peer) = request.extensions().get::<Peer>().cloned() else {
         return gate.deny(call, unproven()).await;
     };
-    match recognise(&gate.services, &peer).await {
+    match gate.agents.recognise(&peer, call.certificate_use()).await {
         Ok(agent) => {
             call.actor = Actor::Agent(agent);
             request.extensions_mut().insert(agent);
@@ -129,27 +126,6 @@ pub(super) async fn agents(State(gate): State<Gate>, mut request: Request, next:
     }
 }
 
-/// The agent behind a connection: its certificate known and of a living generation, itself active right now.
-pub(super) async fn recognise(services: &Services, peer: &Peer) -> Result<AgentId, Status> {
-    if let Some(agent) = peer.recognised(RECOGNISED_FOR) {
-        let record = services.agents.get(&Reference::Id(agent)).await?;
-        return match record.state {
-            AgentState::Active => Ok(agent),
-            AgentState::Revoked => Err(revoked().into()),
-        };
-    }
-    let certificate = peer.certificate().map(AgentCertificate::read);
-    let Some(Ok(certificate)) = certificate else {
-        return Err(unproven().into());
-    };
-    let identity = services
-        .enrollment
-        .identify(certificate.agent, &certificate.serial)
-        .await?;
-    peer.recognise(identity.agent);
-    Ok(identity.agent)
-}
-
 /// Until there are roles, whoever is signed in is an administrator; but nobody of them is an agent.
 fn allows(_caller: &Caller, permission: &str) -> bool {
     permission != AGENT_SELF
@@ -158,9 +134,4 @@ fn allows(_caller: &Caller, permission: &str) -> bool {
 fn forbidden(permission: &str) -> ApiError {
     let message = format!("this caller lacks the permission {permission}");
     ApiError::new(ErrorCode::PermissionDenied, "PERMISSION_DENIED", message)
-}
-
-fn revoked() -> ApiError {
-    let message = "this agent's identity was ended by an administrator";
-    ApiError::new(ErrorCode::Unauthenticated, "AGENT_REVOKED", message)
 }

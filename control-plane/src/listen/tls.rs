@@ -2,14 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use rustls::RootCertStore;
+use dataguardian_core::clock::SharedClock;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::time_provider::TimeProvider;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+
+use super::verifier::AgentVerifier;
 
 /// TLS can't be set up.
 #[derive(Debug, thiserror::Error)]
@@ -70,25 +74,33 @@ pub fn api_tls(certificate: Arc<ServerCertificate>) -> Result<Arc<ServerConfig>,
     Ok(Arc::new(config))
 }
 
-/// The agent listener: a client without a certificate of `authority` does not get through the handshake; HTTP/2 alone.
+/// The agent listener: a client without a certificate of `authority` (good, or recently so) does not get through the handshake; HTTP/2 alone.
 pub fn agent_tls(
     certificate: Arc<ServerCertificate>,
     authority: &CertificateDer<'static>,
+    clock: SharedClock,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.clone())?;
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_details(provider, Arc::new(Time(clock)))
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(AgentVerifier::new(authority)?)
         .with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"h2".to_vec()];
     // A resumed session would keep the certificate of the connection before: let each one prove its own.
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
+}
+
+/// Our clock, for rustls.
+#[derive(Debug)]
+struct Time(SharedClock);
+
+impl TimeProvider for Time {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(self.0.now().timestamp()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
 }
 
 /// A certificate chain and its key, PEM.

@@ -34,6 +34,10 @@ pub enum EndReason {
     Replaced,
     /// The agent's identity was ended.
     Revoked,
+    /// A newer certificate of the agent is in use.
+    Superseded,
+    /// The agent's certificate has ended.
+    Expired,
     /// This replica stops.
     Stopping,
     /// The agent was silent for too long.

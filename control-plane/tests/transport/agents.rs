@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use dataguardian_core::clock::{Clock as _, ManualClock, SystemClock};
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::agent::v1::enrollment_service_client::EnrollmentServiceClient;
@@ -327,4 +329,51 @@ async fn stopping_sends_agents_away_with_a_word() {
         assert_eq!(ApiError::from(&status).reason, "STOPPING");
     };
     tokio::join!(stopping, leaving);
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_ended_fetches_a_new_one_and_nothing_else() {
+    let clock = ManualClock::at(SystemClock.now());
+    let server = Server::start_at(clock.clone(), |_| {}).await;
+    let admin = server.administrator().await;
+    let mut agent = TestAgent::enroll(&server, &admin, "db1").await;
+    let session = agent.open_session(&server).await.unwrap();
+    clock.advance(TimeDelta::hours(25));
+    let status = session.end().await.expect("the stream ends with a reason");
+    assert_eq!(ApiError::from(&status).reason, "CERTIFICATE_EXPIRED");
+    assert_eq!(
+        refused(agent.open_session(&server).await).reason,
+        "CERTIFICATE_EXPIRED"
+    );
+    clock.advance(TimeDelta::days(20));
+    let key = KeyPair::generate().unwrap();
+    let request = wire::RenewCertificateRequest {
+        certificate_request: certificate_request(&key, |_| {}),
+    };
+    let renewed = agent
+        .client(&server)
+        .renew_certificate(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    let old = std::mem::replace(&mut agent.chain, renewed.certificate_chain);
+    let old_key = std::mem::replace(&mut agent.key, key);
+    drop(agent.open_session(&server).await.expect("the new one is good"));
+
+    agent.chain = old;
+    agent.key = old_key;
+    assert_eq!(
+        refused(agent.client(&server).renew_certificate(request.clone()).await).reason,
+        "CERTIFICATE_SUPERSEDED"
+    );
+    clock.advance(TimeDelta::days(20));
+    let late = agent
+        .client(&server)
+        .renew_certificate(request)
+        .await
+        .unwrap_err();
+    assert!(
+        ApiError::from(&late).reason == "UNKNOWN",
+        "not even the handshake: {late:?}"
+    );
 }

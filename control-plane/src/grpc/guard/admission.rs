@@ -13,12 +13,15 @@ use http::HeaderMap;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use super::Gate;
 use super::headers::{asked_timeout, dialled};
+use super::{CertificateUse, Gate};
 use crate::domain::audit::Actor;
 use crate::grpc::audit;
 use crate::grpc::call::Subject;
 use crate::listen::Peer;
+
+/// The one method that a certificate which has ended is good for.
+const RENEW: &str = "/dataguardian.agent.v1.AgentService/RenewCertificate";
 
 /// A call before it has run.
 pub(super) struct Call {
@@ -36,6 +39,14 @@ impl Call {
             method,
             audited,
             remote: peer.map(|peer| peer.address().ip().to_string()),
+        }
+    }
+
+    /// What the caller's certificate is used for.
+    pub(super) fn certificate_use(&self) -> CertificateUse {
+        match self.method.as_str() {
+            RENEW => CertificateUse::Renewal,
+            _ => CertificateUse::Any,
         }
     }
 }

@@ -13,7 +13,7 @@ use tonic::{Code, Streaming};
 use super::clock_skew;
 use crate::domain::assignment::{Accepted, FreeSlots};
 use crate::grpc::agent::reports::fence;
-use crate::grpc::guard::recognise;
+use crate::grpc::guard::{CertificateUse, EXPIRED, Recognition, SUPERSEDED};
 use crate::grpc::{Shared, decode};
 use crate::listen::Peer;
 use crate::services::Error;
@@ -30,6 +30,7 @@ pub(super) struct Conversation {
     shared: Shared,
     session: SessionHandle,
     peer: Option<Peer>,
+    recognition: Recognition,
 }
 
 /// What a message leads to.
@@ -39,8 +40,9 @@ enum Next {
 }
 
 impl Conversation {
-    pub(super) const fn new(shared: Shared, session: SessionHandle, peer: Option<Peer>) -> Self {
+    pub(super) fn new(shared: Shared, session: SessionHandle, peer: Option<Peer>) -> Self {
         Self {
+            recognition: Recognition::new(&shared),
             shared,
             session,
             peer,
@@ -91,8 +93,8 @@ impl Conversation {
         let Some(peer) = &self.peer else {
             return Next::GoOn;
         };
-        match recognise(&self.shared.services, peer).await {
-            Err(status) if status.code() == Code::Unauthenticated => Next::End(EndReason::Revoked),
+        match self.recognition.recognise(peer, CertificateUse::Any).await {
+            Err(status) if status.code() == Code::Unauthenticated => Next::End(farewell(&status)),
             // While the metadata database is away, sessions go on.
             Ok(_) | Err(_) => Next::GoOn,
         }
@@ -204,6 +206,15 @@ impl Conversation {
     }
 }
 
+/// Why the certificate of a session that was good is not good any more.
+fn farewell(status: &tonic::Status) -> EndReason {
+    match ApiError::from(status).reason.as_str() {
+        SUPERSEDED => EndReason::Superseded,
+        EXPIRED => EndReason::Expired,
+        _ => EndReason::Revoked,
+    }
+}
+
 /// What the agent is told at the end; nothing where it ended the session itself.
 fn last_word(reason: EndReason) -> Option<ApiError> {
     let error = |code, reason, message| Some(ApiError::new(code, reason, message));
@@ -213,6 +224,17 @@ fn last_word(reason: EndReason) -> Option<ApiError> {
             ErrorCode::Unauthenticated,
             "AGENT_REVOKED",
             "this agent's identity is not good any more",
+        ),
+        EndReason::Superseded => error(
+            ErrorCode::Unavailable,
+            SUPERSEDED,
+            "a newer certificate of this agent is in use; connect again with it",
+        )
+        .map(|error| error.retry_after(Duration::from_secs(1))),
+        EndReason::Expired => error(
+            ErrorCode::Unauthenticated,
+            EXPIRED,
+            "this agent's certificate has ended; renew it",
         ),
         EndReason::Replaced => error(
             ErrorCode::Aborted,
