@@ -44,9 +44,7 @@ impl Delivery<'_> {
             Ok(answer) => answer,
             Err(CallError::Refused(refusal)) if refusal.reason != "STALE_FENCE" => {
                 let message = format!("the control plane refuses the backup: {refusal}");
-                let failure = Failure::new(FailureKind::Internal, message);
-                let wire = WireOutcome::Failure((&failure).into());
-                return self.deliver(AttemptStage::Failed(failure), wire).await;
+                return self.fail(Failure::new(FailureKind::Internal, message)).await;
             }
             Err(error) => return self.not_taken(&error),
         };
@@ -55,8 +53,13 @@ impl Delivery<'_> {
                 self.note(AttemptStage::Committing(commit.clone()));
                 self.finish_commit(commit).await;
             }
-            Err(failure) => tracing::error!(%failure, "the control plane's signature is not usable"),
+            Err(failure) => self.fail(failure).await,
         }
+    }
+
+    async fn fail(&self, failure: Failure) {
+        let wire = WireOutcome::Failure((&failure).into());
+        self.deliver(AttemptStage::Failed(failure), wire).await;
     }
 
     /// Puts the manifest where it belongs and says so. Safe to do again.
