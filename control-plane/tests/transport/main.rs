@@ -18,6 +18,7 @@ mod pages;
 mod program;
 mod raw;
 mod reflection;
+mod scene;
 mod security;
 mod server;
 mod work;
