@@ -88,14 +88,28 @@ impl AgentConfig {
             Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Self::default());
             }
-            Err(source) => return Err(ConfigError::Io { path: path.to_owned(), source }),
+            Err(source) => {
+                return Err(ConfigError::Io {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
         };
-        let metadata = fs::metadata(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
+        let metadata = fs::metadata(path).map_err(|source| ConfigError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
         let mode = metadata.permissions().mode() & 0o777;
         if mode & 0o022 != 0 {
-            return Err(ConfigError::Writable { path: path.to_owned(), mode });
+            return Err(ConfigError::Writable {
+                path: path.to_owned(),
+                mode,
+            });
         }
-        Self::parse(&text).map_err(|message| ConfigError::Invalid { path: path.to_owned(), message })
+        Self::parse(&text).map_err(|message| ConfigError::Invalid {
+            path: path.to_owned(),
+            message,
+        })
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -118,7 +132,9 @@ impl AgentConfig {
     /// Whether a local storage may lie there. The path must be absolute and free of `..`, so that the check can't be
     /// walked around; symbolic links below an allowed root are the host's own business.
     pub fn permit_local_path(&self, path: &Path) -> Result<(), Failure> {
-        let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        let plain = path
+            .components()
+            .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
         if !path.is_absolute() || !plain {
             let message = format!("the path {} must be absolute and without `..`", path.display());
             return Err(Failure::new(FailureKind::AgentPolicy, message));
@@ -139,7 +155,10 @@ impl AgentConfig {
         {
             return Ok(());
         }
-        Err(Failure::new(FailureKind::AgentPolicy, format!("allowed_databases does not name {named}")))
+        Err(Failure::new(
+            FailureKind::AgentPolicy,
+            format!("allowed_databases does not name {named}"),
+        ))
     }
 
     /// Whether restores may run here.
@@ -147,7 +166,10 @@ impl AgentConfig {
         if self.allow_restore {
             return Ok(());
         }
-        Err(Failure::new(FailureKind::AgentPolicy, "allow_restore is false on this host"))
+        Err(Failure::new(
+            FailureKind::AgentPolicy,
+            "allow_restore is false on this host",
+        ))
     }
 
     /// The number of threads for compression, hashing and sealing.
@@ -171,9 +193,11 @@ mod tests {
 
     #[test]
     fn bad_values_are_named() {
-        for (text, key) in
-            [("slots = 0", "slots"), ("local_roots = ['b']", "local_roots"), ("packs_in_flight = 99", "packs_in_flight")]
-        {
+        for (text, key) in [
+            ("slots = 0", "slots"),
+            ("local_roots = ['b']", "local_roots"),
+            ("packs_in_flight = 99", "packs_in_flight"),
+        ] {
             assert!(AgentConfig::parse(text).unwrap_err().contains(key));
         }
     }

@@ -15,7 +15,10 @@ use crate::identity::Identity;
 /// A call that has no answer after this long is made again.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait before the next try.
-pub(crate) const RETRY: Backoff = Backoff { first: Duration::from_secs(1), ceiling: Duration::from_secs(60) };
+pub(crate) const RETRY: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    ceiling: Duration::from_secs(60),
+};
 /// The largest answer that is taken: an assignment with thousands of names fits.
 const MAX_MESSAGE: usize = 16 << 20;
 
@@ -50,7 +53,9 @@ pub enum CallError {
 impl ControlPlane {
     /// Prepares a connection as this identity.
     pub fn prepare(identity: &Identity) -> Result<Self, ConnectError> {
-        Ok(Self { channel: Arc::new(RwLock::new(channel(identity)?)) })
+        Ok(Self {
+            channel: Arc::new(RwLock::new(channel(identity)?)),
+        })
     }
 
     /// Uses another certificate from the next call on. Calls under way end on the old connection.
@@ -62,7 +67,11 @@ impl ControlPlane {
 
     /// A client on the connection.
     pub fn client(&self) -> Client {
-        let channel = self.channel.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let channel = self
+            .channel
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         AgentServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE)
     }
 
@@ -106,7 +115,12 @@ impl ControlPlane {
 fn may_pass(code: Code) -> bool {
     matches!(
         code,
-        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Unknown | Code::Cancelled | Code::Internal
+        Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::ResourceExhausted
+            | Code::Unknown
+            | Code::Cancelled
+            | Code::Internal
     )
 }
 
@@ -114,7 +128,10 @@ fn channel(identity: &Identity) -> Result<Channel, ConnectError> {
     let certificate = &identity.certificate;
     let tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(&certificate.authorities_pem))
-        .identity(TlsIdentity::from_pem(&certificate.chain_pem, &certificate.key_pem))
+        .identity(TlsIdentity::from_pem(
+            &certificate.chain_pem,
+            &certificate.key_pem,
+        ))
         .domain_name(&identity.endpoint.server_name);
     let host = match identity.endpoint.host.as_str() {
         v6 if v6.contains(':') => format!("[{v6}]"),

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use dataguardian_core::clock::SharedClock;
 use dataguardian_core::secret::Secret;
-use dataguardian_proto::agent::v1::{EnrollRequest, EnrollResponse, enrollment_service_client::EnrollmentServiceClient};
+use dataguardian_proto::agent::v1::{
+    EnrollRequest, EnrollResponse, enrollment_service_client::EnrollmentServiceClient,
+};
 use dataguardian_proto::convert;
 use dataguardian_proto::status::ApiError;
 use hyper_util::rt::TokioIo;
@@ -88,7 +90,11 @@ pub async fn enroll(
     clock: &SharedClock,
 ) -> Result<Identity, EnrollError> {
     match Identity::load(state) {
-        Ok(identity) => return Err(EnrollError::EnrolledAlready { agent: identity.agent_name }),
+        Ok(identity) => {
+            return Err(EnrollError::EnrolledAlready {
+                agent: identity.agent_name,
+            });
+        }
         Err(IdentityError::NotEnrolled) => {}
         Err(error) => return Err(error.into()),
     }
@@ -108,7 +114,9 @@ pub async fn enroll(
         let answer = answer.map_err(|status| EnrollError::Refused(ApiError::from(&status)))?;
         identity(answer.into_inner(), &keys, &host, clock)
     };
-    let identity = tokio::time::timeout(TIMEOUT, exchange).await.map_err(|_| EnrollError::TimedOut)??;
+    let identity = tokio::time::timeout(TIMEOUT, exchange)
+        .await
+        .map_err(|_| EnrollError::TimedOut)??;
     identity.save(state)?;
     Ok(identity)
 }
@@ -120,7 +128,11 @@ async fn connect(enrollment: &Enrollment) -> Result<(Channel, String), EnrollErr
     if uri.scheme_str() != Some("https") {
         return Err(not_an_address());
     }
-    let host = uri.host().ok_or_else(not_an_address)?.trim_matches(['[', ']']).to_owned();
+    let host = uri
+        .host()
+        .ok_or_else(not_an_address)?
+        .trim_matches(['[', ']'])
+        .to_owned();
     let port = uri.port_u16().unwrap_or(443);
     let name = ServerName::try_from(host.clone()).map_err(|_| not_an_address())?;
     let tls = TlsConnector::from(pin::client_config(&enrollment.ca_pin));
@@ -133,10 +145,17 @@ async fn connect(enrollment: &Enrollment) -> Result<(Channel, String), EnrollErr
         }
     });
     // The connector does the TLS; the scheme here only keeps tonic from asking for its own.
-    let endpoint = TonicEndpoint::from_shared(format!("http://{}", uri.authority().map_or("", |a| a.as_str())))
-        .map_err(|_| not_an_address())?;
-    let unreachable = |source| EnrollError::Unreachable { server: enrollment.server.clone(), source };
-    let channel = endpoint.connect_with_connector(connector).await.map_err(unreachable)?;
+    let endpoint =
+        TonicEndpoint::from_shared(format!("http://{}", uri.authority().map_or("", |a| a.as_str())))
+            .map_err(|_| not_an_address())?;
+    let unreachable = |source| EnrollError::Unreachable {
+        server: enrollment.server.clone(),
+        source,
+    };
+    let channel = endpoint
+        .connect_with_connector(connector)
+        .await
+        .map_err(unreachable)?;
     Ok((channel, host))
 }
 
@@ -155,7 +174,10 @@ fn identity(
     Ok(Identity {
         agent_id: answer.agent_id.parse().map_err(|error| unusable(&error))?,
         agent_name: answer.agent_name,
-        control_plane_id: answer.control_plane_id.parse().map_err(|error| unusable(&error))?,
+        control_plane_id: answer
+            .control_plane_id
+            .parse()
+            .map_err(|error| unusable(&error))?,
         endpoint: Endpoint {
             host: told_host.unwrap_or_else(|| host.to_owned()),
             port: u16::try_from(answer.agent_port).map_err(|error| unusable(&error))?,

@@ -102,18 +102,27 @@ impl AgentKeys {
         }
         let device = KeyPair::generate()?;
         let signing = SigningKey::generate().map_err(|error| IdentityError::Signing(error.to_string()))?;
-        let stored =
-            StoredKeys { device_pem: device.serialize_pem(), signing_hex: hex::encode(signing.expose()) };
-        let text = serde_json::to_vec_pretty(&stored)
-            .map_err(|error| IdentityError::Damaged { file: KEYS_FILE, reason: error.to_string() })?;
+        let stored = StoredKeys {
+            device_pem: device.serialize_pem(),
+            signing_hex: hex::encode(signing.expose()),
+        };
+        let text = serde_json::to_vec_pretty(&stored).map_err(|error| IdentityError::Damaged {
+            file: KEYS_FILE,
+            reason: error.to_string(),
+        })?;
         state.write(KEYS_FILE, &text)?;
         Ok(Self { device, signing })
     }
 
     /// The keys in the state directory, if there are any.
     pub fn load(state: &StateDir) -> Result<Option<Self>, IdentityError> {
-        let damaged = |reason: String| IdentityError::Damaged { file: KEYS_FILE, reason };
-        let Some(text) = state.read(KEYS_FILE)? else { return Ok(None) };
+        let damaged = |reason: String| IdentityError::Damaged {
+            file: KEYS_FILE,
+            reason,
+        };
+        let Some(text) = state.read(KEYS_FILE)? else {
+            return Ok(None);
+        };
         let stored: StoredKeys = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
         let signing = hex::decode(&stored.signing_hex).map_err(|error| damaged(error.to_string()))?;
         Ok(Some(Self {
@@ -144,8 +153,10 @@ impl Identity {
 
     /// Writes the identity down, durably and at once.
     pub fn save(&self, state: &StateDir) -> Result<(), IdentityError> {
-        let text = serde_json::to_vec_pretty(self)
-            .map_err(|error| IdentityError::Damaged { file: IDENTITY_FILE, reason: error.to_string() })?;
+        let text = serde_json::to_vec_pretty(self).map_err(|error| IdentityError::Damaged {
+            file: IDENTITY_FILE,
+            reason: error.to_string(),
+        })?;
         Ok(state.write(IDENTITY_FILE, &text)?)
     }
 }
@@ -181,12 +192,17 @@ impl std::fmt::Debug for AgentKeys {
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("agent_id", &self.agent_id).field("endpoint", &self.endpoint).finish()
+        f.debug_struct("Identity")
+            .field("agent_id", &self.agent_id)
+            .field("endpoint", &self.endpoint)
+            .finish()
     }
 }
 
 impl std::fmt::Debug for CertificateBundle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CertificateBundle").field("expires_at", &self.expires_at).finish()
+        f.debug_struct("CertificateBundle")
+            .field("expires_at", &self.expires_at)
+            .finish()
     }
 }

@@ -90,14 +90,18 @@ pub struct ProcessGroup {
 impl Journal {
     /// The journal of a state directory.
     pub fn open(state: &StateDir) -> Self {
-        Self { folder: state.journal() }
+        Self {
+            folder: state.journal(),
+        }
     }
 
     /// Writes an entry down, durably, in place of the attempt's earlier one.
     pub fn write(&self, entry: &JournalEntry) -> Result<(), StateError> {
         let path = self.path(&entry.fence);
-        let text = serde_json::to_vec(entry)
-            .map_err(|error| StateError::Io { path: path.clone(), source: std::io::Error::other(error) })?;
+        let text = serde_json::to_vec(entry).map_err(|error| StateError::Io {
+            path: path.clone(),
+            source: std::io::Error::other(error),
+        })?;
         state::write(&path, &text)
     }
 
@@ -110,7 +114,10 @@ impl Journal {
     pub fn load(&self) -> Result<(Vec<JournalEntry>, Vec<PathBuf>), StateError> {
         let mut entries = Vec::new();
         let mut damaged = Vec::new();
-        let error = |source| StateError::Io { path: self.folder.clone(), source };
+        let error = |source| StateError::Io {
+            path: self.folder.clone(),
+            source,
+        };
         for file in fs::read_dir(&self.folder).map_err(error)? {
             let path = file.map_err(error)?.path();
             if path.extension().is_none_or(|extension| extension != "json") {
@@ -126,7 +133,8 @@ impl Journal {
     }
 
     fn path(&self, fence: &Fence) -> PathBuf {
-        self.folder.join(format!("{}-{}.json", fence.execution, fence.attempt))
+        self.folder
+            .join(format!("{}-{}.json", fence.execution, fence.attempt))
     }
 }
 
@@ -137,8 +145,16 @@ mod tests {
     use dataguardian_core::ids::{ExecutionId, LeaseToken};
 
     fn entry(stage: AttemptStage) -> JournalEntry {
-        let fence = Fence { execution: ExecutionId::new(), attempt: 1, lease_token: LeaseToken::new() };
-        JournalEntry { fence, stage, process_groups: vec![ProcessGroup { id: 42, started: 7 }] }
+        let fence = Fence {
+            execution: ExecutionId::new(),
+            attempt: 1,
+            lease_token: LeaseToken::new(),
+        };
+        JournalEntry {
+            fence,
+            stage,
+            process_groups: vec![ProcessGroup { id: 42, started: 7 }],
+        }
     }
 
     #[test]

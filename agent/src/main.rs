@@ -29,7 +29,11 @@ use tokio_util::task::TaskTracker;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Parser)]
-#[command(name = "dataguardian-agent", version, about = "Backs up the databases of this host for DataGuardian")]
+#[command(
+    name = "dataguardian-agent",
+    version,
+    about = "Backs up the databases of this host for DataGuardian"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -89,7 +93,10 @@ impl LogArgs {
     fn config(&self) -> anyhow::Result<LogConfig> {
         let defaults = LogConfig::default();
         let filter = self.log.clone().unwrap_or(defaults.filter);
-        Ok(LogConfig { format: self.log_format.parse()?, filter })
+        Ok(LogConfig {
+            format: self.log_format.parse()?,
+            filter,
+        })
     }
 }
 
@@ -101,7 +108,10 @@ struct ConfigArgs {
 }
 
 fn main() -> ExitCode {
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
         eprintln!("error: a TLS provider was installed twice");
         return ExitCode::FAILURE;
     }
@@ -134,15 +144,24 @@ async fn enroll_host(args: EnrollArgs) -> anyhow::Result<()> {
         name: args.name,
     };
     let identity = enroll(&state, &enrollment, &HostInfo::gather(), &SystemClock::shared()).await?;
-    println!("This host is agent {} ({}) now.", identity.agent_name, identity.agent_id);
-    println!("Start it with: dataguardian-agent run --state-dir {}", args.state_dir.display());
+    println!(
+        "This host is agent {} ({}) now.",
+        identity.agent_name, identity.agent_id
+    );
+    println!(
+        "Start it with: dataguardian-agent run --state-dir {}",
+        args.state_dir.display()
+    );
     Ok(())
 }
 
 fn read_secret(path: &Path) -> anyhow::Result<Secret> {
     let mut text = String::new();
     if path == Path::new("-") {
-        std::io::stdin().take(4096).read_to_string(&mut text).context("the token can't be read from standard input")?;
+        std::io::stdin()
+            .take(4096)
+            .read_to_string(&mut text)
+            .context("the token can't be read from standard input")?;
     } else {
         text = std::fs::read_to_string(path)
             .with_context(|| format!("the token can't be read from {}", path.display()))?;
@@ -200,7 +219,10 @@ async fn wait_for_end() -> std::io::Result<()> {
 
 async fn doctor(args: ConfigArgs) -> anyhow::Result<()> {
     let config = AgentConfig::load(args.config.as_deref())?;
-    let search = ClientSearch { directories: config.client_directories, only_these: false };
+    let search = ClientSearch {
+        directories: config.client_directories,
+        only_these: false,
+    };
     let found = clients::find(&search).await;
     if found.is_empty() {
         anyhow::bail!(

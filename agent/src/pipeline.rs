@@ -142,13 +142,25 @@ impl Pipeline {
         let mut compressing = JoinSet::new();
         let compress = compress::Compress::new(settings, cpu.clone(), fault.clone());
         compressing.spawn(compress.run(raw_batches, compressed));
-        let sink = Arc::new(ChunkingSink::new(settings, cpu.clone(), raw, fault.clone(), counters.clone()));
+        let sink = Arc::new(ChunkingSink::new(
+            settings,
+            cpu.clone(),
+            raw,
+            fault.clone(),
+            counters.clone(),
+        ));
         let seal = seal::Seal::new(settings, fault.clone(), objects, sink.headers());
         let runtime = tokio::runtime::Handle::current();
         let sealing = tokio::task::spawn_blocking(move || seal.run(compressed_batches, &runtime));
         let upload = upload::Upload::new(settings, destinations, fault.clone(), counters, stored);
         let uploading = runtime_task(upload.run(object_queue));
-        Self { sink, fault, compressing, sealing, uploading }
+        Self {
+            sink,
+            fault,
+            compressing,
+            sealing,
+            uploading,
+        }
     }
 
     /// Where the engine's streams go.
@@ -158,9 +170,18 @@ impl Pipeline {
 
     /// Ends the pipeline after the engine has finished every stream, and waits until everything is stored.
     pub async fn finish(self) -> Result<Written, Failure> {
-        let Self { sink, fault, mut compressing, sealing, uploading } = self;
+        let Self {
+            sink,
+            fault,
+            mut compressing,
+            sealing,
+            uploading,
+        } = self;
         if !sink.close() {
-            return Err(fault.or(Failure::new(FailureKind::Internal, "a stream was left unfinished")));
+            return Err(fault.or(Failure::new(
+                FailureKind::Internal,
+                "a stream was left unfinished",
+            )));
         }
         drop(sink);
         let died = |_| Failure::new(FailureKind::Internal, "a stage of the pipeline died");
@@ -172,13 +193,24 @@ impl Pipeline {
         let (Some(streams), None) = (streams, fault.get()) else {
             return Err(fault.or(Failure::new(FailureKind::Internal, "the pipeline ended early")));
         };
-        Ok(Written { streams, packs: uploaded.packs, complete: uploaded.complete, failed: uploaded.failed })
+        Ok(Written {
+            streams,
+            packs: uploaded.packs,
+            complete: uploaded.complete,
+            failed: uploaded.failed,
+        })
     }
 
     /// Gives up: stops every stage and waits until none of them does anything more. Gives the stages' own failure, if
     /// one of them was the cause.
     pub async fn abandon(self) -> Option<Failure> {
-        let Self { sink, fault, mut compressing, sealing, uploading } = self;
+        let Self {
+            sink,
+            fault,
+            mut compressing,
+            sealing,
+            uploading,
+        } = self;
         let cause = fault.get();
         fault.set(Failure::new(FailureKind::Superseded, "the backup was abandoned"));
         sink.close();

@@ -22,26 +22,41 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Finds the answer, or says why there is none.
 pub(crate) async fn answer(host: &Host, question: v1::Question) -> v1::Answer {
-    let timeout = question.timeout.and_then(|timeout| convert::length("timeout", &timeout).ok());
+    let timeout = question
+        .timeout
+        .and_then(|timeout| convert::length("timeout", &timeout).ok());
     let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
     let answered = match tokio::time::timeout(timeout, find(host, question.question)).await {
         Ok(answered) => answered,
-        Err(_) => Err(Failure::new(FailureKind::TimedOut, format!("no answer within {} s", timeout.as_secs()))),
+        Err(_) => Err(Failure::new(
+            FailureKind::TimedOut,
+            format!("no answer within {} s", timeout.as_secs()),
+        )),
     };
     let answer = answered.unwrap_or_else(|failure| answer::Answer::Failure((&failure).into()));
-    v1::Answer { request_id: question.request_id, answer: Some(answer) }
+    v1::Answer {
+        request_id: question.request_id,
+        answer: Some(answer),
+    }
 }
 
 async fn find(host: &Host, question: Option<question::Question>) -> Result<answer::Answer, Failure> {
     use question::Question as Q;
     match question {
-        Some(Q::TestDatasource(asked)) => test_datasource(host, asked).await.map(answer::Answer::TestDatasource),
-        Some(Q::DiscoverDatabases(asked)) => {
-            discover_databases(host, asked).await.map(answer::Answer::DiscoverDatabases)
-        }
-        Some(Q::PrepareStorage(asked)) => prepare_storage(host, asked).await.map(answer::Answer::PrepareStorage),
+        Some(Q::TestDatasource(asked)) => test_datasource(host, asked)
+            .await
+            .map(answer::Answer::TestDatasource),
+        Some(Q::DiscoverDatabases(asked)) => discover_databases(host, asked)
+            .await
+            .map(answer::Answer::DiscoverDatabases),
+        Some(Q::PrepareStorage(asked)) => prepare_storage(host, asked)
+            .await
+            .map(answer::Answer::PrepareStorage),
         Some(Q::TestStorage(asked)) => test_storage(host, asked).await.map(answer::Answer::TestStorage),
-        None => Err(Failure::new(FailureKind::Internal, "this agent does not know the question: upgrade it")),
+        None => Err(Failure::new(
+            FailureKind::Internal,
+            "this agent does not know the question: upgrade it",
+        )),
     }
 }
 
@@ -50,9 +65,17 @@ async fn test_datasource(
     asked: v1::TestDatasourceQuestion,
 ) -> Result<public::TestDatasourceResponse, Failure> {
     let target = connection(host, asked.connection)?;
-    let databases = asked.databases.ok_or_else(|| InvalidField::new("databases", "must be given"));
-    let selection = databases.and_then(DatabaseSelection::try_from).map_err(|error| malformed(&error))?;
-    let request = ProbeRequest { target, selection, clients: repositories::client_search(host) };
+    let databases = asked
+        .databases
+        .ok_or_else(|| InvalidField::new("databases", "must be given"));
+    let selection = databases
+        .and_then(DatabaseSelection::try_from)
+        .map_err(|error| malformed(&error))?;
+    let request = ProbeRequest {
+        target,
+        selection,
+        clients: repositories::client_search(host),
+    };
     let probe = postgres::probe(&request).await?;
     Ok(public::TestDatasourceResponse {
         ok: probe.problems.is_empty(),
@@ -60,7 +83,11 @@ async fn test_datasource(
         client_version: probe.client.map(|client| client.version).unwrap_or_default(),
         latency: Some(convert::duration(probe.latency)),
         problems: probe.problems.iter().map(Into::into).collect(),
-        warnings: probe.warnings.iter().map(|warning: &Warning| warning.into()).collect(),
+        warnings: probe
+            .warnings
+            .iter()
+            .map(|warning: &Warning| warning.into())
+            .collect(),
     })
 }
 
@@ -70,14 +97,18 @@ async fn discover_databases(
 ) -> Result<public::DiscoverDatabasesResponse, Failure> {
     let target = connection(host, asked.connection)?;
     let found = postgres::discover(&target).await?;
-    let usable = found.into_iter().filter(|database| database.allows_connections && !database.is_template);
+    let usable = found
+        .into_iter()
+        .filter(|database| database.allows_connections && !database.is_template);
     let databases = usable.map(|database| public::DiscoveredDatabase {
         name: database.name,
         owner: database.owner,
         size_bytes: database.size.unwrap_or_default(),
         selected: false,
     });
-    Ok(public::DiscoverDatabasesResponse { databases: databases.collect() })
+    Ok(public::DiscoverDatabasesResponse {
+        databases: databases.collect(),
+    })
 }
 
 async fn prepare_storage(
@@ -85,10 +116,15 @@ async fn prepare_storage(
     asked: v1::PrepareStorageQuestion,
 ) -> Result<v1::PrepareStorageAnswer, Failure> {
     let place = place(host, asked.repository)?;
-    let owner = asked.control_plane_id.parse().map_err(|error| malformed(&error))?;
+    let owner = asked
+        .control_plane_id
+        .parse()
+        .map_err(|error| malformed(&error))?;
     let storage = Storage::create_local(&place.path).map_err(|error| error.failure())?;
     let probe = storage.probe().await.map_err(|error| error.failure())?;
-    let opened = storage.open_or_create_repository(&repositories::descriptor(&place, owner)).await;
+    let opened = storage
+        .open_or_create_repository(&repositories::descriptor(&place, owner))
+        .await;
     let opened = opened.map_err(|error| error.failure())?;
     Ok(v1::PrepareStorageAnswer {
         repository_id: opened.descriptor.id.to_string(),
@@ -102,13 +138,18 @@ async fn test_storage(host: &Host, asked: v1::TestStorageQuestion) -> Result<v1:
     let storage = repositories::open(host, &place)?;
     repositories::check_repository(&storage, &place).await?;
     let probe = storage.probe().await.map_err(|error| error.failure())?;
-    Ok(v1::TestStorageAnswer { conditional_put: probe.conditional_put, free_bytes: probe.free_bytes })
+    Ok(v1::TestStorageAnswer {
+        conditional_put: probe.conditional_put,
+        free_bytes: probe.free_bytes,
+    })
 }
 
 /// Where a repository is, if the host's owner allows it.
 fn place(host: &Host, repository: Option<v1::RepositoryLocation>) -> Result<RepositoryPlace, Failure> {
     let repository = repository.ok_or_else(|| InvalidField::new("repository", "must be given"));
-    let place = repository.and_then(RepositoryPlace::try_from).map_err(|error| malformed(&error))?;
+    let place = repository
+        .and_then(RepositoryPlace::try_from)
+        .map_err(|error| malformed(&error))?;
     host.config.permit_local_path(&place.path)?;
     Ok(place)
 }
@@ -116,7 +157,9 @@ fn place(host: &Host, repository: Option<v1::RepositoryLocation>) -> Result<Repo
 /// How to reach a database, if the host's owner allows it and this version can.
 fn connection(host: &Host, connection: Option<v1::Connection>) -> Result<ConnectionTarget, Failure> {
     let connection = connection.ok_or_else(|| InvalidField::new("connection", "must be given"));
-    let target = connection.and_then(ConnectionTarget::try_from).map_err(|error| malformed(&error))?;
+    let target = connection
+        .and_then(ConnectionTarget::try_from)
+        .map_err(|error| malformed(&error))?;
     host.config.permit_database(&target)?;
     if target.engine != Engine::Postgres {
         let message = format!("this version of the agent can't reach {} yet", target.engine);
@@ -126,5 +169,8 @@ fn connection(host: &Host, connection: Option<v1::Connection>) -> Result<Connect
 }
 
 fn malformed(error: &dyn std::error::Error) -> Failure {
-    Failure::new(FailureKind::Internal, format!("the question is malformed: {error}"))
+    Failure::new(
+        FailureKind::Internal,
+        format!("the question is malformed: {error}"),
+    )
 }

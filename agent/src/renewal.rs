@@ -48,7 +48,12 @@ impl From<rcgen::Error> for RenewalError {
 impl Renewal {
     /// Renewal of this identity.
     pub fn new(state: StateDir, identity: Identity, control_plane: ControlPlane, clock: SharedClock) -> Self {
-        Self { state, identity: Arc::new(Mutex::new(identity)), control_plane, clock }
+        Self {
+            state,
+            identity: Arc::new(Mutex::new(identity)),
+            control_plane,
+            clock,
+        }
     }
 
     /// Looks, and renews when it is time.
@@ -58,7 +63,9 @@ impl Renewal {
             if self.clock.now() >= renew_at {
                 match self.renew(&stop).await {
                     Ok(()) => tracing::info!("certificate renewed"),
-                    Err(error) => tracing::warn!(%error, "the certificate could not be renewed; trying again"),
+                    Err(error) => {
+                        tracing::warn!(%error, "the certificate could not be renewed; trying again")
+                    }
                 }
             }
             tokio::select! {
@@ -71,7 +78,9 @@ impl Renewal {
     /// The new identity is durable before it is used.
     async fn renew(&self, stop: &CancellationToken) -> Result<(), RenewalError> {
         let key = KeyPair::generate()?;
-        let request = RenewCertificateRequest { certificate_request: certificate_request(&key)? };
+        let request = RenewCertificateRequest {
+            certificate_request: certificate_request(&key)?,
+        };
         let answer = self
             .control_plane
             .call(stop, |mut client| {

@@ -24,7 +24,10 @@ pub(crate) async fn open_for_writing(
 ) -> Result<Storage, Failure> {
     let storage = open(host, place)?;
     check_repository(&storage, place).await?;
-    storage.open_or_create_repository(&descriptor(place, owner)).await.map_err(|error| error.failure())?;
+    storage
+        .open_or_create_repository(&descriptor(place, owner))
+        .await
+        .map_err(|error| error.failure())?;
     let before = host.clock.now() - STALE_STAGING;
     if let Err(error) = storage.sweep_staging(datasource, before).await {
         tracing::warn!(%error, "left-over staging files could not be swept away");
@@ -35,11 +38,16 @@ pub(crate) async fn open_for_writing(
 /// Looks whether the repository is where it should be. One is made once, when its storage is created; one that is missing
 /// later means an empty mount point, and must not be made again there.
 pub(crate) async fn check_repository(storage: &Storage, place: &RepositoryPlace) -> Result<(), Failure> {
-    let there = storage.describe_repository().await.map_err(|error| error.failure())?;
+    let there = storage
+        .describe_repository()
+        .await
+        .map_err(|error| error.failure())?;
     if there.as_ref().map(|descriptor| descriptor.id) == Some(place.repository) {
         return Ok(());
     }
-    let holds = there.map_or("no repository".to_owned(), |other| format!("repository {}", other.id));
+    let holds = there.map_or("no repository".to_owned(), |other| {
+        format!("repository {}", other.id)
+    });
     let message = format!(
         "storage {} holds {holds} where repository {} should be: is its disk mounted?",
         place.name, place.repository
@@ -72,11 +80,21 @@ pub(crate) fn descriptor(place: &RepositoryPlace, owner: ControlPlaneId) -> Repo
 
 /// A private folder for an attempt's short-lived files, removed when it is dropped.
 pub(crate) fn work_dir(host: &Host) -> Result<TempDir, Failure> {
-    let made = tempfile::Builder::new().prefix("attempt-").tempdir_in(host.state.work());
-    made.map_err(|error| Failure::new(FailureKind::Internal, format!("a private folder can't be made: {error}")))
+    let made = tempfile::Builder::new()
+        .prefix("attempt-")
+        .tempdir_in(host.state.work());
+    made.map_err(|error| {
+        Failure::new(
+            FailureKind::Internal,
+            format!("a private folder can't be made: {error}"),
+        )
+    })
 }
 
 /// Where client programs are looked for on this host.
 pub(crate) fn client_search(host: &Host) -> ClientSearch {
-    ClientSearch { directories: host.config.client_directories.clone(), only_these: false }
+    ClientSearch {
+        directories: host.config.client_directories.clone(),
+        only_these: false,
+    }
 }

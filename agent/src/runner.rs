@@ -128,7 +128,11 @@ impl Runner {
             if running >= self.0.host.config.slots as usize || self.0.tasks.is_closed() {
                 return Err("no free slot".to_owned());
             }
-            let entry = JournalEntry { fence, stage: AttemptStage::Running, process_groups: Vec::new() };
+            let entry = JournalEntry {
+                fence,
+                stage: AttemptStage::Running,
+                process_groups: Vec::new(),
+            };
             self.0.journal.write(&entry).map_err(|error| error.to_string())?;
             attempts.insert(fence, live.clone());
         }
@@ -163,7 +167,10 @@ impl Runner {
 
     /// Every attempt that runs or whose result has not been taken.
     pub fn in_flight(&self) -> Vec<v1::InFlight> {
-        let wire = |(fence, live): (&Fence, &Live)| v1::InFlight { fence: Some((*fence).into()), running: live.running };
+        let wire = |(fence, live): (&Fence, &Live)| v1::InFlight {
+            fence: Some((*fence).into()),
+            running: live.running,
+        };
         self.attempts().iter().map(wire).collect()
     }
 
@@ -182,7 +189,11 @@ impl Runner {
     /// How many more attempts it can take on now.
     pub fn free_slots(&self) -> u32 {
         let running = self.attempts().values().filter(|live| live.running).count();
-        self.0.host.config.slots.saturating_sub(u32::try_from(running).unwrap_or(u32::MAX))
+        self.0
+            .host
+            .config
+            .slots
+            .saturating_sub(u32::try_from(running).unwrap_or(u32::MAX))
     }
 
     /// Comes back when a slot has become free since the last time, so that the control plane can be told at once.
@@ -211,7 +222,11 @@ impl Runner {
     /// Deals with an attempt of an earlier process.
     fn resume(&self, entry: JournalEntry) {
         let status = AttemptStatus::new(AttemptLog::new(self.0.host.clock.clone()));
-        let live = Live { running: false, stop: StopSignal::default(), status: Arc::new(status) };
+        let live = Live {
+            running: false,
+            stop: StopSignal::default(),
+            status: Arc::new(status),
+        };
         self.attempts().insert(entry.fence, live.clone());
         let attempt = Attempt::new(self.clone(), entry.fence, live);
         self.0.tasks.spawn(attempt.resume(entry.stage));

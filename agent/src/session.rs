@@ -57,7 +57,11 @@ enum SessionEnd {
 impl Sessions {
     /// Sessions for this runner.
     pub fn new(runner: Runner, host_info: HostInfo, clock: SharedClock) -> Self {
-        Self { runner, host_info, clock }
+        Self {
+            runner,
+            host_info,
+            clock,
+        }
     }
 
     /// Runs sessions, one after the other.
@@ -72,7 +76,10 @@ impl Sessions {
             let delay = match end {
                 SessionEnd::Stopped => return,
                 SessionEnd::ComeBack(after) => after.mul_f64(rand::rng().random_range(0.5..=1.0)),
-                SessionEnd::Refused(ApiError { retry_after: Some(after), .. }) => after,
+                SessionEnd::Refused(ApiError {
+                    retry_after: Some(after),
+                    ..
+                }) => after,
                 SessionEnd::Closed | SessionEnd::Refused(_) | SessionEnd::Protocol(_) => {
                     failures += 1;
                     RETRY.delay(failures - 1, &mut rand::rng())
@@ -142,7 +149,11 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn serve(&mut self, mut incoming: Streaming<v1::SessionResponse>, stop: &CancellationToken) -> SessionEnd {
+    async fn serve(
+        &mut self,
+        mut incoming: Streaming<v1::SessionResponse>,
+        stop: &CancellationToken,
+    ) -> SessionEnd {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -203,7 +214,9 @@ impl Session<'_> {
     fn consider(&mut self, offer: v1::Assignment) {
         let fence = offer.fence.clone();
         match self.runner.consider(offer) {
-            Ok(fence) => self.send(session_request::Message::Accept(v1::Accept { fence: Some(fence.into()) })),
+            Ok(fence) => self.send(session_request::Message::Accept(v1::Accept {
+                fence: Some(fence.into()),
+            })),
             Err(reason) => {
                 tracing::warn!(reason, "an offer was declined");
                 self.send(session_request::Message::Decline(v1::Decline { fence, reason }));
@@ -221,9 +234,13 @@ impl Session<'_> {
 
     /// A queue that is full means that nothing gets through: heartbeats will end the session.
     fn send(&mut self, message: session_request::Message) {
-        match self.outgoing.try_send(v1::SessionRequest { message: Some(message) }) {
+        match self.outgoing.try_send(v1::SessionRequest {
+            message: Some(message),
+        }) {
             Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => tracing::debug!("a message of the session was left out"),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                tracing::debug!("a message of the session was left out")
+            }
             Err(mpsc::error::TrySendError::Closed(_)) => self.end = Some(SessionEnd::Closed),
         }
     }

@@ -58,15 +58,23 @@ pub struct StateLock(#[expect(dead_code, reason = "held, never read")] Flock<Fil
 impl StateDir {
     /// Opens the directory, making what is missing.
     pub fn open(root: &Path) -> Result<Self, StateError> {
-        let state = Self { root: root.to_owned() };
+        let state = Self {
+            root: root.to_owned(),
+        };
         for folder in [state.root.clone(), state.journal(), state.work()] {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
             made.map_err(|source| StateError::Io { path: folder, source })?;
         }
-        let metadata = fs::metadata(root).map_err(|source| StateError::Io { path: root.to_owned(), source })?;
+        let metadata = fs::metadata(root).map_err(|source| StateError::Io {
+            path: root.to_owned(),
+            source,
+        })?;
         let mode = metadata.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
-            return Err(StateError::Open { path: root.to_owned(), mode });
+            return Err(StateError::Open {
+                path: root.to_owned(),
+                mode,
+            });
         }
         Ok(state)
     }
@@ -74,11 +82,18 @@ impl StateDir {
     /// Takes the lock that only one running agent can have.
     pub fn lock(&self) -> Result<StateLock, StateError> {
         let path = self.root.join("lock");
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let opened = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path);
         let file = opened.map_err(|source| StateError::Io { path, source })?;
         Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map(StateLock)
-            .map_err(|_| StateError::Locked { path: self.root.clone() })
+            .map_err(|_| StateError::Locked {
+                path: self.root.clone(),
+            })
     }
 
     /// The folder of the journal.
@@ -94,10 +109,17 @@ impl StateDir {
     /// Removes what an earlier process left in the work folder.
     pub fn clear_work(&self) -> Result<(), StateError> {
         let work = self.work();
-        let error = |source| StateError::Io { path: work.clone(), source };
+        let error = |source| StateError::Io {
+            path: work.clone(),
+            source,
+        };
         for entry in fs::read_dir(&work).map_err(error)? {
             let path = entry.map_err(error)?.path();
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            let removed = if path.is_dir() {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
             removed.map_err(|source| StateError::Io { path, source })?;
         }
         Ok(())
@@ -120,18 +142,29 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
     match File::open(path).and_then(|mut file| file.read_to_end(&mut contents)) {
         Ok(_) => Ok(Some(contents)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(StateError::Io { path: path.to_owned(), source }),
+        Err(source) => Err(StateError::Io {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
 /// Replaces a file's contents: written beside, synced, renamed over, and the folder synced.
 pub fn write(path: &Path, contents: &[u8]) -> Result<(), StateError> {
-    replace(path, contents).map_err(|source| StateError::Io { path: path.to_owned(), source })
+    replace(path, contents).map_err(|source| StateError::Io {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("new");
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&beside)?;
     file.write_all(contents)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
@@ -144,7 +177,10 @@ pub fn remove(path: &Path) -> Result<(), StateError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => sync_folder(path),
     };
-    removed.map_err(|source| StateError::Io { path: path.to_owned(), source })
+    removed.map_err(|source| StateError::Io {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {
@@ -172,7 +208,10 @@ mod tests {
     fn a_directory_open_to_others_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(matches!(StateDir::open(folder.path()), Err(StateError::Open { mode: 0o755, .. })));
+        assert!(matches!(
+            StateDir::open(folder.path()),
+            Err(StateError::Open { mode: 0o755, .. })
+        ));
     }
 
     #[test]
@@ -182,7 +221,11 @@ mod tests {
         assert_eq!(state.read("keys.json").unwrap(), None);
         state.write("keys.json", b"secret").unwrap();
         assert_eq!(state.read("keys.json").unwrap().as_deref(), Some(&b"secret"[..]));
-        let mode = fs::metadata(folder.path().join("state/keys.json")).unwrap().permissions().mode() & 0o777;
+        let mode = fs::metadata(folder.path().join("state/keys.json"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777;
         assert_eq!(mode, 0o600);
     }
 }

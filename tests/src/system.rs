@@ -63,11 +63,19 @@ impl System {
         let control_plane = ControlPlane::start(folder.path(), metadata)?;
         let agent_config = format!("{}{agent_config}", client_directories()?);
         let agent = Agent::enroll(folder.path(), &control_plane, AGENT, &agent_config)?;
-        let system = Self { agent, control_plane, folder };
+        let system = Self {
+            agent,
+            control_plane,
+            folder,
+        };
         system.wait_for_agent(AGENT)?;
         let vault = system.vault();
         let path = vault.display().to_string();
-        system.dgctl(&["storage", "create", "local", "--name", STORAGE, "--agent", AGENT, "--path", &path]).succeed()?;
+        system
+            .dgctl(&[
+                "storage", "create", "local", "--name", STORAGE, "--agent", AGENT, "--path", &path,
+            ])
+            .succeed()?;
         Ok(system)
     }
 
@@ -113,7 +121,13 @@ impl System {
     /// If it is refused.
     pub fn add_datasource(&self, name: &str, server: &Postgres, databases: &[&str]) -> Result<()> {
         let connection = server.connection();
-        self.add_datasource_at(name, connection.port, &connection.user, &connection.password, databases)
+        self.add_datasource_at(
+            name,
+            connection.port,
+            &connection.user,
+            &connection.password,
+            databases,
+        )
     }
 
     /// Makes a server on that port of this host known, with that user.
@@ -131,8 +145,25 @@ impl System {
         let file = self.folder.path().join(format!("{name}.password"));
         std::fs::write(&file, password)?;
         let (file, port) = (file.display().to_string(), port.to_string());
-        let mut words = vec!["datasource", "create", "postgres", "--name", name, "--agent", AGENT];
-        words.extend(["--host", "127.0.0.1", "--port", &port, "--username", user, "--password-file", &file]);
+        let mut words = vec![
+            "datasource",
+            "create",
+            "postgres",
+            "--name",
+            name,
+            "--agent",
+            AGENT,
+        ];
+        words.extend([
+            "--host",
+            "127.0.0.1",
+            "--port",
+            &port,
+            "--username",
+            user,
+            "--password-file",
+            &file,
+        ]);
         for database in databases {
             words.extend(["--database", database]);
         }
@@ -167,7 +198,10 @@ impl System {
     /// If it is refused.
     pub fn start_job(&self, job: &str) -> Result<String> {
         let started = self.json(&["job", "run", job])?;
-        Ok(started["execution"]["id"].as_str().context("an execution's id")?.to_owned())
+        Ok(started["execution"]["id"]
+            .as_str()
+            .context("an execution's id")?
+            .to_owned())
     }
 
     /// The execution as it is now.
@@ -202,7 +236,10 @@ impl System {
     /// If the folder can't be read.
     pub fn manifests(&self) -> Result<Vec<PathBuf>> {
         let all = files(&self.vault())?;
-        Ok(all.into_iter().filter(|path| path.parent().is_some_and(|parent| parent.ends_with("backups"))).collect())
+        Ok(all
+            .into_iter()
+            .filter(|path| path.parent().is_some_and(|parent| parent.ends_with("backups")))
+            .collect())
     }
 }
 
@@ -223,7 +260,11 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                found.push(path)
+            }
         }
     }
     found.sort();

@@ -25,7 +25,11 @@ pub fn until(what: &str, condition: impl FnMut() -> Result<bool>) -> Result<()> 
 ///
 /// # Errors
 /// As [`until`].
-pub fn until_within(patience: Duration, what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+pub fn until_within(
+    patience: Duration,
+    what: &str,
+    mut condition: impl FnMut() -> Result<bool>,
+) -> Result<()> {
     let deadline = Instant::now() + patience;
     while !condition()? {
         give_up_after(deadline, what)?;

@@ -17,8 +17,15 @@ struct Never {
     forbidden: &'static str,
 }
 
-const EVERYWHERE: &[&str] =
-    &["proto", "shared", "migrations", "control-plane", "agent", "examples", "tests"];
+const EVERYWHERE: &[&str] = &[
+    "proto",
+    "shared",
+    "migrations",
+    "control-plane",
+    "agent",
+    "examples",
+    "tests",
+];
 
 const RULES: &[Never] = &[
     Never {
@@ -42,13 +49,22 @@ const RULES: &[Never] = &[
     Never {
         rule: "sea-orm stays in the store",
         within: EVERYWHERE,
-        except: &["control-plane/src/store", "control-plane/src/store.rs", "migrations", "tests/tests/architecture.rs"],
+        except: &[
+            "control-plane/src/store",
+            "control-plane/src/store.rs",
+            "migrations",
+            "tests/tests/architecture.rs",
+        ],
         forbidden: r"\bsea_orm(_migration)?::",
     },
     Never {
         rule: "fred stays in the queue",
         within: EVERYWHERE,
-        except: &["control-plane/src/queue", "control-plane/src/queue.rs", "tests/tests/architecture.rs"],
+        except: &[
+            "control-plane/src/queue",
+            "control-plane/src/queue.rs",
+            "tests/tests/architecture.rs",
+        ],
         forbidden: r"\bfred::",
     },
     Never {
@@ -73,7 +89,12 @@ const RULES: &[Never] = &[
     },
     Never {
         rule: "generated messages and statuses stay at the edge of the agent",
-        within: &["agent/src/engines", "agent/src/pipeline", "agent/src/journal.rs", "agent/src/state.rs"],
+        within: &[
+            "agent/src/engines",
+            "agent/src/pipeline",
+            "agent/src/journal.rs",
+            "agent/src/state.rs",
+        ],
         except: &[],
         forbidden: r"\btonic::|\bdataguardian_proto::",
     },
@@ -97,7 +118,11 @@ const RULES: &[Never] = &[
     },
     Never {
         rule: "a state changes only through the state machine",
-        within: &["control-plane/src/grpc", "control-plane/src/reconcilers", "control-plane/src/http"],
+        within: &[
+            "control-plane/src/grpc",
+            "control-plane/src/reconcilers",
+            "control-plane/src/http",
+        ],
         except: &[],
         forbidden: r"\bset_state\b|\.state\s*=[^=]",
     },
@@ -110,7 +135,10 @@ const RULES: &[Never] = &[
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default()
 }
 
 fn sources(at: &Path) -> Result<Vec<PathBuf>> {
@@ -148,7 +176,12 @@ fn breaches(never: &Never, root: &Path) -> Result<Vec<String>> {
                 continue;
             }
             if let Some(breach) = forbidden.find(&code(&path)?) {
-                found.push(format!("{}: {} ({})", never.rule, shown.display(), breach.as_str().trim()));
+                found.push(format!(
+                    "{}: {} ({})",
+                    never.rule,
+                    shown.display(),
+                    breach.as_str().trim()
+                ));
             }
         }
     }
@@ -178,7 +211,11 @@ fn each_rule_finds_its_breach() -> Result<()> {
         fs::write(at.join("breach.rs"), breach)?;
     }
     for never in RULES {
-        assert!(!breaches(never, folder.path())?.is_empty(), "nothing found for: {}", never.rule);
+        assert!(
+            !breaches(never, folder.path())?.is_empty(),
+            "nothing found for: {}",
+            never.rule
+        );
     }
     Ok(())
 }
@@ -187,7 +224,10 @@ fn each_rule_finds_its_breach() -> Result<()> {
 fn only_ring_does_cryptography_and_tls() -> Result<()> {
     let lock = fs::read_to_string(root().join("Cargo.lock"))?;
     for unwanted in ["aws-lc-rs", "aws-lc-sys", "openssl", "openssl-sys", "native-tls"] {
-        assert!(!lock.contains(&format!("name = \"{unwanted}\"\n")), "{unwanted} is in Cargo.lock");
+        assert!(
+            !lock.contains(&format!("name = \"{unwanted}\"\n")),
+            "{unwanted} is in Cargo.lock"
+        );
     }
     Ok(())
 }
@@ -195,7 +235,15 @@ fn only_ring_does_cryptography_and_tls() -> Result<()> {
 #[test]
 fn the_top_level_stays_as_it_is() -> Result<()> {
     let known = [
-        "proto", "control-plane", "agent", "shared", "migrations", "examples", "tests", "docs", "target",
+        "proto",
+        "control-plane",
+        "agent",
+        "shared",
+        "migrations",
+        "examples",
+        "tests",
+        "docs",
+        "target",
     ];
     for entry in fs::read_dir(root())? {
         let entry = entry?;

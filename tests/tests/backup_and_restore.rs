@@ -13,7 +13,16 @@ async fn awkward_comes_back(version: Version) -> Result<()> {
     system.add_datasource("main", &server, &["shop"])?;
     system.add_job("main", &[])?;
     system.run_job("main").succeed()?;
-    let restore = ["restore", "--backup", "latest", "--datasource", "main", "--database", "shop=restored", "--wait"];
+    let restore = [
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--database",
+        "shop=restored",
+        "--wait",
+    ];
     system.dgctl(&restore).succeed()?;
     equal(&server, "shop", &server, "restored").await?;
     assert_eq!(server.server_sessions("dataguardian")?, 0);
@@ -21,7 +30,9 @@ async fn awkward_comes_back(version: Version) -> Result<()> {
 }
 
 async fn equal(left: &Postgres, one: &str, right: &Postgres, other: &str) -> Result<()> {
-    let report = Comparison::new(Database::of(left, one), Database::of(right, other)).run().await?;
+    let report = Comparison::new(Database::of(left, one), Database::of(right, other))
+        .run()
+        .await?;
     report.equal().map(|_| ())
 }
 
@@ -45,18 +56,39 @@ async fn all_databases_of_an_instance_come_back_elsewhere() -> Result<()> {
     let (source, target) = (Postgres::start(Version::V16)?, Postgres::start(Version::V16)?);
     for name in ["one", "Two; drop", "three"] {
         source.create_database(name)?;
-        source.psql(name, "create table t (a int primary key, b text); insert into t values (1, 'x'), (2, null)")?;
+        source.psql(
+            name,
+            "create table t (a int primary key, b text); insert into t values (1, 'x'), (2, null)",
+        )?;
     }
     let system = System::start()?;
     system.add_datasource("main", &source, &[])?;
     system.add_datasource("other", &target, &[])?;
     system.add_job("main", &[])?;
     system.run_job("main").succeed()?;
-    let words = ["restore", "--backup", "latest", "--datasource", "main", "--to", "other", "--wait"];
-    let named = ["--database", "one=one", "--database", "Two; drop=Two; drop", "--database", "three=3"];
+    let words = [
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--to",
+        "other",
+        "--wait",
+    ];
+    let named = [
+        "--database",
+        "one=one",
+        "--database",
+        "Two; drop=Two; drop",
+        "--database",
+        "three=3",
+    ];
     system.dgctl(&[&words[..], &named[..]].concat()).succeed()?;
     for (old, new) in [("one", "one"), ("Two; drop", "Two; drop"), ("three", "3")] {
-        equal(&source, old, &target, new).await.with_context(|| old.to_owned())?;
+        equal(&source, old, &target, new)
+            .await
+            .with_context(|| old.to_owned())?;
     }
     Ok(())
 }
@@ -70,14 +102,30 @@ async fn a_scratch_restore_compares_and_leaves_nothing() -> Result<()> {
     system.add_job("main", &[])?;
     system.run_job("main").succeed()?;
     let before = server.psql("postgres", "select datname from pg_database order by 1")?;
-    let words = ["restore", "--backup", "latest", "--datasource", "main", "--scratch", "--wait"];
+    let words = [
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--scratch",
+        "--wait",
+    ];
     let done = system.json(&words)?;
-    assert_eq!(server.psql("postgres", "select datname from pg_database order by 1")?, before);
+    assert_eq!(
+        server.psql("postgres", "select datname from pg_database order by 1")?,
+        before
+    );
     let report = &done["execution"]["restoreReport"];
     assert_eq!(report["databases"][0]["dropped"], true, "{done:#}");
     let tables = report["tables"].as_array().context("tables")?;
     assert!(tables.len() > 100);
-    assert!(tables.iter().all(|table| table["expectedRows"] == table["restoredRows"]), "{report:#}");
+    assert!(
+        tables
+            .iter()
+            .all(|table| table["expectedRows"] == table["restoredRows"]),
+        "{report:#}"
+    );
     Ok(())
 }
 
@@ -94,7 +142,10 @@ async fn replace_swaps_the_old_contents_for_those_of_the_backup() -> Result<()> 
     let taken = ["restore", "--backup", "latest", "--datasource", "main", "--wait"];
     let said = system.dgctl(&taken).fail(1)?;
     assert!(said.contains("TARGET_EXISTS"), "{said}");
-    let untouched = server.psql("shop", "select count(*) from pg_namespace where nspname = 'made_later'")?;
+    let untouched = server.psql(
+        "shop",
+        "select count(*) from pg_namespace where nspname = 'made_later'",
+    )?;
     assert_eq!(untouched.trim(), "1", "nothing was touched");
     system.dgctl(&[&taken[..], &["--replace"]].concat()).succeed()?;
     equal(&server, "original", &server, "shop").await?;
@@ -109,9 +160,27 @@ async fn an_unencrypted_backup_comes_back_too() -> Result<()> {
     Awkward::default().load(&server, "shop")?;
     let system = System::start()?;
     system.add_datasource("main", &server, &["shop"])?;
-    system.add_job("main", &["--no-encrypt", "--compression-level", "1", "--table-connections", "3"])?;
+    system.add_job(
+        "main",
+        &[
+            "--no-encrypt",
+            "--compression-level",
+            "1",
+            "--table-connections",
+            "3",
+        ],
+    )?;
     system.run_job("main").succeed()?;
-    let words = ["restore", "--backup", "latest", "--datasource", "main", "--database", "shop=restored", "--wait"];
+    let words = [
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--database",
+        "shop=restored",
+        "--wait",
+    ];
     system.dgctl(&words).succeed()?;
     equal(&server, "shop", &server, "restored").await
 }

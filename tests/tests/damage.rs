@@ -19,7 +19,15 @@ fn scene() -> Result<(Postgres, System)> {
 }
 
 fn restore(system: &System) -> dataguardian_tests::system::Outcome {
-    system.dgctl(&["restore", "--backup", "latest", "--datasource", "main", "--scratch", "--wait"])
+    system.dgctl(&[
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--scratch",
+        "--wait",
+    ])
 }
 
 /// The last part of an object's path: the digest or id that it is named by.
@@ -30,14 +38,22 @@ fn name(object: &Path) -> Result<String> {
 
 fn objects(system: &System) -> Result<Vec<PathBuf>> {
     let all = files(&system.vault())?;
-    Ok(all.into_iter().filter(|path| path.parent() != Some(system.vault().as_path())).collect())
+    Ok(all
+        .into_iter()
+        .filter(|path| path.parent() != Some(system.vault().as_path()))
+        .collect())
 }
 
 #[test]
 fn one_flipped_bit_is_named_or_not_needed() -> Result<()> {
     let (_server, system) = scene()?;
     let objects = objects(&system)?;
-    ensure!(objects.iter().any(|path| path.to_string_lossy().contains("/packs/")), "{objects:?}");
+    ensure!(
+        objects
+            .iter()
+            .any(|path| path.to_string_lossy().contains("/packs/")),
+        "{objects:?}"
+    );
     let mut named = 0;
     for object in &objects {
         let whole = fs::read(object)?;
@@ -50,15 +66,27 @@ fn one_flipped_bit_is_named_or_not_needed() -> Result<()> {
                 Some(0) => {}
                 _ => {
                     let said = outcome.fail(1)?;
-                    ensure!(said.contains("REPOSITORY_DAMAGED"), "{}: {said}", object.display());
-                    ensure!(said.contains(&name(object)?), "{} is not named: {said}", object.display());
+                    ensure!(
+                        said.contains("REPOSITORY_DAMAGED"),
+                        "{}: {said}",
+                        object.display()
+                    );
+                    ensure!(
+                        said.contains(&name(object)?),
+                        "{} is not named: {said}",
+                        object.display()
+                    );
                     named += 1;
                 }
             }
         }
         fs::write(object, &whole)?;
     }
-    ensure!(named > objects.len() / 2, "only {named} of {} objects were found damaged", objects.len());
+    ensure!(
+        named > objects.len() / 2,
+        "only {named} of {} objects were found damaged",
+        objects.len()
+    );
     restore(&system).succeed()?;
     Ok(())
 }
@@ -70,13 +98,24 @@ fn a_missing_or_cut_object_is_named() -> Result<()> {
         let whole = fs::read(&object)?;
         fs::remove_file(&object)?;
         let said = restore(&system).fail(1)?;
-        ensure!(said.contains(&name(&object)?), "{} is not named: {said}", object.display());
+        ensure!(
+            said.contains(&name(&object)?),
+            "{} is not named: {said}",
+            object.display()
+        );
         fs::write(&object, &whole[..whole.len() / 2])?;
         let said = restore(&system).fail(1)?;
-        ensure!(said.contains(&name(&object)?), "{} is not named: {said}", object.display());
+        ensure!(
+            said.contains(&name(&object)?),
+            "{} is not named: {said}",
+            object.display()
+        );
         fs::write(&object, &whole)?;
     }
-    let databases = server.psql("postgres", "select count(*) from pg_database where datname like 'dg%'")?;
+    let databases = server.psql(
+        "postgres",
+        "select count(*) from pg_database where datname like 'dg%'",
+    )?;
     assert_eq!(databases.trim(), "0", "half-made databases were left");
     restore(&system).succeed()?;
     Ok(())
@@ -89,8 +128,15 @@ fn an_empty_mount_point_is_not_taken_for_the_storage() -> Result<()> {
     fs::rename(system.vault(), &aside)?;
     fs::create_dir(system.vault())?;
     let said = system.run_job("main").fail(1)?;
-    assert!(said.contains("STORAGE_UNREACHABLE") && said.contains("mounted"), "{said}");
-    assert_eq!(files(&system.vault())?, Vec::<PathBuf>::new(), "nothing was written there");
+    assert!(
+        said.contains("STORAGE_UNREACHABLE") && said.contains("mounted"),
+        "{said}"
+    );
+    assert_eq!(
+        files(&system.vault())?,
+        Vec::<PathBuf>::new(),
+        "nothing was written there"
+    );
     let test = system.dgctl(&["storage", "test", STORAGE]);
     assert_ne!(test.status, Some(0), "{}", test.stdout);
     fs::remove_dir(system.vault())?;

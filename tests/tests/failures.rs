@@ -34,8 +34,13 @@ impl Scene {
     fn wait_for_rows(&self, execution: &str) -> Result<()> {
         wait::until("rows to be dumped", || {
             let now = self.system.execution(execution)?;
-            ensure!(now["state"] != "EXECUTION_STATE_COMPLETED", "the dump was over too soon: {now:#}");
-            let raw = now["progress"]["rawBytes"].as_str().and_then(|text| text.parse::<u64>().ok());
+            ensure!(
+                now["state"] != "EXECUTION_STATE_COMPLETED",
+                "the dump was over too soon: {now:#}"
+            );
+            let raw = now["progress"]["rawBytes"]
+                .as_str()
+                .and_then(|text| text.parse::<u64>().ok());
             Ok(raw.is_some_and(|raw| raw > 4 << 20))
         })
     }
@@ -43,27 +48,54 @@ impl Scene {
     /// The execution has failed for that reason, nothing of it is left, and the next run works.
     fn failed_well(&self, execution: &str, reason: &str) -> Result<()> {
         let failed = self.system.wait_for_state(execution, "failed")?;
-        ensure!(failed["failure"]["reason"] == reason, "expected {reason}: {:#}", failed["failure"]);
-        ensure!(failed["failure"]["message"].as_str().is_some_and(|text| text.len() > 10), "{failed:#}");
-        ensure!(failed["failure"]["advice"].as_str().is_some_and(|text| !text.is_empty()), "{failed:#}");
+        ensure!(
+            failed["failure"]["reason"] == reason,
+            "expected {reason}: {:#}",
+            failed["failure"]
+        );
+        ensure!(
+            failed["failure"]["message"]
+                .as_str()
+                .is_some_and(|text| text.len() > 10),
+            "{failed:#}"
+        );
+        ensure!(
+            failed["failure"]["advice"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty()),
+            "{failed:#}"
+        );
         ensure!(self.system.manifests()?.is_empty(), "a manifest was left");
         self.nothing_runs()
     }
 
     fn nothing_runs(&self) -> Result<()> {
-        wait::until("server sessions to end", || Ok(self.server.server_sessions("dataguardian")? == 0))?;
+        wait::until("server sessions to end", || {
+            Ok(self.server.server_sessions("dataguardian")? == 0)
+        })?;
         let children = children_of(self.system.agent.pid())?;
         ensure!(children.is_empty(), "processes were left: {children:?}");
         let journal = fs::read_dir(self.system.agent.state_dir().join("journal"))?.count();
         let work = fs::read_dir(self.system.agent.state_dir().join("work"))?.count();
-        ensure!((journal, work) == (0, 0), "{journal} journal entries and {work} private files were left");
+        ensure!(
+            (journal, work) == (0, 0),
+            "{journal} journal entries and {work} private files were left"
+        );
         Ok(())
     }
 
     fn next_run_works(&self) -> Result<()> {
         self.system.run_job("main").succeed()?;
         ensure!(self.system.manifests()?.len() == 1, "one manifest");
-        let words = ["restore", "--backup", "latest", "--datasource", "main", "--scratch", "--wait"];
+        let words = [
+            "restore",
+            "--backup",
+            "latest",
+            "--datasource",
+            "main",
+            "--scratch",
+            "--wait",
+        ];
         self.system.dgctl(&words).succeed()?;
         self.nothing_runs()
     }
@@ -71,11 +103,16 @@ impl Scene {
 
 /// The command lines of a process's children.
 fn children_of(pid: u32) -> Result<Vec<String>> {
-    let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).context("children of the agent")?;
+    let listed =
+        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).context("children of the agent")?;
     let mut children = Vec::new();
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let listed = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
-        children.extend(listed.split_whitespace().map(|child| command_line(Path::new("/proc").join(child).as_path())));
+        children.extend(
+            listed
+                .split_whitespace()
+                .map(|child| command_line(Path::new("/proc").join(child).as_path())),
+        );
     }
     drop(listed);
     Ok(children)
@@ -90,7 +127,9 @@ fn command_line(process: &Path) -> String {
 fn a_wrong_password_is_told_and_mended() -> Result<()> {
     let scene = Scene::set()?;
     let port = scene.server.connection().port;
-    scene.system.add_datasource_at("wrong", port, "postgres", "not the password", &["shop"])?;
+    scene
+        .system
+        .add_datasource_at("wrong", port, "postgres", "not the password", &["shop"])?;
     scene.system.add_job("wrong", &[])?;
     let said = scene.system.run_job("wrong").fail(1)?;
     assert!(said.contains("DATABASE_AUTHENTICATION"), "{said}");
@@ -98,7 +137,10 @@ fn a_wrong_password_is_told_and_mended() -> Result<()> {
     let right = scene.system.folder().join("right");
     fs::write(&right, &scene.server.connection().password)?;
     let right = right.display().to_string();
-    scene.system.dgctl(&["datasource", "update", "wrong", "--password-file", &right]).succeed()?;
+    scene
+        .system
+        .dgctl(&["datasource", "update", "wrong", "--password-file", &right])
+        .succeed()?;
     scene.system.run_job("wrong").succeed()?;
     scene.nothing_runs()
 }
@@ -121,7 +163,10 @@ fn a_stopped_server_fails_the_dump() -> Result<()> {
     scene.wait_for_rows(&execution)?;
     scene.server.stop();
     let failed = scene.system.wait_for_state(&execution, "failed")?;
-    assert_eq!(failed["failure"]["reason"], "DATABASE_CONNECTION_LOST", "{failed:#}");
+    assert_eq!(
+        failed["failure"]["reason"], "DATABASE_CONNECTION_LOST",
+        "{failed:#}"
+    );
     let said = scene.system.run_job("main").fail(1)?;
     assert!(said.contains("DATABASE_UNREACHABLE"), "{said}");
     scene.server.start_again()?;
@@ -134,7 +179,9 @@ async fn a_cut_connection_fails_the_dump() -> Result<()> {
     let connection = scene.server.connection();
     let proxy = TcpProxy::start((std::net::Ipv4Addr::LOCALHOST, connection.port).into()).await?;
     let port = proxy.address().port();
-    scene.system.add_datasource_at("cut", port, &connection.user, &connection.password, &["shop"])?;
+    scene
+        .system
+        .add_datasource_at("cut", port, &connection.user, &connection.password, &["shop"])?;
     scene.system.add_job("cut", &[])?;
     proxy.cut_after(Direction::FromServer, 12 << 20);
     let execution = scene.system.start_job("cut")?;
@@ -147,12 +194,20 @@ async fn a_cut_connection_fails_the_dump() -> Result<()> {
 #[test]
 fn a_missing_privilege_is_named_with_its_grant() -> Result<()> {
     let scene = Scene::set()?;
-    scene.server.psql("shop", "create role reader login password 'reader'; grant connect on database shop to reader")?;
+    scene.server.psql(
+        "shop",
+        "create role reader login password 'reader'; grant connect on database shop to reader",
+    )?;
     let port = scene.server.connection().port;
-    scene.system.add_datasource_at("reader", port, "reader", "reader", &["shop"])?;
+    scene
+        .system
+        .add_datasource_at("reader", port, "reader", "reader", &["shop"])?;
     scene.system.add_job("reader", &[])?;
     let said = scene.system.run_job("reader").fail(1)?;
-    assert!(said.contains("DATABASE_PRIVILEGE") && said.contains("pg_read_all_data"), "{said}");
+    assert!(
+        said.contains("DATABASE_PRIVILEGE") && said.contains("pg_read_all_data"),
+        "{said}"
+    );
     scene.server.psql("shop", "grant pg_read_all_data to reader")?;
     scene.system.run_job("reader").succeed()?;
     scene.nothing_runs()
@@ -161,10 +216,15 @@ fn a_missing_privilege_is_named_with_its_grant() -> Result<()> {
 #[test]
 fn a_database_that_does_not_exist_is_named() -> Result<()> {
     let scene = Scene::set()?;
-    scene.system.add_datasource("typo", &scene.server, &["shop", "shpo"])?;
+    scene
+        .system
+        .add_datasource("typo", &scene.server, &["shop", "shpo"])?;
     scene.system.add_job("typo", &[])?;
     let said = scene.system.run_job("typo").fail(1)?;
-    assert!(said.contains("DATABASE_MISSING") && said.contains("shpo"), "{said}");
+    assert!(
+        said.contains("DATABASE_MISSING") && said.contains("shpo"),
+        "{said}"
+    );
     scene.nothing_runs()
 }
 
@@ -177,14 +237,30 @@ fn a_full_storage_fails_the_dump() -> Result<()> {
     let mount = SmallFileSystem::mount(&small, "24m")?;
     let path = small.display().to_string();
     let agent = dataguardian_tests::system::AGENT;
-    let create = ["storage", "create", "local", "--name", "small", "--agent", agent, "--path", &path];
+    let create = [
+        "storage", "create", "local", "--name", "small", "--agent", agent, "--path", &path,
+    ];
     scene.system.dgctl(&create).succeed()?;
-    let job = ["job", "create", "--name", "small", "--datasource", "main", "--storage", "small"];
+    let job = [
+        "job",
+        "create",
+        "--name",
+        "small",
+        "--datasource",
+        "main",
+        "--storage",
+        "small",
+    ];
     scene.system.dgctl(&job).succeed()?;
     let execution = scene.system.start_job("small")?;
     scene.failed_well(&execution, "STORAGE_FULL")?;
     let failed = scene.system.execution(&execution)?;
-    assert!(failed["failure"]["message"].as_str().is_some_and(|text| text.contains("small")), "{failed:#}");
+    assert!(
+        failed["failure"]["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("small")),
+        "{failed:#}"
+    );
     scene.next_run_works()?;
     drop(mount);
     Ok(())
@@ -195,7 +271,10 @@ struct SmallFileSystem<'a>(&'a Path);
 impl<'a> SmallFileSystem<'a> {
     fn mount(at: &'a Path, size: &str) -> Result<Self> {
         let options = format!("size={size},mode=700");
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).status()?;
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(at)
+            .status()?;
         ensure!(status.success(), "mounting a small file system needs root");
         Ok(Self(at))
     }
@@ -215,7 +294,10 @@ fn a_cancelled_dump_leaves_nothing() -> Result<()> {
     let scene = Scene::set()?;
     let execution = scene.system.start_job("main")?;
     scene.wait_for_rows(&execution)?;
-    scene.system.dgctl(&["execution", "cancel", &execution]).succeed()?;
+    scene
+        .system
+        .dgctl(&["execution", "cancel", &execution])
+        .succeed()?;
     scene.system.wait_for_state(&execution, "cancelled")?;
     assert!(scene.system.manifests()?.is_empty());
     scene.nothing_runs()?;
@@ -249,19 +331,36 @@ fn a_killed_control_plane_finds_the_dump_again() -> Result<()> {
 fn the_password_is_nowhere_to_be_seen() -> Result<()> {
     const PASSWORD: &str = "n0where-t0-be-seen";
     let scene = Scene::set()?;
-    scene.server.psql("postgres", &format!("create role dumper superuser login password '{PASSWORD}'"))?;
+    scene.server.psql(
+        "postgres",
+        &format!("create role dumper superuser login password '{PASSWORD}'"),
+    )?;
     let port = scene.server.connection().port;
-    scene.system.add_datasource_at("main2", port, "dumper", PASSWORD, &["shop"])?;
+    scene
+        .system
+        .add_datasource_at("main2", port, "dumper", PASSWORD, &["shop"])?;
     fs::remove_file(scene.system.folder().join("main2.password"))?;
     scene.system.add_job("main2", &[])?;
     let execution = scene.system.start_job("main2")?;
     let mut looked = 0;
     wait::until("the dump to end", || {
         for process in fs::read_dir("/proc")?.flatten() {
-            if process.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()) {
-                ensure!(!command_line(&process.path()).contains(PASSWORD), "in a command line");
+            if process
+                .file_name()
+                .to_string_lossy()
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+            {
+                ensure!(
+                    !command_line(&process.path()).contains(PASSWORD),
+                    "in a command line"
+                );
                 let environment = fs::read(process.path().join("environ")).unwrap_or_default();
-                ensure!(!contains(&environment, PASSWORD), "in an environment: {}", command_line(&process.path()));
+                ensure!(
+                    !contains(&environment, PASSWORD),
+                    "in an environment: {}",
+                    command_line(&process.path())
+                );
                 looked += 1;
             }
         }

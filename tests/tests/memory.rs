@@ -17,8 +17,15 @@ const LIMIT_KIB: u64 = 128 << 10;
 /// The highest resident memory of a process so far, in KiB: `VmHWM` of `proc(5)`.
 fn peak_kib(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("VmHWM")?;
-    line.split_whitespace().nth(1).context("a number")?.parse().context("a number")
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .context("VmHWM")?;
+    line.split_whitespace()
+        .nth(1)
+        .context("a number")?
+        .parse()
+        .context("a number")
 }
 
 /// The regular files that a process has open, but for those that hold programs and logs.
@@ -54,14 +61,25 @@ fn a_gigabyte_goes_through_a_small_agent() -> Result<()> {
             let program = path.starts_with("/usr") || path.starts_with("/etc");
             ensure!(private || log || program, "the agent has {} open", path.display());
         }
-        ensure!(size_of(&state.join("work"))? < 1 << 20, "more than small private files");
+        ensure!(
+            size_of(&state.join("work"))? < 1 << 20,
+            "more than small private files"
+        );
         Ok(system.execution(&execution)?["state"] == "EXECUTION_STATE_COMPLETED")
     })?;
     let peak = peak_kib(pid)?;
     println!("peak of the agent for {} MiB: {} MiB", size.trim(), peak >> 10);
     ensure!(peak < LIMIT_KIB, "the agent's memory rose to {peak} KiB");
 
-    let words = ["restore", "--backup", "latest", "--datasource", "main", "--scratch", "--wait"];
+    let words = [
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--scratch",
+        "--wait",
+    ];
     system.dgctl(&words).succeed()?;
     let peak = peak_kib(pid)?;
     println!("after the restore: {} MiB", peak >> 10);
@@ -71,5 +89,9 @@ fn a_gigabyte_goes_through_a_small_agent() -> Result<()> {
 
 fn size_of(folder: &Path) -> Result<u64> {
     let files = dataguardian_tests::system::files(folder).unwrap_or_default();
-    Ok(files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum())
+    Ok(files
+        .iter()
+        .filter_map(|path| path.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum())
 }

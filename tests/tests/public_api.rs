@@ -23,7 +23,10 @@ fn grpcurl(system: &System, token: &str, words: &[&str], data: Option<&str>) -> 
     let address = format!("127.0.0.1:{}", system.control_plane.api_port());
     let output = command.arg(address).args(words).output()?;
     let said = [output.stdout, output.stderr].concat();
-    Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    Ok((
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    ))
 }
 
 /// A token of the administrator's own.
@@ -40,17 +43,31 @@ fn grpcurl_lists_and_calls_without_proto_files() -> Result<()> {
     let system = System::start()?;
     let (ok, listed) = grpcurl(&system, "", &["list"], None)?;
     ensure!(ok, "{listed}");
-    for service in ["dataguardian.v1.JobService", "dataguardian.v1.BackupService", "grpc.health.v1.Health"] {
+    for service in [
+        "dataguardian.v1.JobService",
+        "dataguardian.v1.BackupService",
+        "grpc.health.v1.Health",
+    ] {
         ensure!(listed.contains(service), "{listed}");
     }
-    let (ok, described) = grpcurl(&system, "", &["describe", "dataguardian.v1.JobService.RunJob"], None)?;
+    let (ok, described) = grpcurl(
+        &system,
+        "",
+        &["describe", "dataguardian.v1.JobService.RunJob"],
+        None,
+    )?;
     ensure!(ok && described.contains("RunJobRequest"), "{described}");
     let (ok, health) = grpcurl(&system, "", &["grpc.health.v1.Health/Check"], None)?;
     ensure!(ok && health.contains("SERVING"), "{health}");
     let (ok, refused) = grpcurl(&system, "", &["dataguardian.v1.JobService/ListJobs"], None)?;
     ensure!(!ok && refused.contains("Unauthenticated"), "{refused}");
     let token = token(&system)?;
-    let (ok, agents) = grpcurl(&system, &token, &["dataguardian.v1.AgentService/ListAgents"], None)?;
+    let (ok, agents) = grpcurl(
+        &system,
+        &token,
+        &["dataguardian.v1.AgentService/ListAgents"],
+        None,
+    )?;
     ensure!(ok && agents.contains("host1"), "{agents}");
     Ok(())
 }
@@ -62,14 +79,34 @@ fn bad_input_is_refused_by_the_name_of_its_field() -> Result<()> {
     let long = format!(r#"{{"name": "{}"}}"#, "x".repeat(1 << 20));
     let cases = [
         ("JobService/ListJobs", r#"{"pageSize": -1}"#, "page_size"),
-        ("JobService/ListJobs", r#"{"pageToken": "nonsense"}"#, "page_token"),
+        (
+            "JobService/ListJobs",
+            r#"{"pageToken": "nonsense"}"#,
+            "page_token",
+        ),
         ("JobService/CreateJob", r#"{"name": ""}"#, "name"),
         ("JobService/CreateJob", &long, "name"),
-        ("JobService/CreateJob", r#"{"name": "j", "datasource": "none", "storages": ["none"]}"#, "datasource"),
-        ("StorageService/CreateStorage", r#"{"name": "s", "local": {"agent": "host1", "path": "relative"}}"#, "path"),
+        (
+            "JobService/CreateJob",
+            r#"{"name": "j", "datasource": "none", "storages": ["none"]}"#,
+            "datasource",
+        ),
+        (
+            "StorageService/CreateStorage",
+            r#"{"name": "s", "local": {"agent": "host1", "path": "relative"}}"#,
+            "path",
+        ),
         ("StorageService/CreateStorage", r#"{"name": "s"}"#, "location"),
-        ("DatasourceService/CreateDatasource", r#"{"name": "d", "engine": "ENGINE_POSTGRES", "agent": "host1", "host": "h", "port": 70000, "username": "u", "databases": {"all": {}}}"#, "port"),
-        ("DatasourceService/CreateDatasource", r#"{"name": "d", "engine": "ENGINE_POSTGRES", "agent": "host1", "host": "h", "username": "u", "databases": {"all": {"exclude": ["("]}}}"#, "databases"),
+        (
+            "DatasourceService/CreateDatasource",
+            r#"{"name": "d", "engine": "ENGINE_POSTGRES", "agent": "host1", "host": "h", "port": 70000, "username": "u", "databases": {"all": {}}}"#,
+            "port",
+        ),
+        (
+            "DatasourceService/CreateDatasource",
+            r#"{"name": "d", "engine": "ENGINE_POSTGRES", "agent": "host1", "host": "h", "username": "u", "databases": {"all": {"exclude": ["("]}}}"#,
+            "databases",
+        ),
         ("ExecutionService/GetExecution", r#"{"id": "not-an-id"}"#, "id"),
         ("AgentService/CreateJoinToken", r#"{"ttl": "-5s"}"#, "ttl"),
     ];
@@ -81,7 +118,10 @@ fn bad_input_is_refused_by_the_name_of_its_field() -> Result<()> {
             _ => grpcurl_stdin(&system, &token, &path, data)?,
         };
         ensure!(!ok, "{method} {data:.80} was taken: {said}");
-        ensure!(said.contains(field), "{method} {data:.80} does not name {field}: {said}");
+        ensure!(
+            said.contains(field),
+            "{method} {data:.80} does not name {field}: {said}"
+        );
     }
     system.dgctl(&["system", "info"]).succeed()?;
     Ok(())
@@ -99,7 +139,10 @@ fn grpcurl_stdin(system: &System, token: &str, path: &str, data: &str) -> Result
         .stdin(fs::File::open(&file)?)
         .output()?;
     let said = [output.stdout, output.stderr].concat();
-    Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    Ok((
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    ))
 }
 
 #[test]
@@ -127,7 +170,10 @@ fn enroll(system: &System, pin: &str, token_file: &Path, state: &str) -> Result<
         .arg("--state-dir")
         .arg(system.folder().join(state))
         .output()?;
-    Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+    Ok((
+        output.status.success(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    ))
 }
 
 #[test]
@@ -148,7 +194,11 @@ fn an_unknown_setting_is_refused_by_name() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let config = folder.path().join("config.toml");
     fs::write(&config, "[api]\nlistne = \"127.0.0.1:1\"\n")?;
-    let output = Command::new(binary("dataguardian")?).arg("serve").arg("--config").arg(&config).output()?;
+    let output = Command::new(binary("dataguardian")?)
+        .arg("serve")
+        .arg("--config")
+        .arg(&config)
+        .output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(!output.status.success() && said.contains("listne"), "{said}");
     Ok(())
@@ -160,7 +210,10 @@ fn metadata_in_postgres_serves_as_well() -> Result<()> {
     let server = Postgres::start(Version::V15)?;
     server.create_database("metadata")?;
     server.create_database("shop")?;
-    server.psql("shop", "create table t (a int primary key); insert into t select generate_series(1, 1000)")?;
+    server.psql(
+        "shop",
+        "create table t (a int primary key); insert into t select generate_series(1, 1000)",
+    )?;
     let mut system = System::start_with(Metadata::Postgres(server.connection().url("metadata")), "")?;
     system.add_datasource("main", &server, &["shop"])?;
     system.add_job("main", &[])?;
@@ -168,7 +221,15 @@ fn metadata_in_postgres_serves_as_well() -> Result<()> {
     system.control_plane.program().stop()?;
     system.control_plane.start_again()?;
     system.wait_for_agent("host1")?;
-    let words = ["restore", "--backup", "latest", "--datasource", "main", "--scratch", "--wait"];
+    let words = [
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--scratch",
+        "--wait",
+    ];
     system.dgctl(&words).succeed()?;
     Ok(())
 }

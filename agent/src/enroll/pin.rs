@@ -55,13 +55,18 @@ impl CaPin {
 /// TLS for a client that trusts the pinned authority and nobody else.
 pub(super) fn client_config(pin: &CaPin) -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = PinnedVerifier { pin: *pin, provider: provider.clone() };
+    let verifier = PinnedVerifier {
+        pin: *pin,
+        provider: provider.clone(),
+    };
     // The default versions are always there with this provider, so the builder can't fail; should it, nothing is trusted.
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap_or_else(|_| ClientConfig::builder());
-    let mut config =
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    let mut config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
     Arc::new(config)
 }
@@ -81,7 +86,9 @@ impl ServerCertVerifier for PinnedVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let pinned = intermediates.iter().find(|certificate| CaPin::of(certificate) == Some(self.pin));
+        let pinned = intermediates
+            .iter()
+            .find(|certificate| CaPin::of(certificate) == Some(self.pin));
         let pinned = pinned.ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
         let mut roots = RootCertStore::empty();
         roots.add(pinned.clone().into_owned())?;
@@ -112,7 +119,9 @@ impl ServerCertVerifier for PinnedVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
@@ -130,9 +139,14 @@ mod tests {
     }
 
     fn verify(pin: CaPin, leaf: &CertificateDer<'_>, chain: &[CertificateDer<'_>], name: &str) -> bool {
-        let verifier = PinnedVerifier { pin, provider: Arc::new(rustls::crypto::ring::default_provider()) };
+        let verifier = PinnedVerifier {
+            pin,
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+        };
         let name = ServerName::try_from(name.to_owned()).unwrap();
-        verifier.verify_server_cert(leaf, chain, &name, &[], UnixTime::now()).is_ok()
+        verifier
+            .verify_server_cert(leaf, chain, &name, &[], UnixTime::now())
+            .is_ok()
     }
 
     #[test]
@@ -147,10 +161,22 @@ mod tests {
         let (leaf, foreign) = (leaf_of(&issuer), leaf_of(&other_issuer));
         let pin = CaPin::of(&ours).unwrap();
         assert!(verify(pin, &leaf, &[ours.clone()], "backup.example"));
-        assert!(!verify(pin, &leaf, &[ours.clone()], "elsewhere.example"), "wrong name");
-        assert!(!verify(pin, &leaf, &[], "backup.example"), "no authority in the chain");
-        assert!(!verify(pin, &foreign, &[other], "backup.example"), "another authority");
-        assert!(!verify(pin, &foreign, &[ours], "backup.example"), "the pinned one did not sign it");
+        assert!(
+            !verify(pin, &leaf, &[ours.clone()], "elsewhere.example"),
+            "wrong name"
+        );
+        assert!(
+            !verify(pin, &leaf, &[], "backup.example"),
+            "no authority in the chain"
+        );
+        assert!(
+            !verify(pin, &foreign, &[other], "backup.example"),
+            "another authority"
+        );
+        assert!(
+            !verify(pin, &foreign, &[ours], "backup.example"),
+            "the pinned one did not sign it"
+        );
     }
 
     #[test]

@@ -13,9 +13,9 @@ use dataguardian_repository::keys::Protection;
 use dataguardian_telemetry::cpu_pool::CpuPool;
 use tokio::sync::mpsc;
 
+use super::PipelineSettings;
 use super::counters::Counters;
 use super::fault::Fault;
-use super::PipelineSettings;
 use crate::engines::{StreamSink, StreamWriter};
 
 /// How many bytes a writer gathers before it has them cut, and how many are compressed as one task.
@@ -145,7 +145,11 @@ impl StreamWriter for ChunkingWriter {
         let mut last = Vec::new();
         self.chunker.clone().finish(&mut |chunk| last.push(chunk));
         self.hand_on(last).await?;
-        self.send(RawBatch::End { stream: self.stream, end }).await?;
+        self.send(RawBatch::End {
+            stream: self.stream,
+            end,
+        })
+        .await?;
         self.counters.add_stream(end.rows);
         self.unfinished.fetch_sub(1, Ordering::SeqCst);
         Ok(())
@@ -174,14 +178,22 @@ impl ChunkingWriter {
             batch_len += chunk.len();
             batch.push(chunk);
             if batch_len >= BATCH_LEN {
-                self.send(RawBatch::Chunks { stream: self.stream, chunks: std::mem::take(&mut batch) }).await?;
+                self.send(RawBatch::Chunks {
+                    stream: self.stream,
+                    chunks: std::mem::take(&mut batch),
+                })
+                .await?;
                 batch_len = 0;
             }
         }
         if batch.is_empty() {
             return Ok(());
         }
-        self.send(RawBatch::Chunks { stream: self.stream, chunks: batch }).await
+        self.send(RawBatch::Chunks {
+            stream: self.stream,
+            chunks: batch,
+        })
+        .await
     }
 
     async fn send(&self, batch: RawBatch) -> Result<(), Failure> {

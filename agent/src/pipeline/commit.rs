@@ -9,10 +9,10 @@ use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId};
 use dataguardian_repository::format::FORMAT_VERSION;
 use dataguardian_repository::keys::Protection;
 use dataguardian_repository::layout::ObjectKey;
-use dataguardian_repository::presence;
 use dataguardian_repository::manifest::{
     Contents, Encryption, ListRef, Outline, Payload, SnapshotPosition, StoredObject, Stream,
 };
+use dataguardian_repository::presence;
 use dataguardian_repository::storage::Storage;
 
 use super::{Destination, Written, WrittenStream};
@@ -51,16 +51,23 @@ pub struct Particulars {
 pub fn payload(particulars: Particulars, written: &Written, protection: &Protection) -> Payload {
     let encryption = match protection {
         Protection::Plain => None,
-        Protection::Encrypted(keys) => {
-            Some(Encryption { cipher: "AES-256-GCM".to_owned(), keys: keys.key_ids() })
-        }
+        Protection::Encrypted(keys) => Some(Encryption {
+            cipher: "AES-256-GCM".to_owned(),
+            keys: keys.key_ids(),
+        }),
     };
-    let packs = written.packs.iter().map(|pack| StoredObject { id: pack.id, size: pack.stored_bytes });
+    let packs = written.packs.iter().map(|pack| StoredObject {
+        id: pack.id,
+        size: pack.stored_bytes,
+    });
     let mut lists: Vec<_> = written
         .streams
         .iter()
         .flat_map(|stream| &stream.lists)
-        .map(|list| StoredObject { id: list.id, size: list.stored_bytes })
+        .map(|list| StoredObject {
+            id: list.id,
+            size: list.stored_bytes,
+        })
         .collect();
     lists.sort_by_key(|list| list.id);
     lists.dedup_by_key(|list| list.id);
@@ -124,7 +131,9 @@ pub async fn check_presence(
 }
 
 async fn missing(destination: &Destination, outline: &Outline) -> Result<(), Failure> {
-    let wrong = presence::check_presence(&destination.storage, outline).await.map_err(|error| error.failure())?;
+    let wrong = presence::check_presence(&destination.storage, outline)
+        .await
+        .map_err(|error| error.failure())?;
     let Some(first) = wrong.first() else { return Ok(()) };
     let what = match first.found {
         None => "is missing".to_owned(),

@@ -12,15 +12,18 @@ use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::PipelineSettings;
 use super::chunk::RawBatch;
 use super::fault::Fault;
-use super::PipelineSettings;
 
 /// What this stage hands to the next one.
 #[derive(Debug)]
 pub(super) enum CompressedBatch {
     /// The stream's next chunks.
-    Chunks { stream: usize, chunks: Vec<CompressedChunk> },
+    Chunks {
+        stream: usize,
+        chunks: Vec<CompressedChunk>,
+    },
     /// The stream is complete.
     End { stream: usize, end: StreamEnd },
 }
@@ -40,15 +43,20 @@ impl Compress {
             protection: settings.protection.clone(),
             idle: Mutex::default(),
         };
-        Self { cpu, compressors: Arc::new(compressors), fault }
+        Self {
+            cpu,
+            compressors: Arc::new(compressors),
+            fault,
+        }
     }
 
     /// Runs until the writers are gone, or something fails.
     pub(super) async fn run(self, batches: mpsc::Receiver<RawBatch>, next: mpsc::Sender<CompressedBatch>) {
         // One batch more than threads, so that a thread that ends one finds another waiting.
         let at_once = self.cpu.snapshot().size + 1;
-        let mut compressed =
-            ReceiverStream::new(batches).map(|batch| self.compress(batch)).buffered(at_once);
+        let mut compressed = ReceiverStream::new(batches)
+            .map(|batch| self.compress(batch))
+            .buffered(at_once);
         while let Some(batch) = compressed.next().await {
             match batch {
                 Ok(batch) => {
@@ -91,7 +99,10 @@ impl Compressors {
             None => Compressor::new(self.level, &self.protection)?,
         };
         let compressed = chunks.iter().map(|chunk| compressor.compress(chunk)).collect();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(compressor);
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(compressor);
         compressed
     }
 }

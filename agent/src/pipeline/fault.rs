@@ -14,7 +14,10 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(broken: CancellationToken) -> Self {
-        Self { first: Arc::default(), broken }
+        Self {
+            first: Arc::default(),
+            broken,
+        }
     }
 
     /// Remembers the failure, unless there was one before, and wakes who waits.
@@ -35,6 +38,9 @@ impl Fault {
 
     /// The reason why a neighbour is gone.
     pub(super) fn reason(&self) -> Failure {
-        self.or(Failure::new(FailureKind::Internal, "a stage of the pipeline ended early"))
+        self.or(Failure::new(
+            FailureKind::Internal,
+            "a stage of the pipeline ended early",
+        ))
     }
 }

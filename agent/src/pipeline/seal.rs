@@ -120,7 +120,10 @@ impl Seal {
 
     fn stop(&self, stop: &Stop) {
         if let Stop::Failed(error) = stop {
-            self.fault.set(Failure::new(FailureKind::Internal, format!("a pack could not be sealed: {error}")));
+            self.fault.set(Failure::new(
+                FailureKind::Internal,
+                format!("a pack could not be sealed: {error}"),
+            ));
         }
     }
 
@@ -166,12 +169,18 @@ impl Seal {
 
     /// Finishes the current pack, hands it on, and gives every stream its references.
     fn flush(&mut self, runtime: &Handle) -> Result<(), Stop> {
-        let Some(pack) = self.pack.take() else { return Ok(()) };
+        let Some(pack) = self.pack.take() else {
+            return Ok(());
+        };
         let owners = std::mem::take(&mut self.owners);
         let pack = pack.finish()?;
-        let references: Vec<_> =
-            (0..).map(FrameNumber).map_while(|frame| pack.chunk_ref(frame)).collect();
-        let permit = runtime.block_on(self.room.clone().acquire_owned()).map_err(|_| Stop::NextGone)?;
+        let references: Vec<_> = (0..)
+            .map(FrameNumber)
+            .map_while(|frame| pack.chunk_ref(frame))
+            .collect();
+        let permit = runtime
+            .block_on(self.room.clone().acquire_owned())
+            .map_err(|_| Stop::NextGone)?;
         self.hand_on(SealedObject::Pack(pack, Room(permit)))?;
         for (&stream, reference) in owners.iter().zip(references) {
             let open = self.stream(stream);
@@ -191,8 +200,14 @@ impl Seal {
     }
 
     fn close(&mut self, stream: usize) -> Result<(), Stop> {
-        let Some(OpenStream { lists, mut written, digest, bytes, end: Some(end), .. }) =
-            self.open.remove(&stream)
+        let Some(OpenStream {
+            lists,
+            mut written,
+            digest,
+            bytes,
+            end: Some(end),
+            ..
+        }) = self.open.remove(&stream)
         else {
             return Ok(());
         };
@@ -205,10 +220,25 @@ impl Seal {
                 Vec::new()
             }
         };
-        let header = self.headers.lock().unwrap_or_else(PoisonError::into_inner).get(stream).cloned();
+        let header = self
+            .headers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(stream)
+            .cloned();
         let Some(header) = header else { return Ok(()) };
         let digest = digest.finish();
-        self.done.insert(stream, WrittenStream { header, end, bytes, digest, lists: written, tail });
+        self.done.insert(
+            stream,
+            WrittenStream {
+                header,
+                end,
+                bytes,
+                digest,
+                lists: written,
+                tail,
+            },
+        );
         Ok(())
     }
 

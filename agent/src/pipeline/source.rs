@@ -29,7 +29,11 @@ impl RepositorySource {
             end: StreamEnd { rows: stream.rows },
         };
         let streams = reader.streams().iter().map(stored).collect();
-        Self { reader, streams, counters }
+        Self {
+            reader,
+            streams,
+            counters,
+        }
     }
 }
 

@@ -36,7 +36,11 @@ async fn destination(path: &Path, name: &str) -> Destination {
         keys: Vec::new(),
     };
     storage.open_or_create_repository(&wanted).await.unwrap();
-    Destination { id: StorageId::new(), name: name.to_owned(), storage }
+    Destination {
+        id: StorageId::new(),
+        name: name.to_owned(),
+        storage,
+    }
 }
 
 async fn fixture(encrypted: bool, storages: usize) -> Fixture {
@@ -59,14 +63,23 @@ async fn fixture(encrypted: bool, storages: usize) -> Fixture {
         packs_in_flight: 2,
     };
     let signing = SigningKey::generate().unwrap();
-    Fixture { _folder: folder, destinations, settings, cpu: CpuPool::new(2), signing }
+    Fixture {
+        _folder: folder,
+        destinations,
+        settings,
+        cpu: CpuPool::new(2),
+        signing,
+    }
 }
 
 fn table(number: usize) -> StreamHeader {
     StreamHeader {
         role: StreamRole::TableData,
         database: Some("shop".to_owned()),
-        object: Some(ObjectName { schema: "public".to_owned(), name: format!("t{number}") }),
+        object: Some(ObjectName {
+            schema: "public".to_owned(),
+            name: format!("t{number}"),
+        }),
     }
 }
 
@@ -99,8 +112,14 @@ impl Fixture {
         let (stored, told) = mpsc::channel(1000);
         let broken = CancellationToken::new();
         let destinations = self.destinations.clone();
-        let pipeline =
-            Pipeline::start(&self.settings, destinations, &self.cpu, Arc::default(), stored, broken.clone());
+        let pipeline = Pipeline::start(
+            &self.settings,
+            destinations,
+            &self.cpu,
+            Arc::default(),
+            stored,
+            broken.clone(),
+        );
         (pipeline, told, broken)
     }
 
@@ -129,10 +148,22 @@ impl Fixture {
         let signatures = vec![self.signing.sign(Signer::Agent, &encoded)];
         let manifest = Manifest::new(encoded, signatures).unwrap().encode().unwrap();
         let key = ObjectKey::Manifest(self.settings.datasource, backup);
-        destination.storage.put_if_absent(&key, manifest.into()).await.unwrap();
+        destination
+            .storage
+            .put_if_absent(&key, manifest.into())
+            .await
+            .unwrap();
         let (datasource, protection) = (self.settings.datasource, self.settings.protection.clone());
         let trusted = [self.signing.verifying_key()];
-        BackupReader::open(destination.storage.clone(), datasource, backup, protection, &trusted).await.unwrap()
+        BackupReader::open(
+            destination.storage.clone(),
+            datasource,
+            backup,
+            protection,
+            &trusted,
+        )
+        .await
+        .unwrap()
     }
 }
 
@@ -148,25 +179,45 @@ async fn round_trip(encrypted: bool) {
     let sink = pipeline.sink();
     // Opened in this order, written side by side.
     let all = sizes.iter().enumerate().map(|(number, &len)| {
-        write(&sink, table(number), contents(number as u64, len), [17_000, 3 << 20][number % 2])
+        write(
+            &sink,
+            table(number),
+            contents(number as u64, len),
+            [17_000, 3 << 20][number % 2],
+        )
     });
     futures::future::try_join_all(all).await.unwrap();
     drop(sink);
     let written = pipeline.finish().await.unwrap();
     assert_eq!(written.complete.len(), 2);
-    assert_eq!(written.streams.iter().map(|stream| stream.header.clone()).collect::<Vec<_>>().len(), sizes.len());
+    assert_eq!(
+        written
+            .streams
+            .iter()
+            .map(|stream| stream.header.clone())
+            .collect::<Vec<_>>()
+            .len(),
+        sizes.len()
+    );
     let mut told_packs = 0;
     while told.recv().await.is_some() {
         told_packs += 1;
     }
-    assert_eq!(told_packs, written.packs.len() * 2, "every pack of every storage is told");
+    assert_eq!(
+        told_packs,
+        written.packs.len() * 2,
+        "every pack of every storage is told"
+    );
     for destination in &fixture.destinations {
         let reader = fixture.commit(&written, destination).await;
         for (index, stream) in reader.streams().iter().enumerate() {
             let name = &stream.header.object.as_ref().unwrap().name;
             let number: usize = name[1..].parse().unwrap();
             assert_eq!(stream.rows, Some(7));
-            assert!(read(&reader, index).await == contents(number as u64, sizes[number]), "stream {name}");
+            assert!(
+                read(&reader, index).await == contents(number as u64, sizes[number]),
+                "stream {name}"
+            );
         }
     }
 }
@@ -186,9 +237,15 @@ async fn a_storage_that_fails_falls_out_and_the_other_goes_on() {
     let fixture = fixture(true, 2).await;
     // A file where the datasource's folder should be: every write below it fails.
     let blocked = fixture.destinations[0].storage.to_string();
-    std::fs::write(Path::new(&blocked).join(fixture.settings.datasource.to_string()), "in the way").unwrap();
+    std::fs::write(
+        Path::new(&blocked).join(fixture.settings.datasource.to_string()),
+        "in the way",
+    )
+    .unwrap();
     let (pipeline, _told, broken) = fixture.start();
-    write(&pipeline.sink(), table(0), contents(1, 60 << 20), 1 << 16).await.unwrap();
+    write(&pipeline.sink(), table(0), contents(1, 60 << 20), 1 << 16)
+        .await
+        .unwrap();
     let written = pipeline.finish().await.unwrap();
     assert!(!broken.is_cancelled());
     assert_eq!(written.failed.len(), 1);
@@ -201,7 +258,11 @@ async fn a_storage_that_fails_falls_out_and_the_other_goes_on() {
 async fn when_every_storage_fails_writers_learn_why() {
     let fixture = fixture(true, 1).await;
     let blocked = fixture.destinations[0].storage.to_string();
-    std::fs::write(Path::new(&blocked).join(fixture.settings.datasource.to_string()), "in the way").unwrap();
+    std::fs::write(
+        Path::new(&blocked).join(fixture.settings.datasource.to_string()),
+        "in the way",
+    )
+    .unwrap();
     let (pipeline, _told, broken) = fixture.start();
     let sink = pipeline.sink();
     let mut writer = sink.open(table(0)).await.unwrap();
@@ -221,7 +282,9 @@ async fn an_unfinished_stream_spoils_the_backup() {
     let fixture = fixture(true, 1).await;
     let (pipeline, _told, _) = fixture.start();
     let sink = pipeline.sink();
-    write(&sink, table(0), contents(1, 100_000), 1 << 16).await.unwrap();
+    write(&sink, table(0), contents(1, 100_000), 1 << 16)
+        .await
+        .unwrap();
     let mut writer = sink.open(table(1)).await.unwrap();
     writer.write(contents(2, 100_000)).await.unwrap();
     drop(writer);
@@ -241,6 +304,11 @@ async fn an_abandoned_pipeline_leaves_no_manifest_and_ends() {
     let refused = writer.write(contents(2, 40 << 20)).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::Superseded);
     let manifests = Listing::Manifests(fixture.settings.datasource);
-    let listed: Vec<_> = fixture.destinations[0].storage.list(manifests).try_collect().await.unwrap();
+    let listed: Vec<_> = fixture.destinations[0]
+        .storage
+        .list(manifests)
+        .try_collect()
+        .await
+        .unwrap();
     assert_eq!(listed, []);
 }

@@ -103,7 +103,10 @@ impl Upload {
         while let Some(object) = objects.recv().await {
             if let SealedObject::Pack(pack, _) = &object {
                 let stored_bytes = pack.bytes.len() as u64;
-                packs.push(WrittenPack { id: pack.id, stored_bytes });
+                packs.push(WrittenPack {
+                    id: pack.id,
+                    stored_bytes,
+                });
                 self.counters.add_stored(stored_bytes);
             }
             let object = Arc::new(object);
@@ -126,10 +129,16 @@ impl Upload {
             take(ended, &mut complete, &mut failed);
         }
         if complete.is_empty() {
-            let reason = failed.first().map_or_else(|| self.fault.reason(), |(_, failure)| failure.clone());
+            let reason = failed
+                .first()
+                .map_or_else(|| self.fault.reason(), |(_, failure)| failure.clone());
             self.fault.set(reason);
         }
-        Uploaded { packs, complete, failed }
+        Uploaded {
+            packs,
+            complete,
+            failed,
+        }
     }
 }
 
@@ -202,9 +211,14 @@ impl Worker {
     }
 
     async fn put_pack(&self, object: Arc<SealedObject>) -> Result<(), StorageError> {
-        let SealedObject::Pack(pack, _) = &*object else { return Ok(()) };
+        let SealedObject::Pack(pack, _) = &*object else {
+            return Ok(());
+        };
         let key = ObjectKey::Pack(self.datasource, pack.id);
-        self.destination.storage.put_if_absent(&key, pack.bytes.clone()).await?;
+        self.destination
+            .storage
+            .put_if_absent(&key, pack.bytes.clone())
+            .await?;
         let told = StoredPack {
             pack: pack.id,
             storage: self.destination.id,
@@ -219,9 +233,15 @@ impl Worker {
     }
 
     async fn put_list(&self, object: Arc<SealedObject>) -> Result<(), StorageError> {
-        let SealedObject::List(list) = &*object else { return Ok(()) };
+        let SealedObject::List(list) = &*object else {
+            return Ok(());
+        };
         let key = ObjectKey::List(self.datasource, list.id);
-        self.destination.storage.put_if_absent(&key, list.bytes.clone()).await.map(|_| ())
+        self.destination
+            .storage
+            .put_if_absent(&key, list.bytes.clone())
+            .await
+            .map(|_| ())
     }
 }
 

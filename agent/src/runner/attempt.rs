@@ -65,7 +65,10 @@ impl Attempt {
             let outcome = self.work(assignment).await;
             self.tell(&outcome);
             log.close();
-            if tokio::time::timeout(LAST_LINES, shipping.join_next()).await.is_err() {
+            if tokio::time::timeout(LAST_LINES, shipping.join_next())
+                .await
+                .is_err()
+            {
                 tracing::warn!("the last log lines could not be sent in time");
             }
             shipping.shutdown().await;
@@ -79,7 +82,12 @@ impl Attempt {
     pub(super) async fn resume(self, stage: AttemptStage) {
         let span = tracing::info_span!("attempt", execution.id = %self.fence.execution, attempt = self.fence.attempt);
         async {
-            let restarted = || Failure::new(FailureKind::AgentRestarted, "the agent was restarted while the attempt ran");
+            let restarted = || {
+                Failure::new(
+                    FailureKind::AgentRestarted,
+                    "the agent was restarted while the attempt ran",
+                )
+            };
             match stage {
                 AttemptStage::Running => self.conclude(Outcome::Failed(restarted())).await,
                 AttemptStage::Failed(failure) => self.conclude(Outcome::Failed(failure)).await,
@@ -110,7 +118,9 @@ impl Attempt {
             signal.stop(StopReason::TimedOut);
         });
         let result = match assignment.work {
-            Work::Backup(work) => backup::back_up(self, *work).await.map(|done| Outcome::Prepared(Box::new(done))),
+            Work::Backup(work) => backup::back_up(self, *work)
+                .await
+                .map(|done| Outcome::Prepared(Box::new(done))),
             Work::Restore(work) => restore::restore(self, *work).await.map(Outcome::Restored),
         };
         limit.shutdown().await;
@@ -145,8 +155,12 @@ impl Attempt {
         match outcome {
             Outcome::Prepared(prepared) => delivery.commit(*prepared).await,
             Outcome::Restored(outcome) => {
-                let stage = AttemptStage::Restored { outcome: prost::Message::encode_to_vec(&outcome) };
-                delivery.deliver(stage, v1::complete_attempt_request::Outcome::Restore(outcome)).await;
+                let stage = AttemptStage::Restored {
+                    outcome: prost::Message::encode_to_vec(&outcome),
+                };
+                delivery
+                    .deliver(stage, v1::complete_attempt_request::Outcome::Restore(outcome))
+                    .await;
             }
             Outcome::Failed(failure) => {
                 let wire = v1::complete_attempt_request::Outcome::Failure((&failure).into());
@@ -173,7 +187,11 @@ impl Attempt {
 
     /// Notes a child's process group in the journal, so that a restarted agent can kill it.
     pub(super) fn note_processes(&self, groups: Vec<crate::journal::ProcessGroup>) {
-        let entry = JournalEntry { fence: self.fence, stage: AttemptStage::Running, process_groups: groups };
+        let entry = JournalEntry {
+            fence: self.fence,
+            stage: AttemptStage::Running,
+            process_groups: groups,
+        };
         if let Err(error) = self.runner.0.journal.write(&entry) {
             tracing::warn!(%error, "the journal could not note a process");
         }

@@ -10,10 +10,10 @@ use dataguardian_core::storage::Strategy;
 use dataguardian_core::stream::StreamRole;
 use dataguardian_proto::agent::v1;
 use dataguardian_proto::convert;
+use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::manifest::{
     Manifest, Payload, Signature, Signer, SnapshotPosition, VerifyingKey,
 };
-use dataguardian_repository::chunker::Profile;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -40,7 +40,10 @@ pub(super) struct PreparedBackup {
 pub(super) async fn back_up(attempt: &Attempt, work: BackupWork) -> Result<PreparedBackup, Failure> {
     attempt.host().config.permit_database(&work.target)?;
     if work.target.engine != Engine::Postgres {
-        let message = format!("this version of the agent can't back up {} yet", work.target.engine);
+        let message = format!(
+            "this version of the agent can't back up {} yet",
+            work.target.engine
+        );
         return Err(Failure::new(FailureKind::ClientMissing, message));
     }
     test_connection(attempt, &work).await?;
@@ -51,7 +54,11 @@ pub(super) async fn back_up(attempt: &Attempt, work: BackupWork) -> Result<Prepa
             for place in &work.repositories {
                 match try_storages(attempt, &work, std::slice::from_ref(place)).await {
                     Err(failure) if is_storages_fault(&failure) && attempt.live.stop.reason().is_none() => {
-                        attempt.live.status.log.warn(format!("storage {} fails: {failure}", place.name));
+                        attempt
+                            .live
+                            .status
+                            .log
+                            .warn(format!("storage {} fails: {failure}", place.name));
                         last = failure;
                     }
                     result => return result,
@@ -73,10 +80,21 @@ async fn test_connection(attempt: &Attempt, work: &BackupWork) -> Result<(), Fai
     };
     let probing = postgres::probe(&request);
     let probed = attempt.live.stop.token().run_until_cancelled(probing).await;
-    let probe = probed.unwrap_or_else(|| Err(Failure::new(FailureKind::Superseded, "stopped while probing")))?;
-    status.log.info(format!("PostgreSQL {}, {} database(s)", probe.server_version, probe.databases.len()));
-    let Some(first) = probe.problems.first() else { return Ok(()) };
-    let messages: Vec<_> = probe.problems.iter().map(|problem| problem.message.as_str()).collect();
+    let probe =
+        probed.unwrap_or_else(|| Err(Failure::new(FailureKind::Superseded, "stopped while probing")))?;
+    status.log.info(format!(
+        "PostgreSQL {}, {} database(s)",
+        probe.server_version,
+        probe.databases.len()
+    ));
+    let Some(first) = probe.problems.first() else {
+        return Ok(());
+    };
+    let messages: Vec<_> = probe
+        .problems
+        .iter()
+        .map(|problem| problem.message.as_str())
+        .collect();
     Err(Failure::new(first.kind, messages.join("; ")))
 }
 
@@ -99,19 +117,28 @@ async fn try_storages(
     status.enter("opening the storages");
     let (mut destinations, mut failed) = (Vec::new(), Vec::new());
     for place in places {
-        match repositories::open_for_writing(attempt.host(), place, work.control_plane, work.datasource).await {
+        match repositories::open_for_writing(attempt.host(), place, work.control_plane, work.datasource).await
+        {
             Ok(storage) => {
-                destinations.push(Destination { id: place.storage, name: place.name.clone(), storage });
+                destinations.push(Destination {
+                    id: place.storage,
+                    name: place.name.clone(),
+                    storage,
+                });
             }
             Err(failure) => {
-                status.log.warn(format!("storage {} can't be used: {failure}", place.name));
+                status
+                    .log
+                    .warn(format!("storage {} can't be used: {failure}", place.name));
                 failed.push((place.storage.to_string(), failure));
             }
         }
     }
     if destinations.is_empty() {
         let first = failed.into_iter().next().map(|(_, failure)| failure);
-        return Err(first.unwrap_or_else(|| Failure::new(FailureKind::StorageUnreachable, "no storage can be used")));
+        return Err(
+            first.unwrap_or_else(|| Failure::new(FailureKind::StorageUnreachable, "no storage can be used"))
+        );
     }
     let (report, written, started) = dump(attempt, work, destinations).await?;
     prepare(attempt, work, places, report, written, failed, started).await
@@ -137,10 +164,21 @@ async fn dump(
     let (stored, stored_packs) = mpsc::channel(packs::WAITING);
     let mut reporting = JoinSet::new();
     let token = attempt.live.stop.token();
-    reporting.spawn(packs::report(host.control_plane.clone(), attempt.fence, stored_packs, token.clone()));
+    reporting.spawn(packs::report(
+        host.control_plane.clone(),
+        attempt.fence,
+        stored_packs,
+        token.clone(),
+    ));
     let broken = token.child_token();
-    let pipeline =
-        Pipeline::start(&settings, destinations, &host.cpu, status.counters.clone(), stored, broken.clone());
+    let pipeline = Pipeline::start(
+        &settings,
+        destinations,
+        &host.cpu,
+        status.counters.clone(),
+        stored,
+        broken.clone(),
+    );
     let request = request(attempt, work, work_dir.path());
     let dumped = postgres::dump(request, pipeline.sink(), broken, status.clone()).await;
     let report = match dumped {
@@ -161,7 +199,12 @@ async fn dump(
     let written = pipeline.finish().await?;
     while let Some(told) = reporting.join_next().await {
         let told = told.map_err(|_| Failure::new(FailureKind::Internal, "the report of packs died"))?;
-        told.map_err(|error| Failure::new(FailureKind::Superseded, format!("packs could not be told: {error}")))?;
+        told.map_err(|error| {
+            Failure::new(
+                FailureKind::Superseded,
+                format!("packs could not be told: {error}"),
+            )
+        })?;
     }
     Ok((report, written, started))
 }
@@ -205,17 +248,26 @@ async fn prepare(
     failed.extend(fell_out.map(|(destination, failure)| (destination.id.to_string(), failure)));
     if complete.is_empty() {
         let first = failed.into_iter().next().map(|(_, failure)| failure);
-        return Err(first.unwrap_or_else(|| Failure::new(FailureKind::StorageError, "no storage has everything")));
+        return Err(
+            first.unwrap_or_else(|| Failure::new(FailureKind::StorageError, "no storage has everything"))
+        );
     }
     let place_of = |destination: Destination| {
-        let place = places.iter().find(|place| place.storage == destination.id)?.clone();
+        let place = places
+            .iter()
+            .find(|place| place.storage == destination.id)?
+            .clone();
         Some((destination, place))
     };
     let (protection, opened) = (work.protection.clone(), Arc::new(payload));
     let to_encode = opened.clone();
     let encoded = host.cpu.run(move || to_encode.encode(&protection)).await;
-    let encoded =
-        encoded.map_err(|error| Failure::new(FailureKind::Internal, format!("the manifest can't be made: {error}")))?;
+    let encoded = encoded.map_err(|error| {
+        Failure::new(
+            FailureKind::Internal,
+            format!("the manifest can't be made: {error}"),
+        )
+    })?;
     Ok(PreparedBackup {
         signature: host.signing.sign(Signer::Agent, &encoded),
         payload: Arc::unwrap_or_clone(opened),
@@ -234,7 +286,12 @@ fn particulars(
     started: Instant,
 ) -> commit::Particulars {
     let now = attempt.host().clock.now();
-    let started_at = report.positions.iter().map(|position| position.taken_at).min().unwrap_or(now);
+    let started_at = report
+        .positions
+        .iter()
+        .map(|position| position.taken_at)
+        .min()
+        .unwrap_or(now);
     let elapsed = TimeDelta::from_std(started.elapsed()).unwrap_or_default();
     commit::Particulars {
         backup: work.backup,
@@ -245,7 +302,11 @@ fn particulars(
         finished_at: started_at + elapsed,
         server_version: report.server_version,
         system_identifier: report.system_identifier,
-        snapshot: report.positions.into_iter().next().map(|first| SnapshotPosition::Lsn { lsn: first.lsn }),
+        snapshot: report
+            .positions
+            .into_iter()
+            .next()
+            .map(|first| SnapshotPosition::Lsn { lsn: first.lsn }),
         tools: report.tools,
         databases: report.databases,
         warnings: report.warnings,
@@ -263,19 +324,30 @@ impl PreparedBackup {
             payload: self.encoded.clone(),
             agent_signature: self.signature.bytes.clone(),
             summary: Some(self.summary()),
-            complete_storage_ids: self.complete.iter().map(|(destination, _)| destination.id.to_string()).collect(),
+            complete_storage_ids: self
+                .complete
+                .iter()
+                .map(|(destination, _)| destination.id.to_string())
+                .collect(),
             failed_storages: self.failed.iter().map(to_wire).collect(),
         }
     }
 
     fn summary(&self) -> v1::BackupSummary {
         let (outline, contents) = (&self.payload.outline, &self.payload.contents);
-        let tables = contents.streams.iter().filter(|stream| stream.header.role == StreamRole::TableData);
+        let tables = contents
+            .streams
+            .iter()
+            .filter(|stream| stream.header.role == StreamRole::TableData);
         v1::BackupSummary {
             server_version: contents.server_version.clone(),
             started_at: Some(convert::timestamp(outline.started_at)),
             ended_at: Some(convert::timestamp(outline.finished_at)),
-            databases: contents.databases.iter().map(|database| database.name.clone()).collect(),
+            databases: contents
+                .databases
+                .iter()
+                .map(|database| database.name.clone())
+                .collect(),
             raw_bytes: contents.streams.iter().map(|stream| stream.bytes).sum(),
             stored_bytes: self.stored_bytes,
             rows: tables.clone().filter_map(|stream| stream.rows).sum(),
@@ -285,22 +357,33 @@ impl PreparedBackup {
     }
 
     /// The commit, once the control plane has signed too. Its signature is checked before it goes anywhere.
-    pub(super) fn countersigned(self, answer: &v1::CompleteAttemptResponse) -> Result<CommitInProgress, Failure> {
+    pub(super) fn countersigned(
+        self,
+        answer: &v1::CompleteAttemptResponse,
+    ) -> Result<CommitInProgress, Failure> {
         let unusable = |what: String| Failure::new(FailureKind::Internal, what);
         let key = VerifyingKey::from_bytes(&answer.control_plane_public_key)
             .map_err(|error| unusable(format!("the control plane's key: {error}")))?;
-        let countersignature =
-            Signature { signer: Signer::ControlPlane, key: key.id(), bytes: answer.control_plane_signature.clone() };
+        let countersignature = Signature {
+            signer: Signer::ControlPlane,
+            key: key.id(),
+            bytes: answer.control_plane_signature.clone(),
+        };
         if !key.accepts(&countersignature, &self.encoded) {
-            return Err(unusable("the control plane's signature does not fit the payload".to_owned()));
+            return Err(unusable(
+                "the control plane's signature does not fit the payload".to_owned(),
+            ));
         }
         let manifest = Manifest::new(self.encoded, vec![self.signature, countersignature])
             .and_then(|manifest| manifest.encode())
             .map_err(|error| unusable(format!("the manifest can't be made: {error}")))?;
-        let repositories = self.complete.into_iter().map(|(destination, place)| CommitRepository {
-            storage_id: destination.id.to_string(),
-            local_path: place.path,
-        });
+        let repositories = self
+            .complete
+            .into_iter()
+            .map(|(destination, place)| CommitRepository {
+                storage_id: destination.id.to_string(),
+                local_path: place.path,
+            });
         Ok(CommitInProgress {
             datasource: self.payload.outline.datasource,
             backup: self.payload.outline.backup,

@@ -14,7 +14,10 @@ pub(super) fn kill(groups: &[ProcessGroup]) {
         if started(group.id) != Some(group.started) {
             continue;
         }
-        tracing::warn!(process.group = group.id, "killing a process group that an earlier agent left");
+        tracing::warn!(
+            process.group = group.id,
+            "killing a process group that an earlier agent left"
+        );
         if let Err(error) = killpg(Pid::from_raw(group.id), Signal::SIGKILL) {
             tracing::error!(process.group = group.id, %error, "it could not be killed");
         }
@@ -44,7 +47,10 @@ mod tests {
     fn only_the_same_process_is_killed() {
         let mut child = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
         let group = identify(i32::try_from(child.id()).unwrap()).unwrap();
-        kill(&[ProcessGroup { started: group.started + 1, ..group }]);
+        kill(&[ProcessGroup {
+            started: group.started + 1,
+            ..group
+        }]);
         assert_eq!(child.try_wait().unwrap(), None);
         kill(&[group]);
         assert_eq!(child.wait().unwrap().signal(), Some(9));

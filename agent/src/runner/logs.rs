@@ -46,7 +46,11 @@ struct Waiting {
 
 impl AttemptLog {
     pub(crate) fn new(clock: SharedClock) -> Self {
-        Self(Arc::new(Shared { clock, waiting: Mutex::default(), news: Notify::new() }))
+        Self(Arc::new(Shared {
+            clock,
+            waiting: Mutex::default(),
+            news: Notify::new(),
+        }))
     }
 
     pub(crate) fn info(&self, message: impl Into<String>) {
@@ -63,14 +67,21 @@ impl AttemptLog {
 
     fn write(&self, level: LogLevel, mut message: String) {
         if message.len() > LINE_LEN {
-            let cut = (0..=LINE_LEN).rev().find(|&at| message.is_char_boundary(at)).unwrap_or(0);
+            let cut = (0..=LINE_LEN)
+                .rev()
+                .find(|&at| message.is_char_boundary(at))
+                .unwrap_or(0);
             message.truncate(cut);
             message.push('…');
         }
         let time = Some(convert::timestamp(self.0.clock.now()));
         let mut waiting = self.waiting();
         if waiting.lines.len() < WAITING {
-            waiting.lines.push_back(LogLine { time, level: level.into(), message });
+            waiting.lines.push_back(LogLine {
+                time,
+                level: level.into(),
+                message,
+            });
         } else {
             waiting.left_out += 1;
         }
@@ -98,7 +109,11 @@ impl AttemptLog {
                 continue;
             }
             let count = lines.len() as u64;
-            let request = v1::AppendLogsRequest { fence: Some(fence.into()), offset, lines };
+            let request = v1::AppendLogsRequest {
+                fence: Some(fence.into()),
+                offset,
+                lines,
+            };
             let sent = control_plane
                 .call(&give_up, |mut client| {
                     let request = request.clone();
@@ -121,9 +136,16 @@ impl AttemptLog {
         let count = waiting.lines.len().min(BATCH);
         let mut lines: Vec<_> = waiting.lines.drain(..count).collect();
         if waiting.lines.is_empty() && waiting.left_out > 0 {
-            let message = format!("{} lines were left out here", std::mem::take(&mut waiting.left_out));
+            let message = format!(
+                "{} lines were left out here",
+                std::mem::take(&mut waiting.left_out)
+            );
             let time = Some(convert::timestamp(self.0.clock.now()));
-            lines.push(LogLine { time, level: LogLevel::Warn.into(), message });
+            lines.push(LogLine {
+                time,
+                level: LogLevel::Warn.into(),
+                message,
+            });
         }
         (lines, waiting.closed)
     }

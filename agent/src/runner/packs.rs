@@ -39,7 +39,10 @@ pub(crate) async fn report(
             }
         }
         let packs = batch.drain(..).map(to_wire).collect::<Vec<_>>();
-        let request = v1::ReportPacksRequest { fence: Some(fence.into()), packs };
+        let request = v1::ReportPacksRequest {
+            fence: Some(fence.into()),
+            packs,
+        };
         control_plane
             .call(&give_up, |mut client| {
                 let request = request.clone();

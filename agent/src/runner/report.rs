@@ -86,7 +86,10 @@ impl Delivery<'_> {
     }
 
     async fn complete(&self, outcome: WireOutcome) -> Result<v1::CompleteAttemptResponse, CallError> {
-        let request = v1::CompleteAttemptRequest { fence: Some(self.fence.into()), outcome: Some(outcome) };
+        let request = v1::CompleteAttemptRequest {
+            fence: Some(self.fence.into()),
+            outcome: Some(outcome),
+        };
         let call = self.host.control_plane.call(&self.give_up, |mut client| {
             let request = request.clone();
             async move { client.complete_attempt(request).await }
@@ -94,7 +97,10 @@ impl Delivery<'_> {
         self.unless_abandoned(call).await
     }
 
-    async fn unless_abandoned<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    async fn unless_abandoned<T>(
+        &self,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
         tokio::select! {
             answer = call => answer,
             () = self.stop.abandoned() => Err(CallError::GivenUp),
@@ -105,7 +111,11 @@ impl Delivery<'_> {
     fn not_taken(&self, error: &CallError) {
         match error {
             CallError::Refused(refusal) => {
-                tracing::warn!(reason = refusal.reason, message = refusal.message, "the result was refused");
+                tracing::warn!(
+                    reason = refusal.reason,
+                    message = refusal.message,
+                    "the result was refused"
+                );
                 self.forget();
             }
             CallError::GivenUp if self.stop.reason() == Some(StopReason::Abandoned) => self.forget(),
@@ -114,7 +124,11 @@ impl Delivery<'_> {
     }
 
     fn note(&self, stage: AttemptStage) {
-        let entry = JournalEntry { fence: self.fence, stage, process_groups: Vec::new() };
+        let entry = JournalEntry {
+            fence: self.fence,
+            stage,
+            process_groups: Vec::new(),
+        };
         if let Err(error) = self.journal.write(&entry) {
             tracing::error!(%error, "the journal could not be written; the result is reported all the same");
         }

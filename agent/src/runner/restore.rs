@@ -23,7 +23,10 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
     host.config.permit_restore()?;
     host.config.permit_database(&work.target)?;
     if work.target.engine != Engine::Postgres {
-        let message = format!("this version of the agent can't restore {} yet", work.target.engine);
+        let message = format!(
+            "this version of the agent can't restore {} yet",
+            work.target.engine
+        );
         return Err(Failure::new(FailureKind::ClientMissing, message));
     }
     let status = attempt.status();
@@ -58,7 +61,10 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
 /// not be needed, and is named if it is.
 async fn open(attempt: &Attempt, work: &RestoreWork) -> Result<BackupReader, Failure> {
     let log = &attempt.live.status.log;
-    let mut last = Failure::new(FailureKind::StorageUnreachable, "the backup has no copy that this agent reaches");
+    let mut last = Failure::new(
+        FailureKind::StorageUnreachable,
+        "the backup has no copy that this agent reaches",
+    );
     let mut incomplete = None;
     for place in &work.repositories {
         match open_copy(attempt, work, place).await {
@@ -68,10 +74,16 @@ async fn open(attempt: &Attempt, work: &RestoreWork) -> Result<BackupReader, Fai
             }
             Ok((reader, missing)) => {
                 for object in missing.iter().take(20) {
-                    let found = object.found.map_or("missing".to_owned(), |found| format!("{found} bytes long"));
+                    let found = object
+                        .found
+                        .map_or("missing".to_owned(), |found| format!("{found} bytes long"));
                     log.warn(format!("storage {}: {} is {found}", place.name, object.key));
                 }
-                log.warn(format!("storage {}: {} objects are not as they should be", place.name, missing.len()));
+                log.warn(format!(
+                    "storage {}: {} objects are not as they should be",
+                    place.name,
+                    missing.len()
+                ));
                 incomplete.get_or_insert(reader);
             }
             Err(failure) => {
@@ -91,9 +103,19 @@ async fn open_copy(
 ) -> Result<(BackupReader, Vec<MissingOrWrongSize>), Failure> {
     let storage = repositories::open(attempt.host(), place)?;
     let protection = work.protection.clone();
-    let opening = BackupReader::open(storage.clone(), work.datasource, work.backup, protection, &work.trusted);
+    let opening = BackupReader::open(
+        storage.clone(),
+        work.datasource,
+        work.backup,
+        protection,
+        &work.trusted,
+    );
     let reader = opening.await.map_err(|error| error.failure())?;
-    if !reader.signatures().iter().any(|signature| signature.signer == Signer::ControlPlane) {
+    if !reader
+        .signatures()
+        .iter()
+        .any(|signature| signature.signer == Signer::ControlPlane)
+    {
         let message = "the manifest lacks the control plane's signature";
         return Err(Failure::new(FailureKind::RepositoryDamaged, message));
     }
@@ -109,29 +131,48 @@ fn choose(
     if wanted.is_empty() {
         return Ok(stored.to_vec());
     }
-    if let Some(missing) = wanted.keys().find(|name| !stored.iter().any(|database| database.name == **name)) {
+    if let Some(missing) = wanted
+        .keys()
+        .find(|name| !stored.iter().any(|database| database.name == **name))
+    {
         let names: Vec<_> = stored.iter().map(|database| database.name.as_str()).collect();
-        let message = format!("the backup has no database {missing:?}; it has: {}", names.join(", "));
+        let message = format!(
+            "the backup has no database {missing:?}; it has: {}",
+            names.join(", ")
+        );
         return Err(Failure::new(FailureKind::DatabaseMissing, message));
     }
-    Ok(stored.iter().filter(|database| wanted.contains_key(&database.name)).cloned().collect())
+    Ok(stored
+        .iter()
+        .filter(|database| wanted.contains_key(&database.name))
+        .cloned()
+        .collect())
 }
 
 /// PostgreSQL's `server_version_num` from its `server_version`: `15.18 (Debian …)` is 150018. 0 if it can't be told, which
 /// counts as older than anything.
 fn version_num(server_version: &str) -> u32 {
-    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0);
+    let digits = |text: &str| {
+        text.chars()
+            .take_while(char::is_ascii_digit)
+            .collect::<String>()
+            .parse()
+            .unwrap_or(0)
+    };
     let (major, rest) = server_version.split_once('.').unwrap_or((server_version, ""));
     digits(major) * 10_000 + digits(rest)
 }
 
 fn outcome(report: RestoreReport) -> v1::RestoreOutcome {
     let rows = report.tables.iter().map(|table| table.restored_rows).sum();
-    let databases = report.databases.into_iter().map(|database| public::RestoredDatabase {
-        from: database.from,
-        to: database.to,
-        dropped: !database.kept,
-    });
+    let databases = report
+        .databases
+        .into_iter()
+        .map(|database| public::RestoredDatabase {
+            from: database.from,
+            to: database.to,
+            dropped: !database.kept,
+        });
     let tables = report.tables.into_iter().map(|table| public::RestoredTable {
         database: table.database,
         schema: table.schema,
@@ -140,7 +181,11 @@ fn outcome(report: RestoreReport) -> v1::RestoreOutcome {
         restored_rows: table.restored_rows,
     });
     v1::RestoreOutcome {
-        report: Some(public::RestoreReport { databases: databases.collect(), tables: tables.collect(), rows }),
+        report: Some(public::RestoreReport {
+            databases: databases.collect(),
+            tables: tables.collect(),
+            rows,
+        }),
         warnings: report.warnings.iter().map(Into::into).collect(),
     }
 }
@@ -159,9 +204,15 @@ mod tests {
 
     #[test]
     fn a_database_that_is_not_in_the_backup_is_named() {
-        let stored = [DatabaseDescription { name: "shop".into(), ..DatabaseDescription::default() }];
+        let stored = [DatabaseDescription {
+            name: "shop".into(),
+            ..DatabaseDescription::default()
+        }];
         let wanted = BTreeMap::from([("ship".to_owned(), "x".to_owned())]);
         let failure = choose(&stored, &wanted).unwrap_err();
-        assert!(failure.message.contains("ship") && failure.message.contains("shop"), "{failure}");
+        assert!(
+            failure.message.contains("ship") && failure.message.contains("shop"),
+            "{failure}"
+        );
     }
 }

@@ -70,7 +70,11 @@ struct StageInWords {
 
 impl AttemptStatus {
     pub(crate) fn new(log: AttemptLog) -> Self {
-        Self { counters: Arc::default(), log, stage: Mutex::default() }
+        Self {
+            counters: Arc::default(),
+            log,
+            stage: Mutex::default(),
+        }
     }
 
     /// Names the stage, and writes it into the log.
@@ -126,11 +130,13 @@ impl Progress for AttemptStatus {
 pub(crate) fn stop_failure(reason: StopReason) -> Option<Failure> {
     match reason {
         StopReason::Cancelled | StopReason::Abandoned => None,
-        StopReason::TimedOut => {
-            Some(Failure::new(FailureKind::TimedOut, "the attempt took longer than the job allows"))
-        }
-        StopReason::AgentStops => {
-            Some(Failure::new(FailureKind::AgentRestarted, "the agent was stopped while the attempt ran"))
-        }
+        StopReason::TimedOut => Some(Failure::new(
+            FailureKind::TimedOut,
+            "the attempt took longer than the job allows",
+        )),
+        StopReason::AgentStops => Some(Failure::new(
+            FailureKind::AgentRestarted,
+            "the agent was stopped while the attempt ran",
+        )),
     }
 }

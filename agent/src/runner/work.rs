@@ -87,9 +87,18 @@ impl TryFrom<v1::Assignment> for Assignment {
         let work = match wire.work {
             Some(v1::assignment::Work::Backup(backup)) => Work::Backup(Box::new(backup.try_into()?)),
             Some(v1::assignment::Work::Restore(restore)) => Work::Restore(Box::new(restore.try_into()?)),
-            None => return Err(InvalidField::new("work", "is of a kind that this agent does not know")),
+            None => {
+                return Err(InvalidField::new(
+                    "work",
+                    "is of a kind that this agent does not know",
+                ));
+            }
         };
-        Ok(Self { fence, max_duration, work })
+        Ok(Self {
+            fence,
+            max_duration,
+            work,
+        })
     }
 }
 
@@ -123,10 +132,16 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
             public::RestoreMode::Unspecified => return Err(InvalidField::new("mode", "must be given")),
             public::RestoreMode::Create => RestoreMode::Create,
             public::RestoreMode::Replace => RestoreMode::Replace,
-            public::RestoreMode::Scratch => RestoreMode::Scratch { keep: wire.keep_scratch },
+            public::RestoreMode::Scratch => RestoreMode::Scratch {
+                keep: wire.keep_scratch,
+            },
         };
         let name = |mapping: public::DatabaseMapping| {
-            let to = if mapping.to.is_empty() { mapping.from.clone() } else { mapping.to };
+            let to = if mapping.to.is_empty() {
+                mapping.from.clone()
+            } else {
+                mapping.to
+            };
             (mapping.from, to)
         };
         Ok(Self {
@@ -134,7 +149,11 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
             datasource: id("source_datasource_id", &wire.source_datasource_id)?,
             repositories: places(wire.repositories)?,
             protection: protection(&wire.datasource_keys)?,
-            trusted: wire.trusted_keys.into_iter().map(trusted).collect::<Result<_, _>>()?,
+            trusted: wire
+                .trusted_keys
+                .into_iter()
+                .map(trusted)
+                .collect::<Result<_, _>>()?,
             target: given("target", wire.target)?.try_into()?,
             mode,
             databases: wire.databases.into_iter().map(name).collect(),
@@ -149,7 +168,10 @@ impl TryFrom<v1::RepositoryLocation> for RepositoryPlace {
 
     fn try_from(wire: v1::RepositoryLocation) -> Result<Self, InvalidField> {
         let Some(v1::repository_location::Place::LocalPath(path)) = wire.place else {
-            return Err(InvalidField::new("place", "is of a kind that this agent does not know"));
+            return Err(InvalidField::new(
+                "place",
+                "is of a kind that this agent does not know",
+            ));
         };
         Ok(Self {
             storage: id("storage_id", &wire.storage_id)?,
@@ -179,7 +201,10 @@ fn trusted(wire: v1::TrustedKey) -> Result<VerifyingKey, InvalidField> {
     VerifyingKey::from_bytes(&wire.public_key).map_err(|error| invalid("trusted_keys", &error))
 }
 
-fn id<T: std::str::FromStr<Err: std::error::Error>>(field: &'static str, text: &str) -> Result<T, InvalidField> {
+fn id<T: std::str::FromStr<Err: std::error::Error>>(
+    field: &'static str,
+    text: &str,
+) -> Result<T, InvalidField> {
     text.parse().map_err(|error| invalid(field, &error))
 }
 
@@ -189,7 +214,9 @@ fn given<T>(field: &'static str, value: Option<T>) -> Result<T, InvalidField> {
 
 fn count(field: &'static str, value: u32) -> Result<usize, InvalidField> {
     let in_range = (1..=64).contains(&value);
-    in_range.then_some(value as usize).ok_or_else(|| InvalidField::new(field, "must be 1 to 64"))
+    in_range
+        .then_some(value as usize)
+        .ok_or_else(|| InvalidField::new(field, "must be 1 to 64"))
 }
 
 fn invalid(field: &'static str, error: &dyn std::error::Error) -> InvalidField {

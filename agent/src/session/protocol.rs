@@ -70,11 +70,20 @@ enum Phase {
 impl Protocol {
     /// A session whose Hello goes out now.
     pub(super) fn begin(now: Instant) -> Self {
-        Self { phase: Phase::AwaitingWelcome, last_heard: now, last_sent: Some(now), sequence: 0 }
+        Self {
+            phase: Phase::AwaitingWelcome,
+            last_heard: now,
+            last_sent: Some(now),
+            sequence: 0,
+        }
     }
 
     /// Takes a message.
-    pub(super) fn receive(&mut self, now: Instant, message: v1::SessionResponse) -> Result<Vec<Action>, ProtocolError> {
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        message: v1::SessionResponse,
+    ) -> Result<Vec<Action>, ProtocolError> {
         use session_response::Message as M;
         self.last_heard = now;
         let message = message.message.ok_or(ProtocolError::Broken("an empty message"))?;
@@ -98,17 +107,28 @@ impl Protocol {
     pub(super) fn tick(&mut self, now: Instant, free_slots: u32) -> Result<Vec<Action>, ProtocolError> {
         let silent = now.saturating_duration_since(self.last_heard);
         let Phase::Open { heartbeat } = self.phase else {
-            return if silent >= WELCOME_TIMEOUT { Err(ProtocolError::NoWelcome) } else { Ok(Vec::new()) };
+            return if silent >= WELCOME_TIMEOUT {
+                Err(ProtocolError::NoWelcome)
+            } else {
+                Ok(Vec::new())
+            };
         };
         if silent >= heartbeat * SILENT_HEARTBEATS {
             return Err(ProtocolError::Silent(silent));
         }
-        if self.last_sent.is_some_and(|sent| now.saturating_duration_since(sent) < heartbeat) {
+        if self
+            .last_sent
+            .is_some_and(|sent| now.saturating_duration_since(sent) < heartbeat)
+        {
             return Ok(Vec::new());
         }
         self.last_sent = Some(now);
         self.sequence += 1;
-        let heartbeat = v1::Heartbeat { sequence: self.sequence, free_slots, now: None };
+        let heartbeat = v1::Heartbeat {
+            sequence: self.sequence,
+            free_slots,
+            now: None,
+        };
         Ok(vec![Action::Send(session_request::Message::Heartbeat(heartbeat))])
     }
 
@@ -126,10 +146,14 @@ impl Protocol {
         if !PROTOCOL.contains(&welcome.protocol) {
             return Err(ProtocolError::Version(welcome.protocol));
         }
-        let interval = welcome.heartbeat_interval.ok_or(ProtocolError::Broken("no heartbeat interval"))?;
+        let interval = welcome
+            .heartbeat_interval
+            .ok_or(ProtocolError::Broken("no heartbeat interval"))?;
         let interval = convert::length("heartbeat_interval", &interval)
             .map_err(|_| ProtocolError::Broken("a negative heartbeat interval"))?;
-        self.phase = Phase::Open { heartbeat: interval.clamp(*HEARTBEAT.start(), *HEARTBEAT.end()) };
+        self.phase = Phase::Open {
+            heartbeat: interval.clamp(*HEARTBEAT.start(), *HEARTBEAT.end()),
+        };
         let mut actions = Vec::new();
         for verdict in welcome.verdicts {
             let kind = verdict.kind();
@@ -139,7 +163,9 @@ impl Protocol {
                 v1::VerdictKind::Abandon => actions.push(Action::Abandon(fence)),
                 v1::VerdictKind::AlreadyDone => actions.push(Action::Forget(fence)),
                 v1::VerdictKind::Cancel => actions.push(Action::Cancel(fence)),
-                v1::VerdictKind::Unspecified => return Err(ProtocolError::Broken("a verdict without its kind")),
+                v1::VerdictKind::Unspecified => {
+                    return Err(ProtocolError::Broken("a verdict without its kind"));
+                }
             }
         }
         Ok(actions)
@@ -156,7 +182,9 @@ mod tests {
     use dataguardian_core::ids::{ExecutionId, LeaseToken};
 
     fn respond(message: session_response::Message) -> v1::SessionResponse {
-        v1::SessionResponse { message: Some(message) }
+        v1::SessionResponse {
+            message: Some(message),
+        }
     }
 
     fn welcome(protocol: u32, verdicts: Vec<v1::Verdict>) -> v1::SessionResponse {
@@ -169,13 +197,20 @@ mod tests {
     }
 
     fn any_fence() -> Fence {
-        Fence { execution: ExecutionId::new(), attempt: 1, lease_token: LeaseToken::new() }
+        Fence {
+            execution: ExecutionId::new(),
+            attempt: 1,
+            lease_token: LeaseToken::new(),
+        }
     }
 
     #[test]
     fn verdicts_become_actions() {
         let (gone, done, unwanted, good) = (any_fence(), any_fence(), any_fence(), any_fence());
-        let verdict = |fence: Fence, kind: v1::VerdictKind| v1::Verdict { fence: Some(fence.into()), kind: kind.into() };
+        let verdict = |fence: Fence, kind: v1::VerdictKind| v1::Verdict {
+            fence: Some(fence.into()),
+            kind: kind.into(),
+        };
         let mut protocol = Protocol::begin(Instant::now());
         let actions = protocol
             .receive(
@@ -191,7 +226,14 @@ mod tests {
                 ),
             )
             .unwrap();
-        assert_eq!(actions, [Action::Abandon(gone), Action::Forget(done), Action::Cancel(unwanted)]);
+        assert_eq!(
+            actions,
+            [
+                Action::Abandon(gone),
+                Action::Forget(done),
+                Action::Cancel(unwanted)
+            ]
+        );
     }
 
     #[test]
@@ -213,9 +255,18 @@ mod tests {
     fn a_mute_or_foreign_control_plane_is_left() {
         let start = Instant::now();
         let mut protocol = Protocol::begin(start);
-        assert_eq!(protocol.tick(start + WELCOME_TIMEOUT, 1), Err(ProtocolError::NoWelcome));
-        assert_eq!(protocol.receive(start, welcome(9, vec![])), Err(ProtocolError::Version(9)));
+        assert_eq!(
+            protocol.tick(start + WELCOME_TIMEOUT, 1),
+            Err(ProtocolError::NoWelcome)
+        );
+        assert_eq!(
+            protocol.receive(start, welcome(9, vec![])),
+            Err(ProtocolError::Version(9))
+        );
         let seen = session_response::Message::HeartbeatSeen(v1::HeartbeatSeen { sequence: 1 });
-        assert!(matches!(protocol.receive(start, respond(seen)), Err(ProtocolError::Broken(_))));
+        assert!(matches!(
+            protocol.receive(start, respond(seen)),
+            Err(ProtocolError::Broken(_))
+        ));
     }
 }

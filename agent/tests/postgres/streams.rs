@@ -10,6 +10,7 @@ use dataguardian_core::stream::{StreamEnd, StreamHeader, StreamRole};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// A stream as it was written.
 #[derive(Debug, Clone)]
@@ -22,10 +23,6 @@ pub(crate) struct Written {
 impl Written {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.pieces.concat()
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes()).into_owned()
     }
 }
 
@@ -40,7 +37,7 @@ pub(crate) struct MemorySink {
 struct Gate {
     role: StreamRole,
     reached: Notify,
-    opened: Notify,
+    opened: CancellationToken,
 }
 
 impl MemorySink {
@@ -48,14 +45,14 @@ impl MemorySink {
         Arc::new(Self::default())
     }
 
-    /// Stops the dump at the first piece of the first stream of that role.
+    /// Stops the dump at the first piece of each stream of that role.
     pub(crate) fn stopping_at(role: StreamRole) -> Arc<Self> {
         Arc::new(Self {
             streams: Mutex::default(),
             gate: Some(Gate {
                 role,
                 reached: Notify::new(),
-                opened: Notify::new(),
+                opened: CancellationToken::new(),
             }),
         })
     }
@@ -67,10 +64,10 @@ impl MemorySink {
         }
     }
 
-    /// Lets the dump go on; each stream of the role needs it once.
+    /// Lets the dump go on.
     pub(crate) fn open_gate(&self) {
         if let Some(gate) = &self.gate {
-            gate.opened.notify_one();
+            gate.opened.cancel();
         }
     }
 
@@ -103,6 +100,8 @@ impl MemorySink {
             stored: stored.collect(),
             pieces: streams.into_iter().map(|stream| stream.pieces).collect(),
             fail_at: None,
+            hang_at: None,
+            hanging: Arc::default(),
         })
     }
 }
@@ -140,7 +139,7 @@ impl StreamWriter for MemoryWriter {
     async fn write(&mut self, bytes: Bytes) -> Result<(), Failure> {
         if let (true, Some(gate)) = (std::mem::take(&mut self.gate), &self.sink.gate) {
             gate.reached.notify_one();
-            gate.opened.notified().await;
+            gate.opened.cancelled().await;
         }
         self.sink.streams.lock().unwrap()[self.index].pieces.push(bytes);
         Ok(())
@@ -159,6 +158,9 @@ pub(crate) struct MemorySource {
     pub(crate) pieces: Vec<Vec<Bytes>>,
     /// A stream that breaks off after its first piece.
     pub(crate) fail_at: Option<usize>,
+    /// A stream that never ends, and who is told that it is read.
+    pub(crate) hang_at: Option<usize>,
+    pub(crate) hanging: Arc<Notify>,
 }
 
 #[async_trait]
@@ -176,6 +178,11 @@ impl StreamSource for MemorySource {
                 "a chunk is damaged",
             )));
         }
-        Ok(futures::stream::iter(pieces).boxed())
+        let pieces = futures::stream::iter(pieces);
+        if self.hang_at == Some(index) {
+            self.hanging.notify_one();
+            return Ok(pieces.take(1).chain(futures::stream::pending()).boxed());
+        }
+        Ok(pieces.boxed())
     }
 }

@@ -22,22 +22,38 @@ impl Agent {
     /// # Errors
     /// If it is refused.
     pub fn enroll(folder: &Path, control_plane: &ControlPlane, name: &str, config: &str) -> Result<Self> {
-        let token = control_plane.dgctl().json(&["agent", "token", "create", "--name", name])?;
+        let token = control_plane
+            .dgctl()
+            .json(&["agent", "token", "create", "--name", name])?;
         let text = |key: &str| token[key].as_str().with_context(|| format!("the token's {key}"));
         let token_file = folder.join(format!("{name}.token"));
         std::fs::write(&token_file, text("token")?)?;
         std::fs::write(folder.join(format!("{name}.toml")), config)?;
         let output = Command::new(binary("dataguardian-agent")?)
-            .args(["enroll", "--server", &control_plane.url(), "--ca-pin", text("caPin")?])
+            .args([
+                "enroll",
+                "--server",
+                &control_plane.url(),
+                "--ca-pin",
+                text("caPin")?,
+            ])
             .arg("--token-file")
             .arg(&token_file)
             .arg("--state-dir")
             .arg(state_dir(folder, name))
             .output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.success(), "the agent could not enroll: {said}\n{}", control_plane.log());
+        ensure!(
+            output.status.success(),
+            "the agent could not enroll: {said}\n{}",
+            control_plane.log()
+        );
         let program = launch(folder, name)?;
-        Ok(Self { program, folder: folder.to_owned(), name: name.to_owned() })
+        Ok(Self {
+            program,
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+        })
     }
 
     /// Starts it again, after [`Program::stop`] or [`Program::kill9`].

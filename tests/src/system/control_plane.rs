@@ -39,14 +39,30 @@ impl ControlPlane {
     pub fn start(folder: &Path, metadata: Metadata) -> Result<Self> {
         let (api_port, agent_port) = free_ports()?;
         let program = launch(folder, &metadata, api_port, agent_port)?;
-        let mut started = Self { program, folder: folder.to_owned(), metadata, api_port, agent_port };
+        let mut started = Self {
+            program,
+            folder: folder.to_owned(),
+            metadata,
+            api_port,
+            agent_port,
+        };
         started.wait()?;
         let password = folder.join("admin.password");
         std::fs::write(&password, PASSWORD)?;
-        let (token, password) = (started.data_dir().join("setup-token"), password.display().to_string());
+        let (token, password) = (
+            started.data_dir().join("setup-token"),
+            password.display().to_string(),
+        );
         let token = token.display().to_string();
-        let words =
-            ["setup", "--setup-token-file", &token, "--username", "admin", "--password-file", &password];
+        let words = [
+            "setup",
+            "--setup-token-file",
+            &token,
+            "--username",
+            "admin",
+            "--password-file",
+            &password,
+        ];
         started.dgctl().run(&words).succeed()?;
         Ok(started)
     }

@@ -46,7 +46,12 @@ impl Dgctl {
                 stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
                 stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             },
-            Err(error) => Outcome { words, status: None, stdout: String::new(), stderr: format!("{error:#}") },
+            Err(error) => Outcome {
+                words,
+                status: None,
+                stdout: String::new(),
+                stderr: format!("{error:#}"),
+            },
         }
     }
 
@@ -56,7 +61,8 @@ impl Dgctl {
     /// If it fails, or says something that is not JSON.
     pub fn json(&self, words: &[&str]) -> Result<Value> {
         let outcome = self.run(&[words, &["-o", "json"]].concat()).succeed()?;
-        serde_json::from_str(&outcome.stdout).with_context(|| format!("dgctl {}: {}", outcome.words, outcome.stdout))
+        serde_json::from_str(&outcome.stdout)
+            .with_context(|| format!("dgctl {}: {}", outcome.words, outcome.stdout))
     }
 
     fn command(&self, program: PathBuf, words: &[&str]) -> Result<Output> {

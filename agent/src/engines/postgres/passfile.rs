@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use dataguardian_core::failure::{Failure, FailureKind};
@@ -32,6 +32,7 @@ impl Credentials {
         let what = format!("making a private directory in {}", work_dir.display());
         let directory = tempfile::Builder::new()
             .prefix("postgres-")
+            .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir_in(work_dir)
             .map_err(|error| failure::local(&what, &error))?;
         let file = directory.path().join("pgpass");
@@ -105,8 +106,6 @@ fn write_password(file: &Path, target: &ConnectionTarget) -> Result<(), Failure>
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use dataguardian_core::engine::Engine;
     use dataguardian_core::secret::Secret;
     use dataguardian_core::target::TlsMode;

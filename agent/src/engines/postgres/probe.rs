@@ -129,7 +129,8 @@ impl Probe {
     }
 
     fn lacks(&mut self, privilege: String) {
-        self.problems.push(Failure::new(FailureKind::DatabasePrivilege, privilege));
+        self.problems
+            .push(Failure::new(FailureKind::DatabasePrivilege, privilege));
     }
 
     async fn look_at_server(&mut self, session: &mut PgConnection) -> Result<(), Failure> {

@@ -27,7 +27,7 @@ use super::{failure, quote};
 use crate::engines::StreamSink;
 
 /// How often the lock queue is looked at while `pg_dump` runs.
-const LOOK: Duration = Duration::from_millis(150);
+const LOOK: Duration = Duration::from_millis(50);
 /// How many looks in a row must see it wait behind somebody who waits for us.
 const LOOKS_STUCK: u32 = 3;
 /// How much is read from a pipe at once.
