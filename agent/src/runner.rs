@@ -117,7 +117,7 @@ impl Runner {
         let live = Live {
             running: true,
             stop: StopSignal::default(),
-            status: Arc::new(AttemptStatus::new(AttemptLog::new(self.0.host.clock.clone()))),
+            status: Arc::new(self.status(fence)),
         };
         {
             let mut attempts = self.attempts();
@@ -219,9 +219,17 @@ impl Runner {
         }
     }
 
+    fn status(&self, fence: Fence) -> AttemptStatus {
+        AttemptStatus::new(
+            AttemptLog::new(self.0.host.clock.clone()),
+            fence,
+            self.0.journal.clone(),
+        )
+    }
+
     /// Deals with an attempt of an earlier process.
     fn resume(&self, entry: JournalEntry) {
-        let status = AttemptStatus::new(AttemptLog::new(self.0.host.clock.clone()));
+        let status = self.status(entry.fence);
         let live = Live {
             running: false,
             stop: StopSignal::default(),

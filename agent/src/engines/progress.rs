@@ -9,6 +9,9 @@ pub trait Progress: Send + Sync {
 
     /// A line for the execution's log. Never holds a secret or a row's contents.
     fn log(&self, severity: Severity, line: &str);
+
+    /// A process was started, the leader of a group of its own, that must not outlive the run.
+    fn process_started(&self, _leader: u32) {}
 }
 
 /// How much a log line matters.

@@ -27,7 +27,7 @@ use super::{PipelineSettings, WrittenList, WrittenStream};
 #[derive(Debug)]
 pub(super) enum SealedObject {
     /// A pack, with its share of the memory.
-    Pack(SealedPack, Room),
+    Pack(SealedPack, #[expect(dead_code, reason = "held, never read")] Room),
     /// A list; all packs that it names went before.
     List(SealedList),
 }

@@ -185,18 +185,6 @@ impl Attempt {
         }
     }
 
-    /// Notes a child's process group in the journal, so that a restarted agent can kill it.
-    pub(super) fn note_processes(&self, groups: Vec<crate::journal::ProcessGroup>) {
-        let entry = JournalEntry {
-            fence: self.fence,
-            stage: AttemptStage::Running,
-            process_groups: groups,
-        };
-        if let Err(error) = self.runner.0.journal.write(&entry) {
-            tracing::warn!(%error, "the journal could not note a process");
-        }
-    }
-
     fn set_reporting(&self) {
         if let Some(live) = self.runner.attempts().get_mut(&self.fence) {
             live.running = false;

@@ -2,12 +2,15 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use dataguardian_core::execution::Fence;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_proto::v1;
 use tokio_util::sync::CancellationToken;
 
+use super::leftovers;
 use super::logs::AttemptLog;
 use crate::engines::progress::{Progress, Severity, Stage};
+use crate::journal::{AttemptStage, Journal, JournalEntry, ProcessGroup};
 use crate::pipeline::counters::Counters;
 
 /// Why an attempt has to stop before its end.
@@ -60,6 +63,9 @@ pub(crate) struct AttemptStatus {
     pub(crate) counters: Arc<Counters>,
     pub(crate) log: AttemptLog,
     stage: Mutex<StageInWords>,
+    fence: Fence,
+    journal: Journal,
+    processes: Mutex<Vec<ProcessGroup>>,
 }
 
 #[derive(Debug, Default)]
@@ -69,11 +75,14 @@ struct StageInWords {
 }
 
 impl AttemptStatus {
-    pub(crate) fn new(log: AttemptLog) -> Self {
+    pub(crate) fn new(log: AttemptLog, fence: Fence, journal: Journal) -> Self {
         Self {
             counters: Arc::default(),
             log,
             stage: Mutex::default(),
+            fence,
+            journal,
+            processes: Mutex::default(),
         }
     }
 
@@ -122,6 +131,24 @@ impl Progress for AttemptStatus {
         match severity {
             Severity::Info => self.log.info(line),
             Severity::Warning => self.log.warn(line),
+        }
+    }
+
+    /// Into the journal, so that an agent that is started after this one was killed can kill it.
+    fn process_started(&self, leader: u32) {
+        let Some(group) = i32::try_from(leader).ok().and_then(leftovers::identify) else {
+            return;
+        };
+        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        processes.retain(|known| leftovers::identify(known.id) == Some(*known));
+        processes.push(group);
+        let entry = JournalEntry {
+            fence: self.fence,
+            stage: AttemptStage::Running,
+            process_groups: processes.clone(),
+        };
+        if let Err(error) = self.journal.write(&entry) {
+            tracing::warn!(%error, "the journal could not note a process");
         }
     }
 }

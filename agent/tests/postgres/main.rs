@@ -1,7 +1,6 @@
 //! The PostgreSQL engine against real servers.
 
 mod concurrency;
-mod encodings;
 mod faults;
 mod locks;
 mod restores;

@@ -15,6 +15,7 @@ pub(super) struct Encoding(String);
 
 impl Encoding {
     /// By its name: `UTF8`, `LATIN1`, `SQL_ASCII`, …
+    #[cfg(test)]
     pub(super) fn named(name: &str) -> Self {
         Self(name.to_owned())
     }

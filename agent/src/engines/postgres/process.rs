@@ -98,6 +98,11 @@ impl Process {
         })
     }
 
+    /// Its process id, which is its group's too; none if it has been waited for.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
     /// Its standard output, once.
     pub(super) fn stdout(&mut self) -> Result<ChildStdout, Failure> {
         self.pipe(|child| child.stdout.take())

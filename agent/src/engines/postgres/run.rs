@@ -84,7 +84,11 @@ impl Run {
 
     /// Starts a client program in this run's care.
     pub(super) fn spawn(&self, command: Command) -> Result<Process, Failure> {
-        Process::spawn(command, &self.graveyard)
+        let process = Process::spawn(command, &self.graveyard)?;
+        if let Some(id) = process.id() {
+            self.progress.process_started(id);
+        }
+        Ok(process)
     }
 
     /// A directory for private files, gone with the run.
