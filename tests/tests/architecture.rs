@@ -52,6 +52,7 @@ const RULES: &[Never] = &[
         except: &[
             "control-plane/src/store",
             "control-plane/src/store.rs",
+            "control-plane/tests",
             "migrations",
             "tests/tests/architecture.rs",
         ],

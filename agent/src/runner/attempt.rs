@@ -14,7 +14,7 @@ use super::report::Delivery;
 use super::status::{StopReason, stop_failure};
 use super::work::{Assignment, Work};
 use super::{Host, Live, Runner, backup, restore};
-use crate::journal::{AttemptStage, JournalEntry};
+use crate::journal::AttemptStage;
 
 /// How long the last log lines may take to be sent before the result is.
 const LAST_LINES: Duration = Duration::from_secs(10);

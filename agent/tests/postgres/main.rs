@@ -1,6 +1,7 @@
 //! The PostgreSQL engine against real servers.
 
 mod concurrency;
+mod encodings;
 mod faults;
 mod locks;
 mod restores;

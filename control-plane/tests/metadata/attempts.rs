@@ -127,6 +127,9 @@ on_both! {
         let packs: Vec<_> = agent.packs(&assignment).into_iter().filter(|pack| pack.storage != storages[1]).collect();
         agent.report(&assignment, &packs).await.unwrap();
         let mut ended = agent.outcome(&assignment, &packs);
+        let everywhere = BackupOutcome { complete_storages: storages.to_vec(), ..ended.clone() };
+        let untrue = agent.complete(assignment.fence, outcome(&everywhere)).await.unwrap_err();
+        assert_eq!(untrue.reason(), "PACKS_MISSING", "nobody reported them for the second storage");
         let full = Failure::new(FailureKind::StorageFull, "no space left");
         ended.failed_storages = vec![StorageFailure { storage: storages[1], failure: full.clone() }];
         agent.complete(assignment.fence, outcome(&ended)).await.unwrap();

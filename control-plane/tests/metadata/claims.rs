@@ -12,7 +12,7 @@ use dataguardian_core::failure::FailureKind;
 use dataguardian_core::ids::DatasourceId;
 
 use crate::simulated::{backup, restore};
-use crate::world::{World, on_both};
+use crate::world::{World, new_job, on_both};
 
 pub(crate) fn new_restore(of: DatasourceId, into: DatasourceId) -> NewRestore {
     NewRestore {
@@ -130,6 +130,10 @@ on_both! {
         assert!(matches!(dump.work, Work::Backup(_)), "a dump of another datasource may run beside it");
         assert!(agent.claim().await.is_none());
         agent.fail(dump.fence, FailureKind::DatabaseMissing).await.unwrap();
+        let of_target = new_job("target", target, &[job.storages[0].id]);
+        let of_target = world.services.jobs.create(of_target).await.unwrap();
+        world.run(&of_target).await;
+        assert!(agent.claim().await.is_none(), "no dump of what is being restored into");
         agent.fail(assignment.fence, FailureKind::DatabaseConnectionLost).await.unwrap();
         let failed = world.services.executions.get(first.id).await.unwrap();
         assert_eq!(failed.state, ExecutionState::Failed, "a restore never repeats itself");

@@ -370,10 +370,10 @@ mod tests {
             let mut next = 0;
             while next < reached.len() {
                 for event in EVENTS {
-                    if let Ok(state) = reached[next].apply(event) {
-                        if !reached.contains(&state) {
-                            reached.push(state);
-                        }
+                    if let Ok(state) = reached[next].apply(event)
+                        && !reached.contains(&state)
+                    {
+                        reached.push(state);
                     }
                 }
                 next += 1;

@@ -120,10 +120,10 @@ impl Drop for Program {
         if std::thread::panicking() {
             eprintln!("--- {}\n{}", self.log.display(), self.log());
         }
-        if matches!(self.child.try_wait(), Ok(None)) {
-            if let Err(error) = self.kill9() {
-                eprintln!("a program could not be killed: {error:#}");
-            }
+        if matches!(self.child.try_wait(), Ok(None))
+            && let Err(error) = self.kill9()
+        {
+            eprintln!("a program could not be killed: {error:#}");
         }
     }
 }

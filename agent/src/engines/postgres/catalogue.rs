@@ -199,7 +199,8 @@ pub(super) async fn sequences(
                     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
                     AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e')))
         ORDER BY n.nspname, c.relname";
-    let rows: Vec<(String, String, bool, Option<String>, Option<String>)> = sqlx::query_as(SQL)
+    type Row = (String, String, bool, Option<String>, Option<String>);
+    let rows: Vec<Row> = sqlx::query_as(SQL)
         .bind(FIRST_NORMAL_OID)
         .fetch_all(connection)
         .await

@@ -220,7 +220,7 @@ fn listed<'a>(names: impl Iterator<Item = &'a ObjectName>) -> Option<String> {
     let shown = all.get(..SHOWN.min(all.len()))?.join(", ");
     match all.len() {
         0 => None,
-        ..=SHOWN => Some(shown),
+        1..=SHOWN => Some(shown),
         more => Some(format!("{shown} and {} more", more - SHOWN)),
     }
 }
