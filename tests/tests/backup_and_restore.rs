@@ -137,7 +137,10 @@ async fn replace_swaps_the_old_contents_for_those_of_the_backup() -> Result<()> 
     system.add_datasource("main", &server, &["shop"])?;
     system.add_job("main", &[])?;
     system.run_job("main").succeed()?;
-    server.psql("postgres", "create database original template shop")?;
+    let beside = ["--database", "shop=original", "--wait"];
+    let words = ["restore", "--backup", "latest", "--datasource", "main"];
+    system.dgctl(&[&words[..], &beside[..]].concat()).succeed()?;
+    equal(&server, "shop", &server, "original").await?;
     server.psql("shop", "create schema made_later")?;
     let taken = ["restore", "--backup", "latest", "--datasource", "main", "--wait"];
     let said = system.dgctl(&taken).fail(1)?;

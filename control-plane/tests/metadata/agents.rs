@@ -36,23 +36,26 @@ on_both! {
     }
 
     async fn of_hosts_that_share_a_token_one_wins(world: &World) {
-        let token = world.services.agents.create_join_token("", None).await.unwrap().token;
-        let mut asking = tokio::task::JoinSet::new();
-        for index in 0_u8..8 {
-            let (enroll, token, now) = (world.services.enrollment.clone(), token.clone(), world.now());
-            asking.spawn(async move {
-                let signing = SigningKey::generate().unwrap();
-                let mut request = enrollment(token, &[index], &signing);
-                request.name = format!("host{index}");
-                enroll.enroll(request, issue(now)).await.map_err(|error| error.reason())
-            });
+        // The first rounds open the connections that the later ones meet on.
+        for round in 0..6 {
+            let token = world.services.agents.create_join_token("", None).await.unwrap().token;
+            let mut asking = tokio::task::JoinSet::new();
+            for index in 0_u8..8 {
+                let (enroll, token, now) = (world.services.enrollment.clone(), token.clone(), world.now());
+                asking.spawn(async move {
+                    let signing = SigningKey::generate().unwrap();
+                    let mut request = enrollment(token, &[index], &signing);
+                    request.name = format!("host{round}-{index}");
+                    enroll.enroll(request, issue(now)).await.map_err(|error| error.reason())
+                });
+            }
+            let outcomes = asking.join_all().await;
+            let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+            assert_eq!(won, 1, "{outcomes:?}");
+            assert!(outcomes.iter().all(|outcome| outcome.is_ok() || *outcome == Err("JOIN_TOKEN_USED")));
+            let agents = world.services.agents.list(&PageRequest::default()).await.unwrap();
+            assert_eq!(agents.items.len(), round + 1);
         }
-        let outcomes = asking.join_all().await;
-        let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-        assert_eq!(won, 1, "{outcomes:?}");
-        assert!(outcomes.iter().all(|outcome| outcome.is_ok() || *outcome == Err("JOIN_TOKEN_USED")));
-        let agents = world.services.agents.list(&PageRequest::default()).await.unwrap();
-        assert_eq!(agents.items.len(), 1);
     }
 
     async fn bad_tokens_and_names_are_refused(world: &World) {
