@@ -28,11 +28,15 @@ pub(crate) enum Step<T> {
     End,
 }
 
+/// What a watch, and what the reading of a log, is answered with.
+pub(crate) type WatchSteps = Vec<Step<v1::Execution>>;
+pub(crate) type LogSteps = Vec<Step<Vec<&'static str>>>;
+
 /// What it will answer, and what it was asked.
 #[derive(Default)]
 struct Script {
-    watches: VecDeque<Vec<Step<v1::Execution>>>,
-    tails: VecDeque<Vec<Step<Vec<&'static str>>>>,
+    watches: VecDeque<WatchSteps>,
+    tails: VecDeque<LogSteps>,
     tail_offsets: Vec<u64>,
     refusal: Option<ApiError>,
     authorization: String,
@@ -95,11 +99,11 @@ impl FakeServer {
         format!("--server {} --ca {}", self.url(), self.ca_file())
     }
 
-    pub(crate) fn will_answer_watches<const N: usize>(&self, watches: [Vec<Step<v1::Execution>>; N]) {
+    pub(crate) fn will_answer_watches<const N: usize>(&self, watches: [WatchSteps; N]) {
         self.answers.script().watches = watches.into();
     }
 
-    pub(crate) fn will_answer_tails<const N: usize>(&self, tails: [Vec<Step<Vec<&'static str>>>; N]) {
+    pub(crate) fn will_answer_tails<const N: usize>(&self, tails: [LogSteps; N]) {
         self.answers.script().tails = tails.into();
     }
 

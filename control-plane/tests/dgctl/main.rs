@@ -1,6 +1,11 @@
 //! `dgctl` as people and scripts meet it: the real program against a small server of this test's own, over TLS with an
 //! authority of its own. What the real server answers is tested with the real server, in `tests/`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a broken assumption may end it, also in a helper"
+)]
+
 mod fake_server;
 mod program;
 
