@@ -32,10 +32,12 @@ fn peak_kib(pid: u32) -> Result<u64> {
 fn open_files(pid: u32) -> Result<Vec<PathBuf>> {
     let mut open = Vec::new();
     for descriptor in fs::read_dir(format!("/proc/{pid}/fd"))?.flatten() {
-        if let Ok(path) = fs::read_link(descriptor.path()) {
-            if path.is_absolute() && !path.starts_with("/dev") && !path.starts_with("/proc") {
-                open.push(path);
-            }
+        if let Ok(path) = fs::read_link(descriptor.path())
+            && path.is_absolute()
+            && !path.starts_with("/dev")
+            && !path.starts_with("/proc")
+        {
+            open.push(path);
         }
     }
     Ok(open)

@@ -160,9 +160,9 @@ mod tests {
         };
         let (leaf, foreign) = (leaf_of(&issuer), leaf_of(&other_issuer));
         let pin = CaPin::of(&ours).unwrap();
-        assert!(verify(pin, &leaf, &[ours.clone()], "backup.example"));
+        assert!(verify(pin, &leaf, std::slice::from_ref(&ours), "backup.example"));
         assert!(
-            !verify(pin, &leaf, &[ours.clone()], "elsewhere.example"),
+            !verify(pin, &leaf, std::slice::from_ref(&ours), "elsewhere.example"),
             "wrong name"
         );
         assert!(

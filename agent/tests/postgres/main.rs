@@ -1,5 +1,10 @@
 //! The PostgreSQL engine against real servers.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test, its helpers included, ends where it finds something unexpected"
+)]
+
 mod concurrency;
 mod encodings;
 mod faults;
