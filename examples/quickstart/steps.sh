@@ -64,6 +64,7 @@ background() {
     shift
     setsid "$@" >"$LOGS/$name.out" 2>"$LOGS/$name.err" </dev/null 8>&- 9>&- &
     PIDS[$name]=$!
+    disown
 }
 
 is_running() { kill -0 "${PIDS[$1]}" 2>/dev/null; }
@@ -111,12 +112,13 @@ end_of_logs() {
 }
 
 stop_all() {
-    local name
-    # The agent first, then who it talks to.
+    local name signal
+    # The agent first, then who it talks to. PostgreSQL's keeper cleans up after it when it is interrupted.
     for name in agent control-plane postgres; do
         [[ -n ${PIDS[$name]:-} ]] || continue
-        kill -TERM "${PIDS[$name]}" 2>/dev/null || continue
-        local deadline=$((SECONDS + 20))
+        signal=$([[ $name == postgres ]] && echo INT || echo TERM)
+        kill -"$signal" "${PIDS[$name]}" 2>/dev/null || continue
+        local deadline=$((SECONDS + 25))
         while is_running "$name" && ((SECONDS < deadline)); do sleep 0.1; done
         kill -KILL "${PIDS[$name]}" 2>/dev/null || true
     done
