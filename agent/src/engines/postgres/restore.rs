@@ -29,6 +29,7 @@ mod frame;
 mod halfway;
 mod load;
 mod one;
+mod passes;
 mod place;
 mod plan;
 mod precheck;

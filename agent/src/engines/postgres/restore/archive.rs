@@ -10,6 +10,7 @@ use futures::TryStreamExt as _;
 use tokio::fs::OpenOptions;
 use tokio::io::AsyncWriteExt as _;
 
+use super::passes::Passes;
 use crate::engines::StreamSource;
 use crate::engines::postgres::clients::{self, Client};
 use crate::engines::postgres::failure;
@@ -89,16 +90,62 @@ impl Archive {
             arguments.push(format!("--dbname={}", connection_string(database)));
             if manner.jobs > 1 {
                 arguments.push(format!("--jobs={}", manner.jobs));
+                self.in_passes(run, section, database, &arguments).await?;
+            } else {
+                self.directly(run, database, &arguments).await?;
             }
-            let mut command = run.command(&self.client.program("pg_restore"), database);
-            command.args(&arguments).arg(&self.file);
-            run.spawn(command)?.succeed().await?;
         }
         Ok(ToolUse {
             name: "pg_restore".to_owned(),
             version: self.client.version.clone(),
             arguments,
         })
+    }
+
+    async fn directly(&self, run: &Run, database: &str, arguments: &[String]) -> Result<(), Failure> {
+        let mut command = run.command(&self.client.program("pg_restore"), database);
+        command.args(arguments).arg(&self.file);
+        run.spawn(command)?.succeed().await.map(|_| ())
+    }
+
+    /// With several connections: foreign keys last.
+    async fn in_passes(
+        &self,
+        run: &Run,
+        section: &str,
+        database: &str,
+        arguments: &[String],
+    ) -> Result<(), Failure> {
+        let passes = Passes::split(&self.list(run, section).await?);
+        for (name, pass) in [("first", passes.first), ("last", passes.last)] {
+            if pass.is_empty() {
+                continue;
+            }
+            let list = self.file.with_extension(format!("{section}.{name}"));
+            let kept = tokio::fs::write(&list, pass).await;
+            kept.map_err(|error| failure::local("keeping the archive's list", &error))?;
+            let use_list = format!("--use-list={}", list.display());
+            self.directly(run, database, &[arguments, &[use_list]].concat())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The entries of a section, as `pg_restore` lists them.
+    async fn list(&self, run: &Run, section: &str) -> Result<String, Failure> {
+        let mut command = run.command(&self.client.program("pg_restore"), "");
+        command
+            .arg("--list")
+            .arg(format!("--section={section}"))
+            .arg(&self.file);
+        let mut process = run.spawn(command)?;
+        let mut pieces = process.stdout()?;
+        let mut list = Vec::new();
+        while let Some(piece) = next_piece(&mut pieces).await? {
+            list.extend_from_slice(&piece);
+        }
+        process.succeed().await?;
+        Ok(String::from_utf8_lossy(&list).into_owned())
     }
 
     async fn through_psql(&self, run: &Run, database: &str, arguments: &[String]) -> Result<(), Failure> {
