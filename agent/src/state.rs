@@ -1,11 +1,11 @@
 //! The agent's state directory: the only place on the host where the agent keeps anything.
 //!
 //! ```text
-//! <state-dir>/lock            held by the running agent
-//!            /keys.json       private keys, made before the agent enrolls
-//!            /identity.json   certificate and whom to trust, after it has
-//!            /journal/        one file per attempt that runs or whose result is not taken yet
-//!            /work/           private, short-lived files of running attempts
+//! lock            held by the running agent
+//! keys.json       private keys, made before the agent enrolls
+//! identity.json   certificate and whom to trust, after it has
+//! journal/        one file per attempt that runs or whose result is not taken yet
+//! work/           private, short-lived files of running attempts
 //! ```
 //! Everything is readable by the agent's own user alone, and every write survives a power cut: the new contents are on the
 //! disk before they take the old ones' name.
