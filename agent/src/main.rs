@@ -25,6 +25,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// Threads for file access and sealing. Each keeps a heap of its own warm, so few of them are part of the bound on memory.
+const BLOCKING_THREADS: usize = 8;
 /// How long results may take to be delivered when the agent stops. What is not taken then stays in the journal.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -116,7 +118,14 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let cli = Cli::parse();
-    match start(cli.command) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build();
+    let ended = runtime
+        .context("the runtime can't be started")
+        .and_then(|runtime| runtime.block_on(start(cli.command)));
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -125,7 +134,6 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
 async fn start(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Enroll(args) => enroll_host(args).await,

@@ -28,9 +28,9 @@ pub use error::{Damage, ReadError};
 pub use execute::Executor;
 
 /// The most stored bytes that one request asks for, unless a single frame has more.
-pub const REQUEST_LEN: u64 = 4 << 20;
+pub const REQUEST_LEN: u64 = 1 << 20;
 /// How many requests of a stream are under way or waiting to be handed out.
-pub const REQUESTS_IN_FLIGHT: usize = 3;
+pub const REQUESTS_IN_FLIGHT: usize = 2;
 
 /// A backup that is open for reading. Cheap to clone.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use crate::list::ChunkRef;
 /// Bytes between two wanted frames that are fetched and thrown away rather than asked for around.
 const MAX_GAP: u64 = 256 << 10;
 /// The most bytes that the chunks of one request may become: highly compressible data would else be memory without bound.
-const MAX_RAW: u64 = 8 << 20;
+const MAX_RAW: u64 = 4 << 20;
 
 /// Chunks that follow each other in the stream and lie close together, in the same order, in one pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
