@@ -52,7 +52,8 @@ const RULES: &[Never] = &[
         except: &[
             "control-plane/src/store",
             "control-plane/src/store.rs",
-            "control-plane/tests",
+            // Changes rows behind the store's back, to see what the store makes of them.
+            "control-plane/tests/metadata/world.rs",
             "migrations",
             "tests/tests/architecture.rs",
         ],
