@@ -89,8 +89,9 @@ impl Archive {
             arguments.push("--exit-on-error".to_owned());
             arguments.push(format!("--dbname={}", connection_string(database)));
             if manner.jobs > 1 {
+                self.in_passes(run, section, database, &arguments, manner.jobs)
+                    .await?;
                 arguments.push(format!("--jobs={}", manner.jobs));
-                self.in_passes(run, section, database, &arguments).await?;
             } else {
                 self.directly(run, database, &arguments).await?;
             }
@@ -108,25 +109,29 @@ impl Archive {
         run.spawn(command)?.succeed().await.map(|_| ())
     }
 
-    /// With several connections: foreign keys last.
+    /// With several connections, in the order that [`Passes`] explains.
     async fn in_passes(
         &self,
         run: &Run,
         section: &str,
         database: &str,
         arguments: &[String],
+        jobs: usize,
     ) -> Result<(), Failure> {
-        let passes = Passes::split(&self.list(run, section).await?);
-        for (name, pass) in [("first", passes.first), ("last", passes.last)] {
+        let Passes { build, attach, last } = Passes::split(&self.list(run, section).await?);
+        for (name, pass, jobs) in [
+            ("build", build, jobs),
+            ("attach", attach, 1),
+            ("last", last, jobs),
+        ] {
             if pass.is_empty() {
                 continue;
             }
             let list = self.file.with_extension(format!("{section}.{name}"));
             let kept = tokio::fs::write(&list, pass).await;
             kept.map_err(|error| failure::local("keeping the archive's list", &error))?;
-            let use_list = format!("--use-list={}", list.display());
-            self.directly(run, database, &[arguments, &[use_list]].concat())
-                .await?;
+            let own = [format!("--jobs={jobs}"), format!("--use-list={}", list.display())];
+            self.directly(run, database, &[arguments, &own].concat()).await?;
         }
         Ok(())
     }
