@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build quickstart test lint doc deny clean-parts
+.PHONY: help build quickstart test bench lint doc deny clean-parts
 
 # The servers that the tests run against.
 PARTS := postgres-15 postgres-16 postgres-18 grpcurl
@@ -24,6 +24,11 @@ test: ## Run all tests, against real servers that are installed if missing
 	.ci/prepare --nextest $(PARTS)
 	cargo build --locked --workspace --all-targets
 	cargo nextest run --locked --workspace
+
+bench: ## Measure an optimised build beside pg_dump and pg_restore (ROWS=, RUNS=)
+	.ci/prepare $(PARTS)
+	cargo build --locked --release --workspace --bins
+	target/release/bench $${ROWS:+--rows $$ROWS} $${RUNS:+--runs $$RUNS}
 
 lint: ## Check format and lints; warnings are errors
 	cargo fmt --all --check

@@ -6,6 +6,7 @@
 
 pub mod cache;
 pub mod compare;
+pub mod memory;
 pub mod postgres;
 pub mod sample;
 pub mod system;

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use dataguardian_tests::memory::peak_kib;
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::load_bulk;
 use dataguardian_tests::system::System;
@@ -13,20 +14,6 @@ use dataguardian_tests::wait;
 const ROWS: u64 = 2_000_000;
 /// The limit on the agent's resident memory at its highest, in KiB.
 const LIMIT_KIB: u64 = 128 << 10;
-
-/// The highest resident memory of a process so far, in KiB: `VmHWM` of `proc(5)`.
-fn peak_kib(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .context("VmHWM")?;
-    line.split_whitespace()
-        .nth(1)
-        .context("a number")?
-        .parse()
-        .context("a number")
-}
 
 /// The regular files that a process has open, but for those that hold programs and logs.
 fn open_files(pid: u32) -> Result<Vec<PathBuf>> {

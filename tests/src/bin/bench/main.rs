@@ -1,0 +1,62 @@
+//! Measures backup and restore beside PostgreSQL's own programs, on the same server, in the same run, taking turns.
+//!
+//! A figure is a ratio of medians: seconds of ours to seconds of a peer's. `pg_dump --compress=0` into nothing is the limit of
+//! what the server and one connection give; `pg_dump` and `pg_restore` with their defaults are what people use. Written to
+//! `target/bench/postgres.json` with the machine and the versions, so that two runs can be compared.
+
+mod contestants;
+mod report;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Parser;
+use dataguardian_tests::memory::peak_kib;
+use dataguardian_tests::postgres::{Postgres, Version};
+use dataguardian_tests::sample::load_bulk;
+
+use contestants::{Contestant, Ours, Peer, Ring};
+use report::{Measured, Report};
+
+/// Measures backup and restore beside `pg_dump` and `pg_restore`.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Orders in the sample shop: 1,500,000 make 1 GB
+    #[arg(long, default_value_t = 1_500_000)]
+    rows: u64,
+    /// How often each contestant runs
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..100))]
+    runs: u32,
+    /// Where the figures go
+    #[arg(long, default_value = "target/bench/postgres.json")]
+    output: PathBuf,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let server = Postgres::start(Version::V18)?;
+    load_bulk(&server, contestants::DATABASE, arguments.rows)?;
+    let ring = Ring::new(&server)?;
+    let mut report = Report::new(&server, arguments.rows)?;
+    let contestants = Contestant::all();
+    // The first round warms the caches and counts for nobody.
+    for round in 0..=arguments.runs {
+        for contestant in contestants {
+            let seconds = ring.run(contestant)?;
+            println!("{round}  {:<32} {seconds:>8.2} s", contestant.to_string());
+            if round > 0 {
+                report.add(contestant, seconds);
+            }
+        }
+    }
+    report.measured = Measured {
+        stored_bytes: ring.stored_bytes()?,
+        peer_bytes: ring.peer_bytes()?,
+        agent_peak_kib: peak_kib(ring.agent_pid())?,
+    };
+    report.compare(Contestant::Ours(Ours::Backup), Contestant::Peer(Peer::Read));
+    report.compare(Contestant::Ours(Ours::Backup), Contestant::Peer(Peer::Dump));
+    report.compare(Contestant::Ours(Ours::Restore), Contestant::Peer(Peer::Restore));
+    report.show();
+    report.write(&arguments.output)
+}
