@@ -15,3 +15,4 @@ mod script;
 mod secrets;
 mod setup;
 mod streams;
+mod stubborn;

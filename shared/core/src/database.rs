@@ -22,6 +22,12 @@ pub struct DatabaseDescription {
     /// Connection limit; none means no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_limit: Option<i32>,
+    /// The tablespace that it lies in, unless it is the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tablespace: Option<String>,
+    /// Whether anybody who may create databases may copy it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_template: bool,
     /// Access privileges in the engine's own notation (PostgreSQL: `aclitem` texts); none means the engine's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acl: Option<Vec<String>>,

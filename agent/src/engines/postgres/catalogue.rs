@@ -174,6 +174,7 @@ async fn excluded(connection: &mut PgConnection, patterns: &Patterns) -> Result<
 /// A sequence whose value is dumped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sequence {
+    pub(super) oid: i64,
     pub(super) name: ObjectName,
     pub(super) unlogged: bool,
 }
@@ -184,7 +185,8 @@ pub(super) async fn sequences(
     contents: &Contents,
 ) -> Result<Vec<Sequence>, Failure> {
     const SQL: &str = "
-        SELECT n.nspname::text, c.relname::text, c.relpersistence = 'u', owner_schema.nspname::text, owner.relname::text
+        SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relpersistence = 'u', owner_schema.nspname::text,
+            owner.relname::text
         FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_depend identity ON identity.classid = 'pg_catalog.pg_class'::regclass
@@ -199,7 +201,7 @@ pub(super) async fn sequences(
                     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
                     AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e')))
         ORDER BY n.nspname, c.relname";
-    type Row = (String, String, bool, Option<String>, Option<String>);
+    type Row = (i64, String, String, bool, Option<String>, Option<String>);
     let rows: Vec<Row> = sqlx::query_as(SQL)
         .bind(FIRST_NORMAL_OID)
         .fetch_all(connection)
@@ -208,13 +210,13 @@ pub(super) async fn sequences(
     let is_excluded = |name: &ObjectName| contents.excluded.contains(name);
     let kept = rows
         .into_iter()
-        .filter_map(|(schema, name, unlogged, owner_schema, owner)| {
+        .filter_map(|(oid, schema, name, unlogged, owner_schema, owner)| {
             let name = ObjectName { schema, name };
             let owner = owner_schema
                 .zip(owner)
                 .map(|(schema, name)| ObjectName { schema, name });
             let left_out = is_excluded(&name) || owner.as_ref().is_some_and(is_excluded);
-            (!left_out).then_some(Sequence { name, unlogged })
+            (!left_out).then_some(Sequence { oid, name, unlogged })
         });
     Ok(kept.collect())
 }

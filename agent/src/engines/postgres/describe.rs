@@ -18,6 +18,8 @@ type DatabaseRow = (
     String,
     Option<String>,
     Option<String>,
+    Option<String>,
+    bool,
 );
 
 /// Describes the database that the session is connected to, as its snapshot sees it.
@@ -30,7 +32,20 @@ pub(super) async fn describe(
         .fetch_one(&mut *session)
         .await
         .map_err(failure::at("describing the database"))?;
-    let (owner, encoding, collate, ctype, limit, acl, comment, provider, locale, icu_rules) = row;
+    let (
+        owner,
+        encoding,
+        collate,
+        ctype,
+        limit,
+        acl,
+        comment,
+        provider,
+        locale,
+        icu_rules,
+        tablespace,
+        is_template,
+    ) = row;
     let provider = match provider.as_str() {
         "i" => "icu",
         "b" => "builtin",
@@ -49,6 +64,8 @@ pub(super) async fn describe(
         }),
         comment,
         connection_limit: (limit >= 0).then_some(limit),
+        tablespace,
+        is_template,
         acl,
         settings: settings(session).await?,
         security_labels: security_labels(session).await?,
@@ -67,7 +84,9 @@ fn database_sql(version_num: u32) -> String {
     format!(
         "SELECT pg_catalog.pg_get_userbyid(datdba)::text, pg_catalog.pg_encoding_to_char(encoding)::text,
             datcollate::text, datctype::text, datconnlimit, datacl::text[],
-            pg_catalog.shobj_description(oid, 'pg_database'), {provider}::text, {locale}::text, {rules}::text
+            pg_catalog.shobj_description(oid, 'pg_database'), {provider}::text, {locale}::text, {rules}::text,
+            (SELECT spcname::text FROM pg_catalog.pg_tablespace WHERE oid = dattablespace AND spcname <> 'pg_default'),
+            datistemplate
         FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
     )
 }

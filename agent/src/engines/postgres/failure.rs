@@ -20,6 +20,8 @@ pub(super) const DEADLOCK_DETECTED: &str = "40P01";
 pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// The object is in use: a database with sessions, say.
 pub(super) const OBJECT_IN_USE: &str = "55006";
+/// A check said no, or a row does not belong to the partition.
+pub(super) const CHECK_VIOLATION: &str = "23514";
 /// A database of that name exists.
 pub(super) const DUPLICATE_DATABASE: &str = "42P04";
 

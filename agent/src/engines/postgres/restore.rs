@@ -1,8 +1,8 @@
 //! A restore: databases from streams.
 //!
 //! Whatever can be found out before anything is touched is found out before. A database is always made anew, marked as
-//! ours until it is whole, and dropped if anything fails; in [`RestoreMode::Replace`] the old one is kept until the new
-//! one is compared and in place.
+//! ours until it is whole, and dropped if anything fails. Only when all of them are filled and compared are they put in
+//! their places, all in one transaction; in [`RestoreMode::Replace`] the old ones are dropped after that.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,6 +40,7 @@ mod statistics;
 use archive::Archive;
 use halfway::Halfway;
 use one::One;
+use place::Finished;
 use plan::Plan;
 
 /// What to restore, and where to.
@@ -205,6 +206,7 @@ async fn restore_all(
             .chain(findings.warnings.iter().cloned())
             .collect(),
     };
+    let mut finished = Vec::new();
     for plan in plans {
         let archive = Archive::fetch(
             run,
@@ -221,8 +223,11 @@ async fn restore_all(
             plan,
             archive,
         };
-        one.restore(&mut session, &server, halfway, &mut report).await?;
+        let made = one.restore(&mut session, &server, halfway, &mut report).await?;
+        finished.extend(made.map(|made| Finished { plan, made }));
     }
+    let warnings = place::put(run, request, &mut session, &finished, halfway).await?;
+    report.warnings.extend(warnings);
     connect::close(session).await;
     Ok(report)
 }

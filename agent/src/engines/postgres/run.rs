@@ -25,6 +25,21 @@ pub(super) struct Run {
     progress: Arc<dyn Progress>,
 }
 
+/// How to open sessions of a run in one database.
+#[derive(Debug, Clone)]
+pub(super) struct Opening {
+    target: ConnectionTarget,
+    database: String,
+    marker: String,
+}
+
+impl Opening {
+    /// One session.
+    pub(super) async fn open(&self) -> Result<PgConnection, Failure> {
+        connect::open(&self.target, &self.database, &self.marker).await
+    }
+}
+
 impl Run {
     pub(super) fn new(
         target: ConnectionTarget,
@@ -69,6 +84,15 @@ impl Run {
     /// A session of this run.
     pub(super) async fn connect(&self, database: &str) -> Result<PgConnection, Failure> {
         connect::open(&self.target, database, &self.marker.to_string()).await
+    }
+
+    /// How to open sessions of this run, for a task that outlives the borrow.
+    pub(super) fn session(&self, database: &str) -> Opening {
+        Opening {
+            target: self.target.clone(),
+            database: database.to_owned(),
+            marker: self.marker.to_string(),
+        }
     }
 
     /// A session of this run that concerns no database in particular.

@@ -120,9 +120,9 @@ impl Begun {
         self.send_rows(run, plan, sink).await?;
         let session = &mut self.snapshot.session;
         let sequences = catalogue::sequences(session, &self.snapshot.contents).await?;
-        let warning =
+        let warnings =
             sequences::send(session, &database, &sequences, self.snapshot.in_recovery, &**sink).await?;
-        self.dumped.warnings.extend(warning);
+        self.dumped.warnings.extend(warnings);
         run.stage(Stage::LargeObjects {
             database: database.clone(),
         });

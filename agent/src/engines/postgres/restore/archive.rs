@@ -118,11 +118,17 @@ impl Archive {
         arguments: &[String],
         jobs: usize,
     ) -> Result<(), Failure> {
-        let Passes { build, attach, last } = Passes::split(&self.list(run, section).await?);
+        let Passes {
+            build,
+            attach,
+            refer,
+            events,
+        } = Passes::split(&self.list(run, section).await?);
         for (name, pass, jobs) in [
             ("build", build, jobs),
             ("attach", attach, 1),
-            ("last", last, jobs),
+            ("refer", refer, jobs),
+            ("events", events, 1),
         ] {
             if pass.is_empty() {
                 continue;

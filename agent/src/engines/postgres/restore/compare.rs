@@ -1,13 +1,15 @@
 //! Counts what is there after the rows were loaded, before constraints and policies come, and compares.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::stream::ObjectName;
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
 
 use super::RestoredTable;
+use super::load::Roots;
 use super::plan::{Plan, Table};
 use crate::engines::StreamSource;
 use crate::engines::postgres::copying::join;
@@ -23,16 +25,23 @@ struct Work {
 /// Counts every table. The first difference is a failure.
 ///
 /// A table that shares its rows with others is believed what COPY counted: extensions' tables hold rows of the extension
-/// too, and a partition by an enum's hash may hold other rows than it did.
-pub(super) async fn count_tables(run: &Run, plan: &Plan, jobs: usize) -> Result<Vec<RestoredTable>, Failure> {
+/// too, and a partition by an enum's hash may hold other rows than it did. Partitions whose rows were `spread` anew are
+/// counted together.
+pub(super) async fn count_tables(
+    run: &Run,
+    plan: &Plan,
+    spread: &Roots,
+    jobs: usize,
+) -> Result<Vec<RestoredTable>, Failure> {
     let mut session = run.connect(&plan.beside).await?;
     let shared = sharing_tables(&mut session).await?;
+    let is_shared = |table: &Table| {
+        let name = (table.name.schema.clone(), table.name.name.clone());
+        spread.contains_key(&table.name) || shared.contains(&name)
+    };
+    let (believed, counted): (Vec<Table>, Vec<Table>) = plan.tables.iter().cloned().partition(is_shared);
+    count_spread(&mut session, &believed, spread).await?;
     connect::close(session).await;
-    let (believed, counted): (Vec<Table>, Vec<Table>) = plan
-        .tables
-        .iter()
-        .cloned()
-        .partition(|table| shared.contains(&(table.name.schema.clone(), table.name.name.clone())));
     let work = Arc::new(Work {
         database: plan.description.name.clone(),
         waiting: Mutex::new(counted.into()),
@@ -51,6 +60,23 @@ pub(super) async fn count_tables(run: &Run, plan: &Plan, jobs: usize) -> Result<
     let mut tables = std::mem::take(&mut *work.counted.lock().unwrap_or_else(PoisonError::into_inner));
     tables.sort_by(|a, b| (&a.schema, &a.table).cmp(&(&b.schema, &b.table)));
     Ok(tables)
+}
+
+/// Counts the partitions below each root together.
+async fn count_spread(session: &mut PgConnection, tables: &[Table], spread: &Roots) -> Result<(), Failure> {
+    let mut sums: BTreeMap<&ObjectName, (u64, u64)> = BTreeMap::new();
+    for table in tables {
+        let Some(root) = spread.get(&table.name) else {
+            continue;
+        };
+        let counted = count(session, table).await?;
+        let sum = sums.entry(root).or_default();
+        *sum = (sum.0 + counted, sum.1 + table.rows);
+    }
+    match sums.iter().find(|(_, (counted, expected))| counted != expected) {
+        Some((root, (counted, expected))) => Err(mismatch(&root.to_string(), *counted, *expected)),
+        None => Ok(()),
+    }
 }
 
 async fn count_from(mut session: PgConnection, work: Arc<Work>) -> Result<(), Failure> {

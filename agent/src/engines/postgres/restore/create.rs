@@ -21,19 +21,23 @@ const LISTS: [&str; 6] = [
     "unix_socket_directories",
 ];
 
-/// Creates the database beside, marked as ours and unfinished. A server that can't is unfit, and nothing was changed.
+/// Creates the database beside, in its tablespace if `tablespaces`, marked as ours and unfinished. A server that can't is unfit, and nothing was changed.
 pub(super) async fn create(
     session: &mut PgConnection,
     request: &RestoreRequest,
     server: &Server,
     plan: &Plan,
+    tablespaces: bool,
     halfway: &Halfway,
 ) -> Result<Made, Failure> {
     let Plan {
         description, beside, ..
     } = plan;
     halfway.begins(beside);
-    let sql = create_statement(description, beside, server.major());
+    let mut sql = create_statement(description, beside, server.major());
+    if let Some(tablespace) = description.tablespace.as_ref().filter(|_| tablespaces) {
+        sql.push_str(&format!(" TABLESPACE {}", quote::name(tablespace)));
+    }
     let what = format!("creating a database like {}", description.name);
     if let Err(error) = execute(session, sql).await {
         let failure = failure::working(&what, &error);
@@ -90,8 +94,10 @@ fn create_statement(description: &DatabaseDescription, name: &str, server_major:
 }
 
 /// Applies the database's settings, and the roles' settings in it. Before the contents, since those may depend on them.
+///
+/// `inside` is a session in the new database: the server keeps these texts in the encoding of whoever writes them.
 pub(super) async fn apply_settings(
-    session: &mut PgConnection,
+    inside: &mut PgConnection,
     plan: &Plan,
     missing_roles: &[String],
 ) -> Result<Vec<Warning>, Failure> {
@@ -108,7 +114,7 @@ pub(super) async fn apply_settings(
             continue;
         }
         let what = format!("setting {} of the database", setting.name);
-        execute(session, setting_statement(&plan.beside, setting))
+        execute(inside, setting_statement(&plan.beside, setting))
             .await
             .map_err(failure::at(&what))?;
     }

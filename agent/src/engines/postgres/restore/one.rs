@@ -1,4 +1,4 @@
-//! The restore of one database, from nothing to its place.
+//! The restore of one database, up to the point where it only has to be put in its place.
 
 use dataguardian_core::failure::Failure;
 use sqlx::PgConnection;
@@ -8,8 +8,7 @@ use super::halfway::{self, Halfway, Made};
 use super::plan::Plan;
 use super::precheck::Findings;
 use super::{
-    RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, compare, create, load, place, scripts,
-    statistics,
+    RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, compare, create, load, scripts, statistics,
 };
 use crate::engines::postgres::run::Run;
 use crate::engines::postgres::server::Server;
@@ -26,28 +25,38 @@ pub(super) struct One<'a> {
 }
 
 impl One<'_> {
-    /// Makes it beside, fills it, compares it, puts it in place.
+    /// Makes it beside, fills it, compares it. A scratch database that nobody wants to keep is dropped again; any other one
+    /// is given back, to be put in its place.
     pub(super) async fn restore(
         &self,
         session: &mut PgConnection,
         server: &Server,
         halfway: &Halfway,
         report: &mut RestoreReport,
-    ) -> Result<(), Failure> {
-        let made = create::create(session, self.request, server, self.plan, halfway).await?;
-        let warnings = create::apply_settings(session, self.plan, &self.findings.missing_roles).await?;
+    ) -> Result<Option<Made>, Failure> {
+        let Self { request, plan, .. } = self;
+        let tablespaces = !self.findings.no_tablespaces;
+        let made = create::create(session, request, server, plan, tablespaces, halfway).await?;
+        let mut inside = self.run.connect(&plan.beside).await?;
+        let warnings = create::apply_settings(&mut inside, plan, &self.findings.missing_roles).await?;
+        connect::close(inside).await;
         report.warnings.extend(warnings);
         self.fill(report).await?;
         report
             .warnings
-            .extend(create::complete(session, self.request, self.plan).await?);
-        let kept = self.settle(session, &made, halfway, report).await?;
+            .extend(create::complete(session, request, plan).await?);
+        let kept = request.mode != (RestoreMode::Scratch { keep: false });
         report.databases.push(RestoredDatabase {
-            from: self.plan.description.name.clone(),
-            to: self.plan.to.clone(),
+            from: plan.description.name.clone(),
+            to: plan.to.clone(),
             kept,
         });
-        Ok(())
+        if kept {
+            return Ok(Some(made));
+        }
+        halfway::drop_database(self.run, session, &made.name).await?;
+        halfway.done(&made.name);
+        Ok(None)
     }
 
     async fn fill(&self, report: &mut RestoreReport) -> Result<(), Failure> {
@@ -71,23 +80,24 @@ impl One<'_> {
             tables: plan.tables.len(),
             bytes: plan.tables.iter().map(|table| table.bytes).sum(),
         });
-        load::load(run, &plan.beside, &request.source, &plan.tables, request.jobs).await?;
+        let spread = load::load(run, &plan.beside, &request.source, &plan.tables, request.jobs).await?;
         self.run_scripts().await?;
         run.stage(Stage::Comparing { database: name() });
         report
             .tables
-            .extend(compare::count_tables(run, plan, request.jobs).await?);
+            .extend(compare::count_tables(run, plan, &spread, request.jobs).await?);
         run.stage(Stage::Finishing { database: name() });
         let manner = Manner {
             jobs: request.jobs,
             ..manner
         };
+        // Made before the event triggers come: those that fire at a login would fire on it.
+        let mut session = run.connect(&plan.beside).await?;
         report.tools.push(
             self.archive
                 .restore(run, "post-data", &plan.beside, manner)
                 .await?,
         );
-        let mut session = run.connect(&plan.beside).await?;
         report
             .warnings
             .extend(statistics::gather(&mut session, &plan.description.name).await?);
@@ -131,23 +141,5 @@ impl One<'_> {
         }
         connect::close(session).await;
         Ok(())
-    }
-
-    /// Gives it its name, or takes it away again. Tells whether it is still there.
-    async fn settle(
-        &self,
-        session: &mut PgConnection,
-        made: &Made,
-        halfway: &Halfway,
-        report: &mut RestoreReport,
-    ) -> Result<bool, Failure> {
-        if self.request.mode == (RestoreMode::Scratch { keep: false }) {
-            halfway::drop_database(self.run, session, &made.name).await?;
-            halfway.done(&made.name);
-            return Ok(false);
-        }
-        let warning = place::put(self.run, self.request, session, self.plan, made, halfway).await?;
-        report.warnings.extend(warning);
-        Ok(true)
     }
 }

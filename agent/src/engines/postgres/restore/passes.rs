@@ -5,15 +5,23 @@
 //! top stays invalid for good: PostgreSQL 16 left it so in 8 of 120 tries that overlapped on purpose. A foreign key that
 //! refers to it fails with "no unique constraint matching given keys", and without one nobody would notice. So indexes are
 //! attached over one connection, which costs little since nothing is built, and foreign keys come after that, with what may
-//! hang on them, and with event triggers, which must not fire on them.
+//! hang on them. Event triggers come last and over one connection too: none must fire on what we do, and a parallel
+//! `pg_restore` makes connections when all is done, on which those for logins would fire.
 
 use std::fmt::Write as _;
 
 /// The kind of the middle pass, as the list names it.
 const ATTACH: &str = "INDEX ATTACH ";
 
-/// The kinds of the last pass.
-const LAST: [&str; 4] = ["FK CONSTRAINT ", "COMMENT ", "SECURITY LABEL ", "EVENT TRIGGER "];
+/// The kinds of the pass after that.
+const REFER: [&str; 3] = ["FK CONSTRAINT ", "COMMENT ", "SECURITY LABEL "];
+
+/// The kinds of the last pass. An event trigger is in no schema, which the list shows as a dash.
+const EVENTS: [&str; 3] = [
+    "EVENT TRIGGER ",
+    "COMMENT - EVENT TRIGGER ",
+    "SECURITY LABEL - EVENT TRIGGER ",
+];
 
 /// The entries of an archive's table of contents, as `pg_restore --list` writes them and `--use-list` reads them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,8 +30,10 @@ pub(super) struct Passes {
     pub(super) build: String,
     /// Indexes of partitions to those of their parents. Over one connection.
     pub(super) attach: String,
-    /// Foreign keys, comments, security labels, event triggers. In parallel.
-    pub(super) last: String,
+    /// Foreign keys, comments, security labels. In parallel.
+    pub(super) refer: String,
+    /// Event triggers, and what is said about them. Over one connection.
+    pub(super) events: String,
 }
 
 impl Passes {
@@ -32,10 +42,13 @@ impl Passes {
         let mut passes = Self::default();
         for line in list.lines() {
             let Some(kind) = kind(line) else { continue };
-            let pass = if kind.starts_with(ATTACH) {
+            let among = |kinds: &[&str]| kinds.iter().any(|beginning| kind.starts_with(beginning));
+            let pass = if among(&[ATTACH]) {
                 &mut passes.attach
-            } else if LAST.iter().any(|last| kind.starts_with(last)) {
-                &mut passes.last
+            } else if among(&EVENTS) {
+                &mut passes.events
+            } else if among(&REFER) {
+                &mut passes.refer
             } else {
                 &mut passes.build
             };
@@ -60,11 +73,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn indexes_are_attached_by_themselves_and_foreign_keys_come_last() {
+    fn each_entry_is_in_the_pass_that_suits_it() {
         let list = "\
 ;
 ; Archive created at 2026-11-24
-;     TOC Entries: 9
+;     TOC Entries: 8
 3811; 2606 16555 CONSTRAINT shop keyed keyed_pkey owner
 4012; 0 0 INDEX ATTACH shop keyed_1_pkey owner
 3833; 1259 16601 INDEX shop by_name owner
@@ -72,6 +85,7 @@ mod tests {
 3901; 2606 16701 CHECK CONSTRAINT shop refers positive owner
 4100; 0 0 COMMENT shop INDEX by_name owner
 3950; 3466 16800 EVENT TRIGGER - watch owner
+4101; 0 0 COMMENT - EVENT TRIGGER watch owner
 ";
         let passes = Passes::split(list);
         let ids = |pass: &str| -> Vec<String> {
@@ -82,6 +96,7 @@ mod tests {
         };
         assert_eq!(ids(&passes.build), ["3811", "3833", "3901"]);
         assert_eq!(ids(&passes.attach), ["4012"]);
-        assert_eq!(ids(&passes.last), ["3900", "4100", "3950"]);
+        assert_eq!(ids(&passes.refer), ["3900", "4100"]);
+        assert_eq!(ids(&passes.events), ["3950", "4101"]);
     }
 }

@@ -1,4 +1,5 @@
-//! Puts the finished database in its place, in one transaction: whatever happens, one of the two has the name.
+//! Puts the finished databases in their places, in one transaction: whatever happens, each name is that of the old or of the
+//! new one, and either all are new or none is.
 //!
 //! `ALTER DATABASE … RENAME` locks the database against new sessions first and then waits a few seconds for those that are
 //! in it (`RenameDatabase`, `CountOtherDBBackends`). So those are ended while it waits: they can't come back.
@@ -23,69 +24,134 @@ const ATTEMPTS: usize = 3;
 /// How often sessions are ended while it waits.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Gives the database its name. In [`RestoreMode::Replace`] the old one makes room and is dropped afterwards.
+/// A database that is filled and compared.
+pub(super) struct Finished<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) made: Made,
+}
+
+/// A finished database on its way to its name.
+struct Move<'a> {
+    plan: &'a Plan,
+    made: &'a Made,
+    /// What the one that has the name now will be called.
+    old: Option<String>,
+}
+
+/// Gives the databases their names: all or none. In [`RestoreMode::Replace`] the old ones make room and are dropped
+/// afterwards.
 pub(super) async fn put(
     run: &Run,
     request: &RestoreRequest,
     session: &mut PgConnection,
-    plan: &Plan,
-    made: &Made,
+    finished: &[Finished<'_>],
     halfway: &Halfway,
-) -> Result<Option<Warning>, Failure> {
-    run.stage(Stage::Swapping {
-        database: plan.to.clone(),
-    });
-    let replaces = request.mode == RestoreMode::Replace && exists(session, &plan.to).await?;
-    let suffix = made.name.rsplit('_').next().unwrap_or_default();
-    let old = replaces.then(|| shortened("", &plan.to, &format!("_dg_old_{suffix}")));
-    let swap = Swap {
-        what: format!("putting {} in place", plan.to),
-        statements: statements(run, plan, made, old.as_deref()),
-        emptied: if replaces {
-            vec![plan.to.clone(), made.name.clone()]
-        } else {
-            vec![made.name.clone()]
-        },
-    };
-    check_mark(run, session, made, &swap.what).await?;
-    swap.run(run, session).await?;
-    halfway.done(&made.name);
-    let Some(old) = old else { return Ok(None) };
-    run.log(&format!("{} is in place; dropping the old one", plan.to));
-    match drop_database(run, session, &old).await {
-        Ok(()) => Ok(None),
-        Err(failure) => Ok(Some(Warning {
-            database: Some(plan.description.name.clone()),
-            message: format!("the replaced database is still there as {old}: {failure}"),
-        })),
+) -> Result<Vec<Warning>, Failure> {
+    if finished.is_empty() {
+        return Ok(Vec::new());
     }
+    let names: Vec<&str> = finished.iter().map(|each| each.plan.to.as_str()).collect();
+    let names = names.join(", ");
+    run.stage(Stage::Swapping {
+        database: names.clone(),
+    });
+    let what = format!("putting {names} in place");
+    let mut moves = Vec::new();
+    for Finished { plan, made } in finished {
+        check_mark(run, session, made, &what).await?;
+        let replaces = request.mode == RestoreMode::Replace && exists(session, &plan.to).await?;
+        let suffix = made.name.rsplit('_').next().unwrap_or_default();
+        let old = replaces.then(|| shortened("", &plan.to, &format!("_dg_old_{suffix}")));
+        moves.push(Move { plan, made, old });
+    }
+    Swap::of(run, what, &moves).run(run, session).await?;
+    for each in &moves {
+        halfway.done(&each.made.name);
+    }
+    let mut warnings = Vec::new();
+    for each in &moves {
+        warnings.extend(each.comment(run).await);
+    }
+    for each in &moves {
+        warnings.extend(each.drop_old(run, session).await);
+    }
+    Ok(warnings)
 }
 
-/// Renaming, and the comments that say what is what, in one transaction.
-fn statements(run: &Run, plan: &Plan, made: &Made, old: Option<&str>) -> String {
-    let mut statements = vec!["BEGIN".to_owned()];
-    let to = quote::name(&plan.to);
-    if let Some(old) = old {
-        let old = quote::name(old);
-        statements.push(format!("ALTER DATABASE {to} RENAME TO {old}"));
-        let comment = format!(
-            "{} replaced by a restore: this database may be dropped",
-            run.marker
-        );
-        statements.push(format!("COMMENT ON DATABASE {old} IS {}", quote::text(&comment)));
+impl Move<'_> {
+    /// The databases whose sessions are in the way.
+    fn emptied(&self) -> impl Iterator<Item = String> {
+        let replaced = self.old.is_some().then(|| self.plan.to.clone());
+        replaced.into_iter().chain([self.made.name.clone()])
     }
-    statements.push(format!(
-        "ALTER DATABASE {} RENAME TO {to}",
-        quote::name(&made.name)
-    ));
-    let comment = plan
-        .description
-        .comment
-        .as_deref()
-        .map_or_else(|| "NULL".to_owned(), quote::text);
-    statements.push(format!("COMMENT ON DATABASE {to} IS {comment}"));
-    statements.push("COMMIT".to_owned());
-    statements.join("; ")
+
+    /// Renaming, and the comments that say what is what.
+    fn statements(&self, run: &Run) -> Vec<String> {
+        let mut statements = Vec::new();
+        let to = quote::name(&self.plan.to);
+        if let Some(old) = &self.old {
+            let old = quote::name(old);
+            let comment = format!(
+                "{} replaced by a restore: this database may be dropped",
+                run.marker
+            );
+            statements.extend([
+                format!("ALTER DATABASE {to} RENAME TO {old}"),
+                // A template can't be dropped.
+                format!("ALTER DATABASE {old} IS_TEMPLATE false"),
+                format!("COMMENT ON DATABASE {old} IS {}", quote::text(&comment)),
+            ]);
+        }
+        let made = quote::name(&self.made.name);
+        statements.push(format!("ALTER DATABASE {made} RENAME TO {to}"));
+        if self.plan.description.is_template {
+            statements.push(format!("ALTER DATABASE {to} IS_TEMPLATE true"));
+        }
+        let plain = self.plan.description.comment.as_ref();
+        let plain = plain.filter(|comment| comment.is_ascii());
+        let comment = plain.map_or_else(|| "NULL".to_owned(), |comment| quote::text(comment));
+        statements.push(format!("COMMENT ON DATABASE {to} IS {comment}"));
+        statements
+    }
+
+    /// A comment that is not plain ASCII is written from within: the server keeps it in the encoding of whoever writes it.
+    async fn comment(&self, run: &Run) -> Option<Warning> {
+        let comment = self.plan.description.comment.as_ref();
+        let comment = comment.filter(|comment| !comment.is_ascii())?;
+        let to = &self.plan.to;
+        let sql = format!(
+            "COMMENT ON DATABASE {} IS {}",
+            quote::name(to),
+            quote::text(comment)
+        );
+        let writing = async {
+            let mut inside = run.connect(to).await?;
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+                .execute(&mut inside)
+                .await
+                .map_err(failure::at("writing the database's comment"))?;
+            connect::close(inside).await;
+            Ok::<_, Failure>(())
+        };
+        let failure = writing.await.err()?;
+        Some(self.warning(format!("the comment of {to} is missing: {failure}")))
+    }
+
+    async fn drop_old(&self, run: &Run, session: &mut PgConnection) -> Option<Warning> {
+        let old = self.old.as_ref()?;
+        run.log(&format!("{} is in place; dropping the old one", self.plan.to));
+        let failure = drop_database(run, session, old).await.err()?;
+        Some(self.warning(format!(
+            "the replaced database is still there as {old}: {failure}"
+        )))
+    }
+
+    fn warning(&self, message: String) -> Warning {
+        Warning {
+            database: Some(self.plan.description.name.clone()),
+            message,
+        }
+    }
 }
 
 /// The one short moment.
@@ -97,6 +163,18 @@ struct Swap {
 }
 
 impl Swap {
+    /// All moves in one transaction.
+    fn of(run: &Run, what: String, moves: &[Move<'_>]) -> Self {
+        let begin = ["BEGIN".to_owned()].into_iter();
+        let moved = moves.iter().flat_map(|each| each.statements(run));
+        let statements: Vec<String> = begin.chain(moved).chain(["COMMIT".to_owned()]).collect();
+        Self {
+            what,
+            statements: statements.join("; "),
+            emptied: moves.iter().flat_map(Move::emptied).collect(),
+        }
+    }
+
     async fn run(&self, run: &Run, session: &mut PgConnection) -> Result<(), Failure> {
         let mut other = run.connect_for_maintenance().await?;
         let mut attempt = 1;

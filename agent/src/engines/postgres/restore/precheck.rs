@@ -187,7 +187,14 @@ impl Checks<'_> {
     async fn tablespaces(&mut self, plans: &[Plan]) -> Result<(), Failure> {
         let needed: BTreeSet<&String> = plans
             .iter()
-            .flat_map(|plan| &plan.description.needs.tablespaces)
+            .flat_map(|plan| {
+                let description = &plan.description;
+                description
+                    .needs
+                    .tablespaces
+                    .iter()
+                    .chain(&description.tablespace)
+            })
             .collect();
         let known: Vec<String> = sqlx::query_scalar("SELECT spcname::text FROM pg_catalog.pg_tablespace")
             .fetch_all(&mut *self.session)
