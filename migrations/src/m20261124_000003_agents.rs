@@ -5,7 +5,8 @@ use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, Sch
 
 use crate::columns::{
     belongs, bytes, bytes_or_null, drop_tables, id, id_or_null, index, json, number, number_or_null,
-    primary_id, remembers, small_number, small_number_or_null, text, text_or_null, time, time_or_null, unique,
+    primary_id, remembers, small_number, small_number_or_null, text, text_or_null, time, time_or_null,
+    unique,
 };
 use sea_orm_migration::prelude::{Index, TableCreateStatement};
 

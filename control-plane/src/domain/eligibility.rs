@@ -108,10 +108,17 @@ impl Room {
         if !self.agent_has_room(what) {
             return Some(Obstacle::AgentSlot);
         }
-        if let Some(full) = what.storages.iter().find(|storage| !self.storage_has_room(**storage)) {
+        if let Some(full) = what
+            .storages
+            .iter()
+            .find(|storage| !self.storage_has_room(**storage))
+        {
             return Some(Obstacle::Storage(*full));
         }
-        let full = self.limits.total.is_some_and(|total| self.at_work.len() >= total as usize);
+        let full = self
+            .limits
+            .total
+            .is_some_and(|total| self.at_work.len() >= total as usize);
         full.then_some(Obstacle::Total)
     }
 
@@ -126,7 +133,10 @@ impl Room {
         let Some(limit) = self.storages.get(&storage) else {
             return true;
         };
-        let writers = self.at_work.iter().filter(|other| other.storages.contains(&storage));
+        let writers = self
+            .at_work
+            .iter()
+            .filter(|other| other.storages.contains(&storage));
         writers.count() < *limit as usize
     }
 }
@@ -219,7 +229,10 @@ mod tests {
         assert_eq!(room.obstacle(&waiting, NOW), Some(Obstacle::Storage(storage)));
         assert_eq!(room.obstacle(&candidate(into(Restore)), NOW), None);
         room.limits.total = Some(1);
-        assert_eq!(room.obstacle(&candidate(into(Restore)), NOW), Some(Obstacle::Total));
+        assert_eq!(
+            room.obstacle(&candidate(into(Restore)), NOW),
+            Some(Obstacle::Total)
+        );
     }
 
     #[test]

@@ -119,7 +119,11 @@ impl StorageChange {
 
 fn check_max_concurrent(checks: &mut Checks, limit: Option<u32>) {
     let fits = limit.is_none_or(|limit| (1..=1000).contains(&limit));
-    checks.require(fits, "max_concurrent", "must be 1 to 1000, or 0 for as many as come");
+    checks.require(
+        fits,
+        "max_concurrent",
+        "must be 1 to 1000, or 0 for as many as come",
+    );
 }
 
 /// The outcome of the first step of making a storage.

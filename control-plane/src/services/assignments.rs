@@ -40,7 +40,10 @@ impl Assignments {
             return Ok(None);
         }
         // Most agents have nothing to do most of the time: they must not queue up for the lock.
-        if execution_queued_of_agent(&self.context.store, agent).await?.is_empty() {
+        if execution_queued_of_agent(&self.context.store, agent)
+            .await?
+            .is_empty()
+        {
             return Ok(None);
         }
         let tx = self.context.store.begin().await?;

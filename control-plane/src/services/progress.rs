@@ -49,7 +49,9 @@ impl Board {
     pub(super) fn still_since(&self, execution: &Execution, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let token = execution.lease.map(|lease| lease.token);
         let entries = self.entries();
-        let entry = entries.get(&execution.id).filter(|entry| Some(entry.token) == token)?;
+        let entry = entries
+            .get(&execution.id)
+            .filter(|entry| Some(entry.token) == token)?;
         let in_contact = now - entry.heard_at <= CONTACT;
         (in_contact && !entry.report.unmeasured).then_some(entry.moved_at)
     }
@@ -57,7 +59,9 @@ impl Board {
     /// Takes a report in. Anything but the same once more is a movement.
     fn note(&self, execution: &Execution, fence: Fence, report: Report, now: DateTime<Utc>) {
         let mut entries = self.entries();
-        let known = entries.get(&fence.execution).filter(|entry| entry.token == fence.lease_token);
+        let known = entries
+            .get(&fence.execution)
+            .filter(|entry| entry.token == fence.lease_token);
         let before = match known {
             Some(entry) => Some((&entry.report, entry.moved_at)),
             None => execution.progress.as_ref().zip(execution.progressed_at),
@@ -103,7 +107,9 @@ impl Progress {
                 )
         });
         let execution = current.ok_or(Error::StaleFence)?;
-        self.context.board.note(&execution, fence, progress.kept(), self.context.now());
+        self.context
+            .board
+            .note(&execution, fence, progress.kept(), self.context.now());
         self.context.signal(Signal::ExecutionChanged(fence.execution));
         Ok(())
     }

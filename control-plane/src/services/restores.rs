@@ -98,7 +98,13 @@ pub(super) async fn reachable_copies(
 /// Databases that the backup does not hold are a mistake that is better told now.
 fn check_databases(backup: &Backup, new: &NewRestore) -> Result<(), Error> {
     let held = &backup.summary.databases;
-    let lacks = |mapping: &&DatabaseMapping| backup.summary.missing.iter().find(|missing| missing.name == mapping.from);
+    let lacks = |mapping: &&DatabaseMapping| {
+        backup
+            .summary
+            .missing
+            .iter()
+            .find(|missing| missing.name == mapping.from)
+    };
     if let Some(missing) = new.options.databases.iter().find_map(|mapping| lacks(&mapping)) {
         let (name, failure) = (&missing.name, &missing.failure);
         let message = format!(

@@ -196,7 +196,11 @@ pub async fn agents_at_work(
     ids.dedup();
     let rows: Vec<(Uuid, Option<DateTime<Utc>>, Option<i32>)> = agents::Entity::find()
         .select_only()
-        .columns([agents::Column::Id, agents::Column::LastSeenAt, agents::Column::Slots])
+        .columns([
+            agents::Column::Id,
+            agents::Column::LastSeenAt,
+            agents::Column::Slots,
+        ])
         .filter(agents::Column::Id.is_in(ids))
         .into_tuple()
         .all(&on.executor())

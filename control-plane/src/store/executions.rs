@@ -174,7 +174,9 @@ async fn unfinished(on: &impl Connected, select: Select<Entity>) -> Result<Vec<E
 
 /// Executions that an agent may be at work on, of all agents.
 pub async fn execution_at_work(on: &impl Connected) -> Result<Vec<Execution>, StoreError> {
-    let states = ExecutionState::ALL.into_iter().filter(|state| state.occupies_agent());
+    let states = ExecutionState::ALL
+        .into_iter()
+        .filter(|state| state.occupies_agent());
     let rows = Entity::find()
         .filter(Column::State.is_in(states.map(ExecutionState::as_str)))
         .order_by_asc(Column::Id)

@@ -59,7 +59,10 @@ pub(crate) fn must_have_completed(execution: v1::Execution) -> Result<()> {
 /// `it lacks shop (DATABASE_MISSING), crm (DATABASE_PRIVILEGE)`.
 fn lacks(execution: &v1::Execution) -> String {
     let named = |missing: &v1::MissingDatabase| {
-        let reason = missing.failure.as_ref().map_or("", |failure| failure.reason.as_str());
+        let reason = missing
+            .failure
+            .as_ref()
+            .map_or("", |failure| failure.reason.as_str());
         format!("{} ({})", cell(&missing.name), cell(reason))
     };
     let names: Vec<String> = execution.missing_databases.iter().map(named).collect();

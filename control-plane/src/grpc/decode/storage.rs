@@ -29,7 +29,9 @@ pub(in crate::grpc) fn new_storage(request: v1::CreateStorageRequest) -> Result<
 }
 
 /// A change of a storage.
-pub(in crate::grpc) fn storage_change(request: &v1::UpdateStorageRequest) -> Result<StorageChange, BadFields> {
+pub(in crate::grpc) fn storage_change(
+    request: &v1::UpdateStorageRequest,
+) -> Result<StorageChange, BadFields> {
     Mask::parse(request.update_mask.as_ref(), &["max_concurrent"]).map_err(|bad| vec![bad])?;
     let change = StorageChange {
         max_concurrent: limit(request.max_concurrent),

@@ -116,7 +116,9 @@ async fn settle_in_tx(
             let minutes = execution.spec.no_progress_timeout().as_secs() / 60;
             let failure = Failure::new(
                 FailureKind::NoProgress,
-                format!("nothing moved for more than {minutes} min, and the agent did not end it; its stage: {stage:?}"),
+                format!(
+                    "nothing moved for more than {minutes} min, and the agent did not end it; its stage: {stage:?}"
+                ),
             );
             context.fail_attempt_in_tx(tx, execution, failure).await
         }

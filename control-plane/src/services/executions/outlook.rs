@@ -99,7 +99,10 @@ struct View<'a> {
 
 impl View<'_> {
     fn of(&self, execution: &Execution) -> Outlook {
-        let last_seen = self.agents.get(&execution.agent).and_then(|agent| agent.last_seen_at);
+        let last_seen = self
+            .agents
+            .get(&execution.agent)
+            .and_then(|agent| agent.last_seen_at);
         match execution.state {
             ExecutionState::Queued | ExecutionState::RetryWait => Outlook {
                 waits_for: Some(self.waits_for(execution, last_seen)),
@@ -125,7 +128,10 @@ impl View<'_> {
     fn waits_for(&self, execution: &Execution, last_seen: Option<DateTime<Utc>>) -> WaitsFor {
         let away = last_seen.is_none_or(|seen| self.now - seen > self.context.agent_away_after);
         if away && execution.state == ExecutionState::Queued {
-            return waits(WaitingReason::AgentAway, away_text(&execution.agent_name, last_seen));
+            return waits(
+                WaitingReason::AgentAway,
+                away_text(&execution.agent_name, last_seen),
+            );
         }
         match self.room.obstacle(&candidate(execution), self.now) {
             None => waits(
@@ -143,14 +149,20 @@ impl View<'_> {
                     ExecutionState::RetryWait => "the next attempt",
                     _ => "the next offer to its agent",
                 };
-                waits(WaitingReason::Time, format!("waits until {} for {what}", at(time)))
+                waits(
+                    WaitingReason::Time,
+                    format!("waits until {} for {what}", at(time)),
+                )
             }
             Obstacle::Datasource(other, kind) => {
                 let kind = match kind {
                     ExecutionKind::Backup => "backup",
                     ExecutionKind::Restore => "restore",
                 };
-                let message = format!("waits for the {kind} {other} on datasource {}", execution.datasource_name);
+                let message = format!(
+                    "waits for the {kind} {other} on datasource {}",
+                    execution.datasource_name
+                );
                 waits(WaitingReason::Datasource, message)
             }
             Obstacle::AgentSlot => waits(
@@ -161,12 +173,14 @@ impl View<'_> {
                 let storage = self.storages.iter().find(|storage| storage.id == id);
                 let name = storage.map_or_else(|| id.to_string(), |storage| storage.name.to_string());
                 let limit = storage.and_then(|storage| storage.max_concurrent).unwrap_or(0);
-                let message = format!("waits for storage {name}, which takes {limit} backups at the same time");
+                let message =
+                    format!("waits for storage {name}, which takes {limit} backups at the same time");
                 waits(WaitingReason::Storage, message)
             }
             Obstacle::Total => {
                 let total = self.room.limits.total.unwrap_or(0);
-                let message = format!("waits for its turn: the control plane runs {total} executions at the same time");
+                let message =
+                    format!("waits for its turn: the control plane runs {total} executions at the same time");
                 waits(WaitingReason::Total, message)
             }
         }
@@ -179,7 +193,10 @@ fn waits(reason: WaitingReason, message: String) -> WaitsFor {
 
 fn away_text(agent: &str, last_seen: Option<DateTime<Utc>>) -> String {
     match last_seen {
-        Some(seen) => format!("waits for agent {agent} to connect; it was last heard of at {}", at(seen)),
+        Some(seen) => format!(
+            "waits for agent {agent} to connect; it was last heard of at {}",
+            at(seen)
+        ),
         None => format!("waits for agent {agent} to connect; it was never heard of"),
     }
 }

@@ -211,7 +211,12 @@ fn describe(backup: &v1::Backup, look: Look) -> String {
             ("Databases", Field::text(&backup.databases.join(", "))),
             (
                 "Partial",
-                Field::text(if backup.partial { "yes, databases are missing" } else { "" }).toned(Tone::Bad),
+                Field::text(if backup.partial {
+                    "yes, databases are missing"
+                } else {
+                    ""
+                })
+                .toned(Tone::Bad),
             ),
             (
                 "Completed",
