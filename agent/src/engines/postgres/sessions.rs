@@ -35,6 +35,9 @@ pub(super) async fn end(target: &ConnectionTarget, marker: &SessionMarker) {
     }
 }
 
+/// Process, database, state, what it waits for, who blocks it.
+type Waiting = (i32, String, String, String, String);
+
 /// What our sessions of an attempt do or wait for at this moment, one line each: for the failure of one that got stuck. Names no
 /// statement and no value. Nothing if the server does not answer soon.
 pub async fn waits(target: &ConnectionTarget, marker: &SessionMarker) -> Vec<String> {
@@ -48,14 +51,14 @@ pub async fn waits(target: &ConnectionTarget, marker: &SessionMarker) -> Vec<Str
     let asking = async {
         let database = connect::maintenance_database(target);
         let mut connection = connect::open(target, database, "dataguardian looking").await?;
-        let found: Result<Vec<(i32, String, String, String, String)>, _> = sqlx::query_as(SQL)
+        let found: Result<Vec<Waiting>, _> = sqlx::query_as(SQL)
             .bind(marker.to_string())
             .fetch_all(&mut connection)
             .await;
         connect::close(connection).await;
         found.map_err(super::failure::at("looking at our sessions"))
     };
-    let line = |(pid, database, state, event, blockers): (i32, String, String, String, String)| {
+    let line = |(pid, database, state, event, blockers): Waiting| {
         let blocked = match blockers.as_str() {
             "" => String::new(),
             blockers => format!(", blocked by process {blockers}"),
