@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::target::ConnectionTarget;
@@ -33,6 +34,8 @@ pub struct AgentConfig {
     pub cpu_threads: usize,
     /// Packs of 16 MiB that may be on their way into storages at the same time.
     pub packs_in_flight: usize,
+    /// Seconds that a client program which was asked to stop may take before it is killed.
+    pub client_grace_seconds: u64,
 }
 
 impl Default for AgentConfig {
@@ -45,6 +48,7 @@ impl Default for AgentConfig {
             slots: 1,
             cpu_threads: 0,
             packs_in_flight: 2,
+            client_grace_seconds: 30,
         }
     }
 }
@@ -126,7 +130,15 @@ impl AgentConfig {
         if !(1..=16).contains(&config.packs_in_flight) {
             return Err("packs_in_flight: must be 1 to 16".to_owned());
         }
+        if !(1..=600).contains(&config.client_grace_seconds) {
+            return Err("client_grace_seconds: must be 1 to 600".to_owned());
+        }
         Ok(config)
+    }
+
+    /// How long a client program that was asked to stop may take before it is killed.
+    pub const fn client_grace(&self) -> Duration {
+        Duration::from_secs(self.client_grace_seconds)
     }
 
     /// Whether a local storage may lie there. The path must be absolute and free of `..`, so that the check can't be
@@ -197,6 +209,7 @@ mod tests {
             ("slots = 0", "slots"),
             ("local_roots = ['b']", "local_roots"),
             ("packs_in_flight = 99", "packs_in_flight"),
+            ("client_grace_seconds = 0", "client_grace_seconds"),
         ] {
             assert!(AgentConfig::parse(text).unwrap_err().contains(key));
         }

@@ -5,7 +5,7 @@
 //!
 //! What must never happen: a stream that ended early looks whole. An engine therefore calls [`StreamWriter::finish`] only
 //! after it has seen the end *and* the exit status of whatever produced the stream; a writer dropped unfinished spoils the
-//! whole backup.
+//! whole backup, unless the streams of its database are taken back.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,6 +21,12 @@ pub mod progress;
 pub trait StreamSink: Send + Sync {
     /// Begins a stream. Several may be open at once.
     async fn open(&self, header: StreamHeader) -> Result<Box<dyn StreamWriter>, Failure>;
+
+    /// Takes back every stream of a database, finished or not: the backup will lack it.
+    ///
+    /// # Errors
+    /// The sink's own failure, if that is why the database failed: then the whole backup has.
+    async fn take_back(&self, database: &str) -> Result<(), Failure>;
 }
 
 /// One stream being written.

@@ -26,12 +26,14 @@ use crate::state::StateDir;
 
 mod attempt;
 mod backup;
+mod guard;
 mod leftovers;
 mod logs;
 mod packs;
 mod report;
 mod restore;
 pub(crate) mod status;
+mod watchdog;
 pub(crate) mod work;
 
 use attempt::Attempt;
@@ -211,7 +213,10 @@ impl Runner {
     pub async fn shut_down(&self, patience: std::time::Duration) {
         self.0.tasks.close();
         for live in self.attempts().values() {
-            live.stop.stop(StopReason::AgentStops);
+            live.stop.stop_because(
+                StopReason::AgentStops,
+                "the agent was stopped while the attempt ran".to_owned(),
+            );
         }
         if tokio::time::timeout(patience, self.0.tasks.wait()).await.is_err() {
             self.0.give_up.cancel();

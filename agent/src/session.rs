@@ -135,6 +135,7 @@ impl Sessions {
             in_flight: self.runner.in_flight(),
             free_slots: self.runner.free_slots(),
             now: Some(convert::timestamp(self.clock.now())),
+            slots: self.runner.host().config.slots,
         }
     }
 }

@@ -73,7 +73,9 @@ impl App {
             authority,
         } = Foundation::lay(&config, &data_dir, &clock).await?;
         let queue = Queue::embedded();
-        let context = Context::new(store.clone(), installation, Arc::clone(&clock), queue.clone());
+        let mut context = Context::new(store.clone(), installation, Arc::clone(&clock), queue.clone());
+        context.limits = config.work.limits();
+        context.agent_away_after = agent_away_after(&config);
         let (control_plane, started_at) = (context.installation.control_plane, context.started_at);
         let services = Services::start(context).await?;
         let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
@@ -220,6 +222,12 @@ impl App {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Beyond the silence that ends a session, with time for the word of it to be written down.
+fn agent_away_after(config: &Config) -> chrono::TimeDelta {
+    let silence = config.agents.heartbeat_interval() * 3 + config.reconcilers.interval() * 2;
+    chrono::TimeDelta::from_std(silence).unwrap_or(chrono::TimeDelta::hours(1))
 }
 
 fn database_probe(store: &Store) -> Probe {

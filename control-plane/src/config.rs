@@ -17,6 +17,7 @@ mod flags;
 mod limits;
 mod reconcilers;
 mod secrets;
+mod work;
 
 pub use agents::AgentsConfig;
 pub use api::ApiConfig;
@@ -26,6 +27,7 @@ pub use flags::{Command, CommandLine, DevFlags, ServeFlags};
 pub use limits::ConnectionLimits;
 pub use reconcilers::ReconcilerConfig;
 pub use secrets::SecretsConfig;
+pub use work::WorkConfig;
 
 /// Every setting of the control plane.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -41,6 +43,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// The master key.
     pub secrets: SecretsConfig,
+    /// How much runs at the same time.
+    pub work: WorkConfig,
     /// The loops.
     pub reconcilers: ReconcilerConfig,
     /// The system monitor.
@@ -99,6 +103,7 @@ impl Config {
         self.api.validate()?;
         self.agents.validate()?;
         self.database.validate()?;
+        self.work.validate()?;
         self.reconcilers.validate()?;
         self.monitor
             .validate()

@@ -5,7 +5,8 @@ use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, Sch
 
 use crate::columns::{
     belongs, bytes, bytes_or_null, drop_tables, id, id_or_null, index, json, number, number_or_null,
-    primary_id, remembers, small_number, text, text_or_null, time, time_or_null, unique,
+    primary_id, remembers, small_number, small_number_or_null, text, text_or_null, time, time_or_null,
+    unique,
 };
 use sea_orm_migration::prelude::{Index, TableCreateStatement};
 
@@ -43,6 +44,7 @@ fn agents() -> TableCreateStatement {
         .col(text("version"))
         .col(text("hostname"))
         .col(text("operating_system"))
+        .col(small_number_or_null("slots"))
         .col(json("clients"))
         .col(time("enrolled_at"))
         .col(time_or_null("last_seen_at"))

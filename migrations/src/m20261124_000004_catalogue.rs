@@ -5,7 +5,7 @@ use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, Sch
 
 use crate::columns::{
     belongs, bytes_or_null, drop_tables, flag, holds, id, id_or_null, index, json, number, primary_id,
-    small_number, text, text_or_null, time, unique,
+    small_number, small_number_or_null, text, text_or_null, time, unique,
 };
 use sea_orm_migration::prelude::{Index, TableCreateStatement};
 
@@ -68,6 +68,7 @@ fn storages() -> TableCreateStatement {
         .col(text_or_null("path"))
         .col(id("repository_id"))
         .col(flag("conditional_put"))
+        .col(small_number_or_null("max_concurrent"))
         .col(time("created_at"))
         .col(number("revision"))
         .foreign_key(&mut holds("storages", "agent_id", "agents"))

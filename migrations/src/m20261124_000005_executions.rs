@@ -74,6 +74,8 @@ fn executions() -> TableCreateStatement {
         .col(text_or_null("failure_kind"))
         .col(text_or_null("failure_message"))
         .col(json_or_null("progress"))
+        .col(time_or_null("progressed_at"))
+        .col(json("missing_databases"))
         .col(json("warnings"))
         .col(json_or_null("restore_report"))
         .col(number("revision"))

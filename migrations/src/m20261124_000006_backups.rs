@@ -70,6 +70,7 @@ fn backups() -> TableCreateStatement {
         .col(small_number("packs"))
         .col(flag("encrypted"))
         .col(json("warnings"))
+        .col(json("missing_databases"))
         .foreign_key(&mut holds("backups", "execution_id", "executions"))
         .foreign_key(&mut remembers("backups", "job_id", "jobs"))
         .foreign_key(&mut holds("backups", "datasource_id", "datasources"))

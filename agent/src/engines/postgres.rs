@@ -44,3 +44,4 @@ pub use probe::{Probe, ProbeRequest, probe};
 pub use restore::{
     MissingRoles, RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, RestoredTable, restore,
 };
+pub use sessions::waits;

@@ -54,8 +54,13 @@ pub enum Stage {
         /// The database.
         database: String,
     },
-    /// Building indexes, constraints and the rest that comes after the rows.
+    /// Reading the part of the schema that comes after the rows.
     Finishing {
+        /// The database.
+        database: String,
+    },
+    /// Building indexes and constraints, gathering statistics.
+    Indexing {
         /// The database.
         database: String,
     },
@@ -69,6 +74,34 @@ pub enum Stage {
         /// The database.
         database: String,
     },
+}
+
+/// How a stage shows that it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// It moves bytes, rows or objects.
+    Measured,
+    /// It waits for locks, and has a limit of its own for that.
+    Locking,
+    /// It works inside the database server and moves nothing that could be counted here.
+    Unmeasured,
+}
+
+impl Stage {
+    /// How it shows that it goes on.
+    pub const fn pace(&self) -> Pace {
+        match self {
+            Self::Locking { .. } => Pace::Locking,
+            Self::Indexing { .. } | Self::Comparing { .. } => Pace::Unmeasured,
+            Self::Probing
+            | Self::Globals
+            | Self::Schema { .. }
+            | Self::Rows { .. }
+            | Self::LargeObjects { .. }
+            | Self::Finishing { .. }
+            | Self::Swapping { .. } => Pace::Measured,
+        }
+    }
 }
 
 impl fmt::Display for Stage {
@@ -85,7 +118,8 @@ impl fmt::Display for Stage {
                 ..
             } => write!(f, "rows of {tables} tables of {database}, about {bytes} bytes"),
             Self::LargeObjects { database } => write!(f, "large objects of {database}"),
-            Self::Finishing { database } => write!(f, "indexes, constraints and statistics of {database}"),
+            Self::Finishing { database } => write!(f, "the rest of the schema of {database}"),
+            Self::Indexing { database } => write!(f, "indexes, constraints and statistics of {database}"),
             Self::Comparing { database } => write!(f, "counting the rows of {database}"),
             Self::Swapping { database } => write!(f, "putting {database} in place"),
         }

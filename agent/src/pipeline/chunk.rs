@@ -1,7 +1,8 @@
 //! The first stage: a writer per stream gathers bytes and has them cut into chunks on the CPU pool.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -30,8 +31,45 @@ pub(super) enum RawBatch {
     End { stream: usize, end: StreamEnd },
 }
 
-/// The headers of all streams, in the order in which they were opened.
-pub(super) type Headers = Arc<Mutex<Vec<StreamHeader>>>;
+/// What is known of all streams, in the order in which they were opened.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Headers(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    headers: Vec<StreamHeader>,
+    /// Databases whose streams were taken back.
+    taken_back: BTreeSet<String>,
+}
+
+impl Headers {
+    fn add(&self, header: StreamHeader) -> usize {
+        let mut known = self.known();
+        known.headers.push(header);
+        known.headers.len() - 1
+    }
+
+    pub(super) fn get(&self, stream: usize) -> Option<StreamHeader> {
+        self.known().headers.get(stream).cloned()
+    }
+
+    /// Whether the stream will not be part of the backup.
+    pub(super) fn is_taken_back(&self, stream: usize) -> bool {
+        let known = self.known();
+        let database = known
+            .headers
+            .get(stream)
+            .and_then(|header| header.database.as_ref());
+        database.is_some_and(|database| known.taken_back.contains(database))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The streams that are open, or were dropped before they were finished.
+type Unfinished = Arc<Mutex<BTreeSet<usize>>>;
 
 /// Opens streams. A sender of its channel lives in it and in each open writer.
 #[derive(Debug)]
@@ -41,7 +79,7 @@ pub struct ChunkingSink {
     cpu: CpuPool,
     next: Mutex<Option<mpsc::Sender<RawBatch>>>,
     headers: Headers,
-    unfinished: Arc<AtomicUsize>,
+    unfinished: Unfinished,
     closed: AtomicBool,
     fault: Fault,
     counters: Arc<Counters>,
@@ -72,11 +110,14 @@ impl ChunkingSink {
         self.headers.clone()
     }
 
-    /// No stream can be opened any more. Tells whether all that were opened are finished.
+    /// No stream can be opened any more. Tells whether all that were opened are finished or taken back.
     pub(super) fn close(&self) -> bool {
         self.closed.store(true, Ordering::SeqCst);
         self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.unfinished.load(Ordering::SeqCst) == 0
+        let unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        unfinished
+            .iter()
+            .all(|stream| self.headers.is_taken_back(*stream))
     }
 }
 
@@ -85,12 +126,11 @@ impl StreamSink for ChunkingSink {
     async fn open(&self, header: StreamHeader) -> Result<Box<dyn StreamWriter>, Failure> {
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let next = next.ok_or_else(|| self.fault.reason())?;
-        let stream = {
-            let mut headers = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
-            headers.push(header);
-            headers.len() - 1
-        };
-        self.unfinished.fetch_add(1, Ordering::SeqCst);
+        let stream = self.headers.add(header);
+        self.unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(stream);
         Ok(Box::new(ChunkingWriter {
             stream,
             chunker: Chunker::new(self.profile, &self.protection),
@@ -102,9 +142,17 @@ impl StreamSink for ChunkingSink {
             counters: self.counters.clone(),
         }))
     }
+
+    async fn take_back(&self, database: &str) -> Result<(), Failure> {
+        if let Some(failure) = self.fault.get() {
+            return Err(failure);
+        }
+        self.headers.known().taken_back.insert(database.to_owned());
+        Ok(())
+    }
 }
 
-/// One open stream. Dropped before it is finished, it leaves the sink's count of unfinished streams raised for good.
+/// One open stream. Dropped before it is finished, it stays among the unfinished ones for good.
 #[derive(Debug)]
 struct ChunkingWriter {
     stream: usize,
@@ -112,7 +160,7 @@ struct ChunkingWriter {
     gathered: BytesMut,
     cpu: CpuPool,
     next: mpsc::Sender<RawBatch>,
-    unfinished: Arc<AtomicUsize>,
+    unfinished: Unfinished,
     fault: Fault,
     counters: Arc<Counters>,
 }
@@ -151,7 +199,10 @@ impl StreamWriter for ChunkingWriter {
         })
         .await?;
         self.counters.add_stream(end.rows);
-        self.unfinished.fetch_sub(1, Ordering::SeqCst);
+        self.unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.stream);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use dataguardian_repository::format::FORMAT_VERSION;
 use dataguardian_repository::keys::Protection;
 use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::manifest::{
-    Contents, Encryption, ListRef, Outline, Payload, SnapshotPosition, StoredObject, Stream,
+    Contents, DatabaseSnapshot, Encryption, ListRef, MissingDatabase, Outline, Payload, StoredObject, Stream,
 };
 use dataguardian_repository::presence;
 use dataguardian_repository::storage::Storage;
@@ -37,14 +37,16 @@ pub struct Particulars {
     pub server_version: String,
     /// What tells the server from every other one.
     pub system_identifier: Option<String>,
-    /// Where in the server's log the snapshot stands.
-    pub snapshot: Option<SnapshotPosition>,
+    /// The snapshots of the databases.
+    pub snapshots: Vec<DatabaseSnapshot>,
     /// The programs that took part.
     pub tools: Vec<ToolUse>,
     /// The databases.
     pub databases: Vec<DatabaseDescription>,
     /// What a person should know.
     pub warnings: Vec<Warning>,
+    /// The databases that were meant to be in it and are not.
+    pub missing: Vec<MissingDatabase>,
 }
 
 /// The payload of the manifest, open.
@@ -88,11 +90,13 @@ pub fn payload(particulars: Particulars, written: &Written, protection: &Protect
     let contents = Contents {
         server_version: particulars.server_version,
         system_identifier: particulars.system_identifier,
-        snapshot: particulars.snapshot,
+        snapshot: None,
+        snapshots: particulars.snapshots,
         tools: particulars.tools,
         databases: particulars.databases,
         streams: written.streams.iter().map(stream).collect(),
         warnings: particulars.warnings,
+        missing: particulars.missing,
     };
     Payload { outline, contents }
 }

@@ -5,7 +5,7 @@
 //! digest of its bytes; until then its stream keeps the frame's number.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::stream::StreamEnd;
@@ -95,7 +95,8 @@ impl Seal {
         }
     }
 
-    /// Runs until the stage before is gone. Gives the streams, unless it had to stop or one is unfinished.
+    /// Runs until the stage before is gone. Gives the streams but those taken back, unless it had to stop or another one is
+    /// unfinished.
     pub(super) fn run(
         mut self,
         mut batches: mpsc::Receiver<CompressedBatch>,
@@ -115,7 +116,13 @@ impl Seal {
             self.stop(&stop);
             return None;
         }
-        self.open.is_empty().then(|| self.done.into_values().collect())
+        let headers = self.headers;
+        let unfinished = self.open.keys().any(|stream| !headers.is_taken_back(*stream));
+        let kept = self
+            .done
+            .into_iter()
+            .filter(|(stream, _)| !headers.is_taken_back(*stream));
+        (!unfinished).then(|| kept.map(|(_, written)| written).collect())
     }
 
     fn stop(&self, stop: &Stop) {
@@ -220,13 +227,9 @@ impl Seal {
                 Vec::new()
             }
         };
-        let header = self
-            .headers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(stream)
-            .cloned();
-        let Some(header) = header else { return Ok(()) };
+        let Some(header) = self.headers.get(stream) else {
+            return Ok(());
+        };
         let digest = digest.finish();
         self.done.insert(
             stream,

@@ -136,10 +136,11 @@ impl Fixture {
             finished_at: now,
             server_version: "18.1".to_owned(),
             system_identifier: None,
-            snapshot: None,
+            snapshots: Vec::new(),
             tools: Vec::new(),
             databases: Vec::new(),
             warnings: Vec::new(),
+            missing: Vec::new(),
         };
         let payload = commit::payload(particulars, written, &self.settings.protection);
         let (complete, incomplete) = commit::check_presence(written.complete.clone(), &payload.outline).await;

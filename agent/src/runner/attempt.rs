@@ -10,10 +10,12 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use super::backup::PreparedBackup;
+use super::guard::Guard;
 use super::report::Delivery;
-use super::status::{StopReason, stop_failure};
+use super::status::StopReason;
 use super::work::{Assignment, Work};
 use super::{Host, Live, Runner, backup, restore};
+use crate::engines::postgres::SessionMarker;
 use crate::journal::AttemptStage;
 
 /// How long the last log lines may take to be sent before the result is.
@@ -111,25 +113,25 @@ impl Attempt {
 
     async fn work(&self, assignment: Assignment) -> Outcome {
         let stop = &self.live.stop;
-        let mut limit = JoinSet::new();
-        let (signal, max_duration) = (stop.clone(), assignment.max_duration);
-        limit.spawn(async move {
-            tokio::time::sleep(max_duration).await;
-            signal.stop(StopReason::TimedOut);
-        });
+        let mut limits = JoinSet::new();
+        let guard = Guard::new(self, &assignment);
+        limits.spawn(guard.clone().end_when_too_long(assignment.max_duration));
+        limits.spawn(
+            guard.end_when_nothing_moves(assignment.no_progress_timeout, assignment.work.lock_timeout()),
+        );
         let result = match assignment.work {
             Work::Backup(work) => backup::back_up(self, *work)
                 .await
                 .map(|done| Outcome::Prepared(Box::new(done))),
             Work::Restore(work) => restore::restore(self, *work).await.map(Outcome::Restored),
         };
-        limit.shutdown().await;
+        limits.shutdown().await;
         // A wish to stop that came too late changes nothing: what is done is done.
         match (result, stop.reason()) {
             (_, Some(StopReason::Abandoned)) => Outcome::Abandoned,
             (Ok(outcome), _) => outcome,
             (Err(_), Some(StopReason::Cancelled)) => Outcome::Cancelled,
-            (Err(failure), reason) => Outcome::Failed(reason.and_then(stop_failure).unwrap_or(failure)),
+            (Err(failure), _) => Outcome::Failed(stop.failure().unwrap_or(failure)),
         }
     }
 
@@ -195,6 +197,11 @@ impl Attempt {
     fn leave(&self) {
         self.runner.attempts().remove(&self.fence);
         self.runner.0.slot_freed.notify_one();
+    }
+
+    /// What its sessions are called on the database server.
+    pub(super) fn marker(&self) -> SessionMarker {
+        SessionMarker::new(&self.fence.execution.to_string(), self.fence.attempt.into())
     }
 
     pub(super) fn status(&self) -> Arc<super::AttemptStatus> {

@@ -6,13 +6,14 @@ use std::time::Instant;
 use chrono::TimeDelta;
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::storage::Strategy;
 use dataguardian_core::stream::StreamRole;
 use dataguardian_proto::agent::v1;
-use dataguardian_proto::convert;
+use dataguardian_proto::{convert, v1 as public};
 use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::manifest::{
-    Manifest, Payload, Signature, Signer, SnapshotPosition, VerifyingKey,
+    DatabaseSnapshot, Manifest, MissingDatabase, Payload, Signature, Signer, SnapshotPosition, VerifyingKey,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -20,7 +21,7 @@ use tokio::task::JoinSet;
 use super::attempt::Attempt;
 use super::packs;
 use super::work::{BackupWork, RepositoryPlace};
-use crate::engines::postgres::{self, DumpOptions, DumpReport, DumpRequest, ProbeRequest, SessionMarker};
+use crate::engines::postgres::{self, DatabaseFailure, DumpOptions, DumpReport, DumpRequest, ProbeRequest};
 use crate::journal::{CommitInProgress, CommitRepository};
 use crate::pipeline::{Destination, Pipeline, PipelineSettings, Written, commit};
 use crate::repositories;
@@ -37,7 +38,7 @@ pub(super) struct PreparedBackup {
 }
 
 /// Runs the backup. With `fallback`, a storage that fails makes it begin anew on the next one.
-pub(super) async fn back_up(attempt: &Attempt, work: BackupWork) -> Result<PreparedBackup, Failure> {
+pub(super) async fn back_up(attempt: &Attempt, mut work: BackupWork) -> Result<PreparedBackup, Failure> {
     attempt.host().config.permit_database(&work.target)?;
     if work.target.engine != Engine::Postgres {
         let message = format!(
@@ -46,13 +47,14 @@ pub(super) async fn back_up(attempt: &Attempt, work: BackupWork) -> Result<Prepa
         );
         return Err(Failure::new(FailureKind::ClientMissing, message));
     }
-    test_connection(attempt, &work).await?;
+    let Tested { fit, unfit } = test_connection(attempt, &work).await?;
+    work.selection = DatabaseSelection::Named(fit);
     match work.strategy {
-        Strategy::Replicate => try_storages(attempt, &work, &work.repositories).await,
+        Strategy::Replicate => try_storages(attempt, &work, &unfit, &work.repositories).await,
         Strategy::Fallback => {
             let mut last = Failure::new(FailureKind::StorageUnreachable, "the job names no storage");
             for place in &work.repositories {
-                match try_storages(attempt, &work, std::slice::from_ref(place)).await {
+                match try_storages(attempt, &work, &unfit, std::slice::from_ref(place)).await {
                     Err(failure) if is_storages_fault(&failure) && attempt.live.stop.reason().is_none() => {
                         attempt
                             .live
@@ -69,8 +71,15 @@ pub(super) async fn back_up(attempt: &Attempt, work: BackupWork) -> Result<Prepa
     }
 }
 
-/// Looks at the server first, so that whatever is missing is told at once, all of it, with what mends it.
-async fn test_connection(attempt: &Attempt, work: &BackupWork) -> Result<(), Failure> {
+/// The databases of a server that looks usable.
+struct Tested {
+    fit: Vec<String>,
+    unfit: Vec<DatabaseFailure>,
+}
+
+/// Looks at the server first, so that whatever is missing is told at once, all of it, with what mends it. As long as one database
+/// can be dumped, it is.
+async fn test_connection(attempt: &Attempt, work: &BackupWork) -> Result<Tested, Failure> {
     let status = attempt.status();
     status.enter("testing the connection");
     let request = ProbeRequest {
@@ -87,15 +96,34 @@ async fn test_connection(attempt: &Attempt, work: &BackupWork) -> Result<(), Fai
         probe.server_version,
         probe.databases.len()
     ));
-    let Some(first) = probe.problems.first() else {
-        return Ok(());
-    };
-    let messages: Vec<_> = probe
-        .problems
+    let is_unfit = |name: &String| probe.unfit.iter().any(|unfit| unfit.database == *name);
+    let fit: Vec<String> = probe
+        .databases
         .iter()
-        .map(|problem| problem.message.as_str())
+        .filter(|name| !is_unfit(name))
+        .cloned()
         .collect();
-    Err(Failure::new(first.kind, messages.join("; ")))
+    if let (true, Some(first)) = (
+        probe.hindrance.is_some() || fit.is_empty(),
+        probe.problems.first(),
+    ) {
+        let messages: Vec<_> = probe
+            .problems
+            .iter()
+            .map(|problem| problem.message.as_str())
+            .collect();
+        return Err(Failure::new(first.kind, messages.join("; ")));
+    }
+    for DatabaseFailure { database, failure } in &probe.unfit {
+        status
+            .log
+            .warn(format!("database {database} is left out: {failure}"));
+        status.log.info(format!("next step: {}", failure.kind.advice()));
+    }
+    Ok(Tested {
+        fit,
+        unfit: probe.unfit,
+    })
 }
 
 fn is_storages_fault(failure: &Failure) -> bool {
@@ -111,6 +139,7 @@ fn is_storages_fault(failure: &Failure) -> bool {
 async fn try_storages(
     attempt: &Attempt,
     work: &BackupWork,
+    unfit: &[DatabaseFailure],
     places: &[RepositoryPlace],
 ) -> Result<PreparedBackup, Failure> {
     let status = attempt.status();
@@ -140,7 +169,8 @@ async fn try_storages(
             first.unwrap_or_else(|| Failure::new(FailureKind::StorageUnreachable, "no storage can be used"))
         );
     }
-    let (report, written, started) = dump(attempt, work, destinations).await?;
+    let (mut report, written, started) = dump(attempt, work, destinations).await?;
+    report.failed.extend_from_slice(unfit);
     prepare(attempt, work, places, report, written, failed, started).await
 }
 
@@ -189,14 +219,9 @@ async fn dump(
             return Err(cause.unwrap_or(failure));
         }
     };
-    if let Some(first) = report.failed.first() {
-        pipeline.abandon().await;
-        reporting.shutdown().await;
-        let message = format!("database {}: {}", first.database, first.failure.message);
-        return Err(Failure::new(first.failure.kind, message));
-    }
     status.enter("storing the last packs");
     let written = pipeline.finish().await?;
+    status.wait_for("telling the control plane of the last packs");
     while let Some(told) = reporting.join_next().await {
         let told = told.map_err(|_| Failure::new(FailureKind::Internal, "the report of packs died"))?;
         told.map_err(|error| {
@@ -223,8 +248,9 @@ fn request(attempt: &Attempt, work: &BackupWork, work_dir: &std::path::Path) -> 
             restrict_key,
             ..DumpOptions::default()
         },
-        marker: SessionMarker::new(&attempt.fence.execution.to_string(), attempt.fence.attempt.into()),
+        marker: attempt.marker(),
         clients: repositories::client_search(host),
+        client_grace: host.config.client_grace(),
         work_dir: work_dir.to_owned(),
     }
 }
@@ -302,14 +328,35 @@ fn particulars(
         finished_at: started_at + elapsed,
         server_version: report.server_version,
         system_identifier: report.system_identifier,
-        snapshot: report
-            .positions
-            .into_iter()
-            .next()
-            .map(|first| SnapshotPosition::Lsn { lsn: first.lsn }),
+        snapshots: report.positions.into_iter().map(snapshot).collect(),
         tools: report.tools,
         databases: report.databases,
         warnings: report.warnings,
+        missing: report.failed.into_iter().map(missing).collect(),
+    }
+}
+
+fn snapshot(position: postgres::SnapshotPosition) -> DatabaseSnapshot {
+    DatabaseSnapshot {
+        database: position.database,
+        taken_at: position.taken_at,
+        position: SnapshotPosition::Lsn { lsn: position.lsn },
+    }
+}
+
+fn missing(failed: DatabaseFailure) -> MissingDatabase {
+    MissingDatabase {
+        name: failed.database,
+        reason: failed.failure.kind.as_str().to_owned(),
+        message: failed.failure.message,
+    }
+}
+
+fn missing_to_wire(missing: &MissingDatabase) -> public::MissingDatabase {
+    let kind = missing.reason.parse().unwrap_or(FailureKind::Internal);
+    public::MissingDatabase {
+        name: missing.name.clone(),
+        failure: Some((&Failure::new(kind, missing.message.clone())).into()),
     }
 }
 
@@ -353,6 +400,7 @@ impl PreparedBackup {
             rows: tables.clone().filter_map(|stream| stream.rows).sum(),
             tables: u32::try_from(tables.count()).unwrap_or(u32::MAX),
             warnings: contents.warnings.iter().map(Into::into).collect(),
+            missing_databases: contents.missing.iter().map(missing_to_wire).collect(),
         }
     }
 

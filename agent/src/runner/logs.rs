@@ -44,6 +44,27 @@ struct Waiting {
     closed: bool,
 }
 
+/// Lines on their way.
+#[derive(Debug, Default)]
+struct Sending {
+    /// The number of the first of `lines`.
+    offset: u64,
+    lines: Vec<LogLine>,
+}
+
+impl Sending {
+    /// The control plane wants the line of this number next. Tells whether that is any further than before.
+    ///
+    /// It may want one that it had already (its database was restored): that is gone here, and what follows takes its number.
+    fn taken(&mut self, next: u64) -> bool {
+        let stored = usize::try_from(next.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        self.lines.drain(..stored.min(self.lines.len()));
+        let further = next > self.offset;
+        self.offset = next;
+        further
+    }
+}
+
 impl AttemptLog {
     pub(crate) fn new(clock: SharedClock) -> Self {
         Self(Arc::new(Shared {
@@ -95,24 +116,27 @@ impl AttemptLog {
         self.0.news.notify_one();
     }
 
-    /// Sends lines until the log is closed and empty, the fence is refused, or `give_up` fires.
+    /// Sends lines until the log is closed and empty, the fence is refused, or `give_up` fires. Lines stay in hand until the
+    /// control plane says that it has them.
     pub(crate) async fn ship(self, control_plane: ControlPlane, fence: Fence, give_up: CancellationToken) {
-        let mut offset = 0;
+        let mut sending = Sending::default();
         loop {
-            let (lines, closed) = self.take();
-            if lines.is_empty() {
-                if closed {
-                    return;
+            if sending.lines.is_empty() {
+                let (lines, closed) = self.take();
+                if lines.is_empty() {
+                    if closed {
+                        return;
+                    }
+                    self.0.news.notified().await;
+                    tokio::time::sleep(GATHER).await;
+                    continue;
                 }
-                self.0.news.notified().await;
-                tokio::time::sleep(GATHER).await;
-                continue;
+                sending.lines = lines;
             }
-            let count = lines.len() as u64;
             let request = v1::AppendLogsRequest {
                 fence: Some(fence.into()),
-                offset,
-                lines,
+                offset: sending.offset,
+                lines: sending.lines.clone(),
             };
             let sent = control_plane
                 .call(&give_up, |mut client| {
@@ -121,7 +145,11 @@ impl AttemptLog {
                 })
                 .await;
             match sent {
-                Ok(_) => offset += count,
+                Ok(reply) => {
+                    if !sending.taken(reply.next_offset) {
+                        tokio::time::sleep(GATHER).await;
+                    }
+                }
                 Err(CallError::GivenUp) => return,
                 Err(error) => {
                     tracing::warn!(execution.id = %fence.execution, %error, "log lines were refused");
@@ -159,6 +187,51 @@ impl AttemptLog {
 mod tests {
     use super::*;
     use dataguardian_core::clock::SystemClock;
+    use proptest::prelude::*;
+
+    fn numbered(number: u64) -> LogLine {
+        LogLine {
+            message: number.to_string(),
+            ..LogLine::default()
+        }
+    }
+
+    proptest! {
+        /// However much of each call arrives, and whether or not its answer does, each line is stored once, in its place.
+        #[test]
+        fn no_line_is_skipped_or_doubled(calls in prop::collection::vec((0_usize..6, any::<bool>()), 1..60)) {
+            let mut stored: Vec<String> = Vec::new();
+            let mut sending = Sending::default();
+            let mut next = 0;
+            for (arrives, answered) in calls {
+                if sending.lines.is_empty() {
+                    sending.lines = (next..next + 5).map(numbered).collect();
+                    next += 5;
+                }
+                // The server takes a beginning of what is sent, and passes over what it has.
+                let known = stored.len() - usize::try_from(sending.offset).unwrap();
+                let taken = arrives.max(known).min(sending.lines.len());
+                stored.extend(sending.lines[known.min(taken)..taken].iter().map(|line| line.message.clone()));
+                if answered {
+                    sending.taken(stored.len() as u64);
+                }
+            }
+            let expected: Vec<_> = (0..stored.len()).map(|number| number.to_string()).collect();
+            prop_assert_eq!(stored, expected);
+        }
+    }
+
+    #[test]
+    fn a_control_plane_that_lost_lines_goes_on_where_it_is() {
+        let mut sending = Sending {
+            offset: 10,
+            lines: vec![numbered(10), numbered(11)],
+        };
+        assert!(!sending.taken(4));
+        assert_eq!((sending.offset, sending.lines.len()), (4, 2));
+        assert!(sending.taken(6));
+        assert!(sending.lines.is_empty());
+    }
 
     #[test]
     fn lines_beyond_the_limit_are_counted() {

@@ -42,6 +42,11 @@ impl Delivery<'_> {
         let wire = WireOutcome::Backup(prepared.outcome());
         let answer = match self.complete(wire).await {
             Ok(answer) => answer,
+            // The wish to cancel was quicker than the backup.
+            Err(CallError::Refused(refusal)) if refusal.reason == "EXECUTION_CANCELLING" => {
+                let wire = WireOutcome::Cancelled(v1::Cancelled {});
+                return self.deliver(AttemptStage::Cancelled, wire).await;
+            }
             Err(CallError::Refused(refusal)) if refusal.reason != "STALE_FENCE" => {
                 let message = format!("the control plane refuses the backup: {refusal}");
                 return self.fail(Failure::new(FailureKind::Internal, message)).await;

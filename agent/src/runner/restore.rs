@@ -7,13 +7,13 @@ use dataguardian_core::database::DatabaseDescription;
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_proto::{agent::v1, v1 as public};
-use dataguardian_repository::manifest::Signer;
+use dataguardian_repository::manifest::{Contents, Signer};
 use dataguardian_repository::presence::{MissingOrWrongSize, check_presence};
 use dataguardian_repository::read::BackupReader;
 
 use super::attempt::Attempt;
 use super::work::{RepositoryPlace, RestoreMode, RestoreWork};
-use crate::engines::postgres::{self, MissingRoles, RestoreReport, RestoreRequest, SessionMarker};
+use crate::engines::postgres::{self, MissingRoles, RestoreReport, RestoreRequest};
 use crate::pipeline::source::RepositorySource;
 use crate::repositories;
 
@@ -32,7 +32,13 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
     let status = attempt.status();
     status.enter("opening the backup");
     let reader = open(attempt, &work).await?;
-    let databases = choose(&reader.payload().contents.databases, &work.databases)?;
+    for missing in &reader.payload().contents.missing {
+        status.log.warn(format!(
+            "the backup is partial and lacks database {}: {}",
+            missing.name, missing.message
+        ));
+    }
+    let databases = choose(&reader.payload().contents, &work.databases)?;
     let source_version_num = version_num(&reader.payload().contents.server_version);
     let work_dir = repositories::work_dir(host)?;
     let request = RestoreRequest {
@@ -49,8 +55,9 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
         missing_roles: MissingRoles::Refuse,
         jobs: work.parallelism,
         source_version_num,
-        marker: SessionMarker::new(&attempt.fence.execution.to_string(), attempt.fence.attempt.into()),
+        marker: attempt.marker(),
         clients: repositories::client_search(host),
+        client_grace: host.config.client_grace(),
         work_dir: work_dir.path().to_owned(),
     };
     let report = postgres::restore(request, attempt.live.stop.token().clone(), status).await?;
@@ -125,9 +132,21 @@ async fn open_copy(
 
 /// The databases that are wanted: all if none is named.
 fn choose(
-    stored: &[DatabaseDescription],
+    contents: &Contents,
     wanted: &BTreeMap<String, String>,
 ) -> Result<Vec<DatabaseDescription>, Failure> {
+    let stored = &contents.databases;
+    let lacking = contents
+        .missing
+        .iter()
+        .find(|missing| wanted.contains_key(&missing.name));
+    if let Some(missing) = lacking {
+        let message = format!(
+            "the backup is partial and lacks database {:?}: {}: {}",
+            missing.name, missing.reason, missing.message
+        );
+        return Err(Failure::new(FailureKind::DatabaseMissing, message));
+    }
     if wanted.is_empty() {
         return Ok(stored.to_vec());
     }
@@ -193,6 +212,7 @@ fn outcome(report: RestoreReport) -> v1::RestoreOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataguardian_repository::manifest::MissingDatabase;
 
     #[test]
     fn versions_are_read() {
@@ -204,10 +224,24 @@ mod tests {
 
     #[test]
     fn a_database_that_is_not_in_the_backup_is_named() {
-        let stored = [DatabaseDescription {
-            name: "shop".into(),
-            ..DatabaseDescription::default()
-        }];
+        let stored = Contents {
+            databases: vec![DatabaseDescription {
+                name: "shop".into(),
+                ..DatabaseDescription::default()
+            }],
+            missing: vec![MissingDatabase {
+                name: "crm".into(),
+                reason: "DATABASE_PRIVILEGE".into(),
+                message: "may not connect".into(),
+            }],
+            ..Contents::default()
+        };
+        let lacking = BTreeMap::from([("crm".to_owned(), "x".to_owned())]);
+        let failure = choose(&stored, &lacking).unwrap_err();
+        assert!(
+            failure.message.contains("partial") && failure.message.contains("may not connect"),
+            "{failure}"
+        );
         let wanted = BTreeMap::from([("ship".to_owned(), "x".to_owned())]);
         let failure = choose(&stored, &wanted).unwrap_err();
         assert!(

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::leftovers;
 use super::logs::AttemptLog;
-use crate::engines::progress::{Progress, Severity, Stage};
+use crate::engines::progress::{Pace, Progress, Severity, Stage};
 use crate::journal::{AttemptStage, Journal, JournalEntry, ProcessGroup};
-use crate::pipeline::counters::Counters;
+use crate::pipeline::counters::{Counters, Counts};
 
 /// Why an attempt has to stop before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) enum StopReason {
     Abandoned,
     /// It took longer than it may.
     TimedOut,
+    /// Nothing moved for longer than allowed.
+    NoProgress,
     /// The agent is asked to stop.
     AgentStops,
 }
@@ -30,12 +32,17 @@ pub(crate) enum StopReason {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StopSignal {
     token: CancellationToken,
-    reason: Arc<OnceLock<StopReason>>,
+    reason: Arc<OnceLock<(StopReason, String)>>,
 }
 
 impl StopSignal {
     pub(crate) fn stop(&self, reason: StopReason) {
-        if self.reason.set(reason).is_ok() {
+        self.stop_because(reason, String::new());
+    }
+
+    /// The same, with the particulars for the failure.
+    pub(super) fn stop_because(&self, reason: StopReason, particulars: String) {
+        if self.reason.set((reason, particulars)).is_ok() {
             self.token.cancel();
         }
     }
@@ -45,7 +52,19 @@ impl StopSignal {
     }
 
     pub(crate) fn reason(&self) -> Option<StopReason> {
-        self.reason.get().copied()
+        self.reason.get().map(|(reason, _)| *reason)
+    }
+
+    /// The failure that a stopped attempt reports; none where it was not stopped, or reports something else or nothing.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        let (reason, particulars) = self.reason.get()?;
+        let kind = match reason {
+            StopReason::Cancelled | StopReason::Abandoned => return None,
+            StopReason::TimedOut => FailureKind::TimedOut,
+            StopReason::NoProgress => FailureKind::NoProgress,
+            StopReason::AgentStops => FailureKind::AgentRestarted,
+        };
+        Some(Failure::new(kind, particulars.clone()))
     }
 
     /// Comes back when the attempt is somebody else's; never, if it was stopped for another reason.
@@ -68,10 +87,22 @@ pub(crate) struct AttemptStatus {
     processes: Mutex<Vec<ProcessGroup>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct StageInWords {
     words: String,
+    /// Rises with each stage.
+    number: u64,
+    pace: Pace,
     expected_raw: Option<u64>,
+}
+
+/// What shows whether an attempt goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub(crate) counts: Counts,
+    /// The number of the stage.
+    pub(crate) stage: u64,
+    pub(crate) pace: Pace,
 }
 
 impl AttemptStatus {
@@ -79,7 +110,12 @@ impl AttemptStatus {
         Self {
             counters: Arc::default(),
             log,
-            stage: Mutex::default(),
+            stage: Mutex::new(StageInWords {
+                words: String::new(),
+                number: 0,
+                pace: Pace::Measured,
+                expected_raw: None,
+            }),
             fence,
             journal,
             processes: Mutex::default(),
@@ -88,9 +124,43 @@ impl AttemptStatus {
 
     /// Names the stage, and writes it into the log.
     pub(crate) fn enter(&self, words: impl Into<String>) {
-        let words = words.into();
+        self.enter_at(words.into(), Pace::Measured);
+    }
+
+    /// The same for a stage that waits for others and moves nothing.
+    pub(crate) fn wait_for(&self, words: impl Into<String>) {
+        self.enter_at(words.into(), Pace::Unmeasured);
+    }
+
+    fn enter_at(&self, words: String, pace: Pace) {
         self.log.info(words.clone());
-        self.stage().words = words;
+        let mut stage = self.stage();
+        stage.words = words;
+        stage.number += 1;
+        stage.pace = pace;
+    }
+
+    /// What shows whether the attempt goes on.
+    pub(crate) fn sample(&self) -> Sample {
+        let stage = self.stage();
+        Sample {
+            counts: self.counters.counts(),
+            stage: stage.number,
+            pace: stage.pace,
+        }
+    }
+
+    /// What goes on, and how far it is, in a line.
+    pub(crate) fn in_words(&self) -> String {
+        let counts = self.counters.counts();
+        format!(
+            "{} ({} bytes read, {} stored, {} rows, {} streams done)",
+            self.stage().words,
+            counts.raw_bytes,
+            counts.stored_bytes,
+            counts.rows,
+            counts.streams_done
+        )
     }
 
     /// Tells how many bytes are expected on top of those expected so far.
@@ -111,6 +181,7 @@ impl AttemptStatus {
             rows: counts.rows,
             streams_done: counts.streams_done,
             streams_total: None,
+            unmeasured: stage.pace != Pace::Measured,
         }
     }
 
@@ -124,7 +195,7 @@ impl Progress for AttemptStatus {
         if let Stage::Rows { bytes, .. } = &stage {
             self.expect_raw(*bytes);
         }
-        self.enter(stage.to_string());
+        self.enter_at(stage.to_string(), stage.pace());
     }
 
     fn log(&self, severity: Severity, line: &str) {
@@ -150,20 +221,5 @@ impl Progress for AttemptStatus {
         if let Err(error) = self.journal.write(&entry) {
             tracing::warn!(%error, "the journal could not note a process");
         }
-    }
-}
-
-/// The failure that a stopped attempt reports; none where it reports something else or nothing.
-pub(crate) fn stop_failure(reason: StopReason) -> Option<Failure> {
-    match reason {
-        StopReason::Cancelled | StopReason::Abandoned => None,
-        StopReason::TimedOut => Some(Failure::new(
-            FailureKind::TimedOut,
-            "the attempt took longer than the job allows",
-        )),
-        StopReason::AgentStops => Some(Failure::new(
-            FailureKind::AgentRestarted,
-            "the agent was stopped while the attempt ran",
-        )),
     }
 }

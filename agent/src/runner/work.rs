@@ -16,11 +16,17 @@ use dataguardian_repository::compress::Level;
 use dataguardian_repository::keys::{DatasourceKeys, Protection};
 use dataguardian_repository::manifest::VerifyingKey;
 
+/// How long nothing may move if the assignment does not say.
+const DEFAULT_NO_PROGRESS: Duration = Duration::from_secs(30 * 60);
+/// Shorter ones would end attempts that go on.
+const SHORTEST_NO_PROGRESS: Duration = Duration::from_secs(10);
+
 /// An attempt, as assigned.
 #[derive(Debug)]
 pub(crate) struct Assignment {
     pub(crate) fence: Fence,
     pub(crate) max_duration: Duration,
+    pub(crate) no_progress_timeout: Duration,
     pub(crate) work: Work,
 }
 
@@ -29,6 +35,24 @@ pub(crate) struct Assignment {
 pub(crate) enum Work {
     Backup(Box<BackupWork>),
     Restore(Box<RestoreWork>),
+}
+
+impl Work {
+    /// The database server.
+    pub(crate) fn target(&self) -> &ConnectionTarget {
+        match self {
+            Self::Backup(work) => &work.target,
+            Self::Restore(work) => &work.target,
+        }
+    }
+
+    /// How long locks may be waited for.
+    pub(crate) fn lock_timeout(&self) -> Duration {
+        match self {
+            Self::Backup(work) => work.lock_timeout,
+            Self::Restore(_) => Duration::ZERO,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -84,6 +108,12 @@ impl TryFrom<v1::Assignment> for Assignment {
     fn try_from(wire: v1::Assignment) -> Result<Self, InvalidField> {
         let fence = convert::fence(wire.fence).map_err(|error| invalid("fence", &error))?;
         let max_duration = convert::length("max_duration", &wire.max_duration.unwrap_or_default())?;
+        // A control plane that does not know of it sends none.
+        let no_progress_timeout = wire
+            .no_progress_timeout
+            .map_or(Ok(DEFAULT_NO_PROGRESS), |timeout| {
+                convert::length("no_progress_timeout", &timeout)
+            })?;
         let work = match wire.work {
             Some(v1::assignment::Work::Backup(backup)) => Work::Backup(Box::new(backup.try_into()?)),
             Some(v1::assignment::Work::Restore(restore)) => Work::Restore(Box::new(restore.try_into()?)),
@@ -97,6 +127,7 @@ impl TryFrom<v1::Assignment> for Assignment {
         Ok(Self {
             fence,
             max_duration,
+            no_progress_timeout: no_progress_timeout.max(SHORTEST_NO_PROGRESS),
             work,
         })
     }

@@ -30,6 +30,7 @@ impl Written {
 #[derive(Debug, Default)]
 pub(crate) struct MemorySink {
     streams: Mutex<Vec<Written>>,
+    taken_back: Mutex<Vec<String>>,
     gate: Option<Gate>,
 }
 
@@ -49,6 +50,7 @@ impl MemorySink {
     pub(crate) fn stopping_at(role: StreamRole) -> Arc<Self> {
         Arc::new(Self {
             streams: Mutex::default(),
+            taken_back: Mutex::default(),
             gate: Some(Gate {
                 role,
                 reached: Notify::new(),
@@ -72,7 +74,18 @@ impl MemorySink {
     }
 
     pub(crate) fn streams(&self) -> Vec<Written> {
-        self.streams.lock().unwrap().clone()
+        let taken_back = self.taken_back.lock().unwrap();
+        let kept = |stream: &&Written| {
+            let database = stream.header.database.as_ref();
+            !database.is_some_and(|database| taken_back.contains(database))
+        };
+        self.streams
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(kept)
+            .cloned()
+            .collect()
     }
 
     /// The streams of a database (and, if `globals`, those of none) joined into one script.
@@ -131,6 +144,11 @@ impl StreamSink for Sink {
             index: streams.len() - 1,
             gate,
         }))
+    }
+
+    async fn take_back(&self, database: &str) -> Result<(), Failure> {
+        self.0.taken_back.lock().unwrap().push(database.to_owned());
+        Ok(())
     }
 }
 

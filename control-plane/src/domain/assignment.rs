@@ -25,6 +25,8 @@ pub struct Assignment {
     pub fence: Fence,
     /// The agent ends the attempt itself after this long.
     pub max_duration: Duration,
+    /// The agent ends the attempt itself when nothing moves for this long.
+    pub no_progress_timeout: Duration,
     /// What is to be done.
     pub work: Work,
 }

@@ -1,12 +1,12 @@
 //! Backups: what completed backup executions left behind.
 
 use chrono::{DateTime, Utc};
-use dataguardian_core::database::Warning;
+use dataguardian_core::database::{MissingDatabase, Warning};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{AgentId, BackupId, DatasourceId, ExecutionId, JobId, StorageId};
 
-use super::execution::kept_warnings;
+use super::execution::{kept_missing, kept_warnings};
 use super::job::Encryption;
 use super::reference::Reference;
 use super::text;
@@ -61,6 +61,8 @@ pub struct BackupSummary {
     pub tables: u32,
     /// What to know about it all the same.
     pub warnings: Vec<Warning>,
+    /// The databases that were meant and are not in it.
+    pub missing: Vec<MissingDatabase>,
 }
 
 impl BackupSummary {
@@ -75,6 +77,7 @@ impl BackupSummary {
         self.started_at = text::kept_time(self.started_at);
         self.ended_at = text::kept_time(self.ended_at);
         self.warnings = kept_warnings(self.warnings);
+        self.missing = kept_missing(self.missing);
         self
     }
 }

@@ -1,151 +1,288 @@
-//! Which queued execution an agent may be offered next.
+//! Which queued execution an agent may be offered next, and what stands in the way of the others.
 //!
-//! A datasource belongs to one agent, so everything that could collide is in that agent's own list: one dump at a time per
-//! datasource; a restore into a datasource excludes its backups and other restores; so many dumps and so many restores per
-//! agent at a time.
+//! One dump at a time per datasource; a restore into a datasource excludes its backups and other restores, whichever came
+//! first. Limits: so many dumps and so many restores per agent, no more than the agent has slots, so many backups into a
+//! storage that has a limit, so many executions at all. A restore is never held back by a storage: who restores is in a hurry.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::execution::ExecutionKind;
-use dataguardian_core::ids::{DatasourceId, ExecutionId};
+use dataguardian_core::ids::{AgentId, DatasourceId, ExecutionId, StorageId};
 
 use super::assignment::FreeSlots;
 
-/// How much an agent does at the same time.
+/// How much is done at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AgentLimits {
-    /// Dumps.
-    pub dumps: u32,
-    /// Restores.
-    pub restores: u32,
+pub struct Limits {
+    /// Dumps per agent.
+    pub dumps_per_agent: u32,
+    /// Restores per agent.
+    pub restores_per_agent: u32,
+    /// Executions on all agents together; none for as many as come.
+    pub total: Option<u32>,
 }
 
-impl Default for AgentLimits {
+impl Default for Limits {
     fn default() -> Self {
         Self {
-            dumps: 1,
-            restores: 1,
+            dumps_per_agent: 1,
+            restores_per_agent: 1,
+            total: None,
         }
     }
 }
 
-impl AgentLimits {
-    const fn of(self, kind: ExecutionKind) -> u32 {
+impl Limits {
+    const fn per_agent(self, kind: ExecutionKind) -> u32 {
         match kind {
-            ExecutionKind::Backup => self.dumps,
-            ExecutionKind::Restore => self.restores,
+            ExecutionKind::Backup => self.dumps_per_agent,
+            ExecutionKind::Restore => self.restores_per_agent,
         }
     }
 }
 
-/// An execution that the agent may be at work on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An execution that an agent may be at work on.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Occupant {
+    /// Which.
+    pub id: ExecutionId,
+    /// Whose.
+    pub agent: AgentId,
     /// What kind it is.
     pub kind: ExecutionKind,
-    /// Whose.
+    /// Its datasource.
     pub datasource: Option<DatasourceId>,
+    /// The storages that it writes into.
+    pub storages: Vec<StorageId>,
 }
 
 /// An execution that waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Which.
-    pub id: ExecutionId,
-    /// What kind it is.
-    pub kind: ExecutionKind,
-    /// Whose.
-    pub datasource: Option<DatasourceId>,
+    /// Which, and what it will occupy.
+    pub what: Occupant,
     /// Not before this.
     pub not_before: Option<DateTime<Utc>>,
 }
 
-/// The first of `waiting` (in their order) that may begin now, beside what is at work already.
-pub fn next(
-    waiting: &[Candidate],
-    at_work: &[Occupant],
-    limits: AgentLimits,
-    free: FreeSlots,
-    now: DateTime<Utc>,
-) -> Option<ExecutionId> {
+/// What there is room for.
+#[derive(Debug, Clone, Default)]
+pub struct Room {
+    /// The limits.
+    pub limits: Limits,
+    /// Everything that is at work, on all agents.
+    pub at_work: Vec<Occupant>,
+    /// How many attempts an agent takes on at all; absent where it does not say.
+    pub slots: HashMap<AgentId, u32>,
+    /// How many backups a storage takes at the same time; absent for as many as come.
+    pub storages: HashMap<StorageId, u32>,
+}
+
+/// What stands in the way of an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Its time has not come.
+    NotBefore(DateTime<Utc>),
+    /// That execution is at work on its datasource.
+    Datasource(ExecutionId, ExecutionKind),
+    /// Its agent has enough to do.
+    AgentSlot,
+    /// That storage takes no more backups.
+    Storage(StorageId),
+    /// Enough is at work on all agents together.
+    Total,
+}
+
+impl Room {
+    /// The first thing that stands in the way of a candidate; none if it may begin.
+    pub fn obstacle(&self, candidate: &Candidate, now: DateTime<Utc>) -> Option<Obstacle> {
+        let what = &candidate.what;
+        if let Some(time) = candidate.not_before.filter(|time| *time > now) {
+            return Some(Obstacle::NotBefore(time));
+        }
+        let same = |other: &&Occupant| other.datasource.is_some() && other.datasource == what.datasource;
+        if let Some(other) = self.at_work.iter().find(same) {
+            return Some(Obstacle::Datasource(other.id, other.kind));
+        }
+        if !self.agent_has_room(what) {
+            return Some(Obstacle::AgentSlot);
+        }
+        if let Some(full) = what
+            .storages
+            .iter()
+            .find(|storage| !self.storage_has_room(**storage))
+        {
+            return Some(Obstacle::Storage(*full));
+        }
+        let full = self
+            .limits
+            .total
+            .is_some_and(|total| self.at_work.len() >= total as usize);
+        full.then_some(Obstacle::Total)
+    }
+
+    fn agent_has_room(&self, what: &Occupant) -> bool {
+        let beside = || self.at_work.iter().filter(|other| other.agent == what.agent);
+        let alike = beside().filter(|other| other.kind == what.kind).count();
+        let slots = self.slots.get(&what.agent).copied().unwrap_or(u32::MAX);
+        alike < self.limits.per_agent(what.kind) as usize && beside().count() < slots as usize
+    }
+
+    fn storage_has_room(&self, storage: StorageId) -> bool {
+        let Some(limit) = self.storages.get(&storage) else {
+            return true;
+        };
+        let writers = self
+            .at_work
+            .iter()
+            .filter(|other| other.storages.contains(&storage));
+        writers.count() < *limit as usize
+    }
+}
+
+/// The first of `waiting` (in their order) that may begin now.
+pub fn next(waiting: &[Candidate], room: &Room, free: FreeSlots, now: DateTime<Utc>) -> Option<ExecutionId> {
     if free.0 == 0 {
         return None;
     }
-    let may_begin = |candidate: &&Candidate| {
-        let same_kind = at_work.iter().filter(|other| other.kind == candidate.kind);
-        let busy = u32::try_from(same_kind.count()).unwrap_or(u32::MAX);
-        let collides = at_work
-            .iter()
-            .any(|other| other.datasource.is_some() && other.datasource == candidate.datasource);
-        let due = candidate.not_before.is_none_or(|time| time <= now);
-        due && busy < limits.of(candidate.kind) && !collides
-    };
-    waiting.iter().find(may_begin).map(|candidate| candidate.id)
+    let found = waiting
+        .iter()
+        .find(|candidate| room.obstacle(candidate, now).is_none());
+    found.map(|candidate| candidate.what.id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use ExecutionKind::{Backup, Restore};
+    use proptest::prelude::*;
 
-    const LIMITS: AgentLimits = AgentLimits {
-        dumps: 2,
-        restores: 1,
-    };
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
-    fn candidate(kind: ExecutionKind, datasource: DatasourceId) -> Candidate {
-        Candidate {
+    fn occupant(agent: AgentId, kind: ExecutionKind, datasource: DatasourceId) -> Occupant {
+        Occupant {
             id: ExecutionId::new(),
+            agent,
             kind,
             datasource: Some(datasource),
+            storages: Vec::new(),
+        }
+    }
+
+    fn candidate(what: Occupant) -> Candidate {
+        Candidate {
+            what,
             not_before: None,
         }
     }
 
-    fn occupant(kind: ExecutionKind, datasource: DatasourceId) -> Occupant {
-        Occupant {
-            kind,
-            datasource: Some(datasource),
+    fn room(dumps_per_agent: u32, at_work: Vec<Occupant>) -> Room {
+        Room {
+            limits: Limits {
+                dumps_per_agent,
+                ..Limits::default()
+            },
+            at_work,
+            ..Room::default()
         }
     }
 
     #[test]
     fn a_datasource_is_dumped_once_at_a_time_and_never_beside_a_restore() {
-        let (shop, blog) = (DatasourceId::new(), DatasourceId::new());
-        for kind in [Backup, Restore] {
-            let at_work = [occupant(kind, shop)];
+        let (agent, shop, blog) = (AgentId::new(), DatasourceId::new(), DatasourceId::new());
+        for first in [Backup, Restore] {
+            let busy = occupant(agent, first, shop);
+            let room = room(2, vec![busy.clone()]);
             for second in [Backup, Restore] {
-                let waiting = [candidate(second, shop)];
-                assert_eq!(next(&waiting, &at_work, LIMITS, FreeSlots(9), NOW), None);
+                let waiting = candidate(occupant(agent, second, shop));
+                let expected = Some(Obstacle::Datasource(busy.id, first));
+                assert_eq!(room.obstacle(&waiting, NOW), expected);
             }
         }
-        let waiting = [candidate(Backup, shop), candidate(Backup, blog)];
-        let found = next(&waiting, &[occupant(Backup, shop)], LIMITS, FreeSlots(9), NOW);
-        assert_eq!(found, Some(waiting[1].id));
+        let waiting = [shop, blog].map(|datasource| candidate(occupant(agent, Backup, datasource)));
+        let room = room(2, vec![occupant(agent, Backup, shop)]);
+        assert_eq!(next(&waiting, &room, FreeSlots(9), NOW), Some(waiting[1].what.id));
     }
 
     #[test]
     fn limits_count_by_kind_and_the_agent_has_the_last_word() {
-        let waiting = [
-            candidate(Restore, DatasourceId::new()),
-            candidate(Backup, DatasourceId::new()),
-        ];
-        let at_work = [occupant(Restore, DatasourceId::new())];
+        let agent = AgentId::new();
+        let waiting = [Restore, Backup].map(|kind| candidate(occupant(agent, kind, DatasourceId::new())));
+        let mut room = room(1, vec![occupant(agent, Restore, DatasourceId::new())]);
+        assert_eq!(next(&waiting, &room, FreeSlots(1), NOW), Some(waiting[1].what.id));
+        assert_eq!(next(&waiting, &room, FreeSlots(0), NOW), None);
+        room.slots.insert(agent, 1);
+        assert_eq!(room.obstacle(&waiting[1], NOW), Some(Obstacle::AgentSlot));
+    }
+
+    #[test]
+    fn a_storage_with_enough_to_do_holds_backups_back_and_no_restore() {
+        let storage = StorageId::new();
+        let into = |kind| Occupant {
+            storages: if kind == Backup { vec![storage] } else { Vec::new() },
+            ..occupant(AgentId::new(), kind, DatasourceId::new())
+        };
+        let mut room = room(1, vec![into(Backup)]);
+        room.storages.insert(storage, 1);
+        let waiting = candidate(into(Backup));
+        assert_eq!(room.obstacle(&waiting, NOW), Some(Obstacle::Storage(storage)));
+        assert_eq!(room.obstacle(&candidate(into(Restore)), NOW), None);
+        room.limits.total = Some(1);
         assert_eq!(
-            next(&waiting, &at_work, LIMITS, FreeSlots(1), NOW),
-            Some(waiting[1].id)
+            room.obstacle(&candidate(into(Restore)), NOW),
+            Some(Obstacle::Total)
         );
-        assert_eq!(next(&waiting, &at_work, LIMITS, FreeSlots(0), NOW), None);
     }
 
     #[test]
     fn who_must_wait_waits() {
-        let later = Candidate {
-            not_before: Some(NOW + chrono::TimeDelta::seconds(1)),
-            ..candidate(Backup, DatasourceId::new())
+        let later = NOW + chrono::TimeDelta::seconds(1);
+        let waiting = Candidate {
+            not_before: Some(later),
+            ..candidate(occupant(AgentId::new(), Backup, DatasourceId::new()))
         };
-        assert_eq!(next(&[later], &[], LIMITS, FreeSlots(1), NOW), None);
-        let then = NOW + chrono::TimeDelta::seconds(1);
-        assert_eq!(next(&[later], &[], LIMITS, FreeSlots(1), then), Some(later.id));
+        let room = room(1, Vec::new());
+        assert_eq!(room.obstacle(&waiting, NOW), Some(Obstacle::NotBefore(later)));
+        assert_eq!(room.obstacle(&waiting, later), None);
+    }
+
+    proptest! {
+        /// Whatever is let in, one after the other, the limits hold of all that is in.
+        #[test]
+        fn whoever_is_let_in_finds_room(
+            asking in prop::collection::vec((0_usize..3, any::<bool>(), 0_usize..5, prop::collection::vec(0_usize..3, 0..3)), 0..40),
+            dumps in 1_u32..3, restores in 1_u32..3, total in prop::option::of(1_u32..6), slots in 1_u32..4, takes in 1_u32..4,
+        ) {
+            let agents = [(); 3].map(|()| AgentId::new());
+            let datasources = [(); 5].map(|()| DatasourceId::new());
+            let storages = [(); 3].map(|()| StorageId::new());
+            let mut room = Room {
+                limits: Limits { dumps_per_agent: dumps, restores_per_agent: restores, total },
+                slots: HashMap::from([(agents[0], slots)]),
+                storages: HashMap::from([(storages[0], takes)]),
+                at_work: Vec::new(),
+            };
+            for (agent, is_backup, datasource, into) in asking {
+                let asks = Occupant {
+                    storages: if is_backup { into.into_iter().map(|index| storages[index]).collect() } else { Vec::new() },
+                    ..occupant(agents[agent], if is_backup { Backup } else { Restore }, datasources[datasource])
+                };
+                if room.obstacle(&candidate(asks.clone()), NOW).is_none() {
+                    room.at_work.push(asks);
+                }
+            }
+            let count = |holds: &dyn Fn(&Occupant) -> bool| room.at_work.iter().filter(|other| holds(other)).count();
+            for datasource in datasources {
+                prop_assert!(count(&|other| other.datasource == Some(datasource)) <= 1);
+            }
+            for agent in agents {
+                prop_assert!(count(&|other| other.agent == agent && other.kind == Backup) <= dumps as usize);
+                prop_assert!(count(&|other| other.agent == agent && other.kind == Restore) <= restores as usize);
+            }
+            prop_assert!(count(&|other| other.agent == agents[0]) <= slots as usize);
+            prop_assert!(count(&|other| other.storages.contains(&storages[0])) <= takes as usize);
+            prop_assert!(room.at_work.len() <= total.unwrap_or(u32::MAX) as usize);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Executions: one run of something, with its attempts, progress and result.
 
 use chrono::{DateTime, Utc};
-use dataguardian_core::database::Warning;
+use dataguardian_core::database::{MissingDatabase, Warning};
 use dataguardian_core::execution::{ExecutionKind, ExecutionState, Fence};
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{AgentId, BackupId, DatasourceId, ExecutionId, JobId, LeaseToken, StorageId};
@@ -68,7 +68,23 @@ impl ExecutionSpec {
     pub const fn max_duration(&self) -> std::time::Duration {
         match self {
             Self::Backup(backup) => backup.options.max_duration,
-            Self::Restore(_) => std::time::Duration::from_secs(7 * 24 * 3600),
+            Self::Restore(restore) => restore.options.max_duration,
+        }
+    }
+
+    /// How long nothing may move.
+    pub const fn no_progress_timeout(&self) -> std::time::Duration {
+        match self {
+            Self::Backup(backup) => backup.options.no_progress_timeout,
+            Self::Restore(restore) => restore.options.no_progress_timeout,
+        }
+    }
+
+    /// The storages that it writes into.
+    pub fn storages(&self) -> &[StorageId] {
+        match self {
+            Self::Backup(backup) => &backup.storages,
+            Self::Restore(_) => &[],
         }
     }
 }
@@ -112,6 +128,10 @@ pub struct Execution {
     pub failure: Option<Failure>,
     /// How far it is.
     pub progress: Option<Progress>,
+    /// When anything of it last moved.
+    pub progressed_at: Option<DateTime<Utc>>,
+    /// For a backup: the databases that it lacks.
+    pub missing: Vec<MissingDatabase>,
     /// What to know about it all the same.
     pub warnings: Vec<Warning>,
     /// For a restore that ended: what was restored.
@@ -120,6 +140,45 @@ pub struct Execution {
     pub revision: i64,
     /// The attempts so far.
     pub attempts: Vec<Attempt>,
+    /// What is seen of it from here and now. Not kept: whoever shows an execution looks anew.
+    pub outlook: Outlook,
+}
+
+/// What is seen of an execution at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// While it is at work and its agent was not heard of for long: since when.
+    pub no_contact_since: Option<DateTime<Utc>>,
+    /// While it waits: what for.
+    pub waits_for: Option<WaitsFor>,
+}
+
+/// What an execution waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitsFor {
+    /// As a word.
+    pub reason: WaitingReason,
+    /// For people.
+    pub message: String,
+}
+
+/// What an execution waits for, as a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitingReason {
+    /// Nothing stands in its way.
+    Turn,
+    /// Its time.
+    Time,
+    /// Its agent.
+    AgentAway,
+    /// A slot of its agent.
+    AgentSlot,
+    /// Another execution on its datasource.
+    Datasource,
+    /// A storage with enough to do.
+    Storage,
+    /// The limit on all executions.
+    Total,
 }
 
 impl Execution {
@@ -188,6 +247,9 @@ pub struct Progress {
     pub streams_done: u32,
     /// Streams in all, when known.
     pub streams_total: Option<u32>,
+    /// Whether the stage moves no count while it goes on.
+    #[serde(default)]
+    pub unmeasured: bool,
 }
 
 impl Progress {
@@ -265,6 +327,16 @@ pub fn kept_warnings(mut warnings: Vec<Warning>) -> Vec<Warning> {
         }
     }
     warnings
+}
+
+/// What is kept of missing databases: bounded, without zero bytes.
+pub fn kept_missing(mut missing: Vec<MissingDatabase>) -> Vec<MissingDatabase> {
+    missing.truncate(MAX_KEPT);
+    for database in &mut missing {
+        shorten(&mut database.name);
+        database.failure = kept_failure(database.failure.clone());
+    }
+    missing
 }
 
 /// What is kept of a failure: its message bounded, without zero bytes.

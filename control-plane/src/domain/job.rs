@@ -25,8 +25,34 @@ pub struct BackupOptions {
     pub lock_timeout: Duration,
     /// The longest that one attempt may take: 1 min to 30 days.
     pub max_duration: Duration,
+    /// An attempt ends when nothing moves for this long: 10 s to 7 days.
+    pub no_progress_timeout: Duration,
     /// Attempts in all, 1 to 10.
     pub max_attempts: u32,
+}
+
+/// How long nothing may move unless told otherwise. Long enough for a failover, a checkpoint storm or a storage that is being
+/// repaired; short enough that a connection which died in silence at midnight leaves time for another attempt before morning.
+pub const DEFAULT_NO_PROGRESS: Duration = Duration::from_secs(30 * 60);
+
+/// Checks the two limits on an attempt's time, whose fields are named after `prefix`.
+pub(super) fn check_limits(
+    checks: &mut Checks,
+    prefix: &str,
+    max_duration: Duration,
+    no_progress_timeout: Duration,
+) {
+    const DAY: u64 = 24 * 3600;
+    checks.require(
+        (60..=30 * DAY).contains(&max_duration.as_secs()),
+        &format!("{prefix}max_duration"),
+        "must be 1 min to 30 days",
+    );
+    checks.require(
+        (10..=7 * DAY).contains(&no_progress_timeout.as_secs()),
+        &format!("{prefix}no_progress_timeout"),
+        "must be 10 s to 7 days",
+    );
 }
 
 /// Whether backups are sealed.
@@ -48,6 +74,7 @@ impl Default for BackupOptions {
             table_connections: 1,
             lock_timeout: Duration::from_secs(60),
             max_duration: Duration::from_secs(24 * 3600),
+            no_progress_timeout: DEFAULT_NO_PROGRESS,
             max_attempts: 1,
         }
     }
@@ -75,14 +102,15 @@ impl BackupOptions {
             "must be 1 s to 24 h",
         );
         range(
-            (60..=30 * DAY).contains(&self.max_duration.as_secs()),
-            "options.max_duration",
-            "must be 1 min to 30 days",
-        );
-        range(
             (1..=10).contains(&self.max_attempts),
             "options.max_attempts",
             "must be 1 to 10",
+        );
+        check_limits(
+            &mut checks,
+            "options.",
+            self.max_duration,
+            self.no_progress_timeout,
         );
         checks.finish()
     }

@@ -71,6 +71,26 @@ impl LogChunk {
     }
 }
 
+/// The line that stands for those that were not kept before `next`, where `wanted` was to come. It takes the number of the last
+/// of them, so that every number is given once and whoever goes on reads on where he was.
+pub fn left_out(wanted: u64, next: &LogChunk) -> Option<LogChunk> {
+    let count = next.offset.checked_sub(wanted).filter(|count| *count > 0)?;
+    let first = next.lines.first()?;
+    let message = format!(
+        "{count} lines were left out here: of an attempt's log the first {} MiB and the newest {} MiB are kept",
+        KEPT_HEAD >> 20,
+        KEPT_TAIL >> 20
+    );
+    Some(LogChunk {
+        offset: next.offset - 1,
+        lines: vec![LogLine {
+            time: first.time,
+            level: LogLevel::Warn,
+            message,
+        }],
+    })
+}
+
 /// What to do with an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Append {

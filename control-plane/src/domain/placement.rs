@@ -53,6 +53,7 @@ mod tests {
             },
             repository: RepositoryId::new(),
             conditional_put: true,
+            max_concurrent: None,
             created_at: chrono::DateTime::UNIX_EPOCH,
             revision: 1,
         }

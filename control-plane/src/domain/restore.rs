@@ -1,10 +1,13 @@
 //! Restores: which backup, into what, how.
 
+use std::time::Duration;
+
 use dataguardian_core::ids::{BackupId, DatasourceId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::field::{BadField, Checks};
+use super::job::{DEFAULT_NO_PROGRESS, check_limits};
 use super::reference::Reference;
 use super::text;
 
@@ -43,6 +46,24 @@ pub struct RestoreOptions {
     pub parallelism: u32,
     /// For a scratch restore: leave the databases there.
     pub keep_scratch: bool,
+    /// The longest that it may take: 1 min to 30 days.
+    pub max_duration: Duration,
+    /// It ends when nothing moves for this long: 10 s to 7 days.
+    pub no_progress_timeout: Duration,
+}
+
+impl Default for RestoreOptions {
+    fn default() -> Self {
+        Self {
+            mode: RestoreMode::default(),
+            databases: Vec::new(),
+            no_owner: false,
+            parallelism: 2,
+            keep_scratch: false,
+            max_duration: Duration::from_secs(7 * 24 * 3600),
+            no_progress_timeout: DEFAULT_NO_PROGRESS,
+        }
+    }
 }
 
 /// Which backup is meant.
@@ -99,6 +120,7 @@ impl RestoreOptions {
             "keep_scratch",
             "is for scratch restores only",
         );
+        check_limits(&mut checks, "", self.max_duration, self.no_progress_timeout);
         checks.require(
             self.databases.len() <= 1000,
             "databases",
@@ -137,11 +159,8 @@ mod tests {
     #[test]
     fn two_databases_can_not_get_one_name() {
         let options = RestoreOptions {
-            mode: RestoreMode::Create,
             databases: vec![mapping("a", "x"), mapping("b", "x")],
-            no_owner: false,
-            parallelism: 2,
-            keep_scratch: false,
+            ..RestoreOptions::default()
         };
         assert_eq!(options.check().unwrap_err()[0].field, "databases.to");
     }

@@ -54,6 +54,8 @@ pub struct Storage {
     pub repository: RepositoryId,
     /// Whether the place refuses to overwrite, as the probe found.
     pub conditional_put: bool,
+    /// Backups that may be written into it at the same time; none for as many as come.
+    pub max_concurrent: Option<u32>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// Rises with every change: the etag.
@@ -79,6 +81,8 @@ pub struct NewStorage {
     pub name: ResourceName,
     /// Where it is to be.
     pub location: NewLocation,
+    /// Backups that may be written into it at the same time; none for as many as come.
+    pub max_concurrent: Option<u32>,
     /// The caller's id for this request.
     pub request_id: Option<Uuid>,
 }
@@ -90,8 +94,36 @@ impl NewStorage {
         match &self.location {
             NewLocation::Local { path, .. } => checks.take(absolute_path("local.path", path)),
         };
+        check_max_concurrent(&mut checks, self.max_concurrent);
         checks.finish()
     }
+}
+
+/// A change of a storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StorageChange {
+    /// Field `max_concurrent`: the new value, none for as many as come.
+    pub max_concurrent: Option<u32>,
+    /// Refuse the change unless this is the present revision.
+    pub expected_revision: Option<i64>,
+}
+
+impl StorageChange {
+    /// Checks the ranges.
+    pub fn check(&self) -> Result<(), Vec<BadField>> {
+        let mut checks = Checks::new();
+        check_max_concurrent(&mut checks, self.max_concurrent);
+        checks.finish()
+    }
+}
+
+fn check_max_concurrent(checks: &mut Checks, limit: Option<u32>) {
+    let fits = limit.is_none_or(|limit| (1..=1000).contains(&limit));
+    checks.require(
+        fits,
+        "max_concurrent",
+        "must be 1 to 1000, or 0 for as many as come",
+    );
 }
 
 /// The outcome of the first step of making a storage.
@@ -114,6 +146,8 @@ pub struct StorageDraft {
     pub location: StorageLocation,
     /// The id the repository will have, unless there is one of ours already.
     pub repository: RepositoryId,
+    /// Backups that may be written into it at the same time; none for as many as come.
+    pub max_concurrent: Option<u32>,
     /// The caller's id for this request.
     pub request_id: Option<Uuid>,
 }

@@ -68,6 +68,19 @@ impl StorageService for Handler {
         }))
     }
 
+    async fn update_storage(
+        &self,
+        request: Request<v1::UpdateStorageRequest>,
+    ) -> Result<Response<v1::UpdateStorageResponse>, Status> {
+        concerns(&request, &request.get_ref().storage);
+        let which = reference(&request.get_ref().storage)?;
+        let change = decode::storage_change(request.get_ref()).map_err(bad_request)?;
+        let storage = self.0.services.storages.update(&which, change).await?;
+        Ok(Response::new(v1::UpdateStorageResponse {
+            storage: Some(encode::storage(storage)),
+        }))
+    }
+
     async fn delete_storage(
         &self,
         request: Request<v1::DeleteStorageRequest>,
@@ -135,6 +148,7 @@ impl Handler {
             location: draft.location.clone(),
             repository: draft.repository,
             conditional_put: false,
+            max_concurrent: draft.max_concurrent,
             created_at: self.0.clock.now(),
             revision: 0,
         }

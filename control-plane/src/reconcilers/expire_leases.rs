@@ -27,6 +27,8 @@ pub struct Expired {
     pub cancels: usize,
     /// Attempts ended that overran.
     pub overruns: usize,
+    /// Attempts ended in which nothing moved.
+    pub stuck: usize,
 }
 
 impl Reconcile for ExpireLeases {
@@ -43,6 +45,7 @@ impl Reconcile for ExpireLeases {
             retries: expired.retries,
             cancels: expired.cancels,
             overruns: expired.overruns,
+            stuck: expired.stuck,
         }))
     }
 }

@@ -6,6 +6,7 @@ mod comeback;
 use dataguardian_core::execution::{ExecutionEvent, ExecutionState, Fence};
 use dataguardian_core::ids::{AgentId, BackupId, LeaseToken};
 
+use super::executions::outlook::{candidate, room};
 use super::transition::{Judged, judge_in_tx};
 use super::{Context, Error, lookup};
 use crate::domain::assignment::{Accepted, Assignment, FreeSlots};
@@ -14,7 +15,8 @@ use crate::domain::execution::{Execution, ExecutionSpec, Lease};
 use crate::domain::verdict::FenceStanding;
 use crate::store::Tx;
 use crate::store::agents::agent_lock_in_tx;
-use crate::store::executions::{execution_lock_in_tx, execution_queue_of_agent};
+use crate::store::executions::{execution_lock_in_tx, execution_queued_of_agent};
+use crate::store::installation::claim_lock_in_tx;
 
 use build::build;
 
@@ -37,7 +39,15 @@ impl Assignments {
         if !self.context.queue.is_online() || free.0 == 0 {
             return Ok(None);
         }
+        // Most agents have nothing to do most of the time: they must not queue up for the lock.
+        if execution_queued_of_agent(&self.context.store, agent)
+            .await?
+            .is_empty()
+        {
+            return Ok(None);
+        }
         let tx = self.context.store.begin().await?;
+        claim_lock_in_tx(&tx).await?;
         // Held, so that of two claims for one agent the second sees what the first has leased.
         let Some(found) = agent_lock_in_tx(&tx, agent).await? else {
             return Err(Error::StaleFence);
@@ -60,9 +70,10 @@ impl Assignments {
         changed: &mut Vec<Execution>,
     ) -> Result<Option<Assignment>, Error> {
         loop {
-            let (waiting, at_work) = execution_queue_of_agent(tx, agent).await?;
-            let now = self.context.now();
-            let next = eligibility::next(&waiting, &at_work, self.context.limits, free, now);
+            let queued = execution_queued_of_agent(tx, agent).await?;
+            let (room, _) = room(&self.context, tx, &queued).await?;
+            let waiting: Vec<_> = queued.iter().map(candidate).collect();
+            let next = eligibility::next(&waiting, &room, free, self.context.now());
             let Some(id) = next else { return Ok(None) };
             let execution = execution_lock_in_tx(tx, id).await?.ok_or(Error::StaleFence)?;
             if execution.state != ExecutionState::Queued {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use dataguardian_core::clock::SharedClock;
 
 use super::installation::Installation;
 use super::progress::Board;
-use crate::domain::eligibility::AgentLimits;
+use crate::domain::eligibility::Limits;
 use crate::queue::{Queue, Signal};
 use crate::store::Store;
 
@@ -22,8 +22,10 @@ pub struct Context {
     pub clock: SharedClock,
     /// Wake-ups.
     pub queue: Queue,
-    /// How much an agent does at the same time.
-    pub limits: AgentLimits,
+    /// How much is done at the same time.
+    pub limits: Limits,
+    /// An agent that was not heard of for this long counts as away, where that is shown.
+    pub agent_away_after: TimeDelta,
     /// Since when this process runs.
     pub started_at: DateTime<Utc>,
     /// Progress that is newer than what the database has.
@@ -39,7 +41,8 @@ impl Context {
             installation: Arc::new(installation),
             clock,
             queue,
-            limits: AgentLimits::default(),
+            limits: Limits::default(),
+            agent_away_after: TimeDelta::seconds(60),
             started_at,
             board: Board::default(),
         }

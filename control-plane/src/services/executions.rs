@@ -1,6 +1,7 @@
 //! Executions: reading, following, cancelling, and ending what is overdue.
 
 mod expire;
+pub(super) mod outlook;
 mod watch;
 
 use dataguardian_core::execution::{ExecutionEvent, ExecutionState};
@@ -49,8 +50,9 @@ impl Executions {
         }
         let mut executions = execution_list(store, &query).await?;
         for execution in &mut executions {
-            execution.progress = self.context.board.newest(execution);
+            self.context.board.lay_over(execution);
         }
+        self.context.look_out(&mut executions).await?;
         Ok(Page::from_overfull(executions, page.size, |execution| {
             Cursor::Id(*execution.id.as_uuid())
         }))
@@ -107,7 +109,8 @@ impl Context {
     /// One execution, with its attempts and its newest progress.
     pub(super) async fn execution(&self, id: ExecutionId) -> Result<Execution, Error> {
         let mut execution = lookup::execution(&self.store, id).await?;
-        execution.progress = self.board.newest(&execution);
+        self.board.lay_over(&mut execution);
+        self.look_out(std::slice::from_mut(&mut execution)).await?;
         Ok(execution)
     }
 }

@@ -8,7 +8,7 @@ use super::lookup::{self, Remembered, Request};
 use super::{Context, Error, Noun};
 use crate::domain::agent::Agent;
 use crate::domain::datasource::Datasource;
-use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec};
+use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec, Outlook};
 use crate::domain::field::BadField;
 use crate::domain::job::{Job, JobChange, JobStorage, NewJob, check_storage_count};
 use crate::domain::page::{Cursor, Page, PageRequest};
@@ -255,10 +255,13 @@ pub(super) fn queued(
         cancel_requested_at: None,
         failure: None,
         progress: None,
+        progressed_at: None,
+        missing: Vec::new(),
         warnings: Vec::new(),
         restore_report: None,
         revision: 1,
         attempts: Vec::new(),
+        outlook: Outlook::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use dataguardian_core::ids::{AgentId, ExecutionId};
 
 use super::{Context, Error, lookup};
 use crate::domain::field::BadField;
-use crate::domain::logs::{Append, KEPT_HEAD, KEPT_TAIL, LogChunk, LogLine, MAX_LINES, place};
+use crate::domain::logs::{Append, KEPT_HEAD, KEPT_TAIL, LogChunk, LogLine, MAX_LINES, left_out, place};
 use crate::queue::{Listener, Signal};
 use crate::store::attempts::{attempt_get, attempt_is_last, attempt_log_grow_in_tx};
 use crate::store::executions::execution_get;
@@ -116,13 +116,17 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// The next lines; none at the end. Their offset is greater than the last line's plus one where lines were not kept.
+    /// The next lines; none at the end. Where lines were not kept, one says how many, under the number of the last of them.
     /// Cancel-safe.
     pub async fn next(&mut self) -> Result<Option<LogChunk>, Error> {
         loop {
             let store = &self.context.store;
             let found = log_read(store, self.execution, self.offset, READ_BATCHES).await?;
             if let Some(chunk) = found.into_iter().next() {
+                if let Some(gap) = left_out(self.offset, &chunk) {
+                    self.offset = gap.end();
+                    return Ok(Some(gap));
+                }
                 self.offset = chunk.end();
                 return Ok(Some(chunk));
             }

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
 use dataguardian_core::execution::{ExecutionState, Fence};
 use dataguardian_core::ids::{AgentId, ExecutionId, LeaseToken};
 
 use super::{Context, Error};
 use crate::domain::execution::{Execution, Progress as Report};
+use crate::domain::patience::CONTACT;
 use crate::queue::Signal;
 use crate::store::executions::{execution_get, execution_progress_in_tx};
 
@@ -19,6 +21,10 @@ pub(super) struct Board(Arc<Mutex<HashMap<ExecutionId, Entry>>>);
 struct Entry {
     token: LeaseToken,
     report: Report,
+    /// When the attempt last told anything.
+    heard_at: DateTime<Utc>,
+    /// When anything of it last moved.
+    moved_at: DateTime<Utc>,
     saved: bool,
 }
 
@@ -27,14 +33,48 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The newest progress of an execution's present lease, from here or as it was loaded.
-    pub(super) fn newest(&self, execution: &Execution) -> Option<Report> {
+    /// Lays the newest progress of an execution's present lease over what was loaded.
+    pub(super) fn lay_over(&self, execution: &mut Execution) {
+        let token = execution.lease.map(|lease| lease.token);
+        if let Some(entry) = self.entries().get(&execution.id)
+            && Some(entry.token) == token
+        {
+            execution.progress = Some(entry.report.clone());
+            execution.progressed_at = Some(entry.moved_at);
+        }
+    }
+
+    /// Since when nothing moves in an attempt that tells its progress to this replica; none where that is not known here, or
+    /// where the stage moves nothing by its nature.
+    pub(super) fn still_since(&self, execution: &Execution, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let token = execution.lease.map(|lease| lease.token);
         let entries = self.entries();
-        match entries.get(&execution.id) {
-            Some(entry) if Some(entry.token) == token => Some(entry.report.clone()),
-            Some(_) | None => execution.progress.clone(),
-        }
+        let entry = entries
+            .get(&execution.id)
+            .filter(|entry| Some(entry.token) == token)?;
+        let in_contact = now - entry.heard_at <= CONTACT;
+        (in_contact && !entry.report.unmeasured).then_some(entry.moved_at)
+    }
+
+    /// Takes a report in. Anything but the same once more is a movement.
+    fn note(&self, execution: &Execution, fence: Fence, report: Report, now: DateTime<Utc>) {
+        let mut entries = self.entries();
+        let known = entries
+            .get(&fence.execution)
+            .filter(|entry| entry.token == fence.lease_token);
+        let before = match known {
+            Some(entry) => Some((&entry.report, entry.moved_at)),
+            None => execution.progress.as_ref().zip(execution.progressed_at),
+        };
+        let still = before.filter(|(before, _)| **before == report);
+        let entry = Entry {
+            token: fence.lease_token,
+            moved_at: still.map_or(now, |(_, since)| since),
+            heard_at: now,
+            saved: known.is_some_and(|entry| entry.saved && still.is_some()),
+            report,
+        };
+        entries.insert(fence.execution, entry);
     }
 
     /// It has ended, or will begin anew.
@@ -58,7 +98,7 @@ impl Progress {
     /// A report. Kept in memory until [`Self::save`].
     pub async fn report(&self, agent: AgentId, fence: Fence, progress: Report) -> Result<(), Error> {
         let execution = execution_get(&self.context.store, fence.execution).await?;
-        let current = execution.is_some_and(|execution| {
+        let current = execution.filter(|execution| {
             execution.agent == agent
                 && execution.fence() == Some(fence)
                 && matches!(
@@ -66,15 +106,10 @@ impl Progress {
                     ExecutionState::Running | ExecutionState::Committing | ExecutionState::Cancelling
                 )
         });
-        if !current {
-            return Err(Error::StaleFence);
-        }
-        let entry = Entry {
-            token: fence.lease_token,
-            report: progress.kept(),
-            saved: false,
-        };
-        self.context.board.entries().insert(fence.execution, entry);
+        let execution = current.ok_or(Error::StaleFence)?;
+        self.context
+            .board
+            .note(&execution, fence, progress.kept(), self.context.now());
         self.context.signal(Signal::ExecutionChanged(fence.execution));
         Ok(())
     }
@@ -98,7 +133,7 @@ impl Progress {
         let tx = self.context.store.begin().await?;
         let mut held = Vec::with_capacity(unsaved.len());
         for (id, entry) in &unsaved {
-            held.push(execution_progress_in_tx(&tx, *id, entry.token, &entry.report).await?);
+            held.push(execution_progress_in_tx(&tx, *id, entry.token, &entry.report, entry.moved_at).await?);
         }
         tx.commit().await?;
         let mut entries = self.context.board.entries();

@@ -11,7 +11,7 @@ use crate::domain::field::BadField;
 use crate::domain::placement::{NotReachable, some_reached};
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
-use crate::domain::restore::NewRestore;
+use crate::domain::restore::{DatabaseMapping, NewRestore};
 use crate::domain::storage::Storage;
 use crate::queue::Signal;
 use crate::store::Connected;
@@ -98,6 +98,21 @@ pub(super) async fn reachable_copies(
 /// Databases that the backup does not hold are a mistake that is better told now.
 fn check_databases(backup: &Backup, new: &NewRestore) -> Result<(), Error> {
     let held = &backup.summary.databases;
+    let lacks = |mapping: &&DatabaseMapping| {
+        backup
+            .summary
+            .missing
+            .iter()
+            .find(|missing| missing.name == mapping.from)
+    };
+    if let Some(missing) = new.options.databases.iter().find_map(|mapping| lacks(&mapping)) {
+        let (name, failure) = (&missing.name, &missing.failure);
+        let message = format!(
+            "the backup is partial and lacks {name:?}: {}: {}; restore that from another backup",
+            failure.kind, failure.message
+        );
+        return Err(BadField::new("databases.from", message).into());
+    }
     let missing = new
         .options
         .databases

@@ -8,7 +8,7 @@ use dataguardian_core::ids::AgentId;
 
 use super::{Context, Error, Noun};
 use crate::domain::agent::AgentFacts;
-use crate::store::agents::{agent_heard_in_tx, agent_session_open_in_tx};
+use crate::store::agents::{agent_heard_in_tx, agent_session_open_in_tx, agent_slots_in_tx};
 
 /// When an agent was heard of, and how far its clock was ahead.
 type Heard = (DateTime<Utc>, Option<TimeDelta>);
@@ -29,16 +29,19 @@ impl Sessions {
         }
     }
 
-    /// A session begins: the next epoch. `clock_skew` is how far the agent's clock is ahead. A revoked agent is not found.
+    /// A session begins: the next epoch. `clock_skew` is how far the agent's clock is ahead,
+    /// `slots` how many attempts it takes on at all. A revoked agent is not found.
     pub async fn open(
         &self,
         agent: AgentId,
         facts: AgentFacts,
         clock_skew: Option<TimeDelta>,
+        slots: Option<u32>,
     ) -> Result<u64, Error> {
         let tx = self.context.store.begin().await?;
         let now = self.context.now();
         let epoch = agent_session_open_in_tx(&tx, agent, &facts.kept(), clock_skew, now).await?;
+        agent_slots_in_tx(&tx, agent, slots).await?;
         tx.commit().await?;
         epoch.ok_or_else(|| Error::not_found(Noun::Agent, agent))
     }

@@ -10,11 +10,14 @@ use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::domain::storage::{
-    NewLocation, NewStorage, PreparedRepository, Storage, StorageCreation, StorageDraft, StorageLocation,
+    NewLocation, NewStorage, PreparedRepository, Storage, StorageChange, StorageCreation, StorageDraft,
+    StorageLocation,
 };
+use crate::queue::Signal;
 use crate::store::executions::execution_unfinished;
 use crate::store::storages::{
     storage_delete_in_tx, storage_get, storage_insert_in_tx, storage_list, storage_name_at,
+    storage_update_in_tx,
 };
 use crate::store::{Connected, StoreError};
 
@@ -50,6 +53,7 @@ impl Storages {
             name: new.name,
             location,
             repository: RepositoryId::new(),
+            max_concurrent: new.max_concurrent,
             request_id: new.request_id,
         };
         if let Some(id) = request(&draft).made(store).await? {
@@ -80,6 +84,7 @@ impl Storages {
             location: draft.location.clone(),
             repository: prepared.repository,
             conditional_put: prepared.conditional_put,
+            max_concurrent: draft.max_concurrent,
             created_at: now,
             revision: 1,
         };
@@ -113,6 +118,31 @@ impl Storages {
         Ok(Page::from_overfull(storages, page.size, |storage| {
             Cursor::Name(storage.name.to_string())
         }))
+    }
+
+    /// Changes a storage. What is at work goes on; what waits may begin at once.
+    pub async fn update(
+        &self,
+        storage: &Reference<StorageId>,
+        change: StorageChange,
+    ) -> Result<Storage, Error> {
+        change.check()?;
+        let tx = self.context.store.begin().await?;
+        let before = lookup::storage(&tx, storage).await?;
+        let expected = change.expected_revision.unwrap_or(before.revision);
+        if expected != before.revision
+            || !storage_update_in_tx(&tx, before.id, expected, change.max_concurrent).await?
+        {
+            return Err(Error::EtagMismatch {
+                noun: Noun::Storage,
+                which: before.name.to_string(),
+            });
+        }
+        let after = lookup::storage(&tx, &Reference::Id(before.id)).await?;
+        tx.commit().await?;
+        let StorageLocation::Local { agent, .. } = &after.location;
+        self.context.signal(Signal::WorkQueued(*agent));
+        Ok(after)
     }
 
     /// Forgets a storage that no job names, no backup lies in and no unfinished execution uses.

@@ -53,7 +53,7 @@ impl Context {
             .map_err(|illegal| Error::precondition("ILLEGAL_STATE", illegal.to_string()))?;
         let mut after = before.clone();
         after.state = state;
-        after.progress = self.board.newest(before);
+        self.board.lay_over(&mut after);
         if state.is_terminal() {
             after.ended_at = Some(now);
         }
@@ -81,6 +81,7 @@ impl Context {
                 after.not_before = None;
                 after.failure = None;
                 after.progress = None;
+                after.progressed_at = None;
             })
             .await?;
         attempt_insert_in_tx(tx, fence, now).await?;

@@ -19,6 +19,7 @@ pub(super) fn assignment(assignment: Assignment, control_plane: ControlPlaneId) 
     wire::Assignment {
         fence: Some(assignment.fence.into()),
         max_duration: Some(convert::duration(assignment.max_duration)),
+        no_progress_timeout: Some(convert::duration(assignment.no_progress_timeout)),
         work: Some(work),
     }
 }

@@ -46,6 +46,7 @@ pub async fn agent_insert_in_tx(tx: &Tx, agent: &Agent) -> Result<(), StoreError
         version: Set(agent.facts.version.clone()),
         hostname: Set(agent.facts.hostname.clone()),
         operating_system: Set(agent.facts.operating_system.clone()),
+        slots: Set(None),
         clients: Set(convert::json(&agent.facts.clients)?),
         enrolled_at: Set(convert::time(agent.enrolled_at)),
         last_seen_at: Set(agent.last_seen_at.map(convert::time)),
@@ -158,6 +159,61 @@ pub async fn agent_session_open_in_tx(
         .exec_with_returning(&tx.executor())
         .await?;
     rows.first().map(|row| FROM.number(row.session_epoch)).transpose()
+}
+
+/// Notes how many attempts an agent takes on at all; none where it does not say.
+pub async fn agent_slots_in_tx(tx: &Tx, id: AgentId, slots: Option<u32>) -> Result<(), StoreError> {
+    let row = agents::ActiveModel {
+        slots: Set(slots.map(convert::small).transpose()?),
+        ..Default::default()
+    };
+    agents::Entity::update_many()
+        .set(row)
+        .filter(agents::Column::Id.eq(*id.as_uuid()))
+        .exec(&tx.executor())
+        .await?;
+    Ok(())
+}
+
+/// What is to be known of an agent when its work is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgentAtWork {
+    /// Which.
+    pub id: AgentId,
+    /// When it was last heard of.
+    pub last_seen_at: Option<DateTime<Utc>>,
+    /// How many attempts it takes on at all; none where it does not say.
+    pub slots: Option<u32>,
+}
+
+/// Those of these agents that are there.
+pub async fn agents_at_work(
+    on: &impl Connected,
+    ids: impl IntoIterator<Item = AgentId>,
+) -> Result<Vec<AgentAtWork>, StoreError> {
+    let mut ids: Vec<Uuid> = ids.into_iter().map(|id| *id.as_uuid()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let rows: Vec<(Uuid, Option<DateTime<Utc>>, Option<i32>)> = agents::Entity::find()
+        .select_only()
+        .columns([
+            agents::Column::Id,
+            agents::Column::LastSeenAt,
+            agents::Column::Slots,
+        ])
+        .filter(agents::Column::Id.is_in(ids))
+        .into_tuple()
+        .all(&on.executor())
+        .await?;
+    rows.into_iter()
+        .map(|(id, last_seen_at, slots)| {
+            Ok(AgentAtWork {
+                id: AgentId::from_uuid(id),
+                last_seen_at,
+                slots: slots.map(|slots| FROM.small(slots)).transpose()?,
+            })
+        })
+        .collect()
 }
 
 /// An agent was heard of.

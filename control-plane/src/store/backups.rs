@@ -135,6 +135,7 @@ fn record(row: backups::Model, copies: Vec<BackupCopy>) -> Result<Backup, StoreE
             rows: FROM.number(row.row_count)?,
             tables: FROM.small(row.tables)?,
             warnings: FROM.json(row.warnings)?,
+            missing: FROM.json(row.missing_databases)?,
         },
         completed_at,
         encryption: if row.encrypted {

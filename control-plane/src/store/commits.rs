@@ -206,5 +206,6 @@ fn row(new: &NewBackup) -> Result<backups::ActiveModel, StoreError> {
         packs: Set(convert::small(new.packs)?),
         encrypted: Set(new.encryption == Encryption::Sealed),
         warnings: Set(convert::json(&summary.warnings)?),
+        missing_databases: Set(convert::json(&summary.missing)?),
     })
 }

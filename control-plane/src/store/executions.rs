@@ -14,8 +14,7 @@ use super::attempts::attempts_of;
 use super::entity::executions::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
 use super::{Connected, HELD, StoreError, Tx, convert};
-use crate::domain::eligibility::{Candidate, Occupant};
-use crate::domain::execution::{Execution, Lease, Progress};
+use crate::domain::execution::{Execution, Lease, Outlook, Progress};
 
 const FROM: convert::From = convert::From("executions");
 
@@ -64,6 +63,7 @@ pub async fn execution_insert_in_tx(tx: &Tx, execution: &Execution) -> Result<()
         spec: Set(convert::json(&execution.spec)?),
         created_at: Set(convert::time(execution.created_at)),
         warnings: Set(convert::json(&execution.warnings)?),
+        missing_databases: Set(convert::json(&execution.missing)?),
         revision: Set(execution.revision),
         ..Default::default()
     };
@@ -172,28 +172,31 @@ async fn unfinished(on: &impl Connected, select: Select<Entity>) -> Result<Vec<E
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// What waits for an agent, the oldest first, and what it may be at work on: for the choice of the next.
-pub async fn execution_queue_of_agent(
+/// Executions that an agent may be at work on, of all agents.
+pub async fn execution_at_work(on: &impl Connected) -> Result<Vec<Execution>, StoreError> {
+    let states = ExecutionState::ALL
+        .into_iter()
+        .filter(|state| state.occupies_agent());
+    let rows = Entity::find()
+        .filter(Column::State.is_in(states.map(ExecutionState::as_str)))
+        .order_by_asc(Column::Id)
+        .all(&on.executor())
+        .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Executions that are queued for an agent, the oldest first.
+pub async fn execution_queued_of_agent(
     on: &impl Connected,
     agent: AgentId,
-) -> Result<(Vec<Candidate>, Vec<Occupant>), StoreError> {
-    let (mut waiting, mut at_work) = (Vec::new(), Vec::new());
-    for execution in execution_unfinished_of_agent(on, agent).await? {
-        if execution.state == ExecutionState::Queued {
-            waiting.push(Candidate {
-                id: execution.id,
-                kind: execution.kind(),
-                datasource: execution.datasource,
-                not_before: execution.not_before,
-            });
-        } else if execution.state.occupies_agent() {
-            at_work.push(Occupant {
-                kind: execution.kind(),
-                datasource: execution.datasource,
-            });
-        }
-    }
-    Ok((waiting, at_work))
+) -> Result<Vec<Execution>, StoreError> {
+    let rows = Entity::find()
+        .filter(Column::AgentId.eq(*agent.as_uuid()))
+        .filter(Column::State.eq(ExecutionState::Queued.as_str()))
+        .order_by_asc(Column::Id)
+        .all(&on.executor())
+        .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// Writes progress down, if the lease still holds and the attempt still runs. False if not.
@@ -202,9 +205,11 @@ pub async fn execution_progress_in_tx(
     id: ExecutionId,
     token: LeaseToken,
     progress: &Progress,
+    progressed_at: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let row = ActiveModel {
         progress: Set(Some(convert::json(progress)?)),
+        progressed_at: Set(Some(convert::time(progressed_at))),
         ..Default::default()
     };
     let result = Entity::update_many()
@@ -246,10 +251,13 @@ impl TryFrom<Model> for Execution {
             cancel_requested_at: row.cancel_requested_at,
             failure: FROM.failure(row.failure_kind, row.failure_message)?,
             progress,
+            progressed_at: row.progressed_at,
+            missing: FROM.json(row.missing_databases)?,
             warnings: FROM.json(row.warnings)?,
             restore_report: report,
             revision: row.revision,
             attempts: Vec::new(),
+            outlook: Outlook::default(),
         })
     }
 }

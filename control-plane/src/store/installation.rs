@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::ControlPlaneId;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use super::entity::installation::{ActiveModel, Column, Entity};
-use super::{Connected, StoreError, Tx, private::Executor as _};
+use super::{Connected, HELD, StoreError, Tx, private::Executor as _};
 
 /// The id of the one row.
 const THE_ROW: i32 = 1;
@@ -48,6 +48,13 @@ pub async fn installation_get(on: &impl Connected) -> Result<Option<Installation
         setup_token_sha256: row.setup_token_sha256,
         created_at: row.created_at,
     }))
+}
+
+/// Held until the transaction ends: whoever hands out work does so one after the other, on all replicas, so that the second
+/// sees what the first has handed out.
+pub async fn claim_lock_in_tx(tx: &Tx) -> Result<(), StoreError> {
+    Entity::find_by_id(THE_ROW).lock(HELD).one(&tx.executor()).await?;
+    Ok(())
 }
 
 /// Makes the row; [`StoreError::AlreadyExists`] if it is there.

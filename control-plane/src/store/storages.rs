@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use dataguardian_core::ids::{AgentId, RepositoryId, StorageId};
 use dataguardian_core::name::ResourceName;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
@@ -31,6 +32,7 @@ pub async fn storage_insert_in_tx(tx: &Tx, storage: &Storage) -> Result<(), Stor
         path: Set(Some(path.to_string_lossy().into_owned())),
         repository_id: Set(*storage.repository.as_uuid()),
         conditional_put: Set(storage.conditional_put),
+        max_concurrent: Set(storage.max_concurrent.map(convert::small).transpose()?),
         created_at: Set(convert::time(storage.created_at)),
         revision: Set(storage.revision),
     };
@@ -91,6 +93,27 @@ pub async fn storage_name_at(
     row.map(|row| FROM.parse(&row.name)).transpose()
 }
 
+/// Changes how many backups a storage takes at the same time; false if the storage has changed since that revision.
+pub async fn storage_update_in_tx(
+    tx: &Tx,
+    id: StorageId,
+    revision: i64,
+    max_concurrent: Option<u32>,
+) -> Result<bool, StoreError> {
+    let row = ActiveModel {
+        max_concurrent: Set(max_concurrent.map(convert::small).transpose()?),
+        ..Default::default()
+    };
+    let result = Entity::update_many()
+        .set(row)
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
+        .filter(Column::Id.eq(*id.as_uuid()))
+        .filter(Column::Revision.eq(revision))
+        .exec(&tx.executor())
+        .await?;
+    Ok(result.rows_affected == 1)
+}
+
 /// Forgets a storage; [`StoreError::Referenced`] while a job or backup names it.
 pub async fn storage_delete_in_tx(tx: &Tx, id: StorageId) -> Result<(), StoreError> {
     Entity::delete_by_id(*id.as_uuid()).exec(&tx.executor()).await?;
@@ -122,6 +145,7 @@ fn record(row: Model, agent_name: Option<ResourceName>) -> Result<Storage, Store
         location,
         repository: RepositoryId::from_uuid(row.repository_id),
         conditional_put: row.conditional_put,
+        max_concurrent: row.max_concurrent.map(|limit| FROM.small(limit)).transpose()?,
         created_at: row.created_at,
         revision: row.revision,
     })

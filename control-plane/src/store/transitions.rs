@@ -107,6 +107,8 @@ fn changed(after: &Execution) -> Result<executions::ActiveModel, StoreError> {
         warnings: Set(convert::json(&after.warnings)?),
         restore_report: Set(report.map(convert::json).transpose()?),
         progress: Set(progress.map(convert::json).transpose()?),
+        progressed_at: Set(after.progressed_at.map(convert::time)),
+        missing_databases: Set(convert::json(&after.missing)?),
         ..Default::default()
     })
 }

@@ -127,8 +127,8 @@ on_both! {
         let (one, two) = (world.agent("one").await, world.agent("two").await);
         let sessions = &world.services.sessions;
         let facts = || enrollment(Secret::new("x"), b"", &one.signing).facts;
-        assert_eq!(sessions.open(one.id, facts(), Some(TimeDelta::milliseconds(-1500))).await.unwrap(), 1);
-        assert_eq!(sessions.open(one.id, facts(), None).await.unwrap(), 2);
+        assert_eq!(sessions.open(one.id, facts(), Some(TimeDelta::milliseconds(-1500)), Some(2)).await.unwrap(), 1);
+        assert_eq!(sessions.open(one.id, facts(), None, None).await.unwrap(), 2);
         world.advance(TimeDelta::seconds(30));
         sessions.heard(one.id, Some(TimeDelta::seconds(2)));
         sessions.heard(two.id, None);

@@ -24,9 +24,7 @@ pub(crate) fn new_restore(of: DatasourceId, into: DatasourceId) -> NewRestore {
                 from: "shop".into(),
                 to: "shop2".into(),
             }],
-            no_owner: false,
-            parallelism: 2,
-            keep_scratch: false,
+            ..RestoreOptions::default()
         },
         request_id: None,
     }

@@ -56,6 +56,11 @@ fn texts(lines: &[(u64, &str)]) -> Vec<(u64, String)> {
         .collect()
 }
 
+/// The place after the line of that number.
+fn gap_end(lines: &[(u64, String)], number: u64) -> usize {
+    lines.iter().position(|line| line.0 == number).unwrap() + 1
+}
+
 on_both! {
     async fn lines_are_kept_once_and_in_order_over_attempts(world: &World) {
         let agent = world.agent("db1").await;
@@ -100,9 +105,13 @@ on_both! {
         assert!(bytes as u64 <= KEPT_HEAD + KEPT_TAIL + (1 << 20), "{bytes}");
         assert_eq!(kept.first().unwrap().0, 0);
         assert_eq!(kept.last().unwrap().0, offset - 1);
-        let gaps = kept.windows(2).filter(|pair| pair[0].0 + 1 != pair[1].0).count();
-        assert_eq!(gaps, 1);
-        assert!(kept.iter().all(|(_, text)| text.len() == MAX_LINE));
+        let gaps: Vec<_> = kept.windows(2).filter(|pair| pair[0].0 + 1 != pair[1].0).collect();
+        assert_eq!(gaps.len(), 1);
+        let (last, told) = (gaps[0][0].0, &gaps[0][1]);
+        let count = told.0 - last;
+        assert!(told.1.starts_with(&format!("{count} lines were left out here")), "{}", told.1);
+        assert!(kept.iter().filter(|line| *line != told).all(|(_, text)| text.len() == MAX_LINE));
+        assert_eq!(read(world, execution.id, told.0 + 1).await[..], kept[gap_end(&kept, told.0)..]);
     }
 
     async fn a_follower_gets_lines_until_the_end(world: &World) {

@@ -16,6 +16,7 @@ mod executions;
 mod histories;
 mod history;
 mod invariants;
+mod limits;
 mod logs;
 mod outage;
 mod schema;

@@ -237,5 +237,6 @@ fn summary(now: DateTime<Utc>) -> BackupSummary {
         rows: 77,
         tables: 3,
         warnings: Vec::new(),
+        missing: Vec::new(),
     }
 }

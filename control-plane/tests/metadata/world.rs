@@ -228,6 +228,7 @@ pub(crate) fn new_storage(agent: AgentId, name: &str) -> NewStorage {
             agent: Reference::Id(agent),
             path: PathBuf::from("/var/backups").join(name),
         },
+        max_concurrent: None,
         request_id: None,
     }
 }

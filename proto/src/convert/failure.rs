@@ -1,6 +1,6 @@
 //! Failures and warnings.
 
-use dataguardian_core::database::Warning;
+use dataguardian_core::database::{MissingDatabase, Warning};
 use dataguardian_core::failure::{Failure, FailureKind};
 
 use crate::v1;
@@ -42,6 +42,26 @@ impl From<v1::Warning> for Warning {
         Self {
             database: Some(warning.database).filter(|name| !name.is_empty()),
             message: warning.message,
+        }
+    }
+}
+
+impl From<&MissingDatabase> for v1::MissingDatabase {
+    fn from(missing: &MissingDatabase) -> Self {
+        Self {
+            name: missing.name.clone(),
+            failure: Some((&missing.failure).into()),
+        }
+    }
+}
+
+/// One without its reason counts as missing for an internal one.
+impl From<v1::MissingDatabase> for MissingDatabase {
+    fn from(missing: v1::MissingDatabase) -> Self {
+        let untold = || Failure::new(FailureKind::Internal, "the agent did not say why");
+        Self {
+            name: missing.name,
+            failure: missing.failure.map_or_else(untold, Failure::from),
         }
     }
 }

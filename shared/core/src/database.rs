@@ -105,6 +105,16 @@ pub struct Warning {
     pub message: String,
 }
 
+/// A database that a backup was meant to hold and lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingDatabase {
+    /// Its name.
+    pub name: String,
+    /// Why it is missing.
+    #[serde(flatten)]
+    pub failure: crate::failure::Failure,
+}
+
 /// A program that took part, for the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolUse {

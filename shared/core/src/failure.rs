@@ -98,6 +98,8 @@ failure_kinds! {
     AgentLost = "AGENT_LOST", true, "check the agent's host, its service and its network";
     /// The attempt took longer than allowed.
     TimedOut = "TIMED_OUT", true, "raise the job's limit or find out what slows it down";
+    /// Nothing moved for longer than allowed.
+    NoProgress = "NO_PROGRESS", true, "look at what the message says it waited for; raise the no-progress time-out if such a wait is normal there";
     /// Another attempt has taken over.
     Superseded = "SUPERSEDED", false, "nothing: a newer attempt runs instead";
     /// We are wrong.

@@ -1,8 +1,9 @@
 //! A dump: every chosen database under a snapshot of its own, as streams.
 //!
 //! Order: globals, then per database the schema archive, the schema before data, the rows, the sequences, the large objects,
-//! the schema after data. A database that fails before its first stream is open is reported in
-//! [`DumpReport::failed`] while the others go on; a failure after that fails the dump, since its streams can't be taken back.
+//! the schema after data. A database that fails is reported in [`DumpReport::failed`] while the others go on; its streams, if
+//! any were opened, are taken back. The dump as a whole fails when all databases do, when the sink does, or when the server does
+//! not answer any more: that may pass, and another attempt then gets everything.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub struct DumpRequest {
     pub marker: SessionMarker,
     /// Where client programs are looked for.
     pub clients: ClientSearch,
+    /// How long a client program that was asked to stop may take before it is killed.
+    pub client_grace: Duration,
     /// A directory for small private files (a password file); exists, belongs to the agent.
     pub work_dir: PathBuf,
 }
@@ -135,6 +138,7 @@ pub async fn dump(
         request.target.clone(),
         request.marker.clone(),
         &request.work_dir,
+        request.client_grace,
         progress,
     )?;
     let work = Box::pin(dump_server(&run, &request, &sink));
@@ -157,7 +161,7 @@ async fn dump_server(
     };
     let mut session = run.connect_for_maintenance().await?;
     let server = Server::ask(&mut session).await?;
-    let databases = chosen(&mut session, &request.selection).await?;
+    let Chosen { databases, missing } = chosen(&mut session, &request.selection).await?;
     let (client, warning) = clients::choose(&clients::find(&request.clients).await, server.version_num)?;
     run.log(&format!(
         "PostgreSQL {} with the client programs {} of {}",
@@ -172,7 +176,7 @@ async fn dump_server(
         positions: Vec::new(),
         tools: Vec::new(),
         databases: Vec::new(),
-        failed: Vec::new(),
+        failed: missing,
         warnings: warning.into_iter().collect(),
         largest_row: ByteSize::default(),
     };
@@ -185,17 +189,30 @@ async fn dump_server(
     }
     connect::close(session).await;
     for database in databases {
-        let begun = database::begin(run, &plan, &client, &server, &database).await;
-        match begun {
-            Ok(begun) => report.add(begun.send(run, &plan, &client, sink).await?),
+        match dump_database(run, &plan, &client, &server, &database, sink).await {
+            Ok(dumped) => report.add(dumped),
             Err(failure) => {
-                run.warn(&format!("database {database} is left out: {failure}"));
+                sink.take_back(&database).await?;
                 run.clear().await;
+                run.server_answers().await.map_err(|_| failure.clone())?;
+                run.warn(&format!("database {database} is left out: {failure}"));
                 report.failed.push(DatabaseFailure { database, failure });
             }
         }
     }
     report.unless_all_failed()
+}
+
+async fn dump_database(
+    run: &Run,
+    plan: &Plan,
+    client: &clients::Client,
+    server: &Server,
+    database: &str,
+    sink: &Arc<dyn StreamSink>,
+) -> Result<Dumped, Failure> {
+    let begun = database::begin(run, plan, client, server, database).await?;
+    begun.send(run, plan, client, sink).await
 }
 
 impl DumpReport {
@@ -224,11 +241,18 @@ impl DumpReport {
     }
 }
 
-/// The databases that the selection names; one that does not exist is an error.
+/// What a selection comes to on a server.
+pub(super) struct Chosen {
+    pub(super) databases: Vec<String>,
+    /// Those that it names and that are not there.
+    pub(super) missing: Vec<DatabaseFailure>,
+}
+
+/// The databases that the selection names.
 pub(super) async fn chosen(
     session: &mut PgConnection,
     selection: &DatabaseSelection,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Chosen, Failure> {
     let existing: Vec<String> = discover::list(session)
         .await?
         .into_iter()
@@ -241,17 +265,22 @@ pub(super) async fn chosen(
     let (chosen, missing) = selection
         .choose(&existing)
         .map_err(|error| Failure::new(FailureKind::DatabaseError, error.to_string()))?;
-    if !missing.is_empty() {
-        return Err(Failure::new(
+    let not_there = |database: String| DatabaseFailure {
+        failure: Failure::new(
             FailureKind::DatabaseMissing,
-            format!("there is no database {} on the server", missing.join(", ")),
-        ));
-    }
-    if chosen.is_empty() {
+            format!("there is no database {database} on the server"),
+        ),
+        database,
+    };
+    let missing: Vec<_> = missing.into_iter().map(not_there).collect();
+    if chosen.is_empty() && missing.is_empty() {
         return Err(Failure::new(
             FailureKind::DatabaseMissing,
             "the selection leaves no database to dump",
         ));
     }
-    Ok(chosen)
+    Ok(Chosen {
+        databases: chosen,
+        missing,
+    })
 }

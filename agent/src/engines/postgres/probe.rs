@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::clients::{self, Client, ClientSearch};
+use super::dump::DatabaseFailure;
 use super::server::Server;
 use super::{connect, dump, failure, globals, quote};
 
@@ -46,6 +47,10 @@ pub struct Probe {
     pub databases: Vec<String>,
     /// What stands in the way of a backup, each with what mends it.
     pub problems: Vec<Failure>,
+    /// The databases that can't be dumped, each with its first problem; the others can, unless `hindrance` is set.
+    pub unfit: Vec<DatabaseFailure>,
+    /// What stands in the way of all databases.
+    pub hindrance: Option<Failure>,
     /// What a backup will lack or suffer from all the same.
     pub warnings: Vec<Warning>,
     /// The client programs that would be used.
@@ -66,6 +71,8 @@ pub async fn probe(request: &ProbeRequest) -> Result<Probe, Failure> {
         superuser: server.superuser,
         databases: Vec::new(),
         problems: Vec::new(),
+        unfit: Vec::new(),
+        hindrance: None,
         warnings: Vec::new(),
         client: None,
     };
@@ -74,11 +81,22 @@ pub async fn probe(request: &ProbeRequest) -> Result<Probe, Failure> {
             found.client = Some(client);
             found.warnings.extend(warning);
         }
-        Err(failure) => found.problems.push(failure),
+        Err(failure) => {
+            found.hindrance = Some(failure.clone());
+            found.problems.push(failure);
+        }
     }
     match dump::chosen(&mut session, &request.selection).await {
-        Ok(databases) => found.databases = databases,
-        Err(failure) if failure.kind == FailureKind::DatabaseMissing => found.problems.push(failure),
+        Ok(chosen) => {
+            found.databases = chosen.databases;
+            for missing in chosen.missing {
+                found.unfit(&missing.database, missing.failure);
+            }
+        }
+        Err(failure) if failure.kind == FailureKind::DatabaseMissing => {
+            found.hindrance = Some(failure.clone());
+            found.problems.push(failure);
+        }
         Err(failure) => return Err(failure),
     }
     found.look_at_server(&mut session).await?;
@@ -91,9 +109,10 @@ pub async fn probe(request: &ProbeRequest) -> Result<Probe, Failure> {
                     .await?;
                 connect::close(session).await;
             }
-            Err(failure) => found
-                .problems
-                .push(connection_problem(&database, &target.username, &failure)),
+            Err(failure) => {
+                let problem = connection_problem(&database, &target.username, &failure);
+                found.unfit(&database, problem);
+            }
         }
     }
     Ok(found)
@@ -128,9 +147,18 @@ impl Probe {
         });
     }
 
-    fn lacks(&mut self, privilege: String) {
-        self.problems
-            .push(Failure::new(FailureKind::DatabasePrivilege, privilege));
+    fn lacks(&mut self, database: &str, privilege: String) {
+        self.unfit(database, Failure::new(FailureKind::DatabasePrivilege, privilege));
+    }
+
+    fn unfit(&mut self, database: &str, failure: Failure) {
+        if !self.unfit.iter().any(|unfit| unfit.database == database) {
+            self.unfit.push(DatabaseFailure {
+                database: database.to_owned(),
+                failure: failure.clone(),
+            });
+        }
+        self.problems.push(failure);
     }
 
     async fn look_at_server(&mut self, session: &mut PgConnection) -> Result<(), Failure> {
@@ -191,9 +219,12 @@ impl Probe {
                 ),
                 _ => format!("GRANT pg_read_all_data TO {role}"),
             };
-            self.lacks(format!(
-                "{user} may not read {count} tables or sequences of {database}, {first} for one: {grant}"
-            ));
+            self.lacks(
+                database,
+                format!(
+                    "{user} may not read {count} tables or sequences of {database}, {first} for one: {grant}"
+                ),
+            );
         }
         const FILTERED: &str = "
             SELECT pg_catalog.min(n.nspname || '.' || c.relname)
@@ -204,7 +235,7 @@ impl Probe {
             .await
             .map_err(&at)?;
         if let Some(table) = filtered {
-            self.lacks(format!(
+            self.lacks(database, format!(
                 "policies would hide rows of {database} from {user}, in {table} for one: ALTER ROLE {role} BYPASSRLS"
             ));
         }
@@ -219,7 +250,7 @@ impl Probe {
             .await
             .map_err(&at)?;
         if hidden > 0 && !self.superuser {
-            self.lacks(format!(
+            self.lacks(database, format!(
                 "{user} may not read {hidden} large objects of {database}: GRANT SELECT ON LARGE OBJECT … TO {role} for each, \
                  or use a superuser"
             ));

@@ -20,8 +20,6 @@ use tokio::time::Instant;
 
 use super::failure;
 
-/// How long a process that was asked to stop may take before it is killed.
-const GRACE: Duration = Duration::from_secs(3);
 /// How often a stopping process is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the last words of a dead process may take to arrive.
@@ -32,17 +30,38 @@ const TAIL_LINES: usize = 20;
 const LINE_LIMIT: u64 = 2_000;
 
 /// Processes that were given up and are not reaped yet.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Graveyard(Arc<Mutex<Vec<Child>>>);
+#[derive(Debug, Clone)]
+pub(super) struct Graveyard {
+    dying: Arc<Mutex<Vec<Dying>>>,
+    /// How long a process that was asked to stop may take before it is killed.
+    grace: Duration,
+}
+
+#[derive(Debug)]
+struct Dying {
+    child: Child,
+    /// When it was asked to stop.
+    asked: Instant,
+}
 
 impl Graveyard {
+    /// One that gives each process this long to go by itself.
+    pub(super) fn new(grace: Duration) -> Self {
+        Self {
+            dying: Arc::default(),
+            grace,
+        }
+    }
+
     /// Sees every process in it to its end.
     pub(super) async fn bury(&self) {
         loop {
-            let child = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let Some(mut child) = child else { return };
+            let next = self.dying.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(Dying { mut child, asked }) = next else {
+                return;
+            };
             if let Some(group) = group_of(&child) {
-                let deadline = Instant::now() + GRACE;
+                let deadline = asked + self.grace;
                 while !has_ended(group) && Instant::now() < deadline {
                     tokio::time::sleep(LOOK).await;
                 }
@@ -56,7 +75,9 @@ impl Graveyard {
     }
 
     fn lay(&self, child: Child) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+        let asked = Instant::now();
+        let mut dying = self.dying.lock().unwrap_or_else(PoisonError::into_inner);
+        dying.push(Dying { child, asked });
     }
 }
 
@@ -219,6 +240,10 @@ mod tests {
 
     use super::*;
 
+    fn graveyard() -> Graveyard {
+        Graveyard::new(Duration::from_secs(1))
+    }
+
     fn shell(script: &str, graveyard: &Graveyard) -> Process {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]);
@@ -229,7 +254,7 @@ mod tests {
     async fn a_bad_end_tells_status_and_last_words_but_no_statement() {
         let process = shell(
             "echo error: no such table >&2; echo 'Command was: CREATE SUBSCRIPTION secret' >&2; exit 3",
-            &Graveyard::default(),
+            &graveyard(),
         );
         let failure = process.succeed().await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::ClientFailed);
@@ -238,13 +263,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_of_words_does_not_stall_the_program() {
-        let process = shell("yes word | head -n 200000 >&2", &Graveyard::default());
+        let process = shell("yes word | head -n 200000 >&2", &graveyard());
         assert_eq!(process.succeed().await.unwrap().len(), TAIL_LINES);
     }
 
     #[tokio::test]
     async fn a_dropped_process_and_its_children_are_gone_after_burial() {
-        let graveyard = Graveyard::default();
+        let graveyard = graveyard();
         let mut process = shell("trap '' TERM; sleep 1000 & echo $!; wait; wait; wait", &graveyard);
         let mut line = String::new();
         let stdout = process.stdout().unwrap();
@@ -269,7 +294,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_program_is_said_to_be_missing() {
-        let failure = Process::spawn(Command::new("/nowhere/pg_dump"), &Graveyard::default()).unwrap_err();
+        let failure = Process::spawn(Command::new("/nowhere/pg_dump"), &graveyard()).unwrap_err();
         assert_eq!(failure.kind, FailureKind::ClientMissing);
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
 use dataguardian_core::failure::Failure;
@@ -68,6 +69,8 @@ pub struct RestoreRequest {
     pub marker: SessionMarker,
     /// Where client programs are looked for.
     pub clients: ClientSearch,
+    /// How long a client program that was asked to stop may take before it is killed.
+    pub client_grace: Duration,
     /// A directory for the schema archive and a password file; exists, belongs to the agent.
     pub work_dir: PathBuf,
 }
@@ -161,7 +164,13 @@ pub async fn restore(
     let plans = plan::plan(&request, &suffix)?;
     let mut target = request.target.clone();
     target.maintenance_database = Some(outside(&request, &plans));
-    let run = Run::new(target, request.marker.clone(), &request.work_dir, progress)?;
+    let run = Run::new(
+        target,
+        request.marker.clone(),
+        &request.work_dir,
+        request.client_grace,
+        progress,
+    )?;
     let halfway = Halfway::default();
     let work = Box::pin(restore_all(&run, &request, &plans, &halfway));
     let outcome = run.see_through(&cancel, work).await;

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use dataguardian_core::failure::Failure;
 use dataguardian_core::target::ConnectionTarget;
@@ -45,6 +46,7 @@ impl Run {
         target: ConnectionTarget,
         marker: SessionMarker,
         work_dir: &Path,
+        client_grace: Duration,
         progress: Arc<dyn Progress>,
     ) -> Result<Self, Failure> {
         let credentials = Credentials::write(&target, work_dir)?;
@@ -52,7 +54,7 @@ impl Run {
             target,
             marker,
             credentials,
-            graveyard: Graveyard::default(),
+            graveyard: Graveyard::new(client_grace),
             progress,
         })
     }
@@ -73,6 +75,12 @@ impl Run {
             sessions::end(&self.target, &self.marker).await;
         }
         outcome
+    }
+
+    /// Whether the server still takes us in: if not, what failed is not the database's own fault.
+    pub(super) async fn server_answers(&self) -> Result<(), Failure> {
+        connect::close(self.connect_for_maintenance().await?).await;
+        Ok(())
     }
 
     /// Ends what was started so far, for a new try within the same run.

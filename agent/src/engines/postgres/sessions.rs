@@ -18,6 +18,8 @@ const CANCEL_GRACE: Duration = Duration::from_secs(2);
 const TERMINATE_GRACE: Duration = Duration::from_secs(10);
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a look may take.
+const LOOKING: Duration = Duration::from_secs(10);
 /// How long the whole may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -30,6 +32,46 @@ pub(super) async fn end(target: &ConnectionTarget, marker: &SessionMarker) {
         Ok(Ok(left)) => tracing::warn!(marker = name, left, "sessions on the server could not be ended"),
         Ok(Err(error)) => tracing::info!(marker = name, %error, "sessions on the server were not looked for"),
         Err(_) => tracing::warn!(marker = name, "ending sessions on the server took too long"),
+    }
+}
+
+/// Process, database, state, what it waits for, who blocks it.
+type Waiting = (i32, String, String, String, String);
+
+/// What our sessions of an attempt do or wait for at this moment, one line each: for the failure of one that got stuck. Names no
+/// statement and no value. Nothing if the server does not answer soon.
+pub async fn waits(target: &ConnectionTarget, marker: &SessionMarker) -> Vec<String> {
+    const SQL: &str = "
+        SELECT pid, COALESCE(datname, ''), COALESCE(state, 'unknown'),
+            COALESCE(wait_event_type || ' ' || wait_event, 'nothing'),
+            pg_catalog.array_to_string(pg_catalog.pg_blocking_pids(pid), ', ')
+        FROM pg_catalog.pg_stat_activity
+        WHERE application_name = $1 AND usename = current_user AND pid <> pg_catalog.pg_backend_pid()
+        ORDER BY state, pid LIMIT 8";
+    let asking = async {
+        let database = connect::maintenance_database(target);
+        let mut connection = connect::open(target, database, "dataguardian looking").await?;
+        let found: Result<Vec<Waiting>, _> = sqlx::query_as(SQL)
+            .bind(marker.to_string())
+            .fetch_all(&mut connection)
+            .await;
+        connect::close(connection).await;
+        found.map_err(super::failure::at("looking at our sessions"))
+    };
+    let line = |(pid, database, state, event, blockers): Waiting| {
+        let blocked = match blockers.as_str() {
+            "" => String::new(),
+            blockers => format!(", blocked by process {blockers}"),
+        };
+        format!("server process {pid} in {database}: {state}, waits for {event}{blocked}")
+    };
+    match tokio::time::timeout(LOOKING, asking).await {
+        Ok(Ok(found)) => found.into_iter().map(line).collect(),
+        Ok(Err(failure)) => vec![format!("the server could not be asked: {failure}")],
+        Err(_) => vec![format!(
+            "the server did not answer within {} s",
+            LOOKING.as_secs()
+        )],
     }
 }
 

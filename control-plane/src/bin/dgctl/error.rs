@@ -54,6 +54,9 @@ pub(crate) enum Error {
     /// An execution that was waited for ended, but not well.
     #[error("the execution did not complete")]
     NotCompleted(Box<v1::Execution>),
+    /// A backup that was waited for completed without some of its databases; they are already on standard output.
+    #[error("the backup is partial: {0} [BACKUP_PARTIAL]")]
+    Partial(String),
     /// What was tested has problems; they are already on standard output.
     #[error("{0}")]
     TestFailed(String),

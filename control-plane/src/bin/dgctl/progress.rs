@@ -47,12 +47,26 @@ pub(crate) fn conclude<R: Reply>(output: &Output, reply: &R, execution: v1::Exec
     must_have_completed(execution)
 }
 
-/// An execution that was waited for is an error unless it completed.
+/// An execution that was waited for is an error unless it completed, a backup with all its databases.
 pub(crate) fn must_have_completed(execution: v1::Execution) -> Result<()> {
     match execution.state() {
+        v1::ExecutionState::Completed if execution.partial => Err(Error::Partial(lacks(&execution))),
         v1::ExecutionState::Completed => Ok(()),
         _ => Err(Error::NotCompleted(Box::new(execution))),
     }
+}
+
+/// `it lacks shop (DATABASE_MISSING), crm (DATABASE_PRIVILEGE)`.
+fn lacks(execution: &v1::Execution) -> String {
+    let named = |missing: &v1::MissingDatabase| {
+        let reason = missing
+            .failure
+            .as_ref()
+            .map_or("", |failure| failure.reason.as_str());
+        format!("{} ({})", cell(&missing.name), cell(reason))
+    };
+    let names: Vec<String> = execution.missing_databases.iter().map(named).collect();
+    format!("it lacks {}", names.join(", "))
 }
 
 enum Display {
@@ -159,6 +173,9 @@ fn headline(execution: &v1::Execution) -> String {
     );
     if execution.attempt > 1 {
         text += &format!(" (attempt {})", execution.attempt);
+    }
+    if let Some(waiting) = &execution.waiting {
+        return text + ": " + &cell(&waiting.message);
     }
     match &execution.progress {
         Some(progress) if !progress.stage.is_empty() && execution.state() == v1::ExecutionState::Running => {
@@ -269,6 +286,29 @@ mod tests {
             state: v1::ExecutionState::Completed.into(),
             ..running()
         };
-        assert!(must_have_completed(completed).is_ok());
+        assert!(must_have_completed(completed.clone()).is_ok());
+        let partial = v1::Execution {
+            partial: true,
+            missing_databases: vec![v1::MissingDatabase {
+                name: "crm".into(),
+                failure: None,
+            }],
+            ..completed
+        };
+        let error = must_have_completed(partial).unwrap_err();
+        assert!(error.text().contains("crm"), "{}", error.text());
+    }
+
+    #[test]
+    fn what_is_waited_for_is_told() {
+        let queued = v1::Execution {
+            state: v1::ExecutionState::Queued.into(),
+            waiting: Some(v1::Waiting {
+                reason: v1::WaitingReason::AgentSlot.into(),
+                message: "waits for a free slot of agent host1".into(),
+            }),
+            ..running()
+        };
+        assert!(line(&queued).starts_with("backup queued: waits for a free slot of agent host1"));
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn open(
     let epoch = shared
         .services
         .sessions
-        .open(agent, decode::agent_facts(&hello), skew)
+        .open(agent, decode::agent_facts(&hello), skew, decode::slots(&hello))
         .await?;
     let in_flight = decode::in_flight(hello.in_flight)?;
     let welcome = wire::Welcome {

@@ -84,6 +84,11 @@ fn options(checks: &mut Checks, given: v1::BackupOptions) -> Option<BackupOption
         given.max_duration.as_ref(),
         defaults.max_duration,
     );
+    let no_progress_timeout = time(
+        "options.no_progress_timeout",
+        given.no_progress_timeout.as_ref(),
+        defaults.no_progress_timeout,
+    );
     let options = BackupOptions {
         encryption: if given.unencrypted {
             Encryption::Plain
@@ -94,6 +99,7 @@ fn options(checks: &mut Checks, given: v1::BackupOptions) -> Option<BackupOption
         table_connections: or(given.table_connections, defaults.table_connections),
         lock_timeout: lock_timeout?,
         max_duration: max_duration?,
+        no_progress_timeout: no_progress_timeout?,
         max_attempts: or(given.max_attempts, defaults.max_attempts),
     };
     for bad in options.check().err().unwrap_or_default() {

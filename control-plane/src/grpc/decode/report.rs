@@ -1,6 +1,6 @@
 //! What agents report.
 
-use dataguardian_core::database::Warning;
+use dataguardian_core::database::{MissingDatabase, Warning};
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::{convert, v1};
 
@@ -30,6 +30,11 @@ pub(in crate::grpc) fn agent_facts(hello: &wire::Hello) -> AgentFacts {
     .kept()
 }
 
+/// How many attempts an agent takes on at all, if it says so.
+pub(in crate::grpc) fn slots(hello: &wire::Hello) -> Option<u32> {
+    (hello.slots != 0).then_some(hello.slots.min(1000))
+}
+
 /// The attempts that an agent names in its Hello.
 pub(in crate::grpc) fn in_flight(named: Vec<wire::InFlight>) -> Result<Vec<InFlight>, BadField> {
     if named.len() > 1000 {
@@ -56,6 +61,7 @@ pub(in crate::grpc) fn progress(progress: v1::Progress) -> Progress {
         rows: progress.rows,
         streams_done: progress.streams_done,
         streams_total: progress.streams_total,
+        unmeasured: progress.unmeasured,
     }
     .kept()
 }
@@ -177,6 +183,11 @@ fn backup_summary(summary: wire::BackupSummary) -> Result<BackupSummary, BadFiel
         rows: summary.rows,
         tables: summary.tables,
         warnings: summary.warnings.into_iter().map(Warning::from).collect(),
+        missing: summary
+            .missing_databases
+            .into_iter()
+            .map(MissingDatabase::from)
+            .collect(),
     }
     .kept())
 }

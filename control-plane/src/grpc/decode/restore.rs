@@ -1,6 +1,6 @@
 use dataguardian_proto::v1;
 
-use super::{BadFields, checked, known};
+use super::{BadFields, checked, known, length};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::reference::Reference;
 use crate::domain::request::request_id;
@@ -15,6 +15,17 @@ pub(in crate::grpc) fn new_restore(request: v1::StartRestoreRequest) -> Result<N
         text => checks.take(Reference::parse("target_datasource", text)).map(Some),
     };
     let mode = checks.take(mode(request.mode));
+    let defaults = RestoreOptions::default();
+    let max_duration = checks.take(length(
+        "max_duration",
+        request.max_duration.as_ref(),
+        defaults.max_duration,
+    ));
+    let no_progress_timeout = checks.take(length(
+        "no_progress_timeout",
+        request.no_progress_timeout.as_ref(),
+        defaults.no_progress_timeout,
+    ));
     let request_id = checks.take(request_id(&request.request_id));
     let new = (|| {
         Some(NewRestore {
@@ -25,11 +36,13 @@ pub(in crate::grpc) fn new_restore(request: v1::StartRestoreRequest) -> Result<N
                 databases: request.databases.into_iter().map(mapping).collect(),
                 no_owner: request.no_owner,
                 parallelism: if request.parallelism == 0 {
-                    2
+                    defaults.parallelism
                 } else {
                     request.parallelism
                 },
                 keep_scratch: request.keep_scratch,
+                max_duration: max_duration?,
+                no_progress_timeout: no_progress_timeout?,
             },
             request_id: request_id?,
         })

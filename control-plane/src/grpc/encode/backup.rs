@@ -28,6 +28,8 @@ pub(in crate::grpc) fn backup(backup: Backup) -> v1::Backup {
         copies: backup.copies.into_iter().map(copy).collect(),
         warnings: summary.warnings.iter().map(Into::into).collect(),
         packs: backup.packs,
+        partial: !summary.missing.is_empty(),
+        missing_databases: summary.missing.iter().map(Into::into).collect(),
     }
 }
 

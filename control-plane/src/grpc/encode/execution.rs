@@ -1,8 +1,9 @@
+use dataguardian_core::execution::ExecutionState;
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
 use crate::domain::execution::{
-    Attempt, Execution, Progress, RestoreReport, RestoredDatabase, RestoredTable,
+    Attempt, Execution, Progress, RestoreReport, RestoredDatabase, RestoredTable, WaitingReason, WaitsFor,
 };
 use crate::domain::logs::{LogLevel, LogLine};
 
@@ -26,6 +27,26 @@ pub(in crate::grpc) fn execution(execution: Execution) -> v1::Execution {
         restore_report: execution.restore_report.map(restore_report),
         revision: execution.revision,
         attempts: execution.attempts.into_iter().map(attempt).collect(),
+        no_contact_since: execution.outlook.no_contact_since.map(timestamp),
+        waiting: execution.outlook.waits_for.map(waiting),
+        partial: execution.state == ExecutionState::Completed && !execution.missing.is_empty(),
+        missing_databases: execution.missing.iter().map(Into::into).collect(),
+    }
+}
+
+fn waiting(waits_for: WaitsFor) -> v1::Waiting {
+    let reason = match waits_for.reason {
+        WaitingReason::Turn => v1::WaitingReason::Turn,
+        WaitingReason::Time => v1::WaitingReason::Time,
+        WaitingReason::AgentAway => v1::WaitingReason::AgentAway,
+        WaitingReason::AgentSlot => v1::WaitingReason::AgentSlot,
+        WaitingReason::Datasource => v1::WaitingReason::Datasource,
+        WaitingReason::Storage => v1::WaitingReason::Storage,
+        WaitingReason::Total => v1::WaitingReason::Total,
+    };
+    v1::Waiting {
+        reason: reason.into(),
+        message: waits_for.message,
     }
 }
 
@@ -47,6 +68,7 @@ fn progress(progress: Progress) -> v1::Progress {
         rows: progress.rows,
         streams_done: progress.streams_done,
         streams_total: progress.streams_total,
+        unmeasured: progress.unmeasured,
     }
 }
 

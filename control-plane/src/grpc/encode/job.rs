@@ -33,6 +33,7 @@ fn options(options: &BackupOptions) -> v1::BackupOptions {
         table_connections: options.table_connections,
         lock_timeout: Some(duration(options.lock_timeout)),
         max_duration: Some(duration(options.max_duration)),
+        no_progress_timeout: Some(duration(options.no_progress_timeout)),
         max_attempts: options.max_attempts,
     }
 }

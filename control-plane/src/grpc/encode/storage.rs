@@ -19,6 +19,7 @@ pub(in crate::grpc) fn storage(storage: Storage) -> v1::Storage {
         location: Some(location),
         repository_id: storage.repository.to_string(),
         conditional_put: storage.conditional_put,
+        max_concurrent: storage.max_concurrent.unwrap_or(0),
         protected_from_agents: protected,
         created_at: Some(timestamp(storage.created_at)),
         etag: etag(storage.revision),

@@ -40,6 +40,7 @@ pub(super) async fn build(
     Ok(work.map(|work| Assignment {
         fence,
         max_duration: leased.spec.max_duration(),
+        no_progress_timeout: leased.spec.no_progress_timeout(),
         work,
     }))
 }

@@ -8,7 +8,7 @@ use dataguardian_core::ids::AgentId;
 use super::Attempts;
 use super::commit::{answer_again, store_payload_in_tx};
 use crate::domain::assignment::{AttemptOutcome, BackupOutcome, Completion};
-use crate::domain::execution::{Execution, RestoreReport, kept_failure, kept_warnings};
+use crate::domain::execution::{Execution, RestoreReport, kept_failure, kept_missing, kept_warnings};
 use crate::domain::field::BadField;
 use crate::domain::verdict::FenceStanding;
 use crate::services::transition::{Judged, judge_in_tx};
@@ -125,10 +125,12 @@ async fn commit_first_half_in_tx(
     backup: BackupOutcome,
 ) -> Result<(Execution, Completion), Error> {
     let warnings = kept_warnings(backup.summary.warnings.clone());
+    let missing = kept_missing(backup.summary.missing.clone());
     let countersignature = store_payload_in_tx(context, tx, execution, fence, backup).await?;
     let after = context
         .apply_in_tx(tx, execution, ExecutionEvent::PayloadStored, |after| {
             after.warnings = warnings;
+            after.missing = missing;
         })
         .await?;
     Ok((after, Completion::Commit(countersignature)))

@@ -7,7 +7,7 @@ use dataguardian_core::ids::ExecutionId;
 
 use super::Executions;
 use crate::domain::execution::Execution;
-use crate::domain::patience::{deadlines, overran, silence_counts};
+use crate::domain::patience::{deadlines, overran, silence_counts, stuck};
 use crate::services::{Context, Error};
 use crate::store::Tx;
 use crate::store::executions::{execution_in_state, execution_lock_in_tx};
@@ -26,6 +26,8 @@ pub struct Expired {
     pub cancels: usize,
     /// Attempts ended that overran.
     pub overruns: usize,
+    /// Attempts ended in which nothing moved.
+    pub stuck: usize,
 }
 
 /// What is overdue about an execution.
@@ -35,6 +37,7 @@ enum Overdue {
     Retry,
     Cancel,
     Overrun,
+    Stuck,
 }
 
 impl Executions {
@@ -59,6 +62,7 @@ impl Executions {
                         Overdue::Retry => &mut done.retries,
                         Overdue::Cancel => &mut done.cancels,
                         Overdue::Overrun => &mut done.overruns,
+                        Overdue::Stuck => &mut done.stuck,
                     } += 1;
                 }
             }
@@ -70,9 +74,10 @@ impl Executions {
     async fn settle(&self, id: ExecutionId, found: Overdue) -> Result<bool, Error> {
         let context = &self.context;
         let tx = context.store.begin().await?;
-        let Some(execution) = execution_lock_in_tx(&tx, id).await? else {
+        let Some(mut execution) = execution_lock_in_tx(&tx, id).await? else {
             return Ok(false);
         };
+        context.board.lay_over(&mut execution);
         if overdue(context, &execution) != Some(found) {
             return Ok(false);
         }
@@ -106,6 +111,17 @@ async fn settle_in_tx(
             );
             context.fail_attempt_in_tx(tx, execution, failure).await
         }
+        Overdue::Stuck => {
+            let stage = execution.progress.as_ref().map_or("", |progress| &progress.stage);
+            let minutes = execution.spec.no_progress_timeout().as_secs() / 60;
+            let failure = Failure::new(
+                FailureKind::NoProgress,
+                format!(
+                    "nothing moved for more than {minutes} min, and the agent did not end it; its stage: {stage:?}"
+                ),
+            );
+            context.fail_attempt_in_tx(tx, execution, failure).await
+        }
     }
 }
 
@@ -132,8 +148,14 @@ fn overdue(context: &Context, execution: &Execution) -> Option<Overdue> {
         }
         ExecutionState::Running => {
             let since = execution.lease.map(|lease| lease.since)?;
-            let late = overran(since, execution.spec.max_duration(), now);
-            (late && silence_counts(now, context.started_at)).then_some(Overdue::Overrun)
+            if !silence_counts(now, context.started_at) {
+                return None;
+            }
+            if overran(since, execution.spec.max_duration(), now) {
+                return Some(Overdue::Overrun);
+            }
+            let still = context.board.still_since(execution, now)?;
+            stuck(still, execution.spec.no_progress_timeout(), now).then_some(Overdue::Stuck)
         }
         ExecutionState::Queued
         | ExecutionState::Committing

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dataguardian_core::ids::ExecutionId;
 
-use crate::domain::execution::{Execution, Progress};
+use crate::domain::execution::{Execution, Outlook, Progress};
 use crate::queue::{Heard, Listener, Signal};
 use crate::services::{Context, Error};
 
@@ -17,7 +17,7 @@ pub struct Watch {
     context: Context,
     id: ExecutionId,
     listener: Listener,
-    last: Option<(i64, Option<Progress>)>,
+    last: Option<(i64, Option<Progress>, Outlook)>,
     ended: bool,
 }
 
@@ -37,7 +37,11 @@ impl Watch {
     pub async fn next(&mut self) -> Result<Option<Execution>, Error> {
         while !self.ended {
             let execution = self.context.execution(self.id).await?;
-            let seen = Some((execution.revision, execution.progress.clone()));
+            let seen = Some((
+                execution.revision,
+                execution.progress.clone(),
+                execution.outlook.clone(),
+            ));
             if seen != self.last {
                 self.last = seen;
                 self.ended = execution.state.is_terminal();

@@ -13,6 +13,7 @@ pub struct Model {
     pub version: String,
     pub hostname: String,
     pub operating_system: String,
+    pub slots: Option<i32>,
     #[sea_orm(column_type = "JsonBinary")]
     pub clients: Json,
     pub enrolled_at: DateTimeUtc,

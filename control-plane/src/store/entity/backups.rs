@@ -28,6 +28,8 @@ pub struct Model {
     pub encrypted: bool,
     #[sea_orm(column_type = "JsonBinary")]
     pub warnings: Json,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub missing_databases: Json,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

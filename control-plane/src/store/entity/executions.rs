@@ -31,6 +31,9 @@ pub struct Model {
     pub failure_message: Option<String>,
     #[sea_orm(column_type = "JsonBinary")]
     pub progress: Option<Json>,
+    pub progressed_at: Option<DateTimeUtc>,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub missing_databases: Json,
     #[sea_orm(column_type = "JsonBinary")]
     pub warnings: Json,
     #[sea_orm(column_type = "JsonBinary")]

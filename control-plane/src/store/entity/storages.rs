@@ -13,6 +13,7 @@ pub struct Model {
     pub path: Option<String>,
     pub repository_id: Uuid,
     pub conditional_put: bool,
+    pub max_concurrent: Option<i32>,
     pub created_at: DateTimeUtc,
     pub revision: i64,
 }

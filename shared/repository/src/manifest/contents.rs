@@ -1,5 +1,6 @@
 //! What is in a backup: the part of a payload that is sealed.
 
+use chrono::{DateTime, Utc};
 use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
 use dataguardian_core::stream::StreamHeader;
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,10 @@ pub struct Contents {
     pub server_version: String,
     /// What tells this server from every other one (PostgreSQL: the system identifier; MySQL and MariaDB: the server's UUID).
     pub system_identifier: Option<String>,
-    /// Where in the server's log the snapshot stands.
+    /// Where in the server's log the snapshot stands, if all databases share one.
     pub snapshot: Option<SnapshotPosition>,
+    /// The snapshots of the databases, if each has its own.
+    pub snapshots: Vec<DatabaseSnapshot>,
     /// The programs that took part.
     pub tools: Vec<ToolUse>,
     /// The databases.
@@ -24,6 +27,32 @@ pub struct Contents {
     pub streams: Vec<Stream>,
     /// What a person should know.
     pub warnings: Vec<Warning>,
+    /// The databases that were meant to be in it and are not; not empty means that the backup is partial.
+    pub missing: Vec<MissingDatabase>,
+}
+
+/// A database that was meant to be in a backup and is not. The reason is a plain text, so that an older reader is not stopped
+/// by one that it does not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingDatabase {
+    /// Its name.
+    pub name: String,
+    /// Why, as a word: `DATABASE_PRIVILEGE`.
+    pub reason: String,
+    /// The particulars.
+    pub message: String,
+}
+
+/// The moment that a database's streams show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseSnapshot {
+    /// The database.
+    pub database: String,
+    /// By the database server's clock.
+    pub taken_at: DateTime<Utc>,
+    /// Where in the server's log it stands.
+    #[serde(flatten)]
+    pub position: SnapshotPosition,
 }
 
 /// A place in a server's log, as the server names it.

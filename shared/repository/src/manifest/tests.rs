@@ -82,6 +82,13 @@ fn payload(protection: &Protection, streams: u32) -> Payload {
             snapshot: Some(SnapshotPosition::Lsn {
                 lsn: "16/B374D848".to_owned(),
             }),
+            snapshots: vec![DatabaseSnapshot {
+                database: "shop".to_owned(),
+                taken_at: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+                position: SnapshotPosition::Lsn {
+                    lsn: "16/B374D900".to_owned(),
+                },
+            }],
             tools: vec![ToolUse {
                 name: "pg_dump".to_owned(),
                 version: "18.1".to_owned(),
@@ -95,6 +102,11 @@ fn payload(protection: &Protection, streams: u32) -> Payload {
             warnings: vec![Warning {
                 database: None,
                 message: "\"quoted\" and multi-byte: ä €".to_owned(),
+            }],
+            missing: vec![MissingDatabase {
+                name: "crm".to_owned(),
+                reason: "DATABASE_MISSING".to_owned(),
+                message: "it was dropped meanwhile".to_owned(),
             }],
         },
     }

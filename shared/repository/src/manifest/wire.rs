@@ -8,7 +8,7 @@ use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
 use dataguardian_core::stream::StreamHeader;
 use serde::{Deserialize, Serialize};
 
-use super::contents::{self, ListRef, SnapshotPosition};
+use super::contents::{self, DatabaseSnapshot, ListRef, MissingDatabase, SnapshotPosition};
 use super::payload::{Outline, PayloadError, StoredObject};
 use crate::format::MAX_INLINE_TAIL;
 use crate::id::{ChunkId, Digest, ListId, PackId};
@@ -22,10 +22,14 @@ pub(super) struct Contents {
     system_identifier: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     snapshot: Option<SnapshotPosition>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    snapshots: Vec<DatabaseSnapshot>,
     tools: Vec<ToolUse>,
     databases: Vec<DatabaseDescription>,
     streams: Vec<Stream>,
     warnings: Vec<Warning>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<MissingDatabase>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,10 +65,12 @@ impl Contents {
             server_version: contents.server_version.clone(),
             system_identifier: contents.system_identifier.clone(),
             snapshot: contents.snapshot.clone(),
+            snapshots: contents.snapshots.clone(),
             tools: contents.tools.clone(),
             databases: contents.databases.clone(),
             streams: streams.collect::<Result<_, _>>()?,
             warnings: contents.warnings.clone(),
+            missing: contents.missing.clone(),
         })
     }
 
@@ -74,10 +80,12 @@ impl Contents {
             server_version: self.server_version,
             system_identifier: self.system_identifier,
             snapshot: self.snapshot,
+            snapshots: self.snapshots,
             tools: self.tools,
             databases: self.databases,
             streams: streams.collect::<Result<_, _>>()?,
             warnings: self.warnings,
+            missing: self.missing,
         })
     }
 }

@@ -86,7 +86,7 @@ impl One<'_> {
         report
             .tables
             .extend(compare::count_tables(run, plan, &spread, request.jobs).await?);
-        run.stage(Stage::Finishing { database: name() });
+        run.stage(Stage::Indexing { database: name() });
         let manner = Manner {
             jobs: request.jobs,
             ..manner

@@ -152,7 +152,7 @@ fn table(backups: &[v1::Backup], look: Look) -> String {
     let row = |backup: &v1::Backup| {
         [
             Field::id(&backup.id),
-            Field::text(&backup.datasource),
+            datasource(backup),
             Field::text(&text::short_time(backup.completed_at.as_ref(), look.width)),
             Field::number(bytes(backup.raw_bytes)),
             Field::number(bytes(backup.stored_bytes)),
@@ -161,6 +161,14 @@ fn table(backups: &[v1::Backup], look: Look) -> String {
         ]
     };
     BACKUPS.show(look, &backups.iter().map(row).collect::<Vec<_>>())
+}
+
+/// `main`, or `main (partial)` where databases are missing.
+fn datasource(backup: &v1::Backup) -> Field {
+    match backup.partial {
+        true => Field::text(&format!("{} (partial)", backup.datasource)).toned(Tone::Bad),
+        false => Field::text(&backup.datasource),
+    }
 }
 
 /// `1/2`: how many of its copies are whole.
@@ -202,6 +210,15 @@ fn describe(backup: &v1::Backup, look: Look) -> String {
             ),
             ("Databases", Field::text(&backup.databases.join(", "))),
             (
+                "Partial",
+                Field::text(if backup.partial {
+                    "yes, databases are missing"
+                } else {
+                    ""
+                })
+                .toned(Tone::Bad),
+            ),
+            (
                 "Completed",
                 Field::text(&text::time_and_distance(backup.completed_at.as_ref())),
             ),
@@ -215,7 +232,7 @@ fn describe(backup: &v1::Backup, look: Look) -> String {
             ("Copies", Field::text(&copies.join(", "))),
         ],
     );
-    summary + &findings::warnings(&backup.warnings)
+    summary + &findings::missing(&backup.missing_databases) + &findings::warnings(&backup.warnings)
 }
 
 /// `3.0 MiB (25 % of raw)`.
@@ -274,6 +291,30 @@ mod tests {
     #[test]
     fn a_backup_is_shown_with_its_copies() {
         insta::assert_snapshot!(table(&[backup()], Look::PLAIN) + "\n" + &describe(&backup(), Look::PLAIN));
+    }
+
+    #[test]
+    fn a_partial_backup_names_what_it_lacks() {
+        let partial = v1::Backup {
+            partial: true,
+            missing_databases: vec![v1::MissingDatabase {
+                name: "crm".into(),
+                failure: Some(v1::Failure {
+                    reason: "DATABASE_PRIVILEGE".into(),
+                    message: "backup may not connect to crm".into(),
+                    advice: "grant the missing privilege".into(),
+                }),
+            }],
+            ..backup()
+        };
+        let shown = table(std::slice::from_ref(&partial), Look::PLAIN) + &describe(&partial, Look::PLAIN);
+        assert!(shown.contains("main (partial)"), "{shown}");
+        assert!(
+            shown.contains(
+                "missing: crm: backup may not connect to crm [DATABASE_PRIVILEGE]\n  advice: grant the missing privilege\n"
+            ),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) enum Command {
     Get(Named),
     /// Show an execution's log
     Logs(Logs),
-    /// Follow an execution to its end; exit status 1 unless it completed
+    /// Follow an execution to its end; exit status 1 unless it completed, a backup with all its databases
     Watch(Named),
     /// End an execution: at once if it waits, by its agent if it runs
     Cancel(Named),

@@ -81,7 +81,7 @@ pub(crate) struct Named {
 pub(crate) struct Run {
     /// Name or id
     job: String,
-    /// Wait for the end; exit status 1 unless the backup completed
+    /// Wait for the end; exit status 1 unless the backup completed with all its databases (0 done, 1 failed or partial)
     #[arg(long)]
     wait: bool,
 }

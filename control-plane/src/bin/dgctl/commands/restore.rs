@@ -1,14 +1,16 @@
 //! `dgctl restore`.
 
+use std::time::Duration;
+
 use clap::Args;
-use dataguardian_proto::v1;
+use dataguardian_proto::{convert, v1};
 
 use super::{Context, request_id, required};
 use crate::ask;
 use crate::error::Result;
 use crate::output::execution as shown;
 use crate::progress;
-use crate::values::Mapping;
+use crate::values::{Mapping, length};
 
 /// `dgctl restore`
 #[derive(Debug, Args)]
@@ -40,6 +42,12 @@ pub(crate) struct Restore {
     /// How many tables and indexes are restored at the same time, 1 to 16 [else: 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
     jobs: Option<u32>,
+    /// The longest that it may take, as in 6h [else: 7d]
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    max_duration: Option<Duration>,
+    /// It ends when nothing moves for this long, as in 45m; building indexes does not count [else: 30m]
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    no_progress_timeout: Option<Duration>,
     /// Wait for the end; exit status 1 unless the restore completed
     #[arg(long)]
     wait: bool,
@@ -91,6 +99,8 @@ impl Restore {
             parallelism: self.jobs.unwrap_or_default(),
             keep_scratch: self.keep,
             request_id: request_id(),
+            max_duration: self.max_duration.map(convert::duration),
+            no_progress_timeout: self.no_progress_timeout.map(convert::duration),
         }
     }
 }

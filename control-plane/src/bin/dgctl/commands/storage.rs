@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Get(Named),
     /// Write, read and remove a small object
     Test(Named),
+    /// Change a storage
+    Update(Update),
     /// Forget a storage; what lies in it stays
     Delete(Delete),
 }
@@ -46,9 +48,22 @@ pub(crate) struct CreateLocal {
     /// The folder, as an absolute path on that host
     #[arg(long, value_name = "PATH")]
     path: String,
+    /// Backups that may be written into it at the same time, up to 1000; 0 for as many as come
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    max_concurrent: u32,
     /// Check everything, change nothing
     #[arg(long)]
     validate_only: bool,
+}
+
+/// `dgctl storage update`
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    /// Name or id
+    storage: String,
+    /// Backups that may be written into it at the same time, up to 1000; 0 for as many as come
+    #[arg(long, value_name = "N", required = true)]
+    max_concurrent: Option<u32>,
 }
 
 /// A storage.
@@ -89,6 +104,7 @@ impl Command {
                 context.output.show(&reply, |_, look| describe(&storage, look))
             }
             Self::Test(named) => named.test(context).await,
+            Self::Update(update) => update.run(context).await,
             Self::Delete(delete) => delete.run(context).await,
         }
     }
@@ -103,6 +119,7 @@ impl CreateLocal {
         let request = v1::CreateStorageRequest {
             name: self.name,
             location: Some(v1::create_storage_request::Location::Local(local)),
+            max_concurrent: self.max_concurrent,
             request_id: request_id(),
             validate_only: self.validate_only,
         };
@@ -160,6 +177,23 @@ impl Named {
     }
 }
 
+impl Update {
+    async fn run(self, context: &Context) -> Result<()> {
+        let request = v1::UpdateStorageRequest {
+            storage: self.storage,
+            max_concurrent: self.max_concurrent.unwrap_or_default(),
+            update_mask: Some(prost_types::FieldMask {
+                paths: vec!["max_concurrent".to_owned()],
+            }),
+            etag: String::new(),
+        };
+        let mut storages = context.api().await?.storages();
+        let reply = storages.update_storage(request).await?.into_inner();
+        let storage = required(reply.storage.clone(), "storage")?;
+        context.output.show(&reply, |_, look| describe(&storage, look))
+    }
+}
+
 impl Delete {
     async fn run(self, context: &Context) -> Result<()> {
         ask::confirm(self.yes, &format!("Forget storage {}?", self.storage))?;
@@ -212,6 +246,13 @@ fn describe(storage: &v1::Storage, look: Look) -> String {
             (
                 "Safe from its agents",
                 Field::yes_or_no(storage.protected_from_agents),
+            ),
+            (
+                "Backups at the same time",
+                Field::text(&match storage.max_concurrent {
+                    0 => String::new(),
+                    limit => format!("{limit} at most"),
+                }),
             ),
             (
                 "Created",

@@ -46,6 +46,23 @@ pub(crate) fn state_field(state: v1::ExecutionState) -> Field {
     Field::text(&state_word(state)).toned(tone)
 }
 
+/// The same, with what a glance must not miss: `completed, partial`, `running, no contact`.
+fn state_with_mark(execution: &v1::Execution) -> Field {
+    let word = state_word(execution.state());
+    if execution.partial {
+        Field::text(&format!("{word}, partial")).toned(Tone::Bad)
+    } else if execution.no_contact_since.is_some() {
+        Field::text(&format!("{word}, no contact")).toned(Tone::Bad)
+    } else {
+        state_field(execution.state())
+    }
+}
+
+/// What it waits for; empty if it does not.
+fn waiting(execution: &v1::Execution) -> &str {
+    execution.waiting.as_ref().map_or("", |waiting| &waiting.message)
+}
+
 /// How long it has taken, or took.
 pub(crate) fn took(execution: &v1::Execution) -> String {
     let took = text::between(execution.started_at.as_ref(), execution.ended_at.as_ref());
@@ -72,7 +89,7 @@ pub(crate) fn table(executions: &[v1::Execution], look: Look) -> String {
         [
             Field::id(&execution.id),
             Field::text(&kind_word(execution.kind())),
-            state_field(execution.state()),
+            state_with_mark(execution),
             Field::text(&execution.job),
             Field::text(&execution.datasource),
             Field::text(&text::short_time(execution.created_at.as_ref(), look.width)),
@@ -84,7 +101,16 @@ pub(crate) fn table(executions: &[v1::Execution], look: Look) -> String {
             }),
         ]
     };
-    EXECUTIONS.show(look, &executions.iter().map(row).collect::<Vec<_>>())
+    let waits = |execution: &v1::Execution| match waiting(execution) {
+        "" => String::new(),
+        message => format!("{} {}\n", execution.id, text::cell(message)),
+    };
+    let waiting: String = executions.iter().map(waits).collect();
+    let table = EXECUTIONS.show(look, &executions.iter().map(row).collect::<Vec<_>>());
+    match waiting.as_str() {
+        "" => table,
+        waiting => format!("{}\n\n{waiting}", table.trim_end()),
+    }
 }
 
 /// All about one execution.
@@ -101,6 +127,7 @@ pub(crate) fn outcome(execution: &v1::Execution, look: Look) -> String {
 
 fn with_findings(execution: &v1::Execution, failure: &str, look: Look) -> String {
     let mut text = details(look, properties(execution)) + failure;
+    text += &findings::missing(&execution.missing_databases);
     text += &findings::warnings(&execution.warnings);
     if execution.attempts.len() > 1 {
         text += &format!("\n{}", attempts(&execution.attempts, look));
@@ -118,7 +145,12 @@ fn properties(execution: &v1::Execution) -> Vec<(&'static str, Field)> {
     vec![
         ("Execution", Field::text(&execution.id)),
         ("Kind", Field::text(&kind_word(execution.kind()))),
-        ("State", state_field(execution.state())),
+        ("State", state_with_mark(execution)),
+        ("Waiting", Field::text(waiting(execution))),
+        (
+            "No contact since",
+            Field::text(&text::time(execution.no_contact_since.as_ref())).toned(Tone::Bad),
+        ),
         (
             "Stage",
             Field::text(if execution.ended_at.is_some() {

@@ -25,6 +25,15 @@ pub(crate) fn failure(what: &str, failure: &v1::Failure) -> String {
     }
 }
 
+/// Each database that a backup lacks, with the reason and the next step.
+pub(crate) fn missing(databases: &[v1::MissingDatabase]) -> String {
+    let told = |missing: &v1::MissingDatabase| {
+        let reason = missing.failure.clone().unwrap_or_default();
+        failure(&format!("missing: {}", printable(&missing.name)), &reason)
+    };
+    databases.iter().map(told).collect()
+}
+
 /// Each warning, with its database.
 pub(crate) fn warnings(warnings: &[v1::Warning]) -> String {
     let told = |warning: &v1::Warning| match warning.database.as_str() {

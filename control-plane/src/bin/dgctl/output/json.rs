@@ -61,6 +61,7 @@ replies! {
     TestStorageResponse
     UpdateDatasourceResponse
     UpdateJobResponse
+    UpdateStorageResponse
     WatchExecutionResponse
     WhoAmIResponse
 }

@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// The longest that one attempt may take, as in 6h [else: 24h]
     #[arg(long, value_name = "TIME", value_parser = length)]
     max_duration: Option<Duration>,
+    /// An attempt ends when nothing moves for this long, as in 45m [else: 30m]
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    no_progress_timeout: Option<Duration>,
     /// Attempts in all, 1 to 10 [else: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10))]
     max_attempts: Option<u32>,
@@ -48,6 +51,10 @@ impl Options {
             table_connections: self.table_connections.unwrap_or(before.table_connections),
             lock_timeout: self.lock_timeout.map(convert::duration).or(before.lock_timeout),
             max_duration: self.max_duration.map(convert::duration).or(before.max_duration),
+            no_progress_timeout: self
+                .no_progress_timeout
+                .map(convert::duration)
+                .or(before.no_progress_timeout),
             max_attempts: self.max_attempts.unwrap_or(before.max_attempts),
         }
     }
@@ -93,6 +100,7 @@ mod tests {
             "--no-encrypt",
             "--compression-level 3",
             "--max-duration 1h",
+            "--no-progress-timeout 5m",
         ] {
             assert!(given(line).is_given(), "{line}");
         }

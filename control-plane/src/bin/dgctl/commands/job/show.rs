@@ -53,6 +53,7 @@ pub(super) fn describe(job: &v1::Job, look: Look) -> String {
             ("Table connections", number(options.table_connections)),
             ("Lock time-out", length(options.lock_timeout)),
             ("Longest attempt", length(options.max_duration)),
+            ("Longest standstill", length(options.no_progress_timeout)),
             ("Attempts", number(options.max_attempts)),
             (
                 "Created",
