@@ -6,8 +6,11 @@
 
 pub mod cache;
 pub mod compare;
+pub mod fault_report;
+pub mod invariants;
 pub mod postgres;
 pub mod sample;
+pub mod setting;
 pub mod system;
 pub mod tcp_proxy;
 pub mod wait;

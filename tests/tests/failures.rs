@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::load_bulk;
-use dataguardian_tests::system::{System, binary};
+use dataguardian_tests::system::{System, binary, command_line};
 use dataguardian_tests::tcp_proxy::{Direction, TcpProxy};
 use dataguardian_tests::wait;
 
@@ -70,18 +70,8 @@ impl Scene {
     }
 
     fn nothing_runs(&self) -> Result<()> {
-        wait::until("server sessions to end", || {
-            Ok(self.server.server_sessions("dataguardian")? == 0)
-        })?;
-        let children = children_of(self.system.agent.pid())?;
-        ensure!(children.is_empty(), "processes were left: {children:?}");
-        let journal = fs::read_dir(self.system.agent.state_dir().join("journal"))?.count();
-        let work = fs::read_dir(self.system.agent.state_dir().join("work"))?.count();
-        ensure!(
-            (journal, work) == (0, 0),
-            "{journal} journal entries and {work} private files were left"
-        );
-        Ok(())
+        self.system.nothing_is_left(&self.server)?;
+        self.system.check_invariants()
     }
 
     fn next_run_works(&self) -> Result<()> {
@@ -99,28 +89,6 @@ impl Scene {
         self.system.dgctl(&words).succeed()?;
         self.nothing_runs()
     }
-}
-
-/// The command lines of a process's children.
-fn children_of(pid: u32) -> Result<Vec<String>> {
-    let listed =
-        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).context("children of the agent")?;
-    let mut children = Vec::new();
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let listed = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
-        children.extend(
-            listed
-                .split_whitespace()
-                .map(|child| command_line(Path::new("/proc").join(child).as_path())),
-        );
-    }
-    drop(listed);
-    Ok(children)
-}
-
-fn command_line(process: &Path) -> String {
-    let raw = fs::read(process.join("cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&raw).replace('\0', " ")
 }
 
 #[test]
@@ -370,7 +338,7 @@ fn the_password_is_nowhere_to_be_seen() -> Result<()> {
     for file in dataguardian_tests::system::files(scene.system.folder())? {
         ensure!(!contains(&fs::read(&file)?, PASSWORD), "in {}", file.display());
     }
-    Ok(())
+    scene.nothing_runs()
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {

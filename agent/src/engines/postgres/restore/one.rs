@@ -1,6 +1,7 @@
 //! The restore of one database, from nothing to its place.
 
 use dataguardian_core::failure::Failure;
+use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
 
 use super::archive::{Archive, Manner};
@@ -35,6 +36,7 @@ impl One<'_> {
         report: &mut RestoreReport,
     ) -> Result<(), Failure> {
         let made = create::create(session, self.request, server, self.plan, halfway).await?;
+        failpoint!(RestoreCreated);
         let warnings = create::apply_settings(session, self.plan, &self.findings.missing_roles).await?;
         report.warnings.extend(warnings);
         self.fill(report).await?;
@@ -78,6 +80,7 @@ impl One<'_> {
             .tables
             .extend(compare::count_tables(run, plan, request.jobs).await?);
         run.stage(Stage::Finishing { database: name() });
+        failpoint!(RestoreBeforeIndexes);
         let manner = Manner {
             jobs: request.jobs,
             ..manner

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dataguardian_core::database::Warning;
 use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
 
 use super::create::mark;
@@ -48,7 +49,9 @@ pub(super) async fn put(
         },
     };
     check_mark(run, session, made, &swap.what).await?;
+    failpoint!(SwapBefore);
     swap.run(run, session).await?;
+    failpoint!(SwapAfter);
     halfway.done(&made.name);
     let Some(old) = old else { return Ok(None) };
     run.log(&format!("{} is in place; dropping the old one", plan.to));

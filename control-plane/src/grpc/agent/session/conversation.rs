@@ -5,6 +5,7 @@ use std::time::Duration;
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::AgentId;
+use dataguardian_failpoints::failpoint;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::status::ApiError;
 use tokio::time::{MissedTickBehavior, interval};
@@ -133,7 +134,10 @@ impl Conversation {
 
     async fn accepted(&self, accept: wire::Accept) -> Result<(), EndReason> {
         let fence = fence(accept.fence).map_err(|_| EndReason::Protocol)?;
-        match self.shared.services.assignments.accept(self.agent(), fence).await {
+        failpoint!(AcceptReceived);
+        let accepted = self.shared.services.assignments.accept(self.agent(), fence).await;
+        failpoint!(AcceptStored);
+        match accepted {
             Ok(Accepted::Running) => {}
             Ok(Accepted::Cancelling) => self.cancel(fence, "cancelled"),
             Err(Error::StaleFence) => self.cancel(fence, "superseded"),
