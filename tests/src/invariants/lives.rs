@@ -196,7 +196,6 @@ mod tests {
 
     fn event(number: i64, execution: Uuid, event: &str, from: &str, to: &str, attempt: i32) -> Event {
         Event {
-            number,
             execution,
             revision: number,
             event: event.to_owned(),
