@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::AgentConfig;
 use crate::control_plane::ControlPlane;
+use crate::engines::postgres::DatabaseEngine;
 use crate::journal::{AttemptStage, Journal, JournalEntry};
 use crate::state::StateDir;
 
@@ -53,6 +54,8 @@ pub struct Host {
     pub owner: ControlPlaneId,
     /// Signs manifests.
     pub signing: SigningKey,
+    /// Dumps and restores.
+    pub engine: Arc<dyn DatabaseEngine>,
     /// The way to the control plane.
     pub control_plane: ControlPlane,
     /// For compression, hashing, sealing.

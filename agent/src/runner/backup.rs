@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use super::attempt::Attempt;
 use super::packs;
 use super::work::{BackupWork, RepositoryPlace};
-use crate::engines::postgres::{self, DumpOptions, DumpReport, DumpRequest, ProbeRequest, SessionMarker};
+use crate::engines::postgres::{DumpOptions, DumpReport, DumpRequest, ProbeRequest, SessionMarker};
 use crate::journal::{CommitInProgress, CommitRepository};
 use crate::pipeline::{Destination, Pipeline, PipelineSettings, Written, commit};
 use crate::repositories;
@@ -78,7 +78,7 @@ async fn test_connection(attempt: &Attempt, work: &BackupWork) -> Result<(), Fai
         selection: work.selection.clone(),
         clients: repositories::client_search(attempt.host()),
     };
-    let probing = postgres::probe(&request);
+    let probing = attempt.host().engine.probe(&request);
     let probed = attempt.live.stop.token().run_until_cancelled(probing).await;
     let probe =
         probed.unwrap_or_else(|| Err(Failure::new(FailureKind::Superseded, "stopped while probing")))?;
@@ -180,7 +180,8 @@ async fn dump(
         broken.clone(),
     );
     let request = request(attempt, work, work_dir.path());
-    let dumped = postgres::dump(request, pipeline.sink(), broken, status.clone()).await;
+    let dumping = host.engine.dump(request, pipeline.sink(), broken, status.clone());
+    let dumped = dumping.await;
     let report = match dumped {
         Ok(report) => report,
         Err(failure) => {

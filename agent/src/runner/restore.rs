@@ -53,7 +53,8 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
         clients: repositories::client_search(host),
         work_dir: work_dir.path().to_owned(),
     };
-    let report = postgres::restore(request, attempt.live.stop.token().clone(), status).await?;
+    let cancel = attempt.live.stop.token().clone();
+    let report = host.engine.restore(request, cancel, status).await?;
     Ok(outcome(report))
 }
 
