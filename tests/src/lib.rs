@@ -11,6 +11,7 @@ pub mod invariants;
 pub mod postgres;
 pub mod sample;
 pub mod setting;
+pub mod small_disk;
 pub mod system;
 pub mod tcp_proxy;
 pub mod wait;

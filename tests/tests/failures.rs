@@ -2,12 +2,12 @@
 //! next run works.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::load_bulk;
+use dataguardian_tests::small_disk::SmallDisk;
 use dataguardian_tests::system::{System, binary, command_line};
 use dataguardian_tests::tcp_proxy::{Direction, TcpProxy};
 use dataguardian_tests::wait;
@@ -202,7 +202,7 @@ fn a_full_storage_fails_the_dump() -> Result<()> {
     let scene = Scene::set()?;
     let small = scene.system.folder().join("small");
     fs::create_dir(&small)?;
-    let mount = SmallFileSystem::mount(&small, "24m")?;
+    let disk = SmallDisk::mount(&small, "24m")?;
     let path = small.display().to_string();
     let agent = dataguardian_tests::system::AGENT;
     let create = [
@@ -230,31 +230,8 @@ fn a_full_storage_fails_the_dump() -> Result<()> {
         "{failed:#}"
     );
     scene.next_run_works()?;
-    drop(mount);
+    drop(disk);
     Ok(())
-}
-
-struct SmallFileSystem<'a>(&'a Path);
-
-impl<'a> SmallFileSystem<'a> {
-    fn mount(at: &'a Path, size: &str) -> Result<Self> {
-        let options = format!("size={size},mode=700");
-        let status = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(at)
-            .status()?;
-        ensure!(status.success(), "mounting a small file system needs root");
-        Ok(Self(at))
-    }
-}
-
-impl Drop for SmallFileSystem<'_> {
-    fn drop(&mut self) {
-        match Command::new("umount").arg("-l").arg(self.0).status() {
-            Ok(status) if status.success() => {}
-            other => eprintln!("the small file system could not be unmounted: {other:?}"),
-        }
-    }
 }
 
 #[test]

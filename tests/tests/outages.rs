@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use dataguardian_tests::fault_report::{Line, Section};
 use dataguardian_tests::postgres::{Postgres, Version};
-use dataguardian_tests::sample::load_bulk;
 use dataguardian_tests::setting;
 use dataguardian_tests::system::{AGENT, Setup, System};
 use dataguardian_tests::tcp_proxy::{Side, TcpProxy};
@@ -28,8 +27,9 @@ const OUTAGE: Duration = Duration::from_secs(75);
 /// From the end of an outage to the end of the dump: the longest wait between two tries is 60 s, and what is left of the
 /// dump takes some seconds.
 const BACK: Duration = Duration::from_secs(150);
-/// About 25 MB: some hundred blocks, each of which is delayed.
-const ORDERS: u64 = 30_000;
+/// About 20 MB in small rows: some hundred blocks, each of which is delayed.
+const ROWS: &str = "create table note (id int primary key, text text not null);
+    insert into note select g, repeat(md5(g::text), 30) from generate_series(1, 20000) g";
 
 /// What happens during a dump.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -246,6 +246,8 @@ async fn happen(fault: Fault, server: &Postgres, outage: Duration) -> Result<Lin
     let ended = wait_for_completion(&scene.system, &execution).with_context(|| logs(&scene))?;
     let took = back.elapsed();
     scene.ended_well(&ended)?;
+    scene.system.agent.program().stop()?;
+    scene.system.agent.start_again()?;
     scene.system.run_job("main").succeed()?;
     let words = [
         "restore",
@@ -270,7 +272,8 @@ async fn happen(fault: Fault, server: &Postgres, outage: Duration) -> Result<Lin
 fn a_dump_outlasts_whatever_is_away() -> Result<()> {
     let outage = setting::seconds("DATAGUARDIAN_TEST_OUTAGE_SECONDS", OUTAGE)?;
     let server = Postgres::start(Version::V15)?;
-    load_bulk(&server, "shop", ORDERS)?;
+    server.create_database("shop")?;
+    server.psql("shop", ROWS)?;
     let mut section = Section::begin("outages during a dump; the time runs from the end of the outage")?;
     let outcomes = std::thread::scope(|scope| {
         let happening = Fault::ALL.map(|fault| {

@@ -136,7 +136,10 @@ impl Gathering {
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), Failure> {
-        failpoint!(FirstRows);
+        failpoint!(
+            FirstRows,
+            Failure::new(FailureKind::DatabaseConnectionLost, "the test wants it")
+        );
         self.writer.write(bytes).await
     }
 
