@@ -36,6 +36,38 @@ async fn backups(world: &World) -> usize {
 }
 
 on_both! {
+    /// Somebody mends the clock, either way, while a backup and a wish to cancel are under way.
+    async fn a_clock_that_moves_by_a_day_ends_nothing_that_lives(world: &World) {
+        let agent = world.agent("db1").await;
+        let job = world.job(agent.id, "shop", BackupOptions::default()).await;
+        for day in [TimeDelta::days(1), TimeDelta::days(-1)] {
+            let execution = world.run(&job).await;
+            let assignment = agent.begin().await;
+            let packs = agent.packs(&assignment);
+            agent.report(&assignment, &packs).await.unwrap();
+            world.advance(day);
+            world.services.executions.expire().await.unwrap();
+            let running = world.services.executions.get(execution.id).await.unwrap();
+            assert_eq!((running.state, running.attempt), (ExecutionState::Running, 1), "{day}");
+            let ended = agent.outcome(&assignment, &packs);
+            agent.complete(assignment.fence, outcome(&ended)).await.unwrap();
+            world.advance(-day);
+            let done = agent.confirm(assignment.fence, &ended.complete_storages).await.unwrap();
+            assert_eq!(done.state, ExecutionState::Completed, "{day}");
+            crate::invariants::check(world, &[execution.id], &[]).await;
+        }
+        // An offer that was made in what is the future now neither lasts for ever nor keeps another from being made.
+        let execution = world.run(&job).await;
+        agent.claim().await.unwrap();
+        world.advance(TimeDelta::days(-1));
+        world.services.executions.expire().await.unwrap();
+        world.services.assignments.verdicts(agent.id, &[]).await.unwrap();
+        let queued = world.services.executions.get(execution.id).await.unwrap();
+        assert_eq!(queued.state, ExecutionState::Queued);
+        world.advance(TimeDelta::minutes(1));
+        assert!(agent.claim().await.is_some(), "it waits for nothing that is a day away");
+    }
+
     /// The control plane went down with the acceptance, and is up again before the agent's next session.
     async fn a_report_begins_an_attempt_whose_acceptance_was_lost(world: &World) {
         let agent = world.agent("db1").await;
