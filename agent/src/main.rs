@@ -3,13 +3,14 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use dataguardian_agent::config::AgentConfig;
 use dataguardian_agent::control_plane::ControlPlane;
-use dataguardian_agent::engines::postgres::{ClientSearch, clients};
+use dataguardian_agent::engines::postgres::{ClientSearch, PostgresEngine, clients};
 use dataguardian_agent::enroll::{CaPin, Enrollment, enroll};
 use dataguardian_agent::host_info::HostInfo;
 use dataguardian_agent::identity::{AgentKeys, Identity, IdentityError};
@@ -199,6 +200,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
         agent: identity.agent_id,
         owner: identity.control_plane_id,
         signing: keys.signing,
+        engine: Arc::new(PostgresEngine),
         control_plane: control_plane.clone(),
         clock: clock.clone(),
     })?;

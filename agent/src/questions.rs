@@ -76,7 +76,7 @@ async fn test_datasource(
         selection,
         clients: repositories::client_search(host),
     };
-    let probe = postgres::probe(&request).await?;
+    let probe = host.engine.probe(&request).await?;
     Ok(public::TestDatasourceResponse {
         ok: probe.problems.is_empty(),
         server_version: probe.server_version,

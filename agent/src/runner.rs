@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dataguardian_core::clock::SharedClock;
 use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::{AgentId, ControlPlaneId};
+use dataguardian_failpoints::blocking_failpoint;
 use dataguardian_proto::agent::v1;
 use dataguardian_repository::manifest::SigningKey;
 use dataguardian_telemetry::cpu_pool::CpuPool;
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::AgentConfig;
 use crate::control_plane::ControlPlane;
+use crate::engines::postgres::DatabaseEngine;
 use crate::journal::{AttemptStage, Journal, JournalEntry};
 use crate::state::StateDir;
 
@@ -54,6 +56,8 @@ pub struct Host {
     pub owner: ControlPlaneId,
     /// Signs manifests.
     pub signing: SigningKey,
+    /// Dumps and restores.
+    pub engine: Arc<dyn DatabaseEngine>,
     /// The way to the control plane.
     pub control_plane: ControlPlane,
     /// For compression, hashing, sealing.
@@ -114,6 +118,7 @@ impl Runner {
 
     /// Takes on an offer: when this returns, the journal has it and work has begun. Otherwise says why not.
     pub fn consider(&self, offer: v1::Assignment) -> Result<Fence, String> {
+        blocking_failpoint!(OfferReceived);
         let assignment = Assignment::try_from(offer).map_err(|error| error.to_string())?;
         let fence = assignment.fence;
         let live = Live {
@@ -138,6 +143,7 @@ impl Runner {
             self.0.journal.write(&entry).map_err(|error| error.to_string())?;
             attempts.insert(fence, live.clone());
         }
+        blocking_failpoint!(JournalWritten);
         tracing::info!(execution.id = %fence.execution, attempt = fence.attempt, "attempt accepted");
         let attempt = Attempt::new(self.clone(), fence, live);
         self.0.tasks.spawn(attempt.run(assignment));

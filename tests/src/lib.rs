@@ -6,9 +6,13 @@
 
 pub mod cache;
 pub mod compare;
+pub mod fault_report;
+pub mod invariants;
 pub mod memory;
 pub mod postgres;
 pub mod sample;
+pub mod setting;
+pub mod small_disk;
 pub mod system;
 pub mod tcp_proxy;
 pub mod wait;

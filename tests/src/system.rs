@@ -15,6 +15,7 @@ mod agent;
 mod control_plane;
 mod dgctl;
 mod program;
+mod remains;
 
 use std::path::{Path, PathBuf};
 
@@ -23,9 +24,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use agent::Agent;
-pub use control_plane::{ControlPlane, Metadata};
+pub use control_plane::{ControlPlane, Metadata, Ports, Setup};
 pub use dgctl::{Dgctl, Outcome};
 pub use program::{Program, binary};
+pub use remains::command_line;
 
 use crate::postgres::{Postgres, Version};
 use crate::wait;
@@ -51,7 +53,7 @@ impl System {
     /// # Errors
     /// If a program is missing or does not come up; with its log.
     pub fn start() -> Result<Self> {
-        Self::start_with(Metadata::Embedded, "")
+        Self::start_as(Setup::usual()?, "")
     }
 
     /// Starts one with that metadata database and that `agent.toml`.
@@ -59,8 +61,20 @@ impl System {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with(metadata: Metadata, agent_config: &str) -> Result<Self> {
+        let setup = Setup {
+            metadata,
+            ..Setup::usual()?
+        };
+        Self::start_as(setup, agent_config)
+    }
+
+    /// Starts one with that control plane and that `agent.toml`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_as(setup: Setup, agent_config: &str) -> Result<Self> {
         let folder = tempfile::tempdir().context("a folder for the system")?;
-        let control_plane = ControlPlane::start(folder.path(), metadata)?;
+        let control_plane = ControlPlane::start(folder.path(), setup)?;
         let agent_config = format!("{}{agent_config}", client_directories()?);
         let agent = Agent::enroll(folder.path(), &control_plane, AGENT, &agent_config)?;
         let system = Self {
@@ -69,14 +83,21 @@ impl System {
             folder,
         };
         system.wait_for_agent(AGENT)?;
-        let vault = system.vault();
-        let path = vault.display().to_string();
-        system
-            .dgctl(&[
-                "storage", "create", "local", "--name", STORAGE, "--agent", AGENT, "--path", &path,
-            ])
-            .succeed()?;
+        system.add_storage(STORAGE, &system.vault())?;
         Ok(system)
+    }
+
+    /// Makes a storage in that folder of the agent's host.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub fn add_storage(&self, name: &str, folder: &Path) -> Result<()> {
+        let path = folder.display().to_string();
+        let words = [
+            "storage", "create", "local", "--name", name, "--agent", AGENT, "--path", &path,
+        ];
+        self.dgctl(&words).succeed()?;
+        Ok(())
     }
 
     /// The folder that everything of this system is in.

@@ -1,5 +1,5 @@
-//! A TCP proxy that behaves as a bad network does: it cuts connections, at once or after so many bytes, stalls them, and
-//! refuses new ones.
+//! A TCP proxy that behaves as a bad network does: it cuts connections, at once or after so many bytes, stalls them, leaves
+//! one side in the belief that it lives, forgets silent ones as a firewall does, and refuses new ones.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -17,6 +17,7 @@
 mod link;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::{
@@ -34,6 +35,15 @@ pub enum Direction {
     FromClient,
     /// What the server sends.
     FromServer,
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    /// Who connected.
+    Client,
+    /// Who was connected to.
+    Server,
 }
 
 /// What the proxy does with bytes and connections.
@@ -56,6 +66,11 @@ struct Orders {
     cuts: u64,
     /// How many more bytes may pass, over all links, until all are cut.
     allowance: Option<(Direction, u64)>,
+    /// Grows by one with each halving, and who is left in the belief that the connection lives.
+    halvings: u64,
+    left: Option<Side>,
+    /// A link that nothing has passed for this long is forgotten.
+    idle_limit: Option<Duration>,
 }
 
 /// A proxy before one server. Connections through it end with it.
@@ -75,6 +90,8 @@ pub struct Totals {
     pub connections: u64,
     /// Connections that are open now.
     pub open: u64,
+    /// Connections that were forgotten because nothing passed them.
+    pub forgotten: u64,
     /// Bytes from clients.
     pub from_client: u64,
     /// Bytes from the server.
@@ -124,6 +141,21 @@ impl TcpProxy {
     /// Nothing passes any more, in either direction, and nobody is told: as when a cable is pulled.
     pub fn stall(&self) {
         self.set(Mode::Stalled);
+    }
+
+    /// Half-opens all connections that are open now: one side is reset, the other hears nothing any more and is not told.
+    /// New connections pass.
+    pub fn half_open(&self, left: Side) {
+        self.orders.send_modify(|orders| {
+            orders.halvings += 1;
+            orders.left = Some(left);
+        });
+    }
+
+    /// Forgets a connection that nothing has passed for so long, as a firewall does: whatever is sent on it later is lost,
+    /// and neither side is told. For connections from now on.
+    pub fn forget_idle(&self, limit: Duration) {
+        self.orders.send_modify(|orders| orders.idle_limit = Some(limit));
     }
 
     /// New connections are closed at once; those that are open go on.

@@ -26,7 +26,7 @@ async fn awkward_comes_back(version: Version) -> Result<()> {
     system.dgctl(&restore).succeed()?;
     equal(&server, "shop", &server, "restored").await?;
     assert_eq!(server.server_sessions("dataguardian")?, 0);
-    Ok(())
+    system.check_invariants()
 }
 
 async fn equal(left: &Postgres, one: &str, right: &Postgres, other: &str) -> Result<()> {
@@ -90,7 +90,7 @@ async fn all_databases_of_an_instance_come_back_elsewhere() -> Result<()> {
             .await
             .with_context(|| old.to_owned())?;
     }
-    Ok(())
+    system.check_invariants()
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_scratch_restore_compares_and_leaves_nothing() -> Result<()> {
             .all(|table| table["expectedRows"] == table["restoredRows"]),
         "{report:#}"
     );
-    Ok(())
+    system.check_invariants()
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn replace_swaps_the_old_contents_for_those_of_the_backup() -> Result<()> 
     equal(&server, "original", &server, "shop").await?;
     let left = server.psql("postgres", "select datname from pg_database where datname not in ('template0', 'template1', 'postgres', 'shop', 'original')")?;
     assert_eq!(left.trim(), "");
-    Ok(())
+    system.check_invariants()
 }
 
 #[tokio::test]
@@ -185,5 +185,6 @@ async fn an_unencrypted_backup_comes_back_too() -> Result<()> {
         "--wait",
     ];
     system.dgctl(&words).succeed()?;
-    equal(&server, "shop", &server, "restored").await
+    equal(&server, "shop", &server, "restored").await?;
+    system.check_invariants()
 }

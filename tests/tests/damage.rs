@@ -113,7 +113,7 @@ async fn one_flipped_bit_is_named_or_not_needed() -> Result<()> {
         found.len()
     );
     restore(&system).succeed()?;
-    Ok(())
+    system.check_invariants()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +141,7 @@ async fn a_missing_or_cut_object_is_named_or_not_needed() -> Result<()> {
     )?;
     assert_eq!(databases.trim(), "0", "half-made databases were left");
     restore(&system).succeed()?;
-    Ok(())
+    system.check_invariants()
 }
 
 #[test]
@@ -165,5 +165,5 @@ fn an_empty_mount_point_is_not_taken_for_the_storage() -> Result<()> {
     fs::remove_dir(system.vault())?;
     fs::rename(&aside, system.vault())?;
     system.run_job("main").succeed()?;
-    Ok(())
+    system.check_invariants()
 }

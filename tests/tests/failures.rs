@@ -2,13 +2,13 @@
 //! next run works.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::load_bulk;
-use dataguardian_tests::system::{System, binary};
+use dataguardian_tests::small_disk::SmallDisk;
+use dataguardian_tests::system::{System, binary, command_line};
 use dataguardian_tests::tcp_proxy::{Direction, TcpProxy};
 use dataguardian_tests::wait;
 
@@ -70,18 +70,8 @@ impl Scene {
     }
 
     fn nothing_runs(&self) -> Result<()> {
-        wait::until("server sessions to end", || {
-            Ok(self.server.server_sessions("dataguardian")? == 0)
-        })?;
-        let children = children_of(self.system.agent.pid())?;
-        ensure!(children.is_empty(), "processes were left: {children:?}");
-        let journal = fs::read_dir(self.system.agent.state_dir().join("journal"))?.count();
-        let work = fs::read_dir(self.system.agent.state_dir().join("work"))?.count();
-        ensure!(
-            (journal, work) == (0, 0),
-            "{journal} journal entries and {work} private files were left"
-        );
-        Ok(())
+        self.system.nothing_is_left(&self.server)?;
+        self.system.check_invariants()
     }
 
     fn next_run_works(&self) -> Result<()> {
@@ -99,28 +89,6 @@ impl Scene {
         self.system.dgctl(&words).succeed()?;
         self.nothing_runs()
     }
-}
-
-/// The command lines of a process's children.
-fn children_of(pid: u32) -> Result<Vec<String>> {
-    let listed =
-        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).context("children of the agent")?;
-    let mut children = Vec::new();
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let listed = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
-        children.extend(
-            listed
-                .split_whitespace()
-                .map(|child| command_line(Path::new("/proc").join(child).as_path())),
-        );
-    }
-    drop(listed);
-    Ok(children)
-}
-
-fn command_line(process: &Path) -> String {
-    let raw = fs::read(process.join("cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&raw).replace('\0', " ")
 }
 
 #[test]
@@ -234,7 +202,7 @@ fn a_full_storage_fails_the_dump() -> Result<()> {
     let scene = Scene::set()?;
     let small = scene.system.folder().join("small");
     fs::create_dir(&small)?;
-    let mount = SmallFileSystem::mount(&small, "24m")?;
+    let disk = SmallDisk::mount(&small, "24m")?;
     let path = small.display().to_string();
     let agent = dataguardian_tests::system::AGENT;
     let create = [
@@ -262,31 +230,8 @@ fn a_full_storage_fails_the_dump() -> Result<()> {
         "{failed:#}"
     );
     scene.next_run_works()?;
-    drop(mount);
+    drop(disk);
     Ok(())
-}
-
-struct SmallFileSystem<'a>(&'a Path);
-
-impl<'a> SmallFileSystem<'a> {
-    fn mount(at: &'a Path, size: &str) -> Result<Self> {
-        let options = format!("size={size},mode=700");
-        let status = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(at)
-            .status()?;
-        ensure!(status.success(), "mounting a small file system needs root");
-        Ok(Self(at))
-    }
-}
-
-impl Drop for SmallFileSystem<'_> {
-    fn drop(&mut self) {
-        match Command::new("umount").arg("-l").arg(self.0).status() {
-            Ok(status) if status.success() => {}
-            other => eprintln!("the small file system could not be unmounted: {other:?}"),
-        }
-    }
 }
 
 #[test]
@@ -370,7 +315,7 @@ fn the_password_is_nowhere_to_be_seen() -> Result<()> {
     for file in dataguardian_tests::system::files(scene.system.folder())? {
         ensure!(!contains(&fs::read(&file)?, PASSWORD), "in {}", file.display());
     }
-    Ok(())
+    scene.nothing_runs()
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {

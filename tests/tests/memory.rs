@@ -73,7 +73,7 @@ fn a_gigabyte_goes_through_a_small_agent() -> Result<()> {
     let peak = peak_kib(pid)?;
     println!("after the restore: {} MiB", peak >> 10);
     ensure!(peak < LIMIT_KIB, "the agent's memory rose to {peak} KiB");
-    Ok(())
+    system.check_invariants()
 }
 
 fn size_of(folder: &Path) -> Result<u64> {

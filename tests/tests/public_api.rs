@@ -69,7 +69,7 @@ fn grpcurl_lists_and_calls_without_proto_files() -> Result<()> {
         None,
     )?;
     ensure!(ok && agents.contains("host1"), "{agents}");
-    Ok(())
+    system.check_invariants()
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn bad_input_is_refused_by_the_name_of_its_field() -> Result<()> {
         );
     }
     system.dgctl(&["system", "info"]).succeed()?;
-    Ok(())
+    system.check_invariants()
 }
 
 fn grpcurl_stdin(system: &System, token: &str, path: &str, data: &str) -> Result<(bool, String)> {
@@ -159,7 +159,7 @@ fn a_join_token_works_once() -> Result<()> {
     let wrong = format!("sha256:{}", "0".repeat(64));
     let (ok, said) = enroll(&system, &wrong, &file, "three")?;
     ensure!(!ok, "a wrong pin was taken: {said}");
-    Ok(())
+    system.check_invariants()
 }
 
 fn enroll(system: &System, pin: &str, token_file: &Path, state: &str) -> Result<(bool, String)> {
@@ -186,7 +186,7 @@ fn a_revoked_agent_is_shut_out_within_five_seconds() -> Result<()> {
         Ok(agent["agent"]["connected"] != true)
     })?;
     ensure!(began.elapsed().as_secs() < 5, "it took {:?}", began.elapsed());
-    Ok(())
+    system.check_invariants()
 }
 
 #[test]
@@ -231,5 +231,5 @@ fn metadata_in_postgres_serves_as_well() -> Result<()> {
         "--wait",
     ];
     system.dgctl(&words).succeed()?;
-    Ok(())
+    system.check_invariants()
 }

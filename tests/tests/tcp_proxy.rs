@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use dataguardian_tests::{
     postgres::{Postgres, Version},
-    tcp_proxy::{Direction, TcpProxy},
+    tcp_proxy::{Direction, Side, TcpProxy},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -121,4 +121,39 @@ async fn a_copy_from_postgres_breaks_in_the_middle() {
         .fetch_all(&pool)
         .await;
     assert!(rows.is_err());
+}
+
+#[tokio::test]
+async fn one_side_is_left_in_the_belief_that_it_lives() {
+    let mut tasks = JoinSet::new();
+    let proxy = TcpProxy::start(echo(&mut tasks).await.unwrap()).await.unwrap();
+    let mut left = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(answers(&mut left, b"before").await);
+    proxy.half_open(Side::Client);
+    left.write_all(b"anybody there?").await.unwrap();
+    let silence = tokio::time::timeout(Duration::from_millis(100), left.read(&mut [0])).await;
+    assert!(silence.is_err());
+    let mut told = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(answers(&mut told, b"new ones pass").await);
+    proxy.half_open(Side::Server);
+    let error = told.read(&mut [0]).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_forgotten_and_a_busy_one_is_not() {
+    let mut tasks = JoinSet::new();
+    let proxy = TcpProxy::start(echo(&mut tasks).await.unwrap()).await.unwrap();
+    proxy.forget_idle(Duration::from_millis(400));
+    let mut silent = TcpStream::connect(proxy.address()).await.unwrap();
+    let mut busy = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(answers(&mut silent, b"once").await);
+    while proxy.totals().forgotten == 0 {
+        assert!(answers(&mut busy, b"again and again").await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    silent.write_all(b"anybody there?").await.unwrap();
+    let silence = tokio::time::timeout(Duration::from_millis(100), silent.read(&mut [0])).await;
+    assert!(silence.is_err());
+    assert!(answers(&mut busy, b"still").await);
 }

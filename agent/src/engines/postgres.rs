@@ -17,6 +17,7 @@ mod describe;
 pub mod discover;
 pub mod dump;
 mod encoding;
+mod engine;
 mod failure;
 mod globals;
 mod large_objects;
@@ -39,6 +40,7 @@ mod spool;
 pub use clients::ClientSearch;
 pub use discover::{DiscoveredDatabase, discover};
 pub use dump::{DatabaseFailure, DumpOptions, DumpReport, DumpRequest, SnapshotPosition, dump};
+pub use engine::{DatabaseEngine, PostgresEngine};
 pub use marker::SessionMarker;
 pub use probe::{Probe, ProbeRequest, probe};
 pub use restore::{

@@ -6,6 +6,7 @@ use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId};
+use dataguardian_failpoints::failpoint;
 use dataguardian_repository::format::FORMAT_VERSION;
 use dataguardian_repository::keys::Protection;
 use dataguardian_repository::layout::ObjectKey;
@@ -163,10 +164,12 @@ pub async fn put_manifest(commit: &CommitInProgress) -> (Vec<String>, Vec<(Strin
             let storage = Storage::local(&repository.local_path)?;
             storage.put_if_absent(&key, manifest.clone()).await
         };
+        failpoint!(ManifestBeforePut);
         match put.await {
             Ok(_) => stored.push(repository.storage_id.clone()),
             Err(error) => failed.push((repository.storage_id.clone(), error.failure())),
         }
+        failpoint!(ManifestAfterPut);
     }
     (stored, failed)
 }

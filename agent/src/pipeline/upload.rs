@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{DatasourceId, StorageId};
+use dataguardian_failpoints::failpoint;
 use dataguardian_repository::id::PackId;
 use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::storage::{Storage, StorageError};
@@ -215,10 +216,12 @@ impl Worker {
             return Ok(());
         };
         let key = ObjectKey::Pack(self.datasource, pack.id);
+        failpoint!(PackBeforePut);
         self.destination
             .storage
             .put_if_absent(&key, pack.bytes.clone())
             .await?;
+        failpoint!(PackAfterPut);
         let told = StoredPack {
             pack: pack.id,
             storage: self.destination.id,
@@ -237,11 +240,13 @@ impl Worker {
             return Ok(());
         };
         let key = ObjectKey::List(self.datasource, list.id);
+        failpoint!(ListBeforePut);
         self.destination
             .storage
             .put_if_absent(&key, list.bytes.clone())
-            .await
-            .map(|_| ())
+            .await?;
+        failpoint!(ListAfterPut);
+        Ok(())
     }
 }
 

@@ -87,7 +87,7 @@ async fn test_connection(attempt: &Attempt, work: &BackupWork) -> Result<Tested,
         selection: work.selection.clone(),
         clients: repositories::client_search(attempt.host()),
     };
-    let probing = postgres::probe(&request);
+    let probing = attempt.host().engine.probe(&request);
     let probed = attempt.live.stop.token().run_until_cancelled(probing).await;
     let probe =
         probed.unwrap_or_else(|| Err(Failure::new(FailureKind::Superseded, "stopped while probing")))?;
@@ -210,7 +210,8 @@ async fn dump(
         broken.clone(),
     );
     let request = request(attempt, work, work_dir.path());
-    let dumped = postgres::dump(request, pipeline.sink(), broken, status.clone()).await;
+    let dumping = host.engine.dump(request, pipeline.sink(), broken, status.clone());
+    let dumped = dumping.await;
     let report = match dumped {
         Ok(report) => report,
         Err(failure) => {

@@ -6,6 +6,7 @@
 
 use dataguardian_core::execution::Fence;
 use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_failpoints::failpoint;
 use dataguardian_proto::agent::v1::{self, complete_attempt_request::Outcome as WireOutcome};
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,7 @@ impl Delivery<'_> {
 
     /// Commits a backup.
     pub(super) async fn commit(&self, prepared: PreparedBackup) {
+        failpoint!(CompleteBeforeSend);
         let wire = WireOutcome::Backup(prepared.outcome());
         let answer = match self.complete(wire).await {
             Ok(answer) => answer,
@@ -53,6 +55,7 @@ impl Delivery<'_> {
             }
             Err(error) => return self.not_taken(&error),
         };
+        failpoint!(CompleteAnswered);
         match prepared.countersigned(&answer) {
             Ok(commit) => {
                 self.note(AttemptStage::Committing(commit.clone()));
@@ -70,6 +73,7 @@ impl Delivery<'_> {
     /// Puts the manifest where it belongs and says so. Safe to do again.
     pub(super) async fn finish_commit(&self, commit: CommitInProgress) {
         let (stored, mut failed) = commit::put_manifest(&commit).await;
+        failpoint!(ConfirmBeforeSend);
         failed.extend(commit.failed.iter().cloned());
         let to_wire = |(storage_id, failure): &(String, Failure)| v1::StorageFailure {
             storage_id: storage_id.clone(),
@@ -84,7 +88,9 @@ impl Delivery<'_> {
             let request = request.clone();
             async move { client.confirm_commit(request).await }
         });
-        match self.unless_abandoned(confirmed).await {
+        let confirmed = self.unless_abandoned(confirmed).await;
+        failpoint!(ConfirmAnswered);
+        match confirmed {
             Ok(_) => self.forget(),
             Err(error) => self.not_taken(&error),
         }

@@ -60,7 +60,8 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
         client_grace: host.config.client_grace(),
         work_dir: work_dir.path().to_owned(),
     };
-    let report = postgres::restore(request, attempt.live.stop.token().clone(), status).await?;
+    let cancel = attempt.live.stop.token().clone();
+    let report = host.engine.restore(request, cancel, status).await?;
     Ok(outcome(report))
 }
 

@@ -4,6 +4,7 @@
 //! at once, one that is not accepted in time by `expire_leases`. Neither uses an attempt up.
 
 use dataguardian_core::ids::ControlPlaneId;
+use dataguardian_failpoints::failpoint;
 use serde::Serialize;
 
 use super::{Pass, Reconcile};
@@ -64,9 +65,11 @@ impl Dispatch {
                 return Ok(());
             };
             let fence = assignment.fence;
+            failpoint!(Claimed);
             if session.offer(assignment, self.control_plane).is_ok() {
                 tracing::info!(execution.id = %fence.execution, agent.id = %session.agent(), "work is offered");
                 report.offered += 1;
+                failpoint!(Offered);
             } else {
                 report.undelivered += 1;
                 return self

@@ -41,6 +41,7 @@ impl Attempts {
             return Err(BadField::new("packs", message).into());
         }
         let tx = self.context.store.begin().await?;
+        let begun = self.context.begin_if_leased_in_tx(&tx, agent, fence).await?;
         let judged = judge_in_tx(&tx, agent, fence).await?;
         let reporting = matches!(
             judged.standing,
@@ -63,6 +64,9 @@ impl Attempts {
             return Err(BadField::new("packs", "names a pack of another datasource").into());
         }
         tx.commit().await?;
+        if let Some(execution) = &begun {
+            self.context.changed(execution);
+        }
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use dataguardian_core::execution::Fence;
+use dataguardian_core::execution::{ExecutionState, Fence};
 use dataguardian_core::ids::{AgentId, ExecutionId};
 
 use super::{Context, Error, lookup};
@@ -47,7 +47,15 @@ impl Logs {
         }
         let tx = self.context.store.begin().await?;
         let execution = execution_get(&tx, fence.execution).await?;
-        let own = execution.is_some_and(|execution| execution.agent == agent);
+        let own = execution
+            .as_ref()
+            .is_some_and(|execution| execution.agent == agent);
+        let begun = match execution.map(|execution| execution.state) {
+            Some(ExecutionState::Leased) if own => {
+                self.context.begin_if_leased_in_tx(&tx, agent, fence).await?
+            }
+            _ => None,
+        };
         let attempt = attempt_get(&tx, fence).await?.filter(|_| own);
         let attempt = attempt.ok_or(Error::StaleFence)?;
         if !attempt_is_last(&tx, fence).await? {
@@ -76,6 +84,9 @@ impl Logs {
             log_trim_tail_in_tx(&tx, fence.execution, fence.attempt, KEPT_TAIL).await?;
         }
         tx.commit().await?;
+        if let Some(execution) = &begun {
+            self.context.changed(execution);
+        }
         self.context.signal(Signal::LogsAppended(fence.execution));
         Ok(attempt.log_lines + count)
     }

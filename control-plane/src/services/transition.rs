@@ -88,6 +88,21 @@ impl Context {
         Ok(after)
     }
 
+    /// A report of an attempt says as much as its acceptance, which may have been lost: if the execution is still leased to
+    /// that fence, the attempt begins. Gives the execution if it did.
+    pub(super) async fn begin_if_leased_in_tx(
+        &self,
+        tx: &Tx,
+        agent: AgentId,
+        fence: Fence,
+    ) -> Result<Option<Execution>, Error> {
+        let Judged { execution, standing } = judge_in_tx(tx, agent, fence).await?;
+        if standing != FenceStanding::Holds(ExecutionState::Leased) {
+            return Ok(None);
+        }
+        self.begin_attempt_in_tx(tx, &execution, fence).await.map(Some)
+    }
+
     /// The attempt failed: another one follows, or the end.
     pub(super) async fn fail_attempt_in_tx(
         &self,

@@ -7,12 +7,15 @@ use dataguardian_control_plane::domain::assignment::{
 use dataguardian_control_plane::domain::backup::BackupFilter;
 use dataguardian_control_plane::domain::execution::{RestoreReport, RestoredTable};
 use dataguardian_control_plane::domain::job::BackupOptions;
+use dataguardian_control_plane::domain::logs::{LogLevel, LogLine};
 use dataguardian_control_plane::domain::page::PageRequest;
 use dataguardian_control_plane::domain::reference::Reference;
 use dataguardian_control_plane::domain::restore::BackupChoice;
+use dataguardian_control_plane::services::Error;
 use dataguardian_core::error_code::ErrorCode;
-use dataguardian_core::execution::ExecutionState;
+use dataguardian_core::execution::{ExecutionState, Fence};
 use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::ids::LeaseToken;
 use dataguardian_repository::manifest::{Signature, Signer};
 
 use crate::claims::new_restore;
@@ -33,6 +36,61 @@ async fn backups(world: &World) -> usize {
 }
 
 on_both! {
+    /// Somebody mends the clock, either way, while a backup and a wish to cancel are under way.
+    async fn a_clock_that_moves_by_a_day_ends_nothing_that_lives(world: &World) {
+        let agent = world.agent("db1").await;
+        let job = world.job(agent.id, "shop", BackupOptions::default()).await;
+        for day in [TimeDelta::days(1), TimeDelta::days(-1)] {
+            let execution = world.run(&job).await;
+            let assignment = agent.begin().await;
+            let packs = agent.packs(&assignment);
+            agent.report(&assignment, &packs).await.unwrap();
+            world.advance(day);
+            world.services.executions.expire().await.unwrap();
+            let running = world.services.executions.get(execution.id).await.unwrap();
+            assert_eq!((running.state, running.attempt), (ExecutionState::Running, 1), "{day}");
+            let ended = agent.outcome(&assignment, &packs);
+            agent.complete(assignment.fence, outcome(&ended)).await.unwrap();
+            world.advance(-day);
+            let done = agent.confirm(assignment.fence, &ended.complete_storages).await.unwrap();
+            assert_eq!(done.state, ExecutionState::Completed, "{day}");
+            crate::invariants::check(world, &[execution.id], &[]).await;
+        }
+        // An offer that was made in what is the future now neither lasts for ever nor keeps another from being made.
+        let execution = world.run(&job).await;
+        agent.claim().await.unwrap();
+        world.advance(TimeDelta::days(-1));
+        world.services.executions.expire().await.unwrap();
+        world.services.assignments.verdicts(agent.id, &[]).await.unwrap();
+        let queued = world.services.executions.get(execution.id).await.unwrap();
+        assert_eq!(queued.state, ExecutionState::Queued);
+        world.advance(TimeDelta::minutes(1));
+        assert!(agent.claim().await.is_some(), "it waits for nothing that is a day away");
+    }
+
+    /// The control plane went down with the acceptance, and is up again before the agent's next session.
+    async fn a_report_begins_an_attempt_whose_acceptance_was_lost(world: &World) {
+        let agent = world.agent("db1").await;
+        let job = world.job(agent.id, "shop", BackupOptions::default()).await;
+        let execution = world.run(&job).await;
+        let assignment = agent.claim().await.unwrap();
+        let line = LogLine { time: world.now(), level: LogLevel::Info, message: "on it".into() };
+        let next = world.services.logs.append(agent.id, assignment.fence, 0, vec![line]).await;
+        assert_eq!(next.unwrap(), 1);
+        let running = world.services.executions.get(execution.id).await.unwrap();
+        assert_eq!((running.state, running.attempt), (ExecutionState::Running, 1));
+
+        let other = world.job(agent.id, "till", BackupOptions::default()).await;
+        agent.fail(assignment.fence, FailureKind::DatabaseAuthentication).await.unwrap();
+        world.run(&other).await;
+        let assignment = agent.claim().await.unwrap();
+        agent.report(&assignment, &agent.packs(&assignment)).await.unwrap();
+        agent.report(&assignment, &agent.packs(&assignment)).await.unwrap();
+        let stale = Fence { lease_token: LeaseToken::new(), ..assignment.fence };
+        let refused = world.services.attempts.report_packs(agent.id, stale, Vec::new()).await;
+        assert!(matches!(refused, Err(Error::StaleFence)));
+    }
+
     async fn a_backup_exists_once_its_commit_is_confirmed(world: &World) {
         let agent = world.agent("db1").await;
         let job = world.job(agent.id, "shop", BackupOptions::default()).await;

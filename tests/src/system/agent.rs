@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use dataguardian_failpoints::VARIABLE;
 
 use super::control_plane::ControlPlane;
 use super::program::{Program, binary};
@@ -48,7 +49,7 @@ impl Agent {
             "the agent could not enroll: {said}\n{}",
             control_plane.log()
         );
-        let program = launch(folder, name)?;
+        let program = launch(folder, name, "")?;
         Ok(Self {
             program,
             folder: folder.to_owned(),
@@ -61,7 +62,15 @@ impl Agent {
     /// # Errors
     /// If it can't be started.
     pub fn start_again(&mut self) -> Result<()> {
-        self.program = launch(&self.folder, &self.name)?;
+        self.start_armed("")
+    }
+
+    /// As [`Self::start_again`], with failpoints armed: see [`dataguardian_failpoints`].
+    ///
+    /// # Errors
+    /// If it can't be started.
+    pub fn start_armed(&mut self, failpoints: &str) -> Result<()> {
+        self.program = launch(&self.folder, &self.name, failpoints)?;
         Ok(())
     }
 
@@ -89,14 +98,15 @@ impl Agent {
     }
 }
 
-fn launch(folder: &Path, name: &str) -> Result<Program> {
+fn launch(folder: &Path, name: &str, failpoints: &str) -> Result<Program> {
     let mut command = Command::new(binary("dataguardian-agent")?);
     command
         .arg("run")
         .arg("--state-dir")
         .arg(state_dir(folder, name))
         .arg("--config")
-        .arg(folder.join(format!("{name}.toml")));
+        .arg(folder.join(format!("{name}.toml")))
+        .env(VARIABLE, failpoints);
     Program::start(command, &folder.join(format!("{name}.log")))
 }
 

@@ -1,10 +1,11 @@
 //! A control plane of our own.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use dataguardian_failpoints::VARIABLE;
 
 use super::dgctl::Dgctl;
 use super::program::{Program, binary};
@@ -18,14 +19,70 @@ pub enum Metadata {
     Postgres(String),
 }
 
+/// The ports of a control plane, of 127.0.0.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// For people and programs.
+    pub api: u16,
+    /// For agents.
+    pub agents: u16,
+}
+
+impl Ports {
+    /// Two ports that nobody listens on just now.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn free() -> Result<Self> {
+        let one = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
+        let two = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
+        Ok(Self {
+            api: one.local_addr()?.port(),
+            agents: two.local_addr()?.port(),
+        })
+    }
+
+    /// Where agents will be listened for; for a proxy in between.
+    #[must_use]
+    pub fn agents(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.agents).into()
+    }
+}
+
+/// How a control plane is started.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where it keeps its metadata.
+    pub metadata: Metadata,
+    /// Where it listens.
+    pub ports: Ports,
+    /// Where agents are told to connect to, if not where it listens.
+    pub agents_at: Option<SocketAddr>,
+    /// Its configuration file, in TOML.
+    pub config: String,
+}
+
+impl Setup {
+    /// Embedded defaults on free ports.
+    ///
+    /// # Errors
+    /// If there are no free ports.
+    pub fn usual() -> Result<Self> {
+        Ok(Self {
+            metadata: Metadata::Embedded,
+            ports: Ports::free()?,
+            agents_at: None,
+            config: String::new(),
+        })
+    }
+}
+
 /// A control plane that has its first administrator.
 #[derive(Debug)]
 pub struct ControlPlane {
     program: Program,
     folder: PathBuf,
-    metadata: Metadata,
-    api_port: u16,
-    agent_port: u16,
+    setup: Setup,
 }
 
 /// The first administrator's password.
@@ -36,15 +93,13 @@ impl ControlPlane {
     ///
     /// # Errors
     /// If it does not come up; with its log.
-    pub fn start(folder: &Path, metadata: Metadata) -> Result<Self> {
-        let (api_port, agent_port) = free_ports()?;
-        let program = launch(folder, &metadata, api_port, agent_port)?;
+    pub fn start(folder: &Path, setup: Setup) -> Result<Self> {
+        std::fs::write(config_file(folder), &setup.config)?;
+        let program = launch(folder, &setup, "")?;
         let mut started = Self {
             program,
             folder: folder.to_owned(),
-            metadata,
-            api_port,
-            agent_port,
+            setup,
         };
         started.wait()?;
         let password = folder.join("admin.password");
@@ -72,8 +127,25 @@ impl ControlPlane {
     /// # Errors
     /// If it does not come up; with its log.
     pub fn start_again(&mut self) -> Result<()> {
-        self.program = launch(&self.folder, &self.metadata, self.api_port, self.agent_port)?;
+        self.start_armed("")
+    }
+
+    /// As [`Self::start_again`], with failpoints armed: see [`dataguardian_failpoints`].
+    ///
+    /// # Errors
+    /// As [`Self::start_again`].
+    pub fn start_armed(&mut self, failpoints: &str) -> Result<()> {
+        self.program = launch(&self.folder, &self.setup, failpoints)?;
         self.wait()
+    }
+
+    /// The URL of its metadata database.
+    #[must_use]
+    pub fn database(&self) -> String {
+        match &self.setup.metadata {
+            Metadata::Embedded => format!("sqlite://{}", self.data_dir().join("dataguardian.db").display()),
+            Metadata::Postgres(url) => url.clone(),
+        }
     }
 
     /// The running program.
@@ -90,19 +162,19 @@ impl ControlPlane {
     /// The address of its API.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("https://127.0.0.1:{}", self.api_port)
+        format!("https://127.0.0.1:{}", self.setup.ports.api)
     }
 
     /// The port of its API.
     #[must_use]
     pub fn api_port(&self) -> u16 {
-        self.api_port
+        self.setup.ports.api
     }
 
     /// The port of its listener for agents.
     #[must_use]
     pub fn agent_port(&self) -> u16 {
-        self.agent_port
+        self.setup.ports.agents
     }
 
     /// Its data directory.
@@ -124,29 +196,33 @@ impl ControlPlane {
     }
 
     fn wait(&mut self) -> Result<()> {
-        let (ca, port) = (self.ca_file(), self.api_port);
+        let (ca, port) = (self.ca_file(), self.setup.ports.api);
         let ready = || Ok(ca.exists() && TcpStream::connect(("127.0.0.1", port)).is_ok());
         self.program.wait_until("the control plane to come up", ready)
     }
 }
 
-fn launch(folder: &Path, metadata: &Metadata, api_port: u16, agent_port: u16) -> Result<Program> {
+fn config_file(folder: &Path) -> PathBuf {
+    folder.join("control-plane.toml")
+}
+
+fn launch(folder: &Path, setup: &Setup, failpoints: &str) -> Result<Program> {
+    let Ports { api, agents } = setup.ports;
     let mut command = Command::new(binary("dataguardian")?);
     command
         .arg("serve")
         .arg("--data-dir")
         .arg(folder.join("control-plane"))
-        .args(["--api-listen", &format!("127.0.0.1:{api_port}")])
-        .args(["--agent-listen", &format!("127.0.0.1:{agent_port}")]);
-    if let Metadata::Postgres(url) = metadata {
+        .arg("--config")
+        .arg(config_file(folder))
+        .args(["--api-listen", &format!("127.0.0.1:{api}")])
+        .args(["--agent-listen", &format!("127.0.0.1:{agents}")])
+        .env(VARIABLE, failpoints);
+    if let Some(address) = setup.agents_at {
+        command.args(["--agent-address", &address.to_string()]);
+    }
+    if let Metadata::Postgres(url) = &setup.metadata {
         command.env("DATAGUARDIAN_DATABASE_URL", url);
     }
     Program::start(command, &folder.join("control-plane.log"))
-}
-
-/// Two ports of 127.0.0.1 that nobody listens on just now.
-fn free_ports() -> Result<(u16, u16)> {
-    let one = TcpListener::bind(("127.0.0.1", 0)).context("a free port")?;
-    let two = TcpListener::bind(("127.0.0.1", 0)).context("a free port")?;
-    Ok((one.local_addr()?.port(), two.local_addr()?.port()))
 }

@@ -1,6 +1,6 @@
 //! One connection through the proxy.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Instant};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -11,7 +11,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::{Direction, Mode, Orders, Totals, close};
+use super::{Direction, Mode, Orders, Side, Totals, close};
 
 /// Read at a time.
 const BUFFER: usize = 64 * 1024;
@@ -21,15 +21,33 @@ const BUFFER: usize = 64 * 1024;
 pub(super) struct Link {
     orders: watch::Sender<Orders>,
     totals: watch::Sender<Totals>,
-    /// The number of cuts when it was made.
-    born: u64,
+    /// The number of cuts and of halvings when it was made.
+    born: (u64, u64),
+    /// When something passed last.
+    busy: watch::Sender<Instant>,
+}
+
+/// Why a link carries nothing any more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    Cut,
+    Halved(Side),
+    Forgotten,
 }
 
 impl Link {
     pub(super) fn new(orders: watch::Sender<Orders>, totals: watch::Sender<Totals>) -> Self {
-        let born = orders.borrow().cuts;
+        let born = {
+            let orders = orders.borrow();
+            (orders.cuts, orders.halvings)
+        };
         totals.send_modify(|totals| totals.open += 1);
-        Self { orders, totals, born }
+        Self {
+            orders,
+            totals,
+            born,
+            busy: watch::channel(Instant::now()).0,
+        }
     }
 
     /// Hands bytes on until both sides are done, one fails, or the link is cut.
@@ -60,18 +78,38 @@ impl Link {
                     self.carry(Direction::FromClient, &mut from_client, &mut to_server),
                     self.carry(Direction::FromServer, &mut from_server, &mut to_client),
                 )
-            } => result.map(|_| ()),
-            () = self.until_cut() => Err(io::ErrorKind::ConnectionReset.into()),
+            } => result.map(|_| None),
+            end = self.until_end() => Ok(Some(end)),
         };
-        if result.is_err() {
-            for stream in [from_client.reunite(to_client), from_server.reunite(to_server)]
-                .into_iter()
-                .flatten()
-            {
-                close(stream);
+        if matches!(result, Ok(None)) {
+            return Ok(());
+        }
+        let reunited = (from_client.reunite(to_client), from_server.reunite(to_server));
+        let (Ok(client), Ok(server)) = reunited else {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        };
+        match result? {
+            None | Some(End::Cut) => [client, server].into_iter().for_each(close),
+            Some(End::Halved(Side::Client)) => {
+                close(server);
+                self.believe(client).await;
+            }
+            Some(End::Halved(Side::Server)) => {
+                close(client);
+                self.believe(server).await;
+            }
+            Some(End::Forgotten) => {
+                self.totals.send_modify(|totals| totals.forgotten += 1);
+                tokio::join!(self.believe(client), self.believe(server));
             }
         }
-        result
+        Err(io::ErrorKind::ConnectionReset.into())
+    }
+
+    /// Holds a connection that nobody listens on, until it is cut.
+    async fn believe(&self, stream: TcpStream) {
+        self.until_cut().await;
+        close(stream);
     }
 
     async fn carry(
@@ -87,6 +125,7 @@ impl Link {
             if read == 0 {
                 return to.shutdown().await;
             }
+            self.busy.send_replace(Instant::now());
             let allowed = self.spend(direction, read);
             to.write_all(buffer.get(..allowed).unwrap_or_default()).await?;
             self.totals.send_modify(|totals| {
@@ -135,8 +174,42 @@ impl Link {
 
     async fn until_cut(&self) {
         let mut orders = self.orders.subscribe();
-        if orders.wait_for(|orders| orders.cuts > self.born).await.is_err() {
+        if orders.wait_for(|orders| orders.cuts > self.born.0).await.is_err() {
             std::future::pending().await
+        }
+    }
+
+    async fn until_end(&self) -> End {
+        tokio::select! {
+            () = self.until_cut() => End::Cut,
+            side = self.until_halved() => End::Halved(side),
+            () = self.until_forgotten() => End::Forgotten,
+        }
+    }
+
+    async fn until_halved(&self) -> Side {
+        let mut orders = self.orders.subscribe();
+        let left = orders
+            .wait_for(|orders| orders.halvings > self.born.1)
+            .await
+            .map(|orders| orders.left);
+        match left {
+            Ok(left) => left.unwrap_or(Side::Client),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn until_forgotten(&self) {
+        let limit = self.orders.borrow().idle_limit;
+        let Some(limit) = limit else {
+            return std::future::pending().await;
+        };
+        loop {
+            let idle = self.busy.borrow().elapsed();
+            let Some(rest) = limit.checked_sub(idle).filter(|rest| !rest.is_zero()) else {
+                return;
+            };
+            tokio::time::sleep(rest).await;
         }
     }
 }

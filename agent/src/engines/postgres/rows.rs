@@ -9,6 +9,7 @@
 use bytes::{Bytes, BytesMut};
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::stream::{ObjectName, StreamEnd, StreamHeader, StreamRole};
+use dataguardian_failpoints::failpoint;
 use futures::TryStreamExt as _;
 use sqlx::PgConnection;
 
@@ -135,6 +136,10 @@ impl Gathering {
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), Failure> {
+        failpoint!(
+            FirstRows,
+            Failure::new(FailureKind::DatabaseConnectionLost, "the test wants it")
+        );
         self.writer.write(bytes).await
     }
 

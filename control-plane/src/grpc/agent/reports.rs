@@ -2,6 +2,7 @@
 
 use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::AgentId;
+use dataguardian_failpoints::failpoint;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::convert;
 use tonic::Status;
@@ -48,6 +49,7 @@ impl Reports {
         let packs = checks.take(decode::stored_packs(request.packs));
         let (fence, packs) = decode::checked(checks, fence.zip(packs)).map_err(bad_request)?;
         self.services.attempts.report_packs(agent, fence, packs).await?;
+        failpoint!(PacksStored);
         Ok(wire::ReportPacksResponse {})
     }
 
@@ -58,15 +60,16 @@ impl Reports {
     ) -> Result<wire::CompleteAttemptResponse, Status> {
         let fence = fence(request.fence)?;
         let outcome = decode::attempt_outcome(request.outcome).map_err(bad_request)?;
-        Ok(
-            match self.services.attempts.complete(agent, fence, outcome).await? {
-                Completion::Commit(countersignature) => wire::CompleteAttemptResponse {
-                    control_plane_signature: countersignature.signature,
-                    control_plane_public_key: countersignature.public_key,
-                },
-                Completion::Settled => wire::CompleteAttemptResponse::default(),
+        failpoint!(CompleteReceived);
+        let completion = self.services.attempts.complete(agent, fence, outcome).await?;
+        failpoint!(CompleteStored);
+        Ok(match completion {
+            Completion::Commit(countersignature) => wire::CompleteAttemptResponse {
+                control_plane_signature: countersignature.signature,
+                control_plane_public_key: countersignature.public_key,
             },
-        )
+            Completion::Settled => wire::CompleteAttemptResponse::default(),
+        })
     }
 
     pub(super) async fn confirm_commit(
@@ -84,10 +87,12 @@ impl Reports {
         let failed = checks.take(decode::storage_failures(request.failed_storages));
         let read = fence.zip(storages).zip(failed);
         let ((fence, storages), failed) = decode::checked(checks, read).map_err(bad_request)?;
+        failpoint!(ConfirmReceived);
         self.services
             .attempts
             .confirm_commit(agent, fence, &storages, &failed)
             .await?;
+        failpoint!(ConfirmStored);
         Ok(wire::ConfirmCommitResponse {})
     }
 }

@@ -92,19 +92,30 @@ async fn is_unfinished(
     Ok(count > 0)
 }
 
-/// Drops what earlier attempts of the same execution left: unfinished databases, and old ones that were replaced.
+/// Drops what attempts left that did not come to their end: unfinished databases, and old ones that were replaced. A database
+/// is left over if the execution that marked it has no session on the server: a restore that lives always has one. One that
+/// can't be dropped is in nobody's way.
 pub(super) async fn sweep(run: &Run, session: &mut PgConnection) -> Result<(), Failure> {
     const SQL: &str = "
-        SELECT datname::text FROM pg_catalog.pg_database
-        WHERE pg_catalog.starts_with(pg_catalog.shobj_description(oid, 'pg_database'), $1) ORDER BY datname";
+        SELECT datname::text FROM (SELECT datname, pg_catalog.shobj_description(oid, 'pg_database') AS mark
+            FROM pg_catalog.pg_database) marked
+        WHERE pg_catalog.starts_with(mark, $1)
+            OR mark ~ '^dataguardian:[-0-9A-Za-z]+:[0-9]+ (restore in progress|replaced by a restore): ' AND NOT EXISTS (
+                SELECT FROM pg_catalog.pg_stat_activity WHERE pg_catalog.starts_with(application_name,
+                    pg_catalog.substring(mark, '^dataguardian:[-0-9A-Za-z]+:')))
+        ORDER BY datname";
     let names: Vec<String> = sqlx::query_scalar(SQL)
         .bind(run.marker.execution_prefix())
         .fetch_all(&mut *session)
         .await
         .map_err(failure::at("looking for unfinished databases"))?;
     for name in names {
-        run.log(&format!("dropping {name}, which an earlier attempt left"));
-        drop_database(run, session, &name).await?;
+        run.log(&format!(
+            "dropping {name}, which an attempt left that was broken off"
+        ));
+        if let Err(failure) = drop_database(run, session, &name).await {
+            run.warn(&format!("{name} could not be dropped: {failure}"));
+        }
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::stream::ObjectName;
+use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
 
@@ -199,6 +200,7 @@ impl Work {
         let sent = async {
             while let Some(rows) = framed.rows().await? {
                 send(&mut copy, rows).await.map_err(failure::at(&what))?;
+                failpoint!(RestoreRows);
             }
             Ok::<_, Failure>(())
         };

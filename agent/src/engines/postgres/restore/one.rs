@@ -1,6 +1,7 @@
 //! The restore of one database, up to the point where it only has to be put in its place.
 
 use dataguardian_core::failure::Failure;
+use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
 
 use super::archive::{Archive, Manner};
@@ -37,6 +38,7 @@ impl One<'_> {
         let Self { request, plan, .. } = self;
         let tablespaces = !self.findings.no_tablespaces;
         let made = create::create(session, request, server, plan, tablespaces, halfway).await?;
+        failpoint!(RestoreCreated);
         let mut inside = self.run.connect(&plan.beside).await?;
         let warnings = create::apply_settings(&mut inside, plan, &self.findings.missing_roles).await?;
         connect::close(inside).await;
@@ -87,6 +89,7 @@ impl One<'_> {
             .tables
             .extend(compare::count_tables(run, plan, &spread, request.jobs).await?);
         run.stage(Stage::Indexing { database: name() });
+        failpoint!(RestoreBeforeIndexes);
         let manner = Manner {
             jobs: request.jobs,
             ..manner

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use dataguardian_core::database::Warning;
 use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
 
 use super::create::mark;
@@ -64,7 +65,10 @@ pub(super) async fn put(
         let old = replaces.then(|| shortened("", &plan.to, &format!("_dg_old_{suffix}")));
         moves.push(Move { plan, made, old });
     }
-    Swap::of(run, what, &moves).run(run, session).await?;
+    let swap = Swap::of(run, what, &moves);
+    failpoint!(SwapBefore);
+    swap.run(run, session).await?;
+    failpoint!(SwapAfter);
     for each in &moves {
         halfway.done(&each.made.name);
     }

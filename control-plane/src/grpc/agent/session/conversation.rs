@@ -1,13 +1,15 @@
 //! The task that keeps one session: it hears the agent, answers, and notices when the session has to end.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::AgentId;
+use dataguardian_failpoints::failpoint;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::status::ApiError;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tonic::{Code, Streaming};
 
 use super::clock_skew;
@@ -25,12 +27,21 @@ const CHECK: Duration = Duration::from_secs(3);
 /// So many heartbeats may be missing before the agent counts as gone.
 const MISSED_HEARTBEATS: u32 = 3;
 
+/// How long a look into the metadata database may hold up a conversation. Heartbeats wait behind it, and an agent that is not
+/// answered leaves.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// After a look that took too long, how long none is taken.
+const NO_LOOK: Duration = Duration::from_secs(3);
+
 /// One session's task.
 pub(super) struct Conversation {
     shared: Shared,
     session: SessionHandle,
     peer: Option<Peer>,
     recognition: Recognition,
+    /// Until when the metadata database is left alone.
+    away_until: Mutex<Option<Instant>>,
 }
 
 /// What a message leads to.
@@ -46,6 +57,7 @@ impl Conversation {
             shared,
             session,
             peer,
+            away_until: Mutex::default(),
         }
     }
 
@@ -65,14 +77,14 @@ impl Conversation {
         let silence = self.shared.facts.heartbeat_interval * MISSED_HEARTBEATS;
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut deadline = tokio::time::Instant::now() + silence;
+        let mut deadline = Instant::now() + silence;
         loop {
             let next = tokio::select! {
                 reason = self.session.ended() => return reason,
                 () = tokio::time::sleep_until(deadline) => return EndReason::Silent,
                 _ = check.tick() => self.still_welcome().await,
                 message = incoming.message() => {
-                    deadline = tokio::time::Instant::now() + silence;
+                    deadline = Instant::now() + silence;
                     match message {
                         Ok(Some(message)) => self.hear(message).await,
                         Ok(None) => return EndReason::Left,
@@ -93,11 +105,25 @@ impl Conversation {
         let Some(peer) = &self.peer else {
             return Next::GoOn;
         };
-        match self.recognition.recognise(peer, CertificateUse::Any).await {
-            Err(status) if status.code() == Code::Unauthenticated => Next::End(farewell(&status)),
+        match self
+            .look(self.recognition.recognise(peer, CertificateUse::Any))
+            .await
+        {
+            Some(Err(status)) if status.code() == Code::Unauthenticated => Next::End(farewell(&status)),
             // While the metadata database is away, sessions go on.
-            Ok(_) | Err(_) => Next::GoOn,
+            Some(Ok(_) | Err(_)) | None => Next::GoOn,
         }
+    }
+
+    /// Looks into the metadata database, for what can be done without: nothing comes back while that is away.
+    async fn look<T>(&self, looking: impl Future<Output = T>) -> Option<T> {
+        let away_until = || self.away_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if away_until().is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        let looked = tokio::time::timeout(LOOK, looking).await.ok();
+        *away_until() = looked.is_none().then(|| Instant::now() + NO_LOOK);
+        looked
     }
 
     async fn hear(&self, message: wire::SessionRequest) -> Next {
@@ -133,7 +159,10 @@ impl Conversation {
 
     async fn accepted(&self, accept: wire::Accept) -> Result<(), EndReason> {
         let fence = fence(accept.fence).map_err(|_| EndReason::Protocol)?;
-        match self.shared.services.assignments.accept(self.agent(), fence).await {
+        failpoint!(AcceptReceived);
+        let accepted = self.shared.services.assignments.accept(self.agent(), fence).await;
+        failpoint!(AcceptStored);
+        match accepted {
             Ok(Accepted::Running) => {}
             Ok(Accepted::Cancelling) => self.cancel(fence, "cancelled"),
             Err(Error::StaleFence) => self.cancel(fence, "superseded"),
@@ -160,17 +189,15 @@ impl Conversation {
     async fn progress(&self, progress: wire::AttemptProgress) -> Result<(), EndReason> {
         let fence = fence(progress.fence).map_err(|_| EndReason::Protocol)?;
         let report = decode::progress(progress.progress.unwrap_or_default());
-        match self
-            .shared
-            .services
-            .progress
-            .report(self.agent(), fence, report)
-            .await
-        {
-            Ok(()) => {}
-            Err(Error::StaleFence) => self.cancel(fence, "superseded"),
+        let reporting = self.shared.services.progress.report(self.agent(), fence, report);
+        match self.look(reporting).await {
+            Some(Ok(())) => {}
+            Some(Err(Error::StaleFence)) => self.cancel(fence, "superseded"),
             // Progress is news: what is lost now is replaced by the next.
-            Err(error) => tracing::debug!(agent.id = %self.agent(), %error, "progress was lost"),
+            Some(Err(error)) => tracing::debug!(agent.id = %self.agent(), %error, "progress was lost"),
+            None => {
+                tracing::debug!(agent.id = %self.agent(), "progress was lost: the metadata database is away")
+            }
         }
         Ok(())
     }
