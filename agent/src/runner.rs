@@ -28,6 +28,7 @@ mod attempt;
 mod backup;
 mod leftovers;
 mod logs;
+pub(crate) mod manifest;
 mod packs;
 mod report;
 mod restore;

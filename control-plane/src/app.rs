@@ -22,7 +22,7 @@ use crate::http::metrics::Metrics;
 use crate::http::{self, Pages, Probe};
 use crate::listen::Listener;
 use crate::queue::Queue;
-use crate::reconcilers::{Courier, Reconcile as _, Reconcilers, RenewCertificates, Wake};
+use crate::reconcilers::{Cleanup, Courier, Reconcile as _, Reconcilers, RenewCertificates, Wake};
 use crate::services::{Context, Services};
 use crate::sessions::Sessions;
 use crate::store::Store;
@@ -79,7 +79,14 @@ impl App {
         let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
         let ports = Ports::bind(&config, &authority, &data_dir, &clock).await?;
         let stop = CancellationToken::new();
+        let sessions = Sessions::new();
+        let cleanup = Cleanup {
+            catalogue: services.cleanup.clone(),
+            sessions: sessions.clone(),
+            grace: config.cleanup.grace(),
+        };
         let shared = Shared {
+            cleanup,
             facts: Arc::new(Facts {
                 control_plane,
                 metadata_backend: store.backend().as_str(),
@@ -91,7 +98,7 @@ impl App {
             }),
             trail: AuditTrail::new(services.audit.clone()),
             services,
-            sessions: Sessions::new(),
+            sessions,
             authority: Arc::clone(&authority),
             clock: Arc::clone(&clock),
             metrics: Metrics::new()?,

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 mod agents;
 mod api;
+mod cleanup;
 mod data_dir;
 mod database;
 mod flags;
@@ -20,6 +21,7 @@ mod secrets;
 
 pub use agents::AgentsConfig;
 pub use api::ApiConfig;
+pub use cleanup::CleanupConfig;
 pub use data_dir::{DataDir, DataDirError};
 pub use database::DatabaseConfig;
 pub use flags::{Command, CommandLine, DevFlags, ServeFlags};
@@ -43,6 +45,8 @@ pub struct Config {
     pub secrets: SecretsConfig,
     /// The loops.
     pub reconcilers: ReconcilerConfig,
+    /// Clean-up of what failed backups left.
+    pub cleanup: CleanupConfig,
     /// The system monitor.
     pub monitor: MonitorConfig,
     /// Log lines.
@@ -100,6 +104,7 @@ impl Config {
         self.agents.validate()?;
         self.database.validate()?;
         self.reconcilers.validate()?;
+        self.cleanup.validate()?;
         self.monitor
             .validate()
             .map_err(|error| InvalidSetting::new("monitor", error.to_string()))?;

@@ -32,7 +32,7 @@ use tonic_web::GrpcWebLayer;
 use crate::ca::{Authority, SpkiPin};
 use crate::domain::assignment::MAX_PAYLOAD;
 use crate::http::metrics::Metrics;
-use crate::reconcilers::Wake;
+use crate::reconcilers::{Cleanup, Wake};
 use crate::services::Services;
 use crate::sessions::Sessions;
 
@@ -85,6 +85,8 @@ pub struct Shared {
     pub trail: AuditTrail,
     /// Has the work that waits handed out.
     pub dispatch: Wake,
+    /// Cleans up after failed backups.
+    pub cleanup: Cleanup,
     /// Calls that come to their end even if their callers hang up.
     pub calls: TaskTracker,
     /// Long streams end when this is cancelled.

@@ -28,6 +28,9 @@ pub struct ControlPlane {
     agent_port: u16,
 }
 
+/// The file with its settings, if a test puts one there.
+const SETTINGS: &str = "control-plane.toml";
+
 /// The first administrator's password.
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -74,6 +77,16 @@ impl ControlPlane {
     pub fn start_again(&mut self) -> Result<()> {
         self.program = launch(&self.folder, &self.metadata, self.api_port, self.agent_port)?;
         self.wait()
+    }
+
+    /// Stops it and starts it again with these settings, in TOML.
+    ///
+    /// # Errors
+    /// If it does not come up; with its log.
+    pub fn start_again_with(&mut self, settings: &str) -> Result<()> {
+        self.program.stop()?;
+        std::fs::write(self.folder.join(SETTINGS), settings)?;
+        self.start_again()
     }
 
     /// The running program.
@@ -138,6 +151,10 @@ fn launch(folder: &Path, metadata: &Metadata, api_port: u16, agent_port: u16) ->
         .arg(folder.join("control-plane"))
         .args(["--api-listen", &format!("127.0.0.1:{api_port}")])
         .args(["--agent-listen", &format!("127.0.0.1:{agent_port}")]);
+    let settings = folder.join(SETTINGS);
+    if settings.exists() {
+        command.arg("--config").arg(settings);
+    }
     if let Metadata::Postgres(url) = metadata {
         command.env("DATAGUARDIAN_DATABASE_URL", url);
     }
