@@ -28,7 +28,9 @@ impl Scene {
         system.add_datasource("main", &server, &["shop"])?;
         system.add_job("main", &[])?;
         let found = system.json(&["datasource", "get", "main"])?;
-        let id = found["datasource"]["id"].as_str().context("the datasource's id")?;
+        let id = found["datasource"]["id"]
+            .as_str()
+            .context("the datasource's id")?;
         let folder = system.vault().join(id);
         Ok(Self {
             system,
@@ -42,7 +44,9 @@ impl Scene {
         let before = self.objects()?.len();
         let execution = self.system.start_job("main")?;
         wait::until("packs to be stored", || Ok(self.objects()?.len() > before))?;
-        self.system.dgctl(&["execution", "cancel", &execution]).succeed()?;
+        self.system
+            .dgctl(&["execution", "cancel", &execution])
+            .succeed()?;
         self.system.wait_for_state(&execution, "cancelled")?;
         Ok(())
     }
@@ -52,8 +56,15 @@ impl Scene {
         let mut names = BTreeSet::new();
         for kind in ["packs", "lists"] {
             let folder = self.folder.join(kind);
-            let all = if folder.exists() { files(&folder)? } else { Vec::new() };
-            names.extend(all.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())));
+            let all = if folder.exists() {
+                files(&folder)?
+            } else {
+                Vec::new()
+            };
+            names.extend(
+                all.iter()
+                    .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())),
+            );
         }
         names.retain(|name| !name.contains('#'));
         Ok(names)
@@ -80,7 +91,15 @@ impl Scene {
     }
 
     fn restores(&self) -> Result<()> {
-        let words = ["restore", "--backup", "latest", "--datasource", "main", "--scratch", "--wait"];
+        let words = [
+            "restore",
+            "--backup",
+            "latest",
+            "--datasource",
+            "main",
+            "--scratch",
+            "--wait",
+        ];
         self.system.dgctl(&words).succeed().map(drop)
     }
 }
@@ -93,16 +112,27 @@ fn what_a_cancelled_backup_left_goes_and_nothing_else() -> Result<()> {
     scene.leave("packs")?;
     scene.leave("lists")?;
     let (named, left) = (scene.named()?, scene.objects()?);
-    ensure!(named.is_subset(&left) && left.len() >= named.len() + 3, "{} of {}", named.len(), left.len());
+    ensure!(
+        named.is_subset(&left) && left.len() >= named.len() + 3,
+        "{} of {}",
+        named.len(),
+        left.len()
+    );
     let plan = scene.system.json(&["system", "cleanup", "--dry-run"])?;
-    ensure!(plan["datasources"][0]["tombstoned"].as_u64() >= Some(3), "{plan:#}");
+    ensure!(
+        plan["datasources"][0]["tombstoned"].as_u64() >= Some(3),
+        "{plan:#}"
+    );
     assert_eq!(scene.objects()?, left, "a dry run changes nothing");
     scene.system.control_plane.start_again_with(EAGER)?;
     wait::until("what was left to go", || Ok(scene.objects()? == named))?;
     scene.restores()?;
     scene.system.run_job("main").succeed()?;
     let again = scene.named()?;
-    ensure!(again.is_subset(&scene.objects()?), "a later backup lost something");
+    ensure!(
+        again.is_subset(&scene.objects()?),
+        "a later backup lost something"
+    );
     scene.restores()
 }
 
@@ -111,14 +141,20 @@ fn a_manifest_that_can_not_be_read_holds_everything() -> Result<()> {
     let mut scene = Scene::set()?;
     scene.system.run_job("main").succeed()?;
     scene.cancel_a_backup()?;
-    let stranger = scene.folder.join("backups").join("00000000-0000-0000-0000-000000000001.json");
+    let stranger = scene
+        .folder
+        .join("backups")
+        .join("00000000-0000-0000-0000-000000000001.json");
     fs::write(&stranger, "{")?;
     let left = scene.objects()?;
     scene.system.control_plane.start_again_with(EAGER)?;
     scene.system.wait_for_agent(dataguardian_tests::system::AGENT)?;
     wait::until("clean-up to say why it waits", || {
         let plan = scene.system.json(&["system", "cleanup", "--dry-run"])?;
-        let reason = plan["datasources"][0]["heldStorages"][0]["reason"].as_str().unwrap_or_default().to_owned();
+        let reason = plan["datasources"][0]["heldStorages"][0]["reason"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         Ok(reason.contains("can't be read"))
     })?;
     assert_eq!(scene.objects()?, left);

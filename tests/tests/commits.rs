@@ -23,7 +23,10 @@ impl Scene {
         system.add_datasource("main", &server, &["shop"])?;
         system.add_job("main", &[])?;
         let found = system.json(&["datasource", "get", "main"])?;
-        let datasource = found["datasource"]["id"].as_str().context("the datasource's id")?.to_owned();
+        let datasource = found["datasource"]["id"]
+            .as_str()
+            .context("the datasource's id")?
+            .to_owned();
         Ok(Self {
             system,
             _server: server,
@@ -33,7 +36,11 @@ impl Scene {
 
     /// Where the manifests go: while this is a file, none can be put there.
     fn backups(&self, storage: &str) -> PathBuf {
-        self.system.folder().join(storage).join(&self.datasource).join("backups")
+        self.system
+            .folder()
+            .join(storage)
+            .join(&self.datasource)
+            .join("backups")
     }
 
     fn block(&self, storage: &str) -> Result<()> {
@@ -55,17 +62,29 @@ impl Scene {
     fn committing(&self) -> Result<String> {
         let execution = self.system.start_job("main")?;
         self.system.wait_for_state(&execution, "committing")?;
-        wait::until("the agent to have told that no storage takes the manifest", || {
-            Ok(self.journal()?.is_empty())
-        })?;
+        wait::until(
+            "the agent to have told that no storage takes the manifest",
+            || Ok(self.journal()?.is_empty()),
+        )?;
         Ok(execution)
     }
 
     fn one_backup_that_restores(&self) -> Result<()> {
-        ensure!(self.system.manifests()?.len() == 1, "one manifest: {:?}", self.system.manifests()?);
-        let words = ["restore", "--backup", "latest", "--datasource", "main", "--scratch", "--wait"];
-        self.system.dgctl(&words).succeed()
-            .map(drop)
+        ensure!(
+            self.system.manifests()?.len() == 1,
+            "one manifest: {:?}",
+            self.system.manifests()?
+        );
+        let words = [
+            "restore",
+            "--backup",
+            "latest",
+            "--datasource",
+            "main",
+            "--scratch",
+            "--wait",
+        ];
+        self.system.dgctl(&words).succeed().map(drop)
     }
 }
 
@@ -106,7 +125,10 @@ fn a_commit_whose_pack_is_damaged_fails() -> Result<()> {
     scene.system.agent.program().kill9()?;
     scene.unblock("vault")?;
     let packs = scene.system.vault().join(&scene.datasource).join("packs");
-    let pack = dataguardian_tests::system::files(&packs)?.into_iter().next().context("a pack")?;
+    let pack = dataguardian_tests::system::files(&packs)?
+        .into_iter()
+        .next()
+        .context("a pack")?;
     fs::write(&pack, "cut off")?;
     scene.system.agent.start_again()?;
     let failed = scene.system.wait_for_state(&execution, "failed")?;
@@ -119,12 +141,24 @@ fn a_commit_whose_pack_is_damaged_fails() -> Result<()> {
 fn one_storage_is_enough() -> Result<()> {
     let scene = Scene::set()?;
     let path = scene.system.folder().join("second").display().to_string();
-    let create = ["storage", "create", "local", "--name", "second", "--agent", AGENT, "--path", &path];
+    let create = [
+        "storage", "create", "local", "--name", "second", "--agent", AGENT, "--path", &path,
+    ];
     scene.system.dgctl(&create).succeed()?;
     scene.block("second")?;
     let job = [
-        "job", "create", "--name", "both", "--datasource", "main", "--storage", "vault", "--storage", "second",
-        "--strategy", "replicate",
+        "job",
+        "create",
+        "--name",
+        "both",
+        "--datasource",
+        "main",
+        "--storage",
+        "vault",
+        "--storage",
+        "second",
+        "--strategy",
+        "replicate",
     ];
     scene.system.dgctl(&job).succeed()?;
     scene.system.run_job("both").succeed()?;

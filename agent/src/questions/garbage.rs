@@ -80,7 +80,9 @@ async fn open(
 /// Nobody but the control plane that owns a repository deletes from it.
 async fn check_owner(host: &Host, storage: &Storage) -> Result<(), Failure> {
     let described = storage.describe_repository().await;
-    let owner = described.map_err(|error| error.failure())?.map(|there| there.owner);
+    let owner = described
+        .map_err(|error| error.failure())?
+        .map(|there| there.owner);
     if owner == Some(host.owner) {
         return Ok(());
     }
@@ -103,7 +105,10 @@ fn from_wire(field: &'static str, object: &v1::StoredObject) -> Result<DataObjec
     match object.kind() {
         ObjectKind::Pack => Ok(DataObject::Pack(PackId::from_bytes(id))),
         ObjectKind::List => Ok(DataObject::List(ListId::from_bytes(id))),
-        ObjectKind::Unspecified => Err(InvalidField::new(field, "has an object that is neither pack nor list")),
+        ObjectKind::Unspecified => Err(InvalidField::new(
+            field,
+            "has an object that is neither pack nor list",
+        )),
     }
 }
 

@@ -69,12 +69,7 @@ pub(crate) async fn put(
     answer
 }
 
-async fn put_into(
-    host: &Host,
-    place: &RepositoryPlace,
-    manifest: &Bytes,
-    look: Look,
-) -> Result<(), Failure> {
+async fn put_into(host: &Host, place: &RepositoryPlace, manifest: &Bytes, look: Look) -> Result<(), Failure> {
     let outline = outline(manifest)?;
     let storage = repositories::open(host, place)?;
     repositories::check_repository(&storage, place).await?;
@@ -88,7 +83,10 @@ async fn put_into(
 
 pub(crate) fn outline(manifest: &[u8]) -> Result<Outline, Failure> {
     let unusable = |error: &dyn std::error::Error| {
-        Failure::new(FailureKind::Internal, format!("the manifest can't be used: {error}"))
+        Failure::new(
+            FailureKind::Internal,
+            format!("the manifest can't be used: {error}"),
+        )
     };
     let manifest = Manifest::decode(manifest).map_err(|error| unusable(&error))?;
     Outline::decode(manifest.payload()).map_err(|error| unusable(&error))

@@ -77,10 +77,13 @@ impl Delivery<'_> {
     async fn finish_commit(&self, commit: CommitInProgress, look: Look) {
         let places: Vec<_> = commit.repositories.into_iter().map(Into::into).collect();
         let put = manifest::put(self.host, &places, commit.manifest.into(), look).await;
-        let fell_out = commit.failed.iter().map(|(storage_id, failure)| v1::StorageFailure {
-            storage_id: storage_id.clone(),
-            failure: Some(failure.into()),
-        });
+        let fell_out = commit
+            .failed
+            .iter()
+            .map(|(storage_id, failure)| v1::StorageFailure {
+                storage_id: storage_id.clone(),
+                failure: Some(failure.into()),
+            });
         let request = v1::ConfirmCommitRequest {
             fence: Some(self.fence.into()),
             storage_ids: put.storage_ids,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{App, StartError};
 use crate::reconcilers::{
-    Commit, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, Reconcile, Reconcilers, SaveReports, Ticker, Wake,
+    Commit, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, Reconcile, Reconcilers, SaveReports,
+    Ticker, Wake,
 };
 use crate::services::Services;
 
@@ -45,7 +46,9 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
     };
     start.woken(commit, &Wake::default(), pass).await?;
     let interval = app.config.cleanup.interval();
-    start.woken(app.shared.cleanup.clone(), &Wake::default(), interval).await?;
+    start
+        .woken(app.shared.cleanup.clone(), &Wake::default(), interval)
+        .await?;
     let saving = save_reports(services);
     start.woken(saving, &Wake::default(), 2 * second).await?;
     let forgetting = ForgetExpired {

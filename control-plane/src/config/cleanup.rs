@@ -39,7 +39,10 @@ impl CleanupConfig {
 
     pub(super) fn validate(&self) -> Result<(), InvalidSetting> {
         if self.grace_seconds == 0 {
-            return Err(InvalidSetting::new("cleanup.grace_seconds", "is 0: it must be at least 1"));
+            return Err(InvalidSetting::new(
+                "cleanup.grace_seconds",
+                "is 0: it must be at least 1",
+            ));
         }
         if (1..=86_400).contains(&self.interval_seconds) {
             return Ok(());

@@ -68,7 +68,9 @@ pub enum Held {
     #[error("it could not be looked into: {0}")]
     Unseen(String),
     /// A manifest that the catalogue does not know names objects of its own.
-    #[error("manifest {0} is there and not in the catalogue: an older metadata database was restored, or another control plane writes here")]
+    #[error(
+        "manifest {0} is there and not in the catalogue: an older metadata database was restored, or another control plane writes here"
+    )]
     UnknownManifest(BackupId),
     /// A manifest that should be there is not.
     #[error("the manifest of backup {0} is missing: is it another disk than before?")]
@@ -112,7 +114,11 @@ pub fn plan(facts: &Facts, now: DateTime<Utc>, grace: TimeDelta) -> Plan {
         return plan;
     }
     let seen: BTreeSet<_> = clear.values().flat_map(|sighting| &sighting.unnamed).collect();
-    for object in seen.into_iter().chain(facts.catalogue.keys()).collect::<BTreeSet<_>>() {
+    for object in seen
+        .into_iter()
+        .chain(facts.catalogue.keys())
+        .collect::<BTreeSet<_>>()
+    {
         let holders = holders(object, facts, &clear);
         match facts.catalogue.get(object) {
             // Nobody ever told of it, so it might be anywhere.
@@ -120,7 +126,14 @@ pub fn plan(facts: &Facts, now: DateTime<Utc>, grace: TimeDelta) -> Plan {
                 plan.adopt.insert(*object, holders);
             }
             None => {}
-            Some(known) => take_a_step(&mut plan, object, known, &holders, &clear, now - known.since >= grace),
+            Some(known) => take_a_step(
+                &mut plan,
+                object,
+                known,
+                &holders,
+                &clear,
+                now - known.since >= grace,
+            ),
         }
     }
     plan
@@ -144,7 +157,9 @@ fn holders(
     clear: &BTreeMap<StorageId, &Sighting>,
 ) -> BTreeSet<StorageId> {
     let told = facts.catalogue.get(object).map(|known| known.copies.clone());
-    let seen = clear.iter().filter(|(_, sighting)| sighting.unnamed.contains(object));
+    let seen = clear
+        .iter()
+        .filter(|(_, sighting)| sighting.unnamed.contains(object));
     told.unwrap_or_default()
         .into_iter()
         .chain(seen.map(|(storage, _)| *storage))

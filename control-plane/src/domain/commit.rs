@@ -58,11 +58,19 @@ pub fn step(
 ) -> CommitStep {
     if !present {
         let unseen = now - age.stored_at >= UNSEEN && silence_counts(now, started_at);
-        return if unseen { CommitStep::GiveUp } else { CommitStep::Wait };
+        return if unseen {
+            CommitStep::GiveUp
+        } else {
+            CommitStep::Wait
+        };
     }
     let begun = age.refused_since.is_some() || now - age.stored_at >= BY_ITSELF;
     let paced = asked.last.is_none_or(|last| now - last >= pace(asked.times));
-    if begun && paced { CommitStep::Ask } else { CommitStep::Wait }
+    if begun && paced {
+        CommitStep::Ask
+    } else {
+        CommitStep::Wait
+    }
 }
 
 fn pace(times: u32) -> TimeDelta {
@@ -81,11 +89,20 @@ pub enum Refusal {
 }
 
 /// Judges a report that no storage took the manifest. `storages` are those that it could have gone to.
-pub fn judge_refusal(age: CommitAge, failed: &[StorageFailure], storages: usize, now: DateTime<Utc>) -> Refusal {
+pub fn judge_refusal(
+    age: CommitAge,
+    failed: &[StorageFailure],
+    storages: usize,
+    now: DateTime<Utc>,
+) -> Refusal {
     let hopeless = |failed: &&StorageFailure| failed.failure.kind == FailureKind::RepositoryDamaged;
     let all_hopeless = failed.iter().filter(hopeless).count() >= storages;
     let long = age.refused_since.is_some_and(|since| now - since >= REFUSED);
-    if all_hopeless || long { Refusal::Final } else { Refusal::AskAgain }
+    if all_hopeless || long {
+        Refusal::Final
+    } else {
+        Refusal::AskAgain
+    }
 }
 
 #[cfg(test)]
@@ -119,15 +136,30 @@ mod tests {
         assert_eq!(at(329, asked(60, 30)), CommitStep::Wait);
         assert_eq!(at(330, asked(60, 30)), CommitStep::Ask);
         let soon = START + TimeDelta::seconds(1);
-        assert_eq!(step(age(Some(START)), Asked::default(), true, soon, START), CommitStep::Ask);
+        assert_eq!(
+            step(age(Some(START)), Asked::default(), true, soon, START),
+            CommitStep::Ask
+        );
     }
 
     #[test]
     fn an_absent_agent_is_waited_for_a_week() {
-        let at = |days, started| step(age(None), Asked::default(), false, START + TimeDelta::days(days), started);
+        let at = |days, started| {
+            step(
+                age(None),
+                Asked::default(),
+                false,
+                START + TimeDelta::days(days),
+                started,
+            )
+        };
         assert_eq!(at(6, START), CommitStep::Wait);
         assert_eq!(at(7, START), CommitStep::GiveUp);
-        assert_eq!(at(7, START + TimeDelta::days(7)), CommitStep::Wait, "after a start nobody's silence counts");
+        assert_eq!(
+            at(7, START + TimeDelta::days(7)),
+            CommitStep::Wait,
+            "after a start nobody's silence counts"
+        );
     }
 
     #[test]
@@ -136,14 +168,23 @@ mod tests {
             storage: StorageId::new(),
             failure: Failure::new(kind, "x"),
         };
-        let (away, damaged) = (failed(FailureKind::StorageUnreachable), failed(FailureKind::RepositoryDamaged));
+        let (away, damaged) = (
+            failed(FailureKind::StorageUnreachable),
+            failed(FailureKind::RepositoryDamaged),
+        );
         let judge = |age, failed: &[StorageFailure], minutes| {
             judge_refusal(age, failed, 2, START + TimeDelta::minutes(minutes))
         };
         assert_eq!(judge(age(None), &[], 0), Refusal::AskAgain);
-        assert_eq!(judge(age(None), &[away.clone(), damaged.clone()], 0), Refusal::AskAgain);
+        assert_eq!(
+            judge(age(None), &[away.clone(), damaged.clone()], 0),
+            Refusal::AskAgain
+        );
         assert_eq!(judge(age(None), &[damaged.clone(), damaged], 0), Refusal::Final);
-        assert_eq!(judge(age(Some(START)), std::slice::from_ref(&away), 59), Refusal::AskAgain);
+        assert_eq!(
+            judge(age(Some(START)), std::slice::from_ref(&away), 59),
+            Refusal::AskAgain
+        );
         assert_eq!(judge(age(Some(START)), &[away], 60), Refusal::Final);
     }
 }

@@ -231,8 +231,14 @@ mod tests {
             list(2, PackState::Condemned),
             list(3, PackState::Deleted),
         ];
-        let (before, after) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(1));
-        assert_eq!(check_lists(&[[1; 32], [9; 32]], &known, before), Ok(vec![[1; 32]]));
+        let (before, after) = (
+            DateTime::UNIX_EPOCH,
+            DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(1),
+        );
+        assert_eq!(
+            check_lists(&[[1; 32], [9; 32]], &known, before),
+            Ok(vec![[1; 32]])
+        );
         assert!(check_lists(&[[2; 32]], &known, after).is_err());
         assert!(check_lists(&[[3; 32]], &known, before).is_err());
         assert_eq!(check_lists(&[[3; 32]], &known, after), Ok(vec![[3; 32]]));

@@ -51,7 +51,9 @@ fn as_planned(planned: &DatasourcePlan) -> v1::DatasourceCleanup {
     let (places, plan) = (&planned.places, &planned.plan);
     let name = |id| {
         let storage = places.storages.iter().find(|storage| storage.id == id);
-        storage.map(|storage| storage.name.to_string()).unwrap_or_default()
+        storage
+            .map(|storage| storage.name.to_string())
+            .unwrap_or_default()
     };
     let held = |(id, held): (&_, &crate::domain::cleanup::Held)| v1::HeldStorage {
         storage_id: ToString::to_string(id),
@@ -72,7 +74,11 @@ fn as_planned(planned: &DatasourcePlan) -> v1::DatasourceCleanup {
 
 fn as_done(planned: v1::DatasourceCleanup, report: &CleanedUp) -> v1::DatasourceCleanup {
     v1::DatasourceCleanup {
-        held_by: if report.busy > 0 { BUSY.to_owned() } else { planned.held_by },
+        held_by: if report.busy > 0 {
+            BUSY.to_owned()
+        } else {
+            planned.held_by
+        },
         tombstoned: count(report.tombstoned),
         condemned: count(report.condemned),
         deleted: count(report.deleted),

@@ -64,7 +64,10 @@ impl Metrics {
                 "loop",
             )?,
             loop_totals: IntGaugeVec::new(
-                Opts::new("dataguardian_loop_done", "What the passes of a loop did since the start, by what its reports count."),
+                Opts::new(
+                    "dataguardian_loop_done",
+                    "What the passes of a loop did since the start, by what its reports count.",
+                ),
                 &["loop", "what"],
             )?,
             cpu_pool: gauges(

@@ -124,7 +124,11 @@ impl Commit {
                 return Ok(Outcome::Refused);
             }
         };
-        match self.attempts.confirm_commit(commit.agent, commit.fence, &stored, &failed).await {
+        match self
+            .attempts
+            .confirm_commit(commit.agent, commit.fence, &stored, &failed)
+            .await
+        {
             Ok(after) if after.state.is_terminal() => {
                 tracing::info!(execution.id = %id, state = %after.state, "a commit that was left is settled");
                 Ok(Outcome::Settled)

@@ -59,7 +59,9 @@ impl Cleanup {
         let known = lookup::datasource(store, &Reference::Id(datasource)).await?;
         let ids: Vec<_> = garbage_storages(store, datasource).await?.into_iter().collect();
         let leaving = garbage_known(store, datasource, &BTreeSet::new()).await?;
-        let leaving = leaving.into_iter().filter(|(_, known)| known.state == PackState::Condemned);
+        let leaving = leaving
+            .into_iter()
+            .filter(|(_, known)| known.state == PackState::Condemned);
         Ok(Places {
             datasource,
             name: known.name.to_string(),
@@ -77,7 +79,10 @@ impl Cleanup {
     ) -> Result<Plan, Error> {
         let tx = self.context.store.begin().await?;
         let (backups, mut expected) = garbage_expected(&tx, datasource).await?;
-        let seen = sightings.values().flatten().flat_map(|sighting| &sighting.unnamed);
+        let seen = sightings
+            .values()
+            .flatten()
+            .flat_map(|sighting| &sighting.unnamed);
         let seen: BTreeSet<_> = seen.copied().collect();
         let facts = Facts {
             busy: garbage_held(&tx, datasource).await?,

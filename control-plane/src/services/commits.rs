@@ -83,14 +83,21 @@ impl Commits {
 
     /// What to do about a commit now.
     pub fn step(&self, commit: &UnfinishedCommit, asked: Asked, present: bool) -> CommitStep {
-        step(commit.age, asked, present, self.context.now(), self.context.started_at)
+        step(
+            commit.age,
+            asked,
+            present,
+            self.context.now(),
+            self.context.started_at,
+        )
     }
 
     /// The signed manifest as it stands in every storage, for the agent whose attempt holds the commit.
     pub async fn manifest(&self, agent: AgentId, fence: Fence) -> Result<Vec<u8>, Error> {
         let tx = self.context.store.begin().await?;
         let judged = judge_in_tx(&tx, agent, fence).await?;
-        let FenceStanding::Holds(ExecutionState::Committing | ExecutionState::Completed) = judged.standing else {
+        let FenceStanding::Holds(ExecutionState::Committing | ExecutionState::Completed) = judged.standing
+        else {
             return Err(Error::StaleFence);
         };
         let backup = judged.execution.leased_backup.ok_or(Error::StaleFence)?;

@@ -234,7 +234,9 @@ fn manifest_put(put: wire::PutManifestAnswer) -> Result<Answer, AskError> {
 }
 
 fn ids<T: std::str::FromStr, C: FromIterator<T>>(texts: &[String]) -> Result<C, AskError> {
-    let parsed = texts.iter().map(|text| text.parse().map_err(|_| AskError::Nonsense));
+    let parsed = texts
+        .iter()
+        .map(|text| text.parse().map_err(|_| AskError::Nonsense));
     parsed.collect()
 }
 

@@ -134,7 +134,10 @@ pub async fn commit_age(on: &impl Connected, id: BackupId) -> Result<Option<Comm
 /// No storage takes the manifest. Of several times the first is kept.
 pub async fn commit_refused_in_tx(tx: &Tx, id: BackupId, now: DateTime<Utc>) -> Result<(), StoreError> {
     manifests::Entity::update_many()
-        .col_expr(manifests::Column::RefusedSince, Expr::val(Some(convert::time(now))))
+        .col_expr(
+            manifests::Column::RefusedSince,
+            Expr::val(Some(convert::time(now))),
+        )
         .filter(manifests::Column::BackupId.eq(*id.as_uuid()))
         .filter(manifests::Column::RefusedSince.is_null())
         .exec(&tx.executor())

@@ -51,7 +51,10 @@ pub async fn garbage_suspected(
         .all(&on.executor())
         .await?;
     let unwell = Condition::any()
-        .add(executions::Column::State.is_in([ExecutionState::Failed.as_str(), ExecutionState::Cancelled.as_str()]))
+        .add(executions::Column::State.is_in([
+            ExecutionState::Failed.as_str(),
+            ExecutionState::Cancelled.as_str(),
+        ]))
         .add(executions::Column::Attempt.gt(1));
     let ended: Vec<Option<Uuid>> = executions::Entity::find()
         .select_only()

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::{DatasourceId, StorageId};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+};
 
 use super::entity::{pack_copies, packs};
 use super::private::Executor as _;

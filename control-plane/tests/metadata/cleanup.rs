@@ -37,7 +37,10 @@ async fn pass(
         unnamed: unnamed.clone(),
         absent: BTreeSet::new(),
     };
-    let plan = cleanup.plan(datasource, BTreeMap::from([(storage, Ok(sighting))]), GRACE).await.unwrap();
+    let plan = cleanup
+        .plan(datasource, BTreeMap::from([(storage, Ok(sighting))]), GRACE)
+        .await
+        .unwrap();
     assert_eq!(cleanup.carry_out(datasource, &plan).await.unwrap(), !plan.busy);
     plan
 }

@@ -1,7 +1,9 @@
 //! Commits whose attempt died: what is kept of them, and how long.
 
 use chrono::TimeDelta;
-use dataguardian_control_plane::domain::assignment::{Assignment, AttemptOutcome, Completion, StorageFailure};
+use dataguardian_control_plane::domain::assignment::{
+    Assignment, AttemptOutcome, Completion, StorageFailure,
+};
 use dataguardian_control_plane::domain::backup::BackupFilter;
 use dataguardian_control_plane::domain::commit::{Asked, BY_ITSELF, CommitStep, UNSEEN};
 use dataguardian_control_plane::domain::job::BackupOptions;
@@ -22,7 +24,10 @@ async fn committing(world: &World, agent: &SimulatedAgent) -> (ExecutionId, Assi
     let packs = agent.packs(&assignment);
     agent.report(&assignment, &packs).await.unwrap();
     let outcome = Box::new(agent.outcome(&assignment, &packs));
-    agent.complete(assignment.fence, AttemptOutcome::Backup(outcome)).await.unwrap();
+    agent
+        .complete(assignment.fence, AttemptOutcome::Backup(outcome))
+        .await
+        .unwrap();
     (execution.id, assignment)
 }
 

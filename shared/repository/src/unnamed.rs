@@ -207,7 +207,10 @@ mod tests {
     async fn leave(storage: &Storage) {
         for object in left() {
             let bytes = Bytes::from_static(b"left over");
-            storage.put_if_absent(&object.key(DATASOURCE), bytes).await.unwrap();
+            storage
+                .put_if_absent(&object.key(DATASOURCE), bytes)
+                .await
+                .unwrap();
         }
     }
 
@@ -235,7 +238,10 @@ mod tests {
         let (storage, _) = with_a_backup().await;
         leave(&storage).await;
         let stranger = ObjectKey::Manifest(DATASOURCE, BackupId::new());
-        let ours = storage.get(&ObjectKey::Manifest(DATASOURCE, BACKUP)).await.unwrap();
+        let ours = storage
+            .get(&ObjectKey::Manifest(DATASOURCE, BACKUP))
+            .await
+            .unwrap();
         for unreadable in [Bytes::from_static(b"{"), ours] {
             storage.put_if_absent(&stranger, unreadable).await.unwrap();
             let error = find_unnamed(&storage, DATASOURCE).await.unwrap_err();

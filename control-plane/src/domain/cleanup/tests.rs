@@ -55,12 +55,21 @@ fn steps(plan: &Plan) -> usize {
 fn what_nobody_names_goes_step_by_step() {
     let later = START + GRACE;
     let plan_of = |state, now| plan(&facts(state), now, GRACE);
-    assert_eq!(plan_of(PackState::Live, START).tombstone, BTreeSet::from([pack(1)]));
+    assert_eq!(
+        plan_of(PackState::Live, START).tombstone,
+        BTreeSet::from([pack(1)])
+    );
     let waiting = plan_of(PackState::Tombstoned, later - TimeDelta::seconds(1));
     assert_eq!((steps(&waiting), waiting.in_grace), (0, 1));
-    assert_eq!(plan_of(PackState::Tombstoned, later).condemn, BTreeSet::from([pack(1)]));
+    assert_eq!(
+        plan_of(PackState::Tombstoned, later).condemn,
+        BTreeSet::from([pack(1)])
+    );
     let deleting = plan_of(PackState::Condemned, START).delete;
-    assert_eq!(deleting, BTreeMap::from([(storage(1), BTreeSet::from([pack(1)]))]));
+    assert_eq!(
+        deleting,
+        BTreeMap::from([(storage(1), BTreeSet::from([pack(1)]))])
+    );
     let mut unreported = facts(PackState::Live);
     unreported.catalogue.clear();
     let adopted = plan(&unreported, START, GRACE).adopt;
@@ -84,7 +93,7 @@ fn a_storage_that_is_not_as_expected_holds_everything() {
     let unknown = |facts: &mut StorageFacts| {
         facts.sighting.as_mut().unwrap().manifests.insert(backup(9));
     };
-    let missing = |facts: &mut StorageFacts| drop(facts.expected.insert(backup(8)));
+    let missing = |facts: &mut StorageFacts| facts.expected = BTreeSet::from([backup(8)]);
     let unseen = |facts: &mut StorageFacts| facts.sighting = Err("the agent is away".into());
     let odd: [(&dyn Fn(&mut StorageFacts), Held); 3] = [
         (&unknown, Held::UnknownManifest(backup(9))),
@@ -106,7 +115,12 @@ fn what_another_storage_needs_or_may_need_stays() {
     let elsewhere = |state, other: StorageFacts| {
         let mut facts = facts(state);
         facts.storages.insert(storage(2), other);
-        facts.catalogue.get_mut(&pack(1)).unwrap().copies.insert(storage(2));
+        facts
+            .catalogue
+            .get_mut(&pack(1))
+            .unwrap()
+            .copies
+            .insert(storage(2));
         steps(&plan(&facts, START + GRACE, GRACE))
     };
     let away = || StorageFacts {
@@ -245,9 +259,17 @@ impl History {
         }
         let (place, now) = (storage(s.into()), self.now);
         self.at(s).objects.insert(object);
-        self.attempt.as_mut().unwrap().entry(place).or_default().insert(object);
+        self.attempt
+            .as_mut()
+            .unwrap()
+            .entry(place)
+            .or_default()
+            .insert(object);
         if told {
-            let row = self.catalogue.entry(object).or_insert_with(|| known(PackState::Live, &[]));
+            let row = self
+                .catalogue
+                .entry(object)
+                .or_insert_with(|| known(PackState::Live, &[]));
             if row.copies.is_empty() {
                 row.since = now;
             }
@@ -261,7 +283,9 @@ impl History {
         let objects = stored.get(&place).cloned().unwrap_or_default();
         let live = |object: &DataObject| {
             let row = self.catalogue.get(object);
-            row.is_some_and(|row| matches!(row.state, PackState::Live | PackState::Tombstoned) && row.copies.contains(&place))
+            row.is_some_and(|row| {
+                matches!(row.state, PackState::Live | PackState::Tombstoned) && row.copies.contains(&place)
+            })
         };
         if !commits || objects.is_empty() || !objects.iter().all(live) {
             return;
@@ -301,11 +325,17 @@ impl History {
             };
             self.catalogue.insert(*object, row);
         }
-        for (objects, state) in [(&plan.tombstone, PackState::Tombstoned), (&plan.condemn, PackState::Condemned)] {
+        for (objects, state) in [
+            (&plan.tombstone, PackState::Tombstoned),
+            (&plan.condemn, PackState::Condemned),
+        ] {
             for object in objects {
                 let row = self.catalogue.get_mut(object).unwrap();
                 let told = self.now - row.since;
-                assert!(state != PackState::Condemned || told >= GRACE, "its grace is not over");
+                assert!(
+                    state != PackState::Condemned || told >= GRACE,
+                    "its grace is not over"
+                );
                 (row.state, row.since) = (state, self.now);
             }
         }
@@ -313,7 +343,10 @@ impl History {
             let real = self.real.get_mut(place).unwrap();
             assert!(real.reachable && real.readable, "nobody could look");
             for object in objects {
-                assert!(!real.named().contains(object), "a manifest in the storage names it");
+                assert!(
+                    !real.named().contains(object),
+                    "a manifest in the storage names it"
+                );
                 real.objects.remove(object);
                 let row = self.catalogue.get_mut(object).unwrap();
                 row.copies.remove(place);
@@ -327,7 +360,10 @@ impl History {
     /// Every manifest has all that it names.
     fn check(&self) {
         for real in self.real.values() {
-            assert!(real.named().is_subset(&real.objects), "a manifest lost what it names: {real:?}");
+            assert!(
+                real.named().is_subset(&real.objects),
+                "a manifest lost what it names: {real:?}"
+            );
         }
     }
 
@@ -346,7 +382,11 @@ impl History {
         // What one storage's manifest names is wanted in the others too: their copies are healed, not deleted.
         let named: BTreeSet<_> = self.real.values().flat_map(Real::named).collect();
         for real in self.real.values() {
-            assert!(real.objects.is_subset(&named), "something stayed: {real:?} {:?}", self.catalogue);
+            assert!(
+                real.objects.is_subset(&named),
+                "something stayed: {real:?} {:?}",
+                self.catalogue
+            );
         }
     }
 }

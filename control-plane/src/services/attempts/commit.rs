@@ -16,9 +16,9 @@ use dataguardian_repository::manifest::{Signature, Signer, VerifyingKey};
 use super::Attempts;
 use crate::domain::assignment::{BackupOutcome, Completion, Countersignature, MAX_PAYLOAD, StorageFailure};
 use crate::domain::backup::{CheckedBy, SignedManifest};
+use crate::domain::commit::{Refusal, judge_refusal};
 use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec, kept_failure};
 use crate::domain::field::{BadField, Checks};
-use crate::domain::commit::{Refusal, judge_refusal};
 use crate::domain::pack::{check_lists, check_named};
 use crate::domain::reference::Reference;
 use crate::domain::verdict::FenceStanding;
@@ -182,7 +182,9 @@ async fn refused_in_tx(
     let failed: Vec<_> = failed.iter().filter(concerned).cloned().collect();
     match judge_refusal(age, &failed, allowed.len(), now) {
         Refusal::Final => {
-            let failed = context.fail_commit_in_tx(tx, execution, no_storage(&failed)).await?;
+            let failed = context
+                .fail_commit_in_tx(tx, execution, no_storage(&failed))
+                .await?;
             Ok(Some(failed))
         }
         Refusal::AskAgain => {

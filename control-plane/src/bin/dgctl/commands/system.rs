@@ -18,7 +18,14 @@ pub(crate) enum Command {
 }
 
 const CLEANUP: List<6> = List {
-    titles: ["datasource", "found", "in grace", "condemned", "deleted", "held by"],
+    titles: [
+        "datasource",
+        "found",
+        "in grace",
+        "condemned",
+        "deleted",
+        "held by",
+    ],
     spare: &[],
     none: "No backup that failed or was cancelled left anything.",
 };
@@ -51,13 +58,13 @@ impl Cleanup {
 }
 
 async fn info(context: &Context) -> Result<()> {
-        let api = context.api().await?;
-        let reply = api
-            .system()
-            .get_system_info(v1::GetSystemInfoRequest {})
-            .await?
-            .into_inner();
-        context.output.show(&reply, describe)
+    let api = context.api().await?;
+    let reply = api
+        .system()
+        .get_system_info(v1::GetSystemInfoRequest {})
+        .await?
+        .into_inner();
+    context.output.show(&reply, describe)
 }
 
 fn cleanup(reply: &v1::RunCleanupResponse, look: Look) -> String {
