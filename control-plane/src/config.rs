@@ -24,7 +24,7 @@ pub use api::ApiConfig;
 pub use cleanup::CleanupConfig;
 pub use data_dir::{DataDir, DataDirError};
 pub use database::DatabaseConfig;
-pub use flags::{Command, CommandLine, DevFlags, ServeFlags};
+pub use flags::{Command, CommandLine, DevFlags, ResetAdminFlags, ServeFlags};
 pub use limits::ConnectionLimits;
 pub use reconcilers::ReconcilerConfig;
 pub use secrets::SecretsConfig;

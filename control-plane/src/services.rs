@@ -52,6 +52,7 @@ pub mod logs;
 mod lookup;
 pub mod payload;
 pub mod progress;
+pub mod reset;
 pub mod restores;
 pub mod sessions;
 pub mod storages;

@@ -97,6 +97,13 @@ fn a_storage_that_comes_back_gets_the_manifest() -> Result<()> {
     assert_eq!(listed["backups"].as_array().map(Vec::len), Some(0), "{listed:#}");
     scene.unblock("vault")?;
     scene.system.wait_for_state(&execution, "completed")?;
+    let described = fs::read(scene.system.vault().join("repository.json"))?;
+    let described: serde_json::Value = serde_json::from_slice(&described)?;
+    assert_eq!(
+        described["keys"][0].as_str().map(str::len),
+        Some(32),
+        "{described:#}"
+    );
     scene.one_backup_that_restores()
 }
 

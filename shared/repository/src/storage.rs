@@ -245,4 +245,6 @@ impl fmt::Debug for Storage {
 }
 
 #[cfg(test)]
+mod no_hard_links;
+#[cfg(test)]
 mod tests;

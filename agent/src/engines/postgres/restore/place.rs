@@ -10,7 +10,7 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use sqlx::PgConnection;
 
 use super::create::mark;
-use super::halfway::{Halfway, Made, drop_database};
+use super::halfway::{Halfway, Made, REPLACED, drop_database};
 use super::plan::{Plan, shortened};
 use super::precheck::exists;
 use super::{RestoreMode, RestoreRequest};
@@ -68,10 +68,7 @@ fn statements(run: &Run, plan: &Plan, made: &Made, old: Option<&str>) -> String 
     if let Some(old) = old {
         let old = quote::name(old);
         statements.push(format!("ALTER DATABASE {to} RENAME TO {old}"));
-        let comment = format!(
-            "{} replaced by a restore: this database may be dropped",
-            run.marker
-        );
+        let comment = format!("{}{REPLACED}", run.marker);
         statements.push(format!("COMMENT ON DATABASE {old} IS {}", quote::text(&comment)));
     }
     statements.push(format!(
