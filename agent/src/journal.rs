@@ -73,7 +73,11 @@ pub struct CommitInProgress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitRepository {
     /// The storage.
-    pub storage_id: String,
+    pub storage: dataguardian_core::ids::StorageId,
+    /// Its name, for messages.
+    pub name: String,
+    /// The repository that must be there.
+    pub repository: dataguardian_core::ids::RepositoryId,
     /// The path on this host.
     pub local_path: PathBuf,
 }

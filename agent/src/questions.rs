@@ -10,12 +10,16 @@ use dataguardian_core::target::ConnectionTarget;
 use dataguardian_proto::agent::v1::{self, answer, question};
 use dataguardian_proto::convert::{self, InvalidField};
 use dataguardian_proto::v1 as public;
+use dataguardian_repository::id::InvalidName;
 use dataguardian_repository::storage::Storage;
 
 use crate::engines::postgres::{self, ProbeRequest};
 use crate::repositories;
 use crate::runner::Host;
 use crate::runner::work::RepositoryPlace;
+
+mod garbage;
+mod manifest;
 
 /// A question without a time limit is given this long.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -53,6 +57,11 @@ async fn find(host: &Host, question: Option<question::Question>) -> Result<answe
             .await
             .map(answer::Answer::PrepareStorage),
         Some(Q::TestStorage(asked)) => test_storage(host, asked).await.map(answer::Answer::TestStorage),
+        Some(Q::PutManifest(asked)) => manifest::put(host, asked).await.map(answer::Answer::PutManifest),
+        Some(Q::FindUnnamed(asked)) => garbage::find(host, asked).await.map(answer::Answer::FindUnnamed),
+        Some(Q::DeleteObjects(asked)) => garbage::delete(host, asked)
+            .await
+            .map(answer::Answer::DeleteObjects),
         None => Err(Failure::new(
             FailureKind::Internal,
             "this agent does not know the question: upgrade it",
@@ -120,10 +129,13 @@ async fn prepare_storage(
         .control_plane_id
         .parse()
         .map_err(|error| malformed(&error))?;
+    let keys = asked.key_ids.iter().map(|id| id.parse());
+    let keys = keys.collect::<Result<_, InvalidName>>();
+    let keys = keys.map_err(|error| malformed(&error))?;
     let storage = Storage::create_local(&place.path).map_err(|error| error.failure())?;
     let probe = storage.probe().await.map_err(|error| error.failure())?;
     let opened = storage
-        .open_or_create_repository(&repositories::descriptor(&place, owner))
+        .open_or_create_repository(&repositories::descriptor(&place, owner, keys))
         .await;
     let opened = opened.map_err(|error| error.failure())?;
     Ok(v1::PrepareStorageAnswer {

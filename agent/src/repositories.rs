@@ -5,6 +5,7 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{ControlPlaneId, DatasourceId};
 use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::format::FORMAT_VERSION;
+use dataguardian_repository::id::KeyId;
 use dataguardian_repository::storage::{RepositoryDescriptor, Storage, StorageErrorKind};
 use tempfile::TempDir;
 
@@ -24,8 +25,9 @@ pub(crate) async fn open_for_writing(
 ) -> Result<Storage, Failure> {
     let storage = open(host, place)?;
     check_repository(&storage, place).await?;
+    // It is there, so nothing is made here: only its owner is checked.
     storage
-        .open_or_create_repository(&descriptor(place, owner))
+        .open_or_create_repository(&descriptor(place, owner, Vec::new()))
         .await
         .map_err(|error| error.failure())?;
     let before = host.clock.now() - STALE_STAGING;
@@ -68,13 +70,17 @@ pub(crate) fn open(host: &Host, place: &RepositoryPlace) -> Result<Storage, Fail
 }
 
 /// How a repository that is made at that place describes itself.
-pub(crate) fn descriptor(place: &RepositoryPlace, owner: ControlPlaneId) -> RepositoryDescriptor {
+pub(crate) fn descriptor(
+    place: &RepositoryPlace,
+    owner: ControlPlaneId,
+    keys: Vec<KeyId>,
+) -> RepositoryDescriptor {
     RepositoryDescriptor {
         format: FORMAT_VERSION,
         id: place.repository,
         owner,
         chunker: Profile::ContentDefined.as_str().to_owned(),
-        keys: Vec::new(),
+        keys,
     }
 }
 

@@ -31,6 +31,7 @@ mod backup;
 mod guard;
 mod leftovers;
 mod logs;
+pub(crate) mod manifest;
 mod packs;
 mod report;
 mod restore;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use dataguardian_core::clock::{SharedClock, SystemClock};
+use dataguardian_core::secret::Secret;
 use dataguardian_telemetry::cpu_pool::CpuPool;
 use dataguardian_telemetry::system_monitor::SystemMonitor;
 use tokio_util::sync::CancellationToken;
@@ -17,12 +18,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, DataDir};
 use crate::domain::agent::JoinToken;
-use crate::grpc::{self, AuditTrail, Facts, Gate, Shared};
+use crate::grpc::{self, AuditTrail, Facts, Gate, Serving, Shared};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Pages, Probe};
 use crate::listen::Listener;
 use crate::queue::Queue;
-use crate::reconcilers::{Courier, Reconcile as _, Reconcilers, RenewCertificates, Wake};
+use crate::reconcilers::{Cleanup, Courier, Reconcile as _, Reconcilers, RenewCertificates, Wake};
+use crate::services::reset::ResetAdmin;
 use crate::services::{Context, Services};
 use crate::sessions::Sessions;
 use crate::store::Store;
@@ -46,6 +48,7 @@ pub struct App {
     reconcilers: Reconcilers,
     renewal: RenewCertificates,
     cancels: Wake,
+    serving: Serving,
     queue: Queue,
     monitor: Arc<SystemMonitor>,
     api: (Listener, Router),
@@ -81,7 +84,14 @@ impl App {
         let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
         let ports = Ports::bind(&config, &authority, &data_dir, &clock).await?;
         let stop = CancellationToken::new();
+        let sessions = Sessions::new();
+        let cleanup = Cleanup {
+            catalogue: services.cleanup.clone(),
+            sessions: sessions.clone(),
+            grace: config.cleanup.grace(),
+        };
         let shared = Shared {
+            cleanup,
             facts: Arc::new(Facts {
                 control_plane,
                 metadata_backend: store.backend().as_str(),
@@ -93,7 +103,7 @@ impl App {
             }),
             trail: AuditTrail::new(services.audit.clone()),
             services,
-            sessions: Sessions::new(),
+            sessions,
             authority: Arc::clone(&authority),
             clock: Arc::clone(&clock),
             metrics: Metrics::new()?,
@@ -112,7 +122,7 @@ impl App {
             cpu: CpuPool::sized_to_machine(),
             metrics_token: ports::metrics_token(&config)?,
         };
-        let api_router =
+        let (api_router, serving) =
             grpc::api_router(&shared, Gate::new(&shared, config.api.limits.request_timeout())?).await?;
         let agent_router = grpc::agent_router(
             &shared,
@@ -127,6 +137,7 @@ impl App {
             api: (ports.api, api_router.merge(http::router(pages))),
             agents: (ports.agents, agent_router),
             cancels: Wake::default(),
+            serving,
             config,
             data_dir,
             store,
@@ -201,6 +212,7 @@ impl App {
             cancels: self.cancels,
         };
         tasks.spawn(courier.run(self.stop.clone()));
+        tasks.spawn(self.serving.follow(database_probe(&self.store), stop.clone()));
         let (monitor, monitor_stop) = (self.monitor, self.stop.clone());
         tasks.spawn(async move { monitor.run(monitor_stop).await });
         stop.cancelled().await;
@@ -244,6 +256,16 @@ impl std::fmt::Debug for App {
             .field("facts", &self.shared.facts)
             .finish_non_exhaustive()
     }
+}
+
+/// Gives the first administrator another password, with no control plane running.
+pub async fn reset_admin(config: &Config, password: Secret) -> Result<ResetAdmin, StartError> {
+    let data_dir = DataDir::open(&config.data_dir())?;
+    let store = Store::open(&config.database.store(data_dir.path())).await?;
+    store.check_schema().await?;
+    let reset = crate::services::reset::reset_admin(&store, password, SystemClock::shared().now()).await?;
+    store.close().await?;
+    Ok(reset)
 }
 
 /// Brings the schema up to date.

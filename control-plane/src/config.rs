@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 mod agents;
 mod api;
+mod cleanup;
 mod data_dir;
 mod database;
 mod flags;
@@ -21,9 +22,10 @@ mod work;
 
 pub use agents::AgentsConfig;
 pub use api::ApiConfig;
+pub use cleanup::CleanupConfig;
 pub use data_dir::{DataDir, DataDirError};
 pub use database::DatabaseConfig;
-pub use flags::{Command, CommandLine, DevFlags, ServeFlags};
+pub use flags::{Command, CommandLine, DevFlags, ResetAdminFlags, ServeFlags};
 pub use limits::ConnectionLimits;
 pub use reconcilers::ReconcilerConfig;
 pub use secrets::SecretsConfig;
@@ -47,6 +49,8 @@ pub struct Config {
     pub work: WorkConfig,
     /// The loops.
     pub reconcilers: ReconcilerConfig,
+    /// Clean-up of what failed backups left.
+    pub cleanup: CleanupConfig,
     /// The system monitor.
     pub monitor: MonitorConfig,
     /// Log lines.
@@ -105,6 +109,7 @@ impl Config {
         self.database.validate()?;
         self.work.validate()?;
         self.reconcilers.validate()?;
+        self.cleanup.validate()?;
         self.monitor
             .validate()
             .map_err(|error| InvalidSetting::new("monitor", error.to_string()))?;

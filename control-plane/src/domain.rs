@@ -8,6 +8,8 @@ pub mod assignment;
 pub mod audit;
 pub mod backup;
 pub mod certificate;
+pub mod cleanup;
+pub mod commit;
 pub mod datasource;
 pub mod eligibility;
 pub mod execution;

@@ -32,7 +32,7 @@ use tonic_web::GrpcWebLayer;
 use crate::ca::{Authority, SpkiPin};
 use crate::domain::assignment::MAX_PAYLOAD;
 use crate::http::metrics::Metrics;
-use crate::reconcilers::Wake;
+use crate::reconcilers::{Cleanup, Wake};
 use crate::services::Services;
 use crate::sessions::Sessions;
 
@@ -52,6 +52,7 @@ mod guard;
 mod jobs;
 mod reflection;
 mod restores;
+mod serving;
 mod storages;
 mod system;
 
@@ -59,6 +60,7 @@ pub use audit::AuditTrail;
 pub use guard::Gate;
 pub(crate) use guard::bearer_token;
 pub use reflection::ReflectionError;
+pub use serving::Serving;
 
 /// The largest message that the API takes, in bytes.
 pub const MAX_API_MESSAGE: usize = 4 << 20;
@@ -85,6 +87,8 @@ pub struct Shared {
     pub trail: AuditTrail,
     /// Has the work that waits handed out.
     pub dispatch: Wake,
+    /// Cleans up after failed backups.
+    pub cleanup: Cleanup,
     /// Calls that come to their end even if their callers hang up.
     pub calls: TaskTracker,
     /// Long streams end when this is cancelled.
@@ -110,8 +114,8 @@ pub struct Facts {
     pub heartbeat_interval: Duration,
 }
 
-/// Everything on the API listener that speaks gRPC or grpc-web.
-pub async fn api_router(shared: &Shared, gate: Gate) -> Result<Router, ReflectionError> {
+/// Everything on the API listener that speaks gRPC or grpc-web, and what tells balancers whether it is of use.
+pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving), ReflectionError> {
     macro_rules! bounded {
         ($server:ident, $handler:expr) => {
             $server::new($handler).max_decoding_message_size(MAX_API_MESSAGE)
@@ -144,14 +148,15 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<Router, Reflectio
             EnrollmentServiceServer,
             agent::enrollment::Handler(shared.clone())
         ));
-    let routes = reflection::add_to(routes).await?;
-    Ok(routes
+    let (routes, serving) = reflection::add_to(routes).await?;
+    let router = routes
         .prepare()
         .into_axum_router()
         // What is left over is answered beside gRPC, in the caller's own language.
         .reset_fallback()
         .layer(from_fn_with_state(gate, guard::people))
-        .layer(GrpcWebLayer::new()))
+        .layer(GrpcWebLayer::new());
+    Ok((router, serving))
 }
 
 /// Everything on the agent listener: one service, for callers with an agent's certificate.

@@ -1,5 +1,8 @@
 //! `dataguardian`: the control plane's program.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -7,8 +10,10 @@ use clap::Parser as _;
 use dataguardian_control_plane::app::{self, App};
 use dataguardian_control_plane::config::{Command, CommandLine, Config, ServeFlags};
 use dataguardian_control_plane::dev;
+use dataguardian_core::secret::Secret;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 fn main() -> ExitCode {
     if rustls::crypto::ring::default_provider()
@@ -44,6 +49,13 @@ async fn start(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(flags) => serve(&flags).await,
         Command::Migrate(flags) => Ok(app::migrate(&configure(&flags)?).await?),
+        Command::ResetAdmin(flags) => {
+            let config = configure(&flags.serve)?;
+            let reset = app::reset_admin(&config, password(&flags.password_file)?).await?;
+            let (name, ended) = (&reset.user.username, reset.tokens_ended);
+            println!("{name} has the new password; {ended} sign-ins were ended.");
+            Ok(())
+        }
         Command::Dev(flags) => {
             let config = dev::defaults(configure(&flags.serve)?)?;
             let stop = stop_on_signals()?;
@@ -60,6 +72,19 @@ async fn serve(flags: &ServeFlags) -> anyhow::Result<()> {
     let app = App::build(config).await?;
     announce(&app)?;
     Ok(app.run(stop).await?)
+}
+
+/// The first line of a file, or of standard input. It never comes as an argument, which every user of the machine can read.
+fn password(file: &Path) -> anyhow::Result<Secret> {
+    const LONGEST: u64 = 64 << 10;
+    let mut text = Zeroizing::new(String::new());
+    let read = if file == Path::new("-") {
+        std::io::stdin().take(LONGEST).read_to_string(&mut text)
+    } else {
+        File::open(file).and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+    };
+    read.with_context(|| format!("the password can't be read from {}", file.display()))?;
+    Ok(Secret::new(text.lines().next().unwrap_or_default()))
 }
 
 fn configure(flags: &ServeFlags) -> anyhow::Result<Config> {

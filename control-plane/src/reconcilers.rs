@@ -4,6 +4,7 @@
 //! Doing it twice changes nothing, so a lost wake-up costs a tick and a restart costs nothing. A pass that fails is passed
 //! again; its loop never ends before the process does.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::services::Error;
 
+mod cleanup;
+mod commit;
 mod courier;
 mod deliver_cancels;
 mod dispatch;
@@ -26,6 +29,8 @@ mod renew_certificates;
 mod save_reports;
 mod ticker;
 
+pub use cleanup::{CleanedUp, Cleanup, DatasourcePlan};
+pub use commit::Commit;
 pub use courier::Courier;
 pub use deliver_cancels::DeliverCancels;
 pub use dispatch::Dispatch;
@@ -87,6 +92,8 @@ pub struct LoopReport {
     pub state: LoopState,
     /// Passes since the start.
     pub passes: u64,
+    /// What all passes since the start did, counted up.
+    pub totals: BTreeMap<String, u64>,
     /// When it last passed.
     pub last_pass_at: Option<DateTime<Utc>>,
     /// What its last pass did.
@@ -128,6 +135,7 @@ impl Reconcilers {
             name: R::NAME,
             state: LoopState::Running,
             passes: 0,
+            totals: BTreeMap::new(),
             last_pass_at: None,
             last: None,
             error: None,
@@ -199,13 +207,28 @@ fn note<T: Serialize>(
     if before.has_failed() && error.is_none() {
         tracing::info!(r#loop = before.name, "the loop works again");
     }
+    let mut totals = before.totals.clone();
+    if state == LoopState::Running {
+        count_up(&mut totals, last.as_ref());
+    }
     LoopReport {
         name: before.name,
         state,
+        totals,
         passes: before.passes + 1,
         last_pass_at: Some(now),
         last,
         error,
+    }
+}
+
+/// Adds the numbers of a pass's report.
+fn count_up(totals: &mut BTreeMap<String, u64>, last: Option<&serde_json::Value>) {
+    let fields = last.and_then(serde_json::Value::as_object).into_iter().flatten();
+    for (what, value) in fields {
+        if let Some(number) = value.as_u64() {
+            *totals.entry(what.clone()).or_default() += number;
+        }
     }
 }
 

@@ -18,6 +18,8 @@
 //! | [`progress`] | AttemptProgress | `report` (in memory), `save` (batch) |
 //! | [`assignments`] | agents' streams | `claim`, `accept`, `decline`, `verdicts` |
 //! | [`attempts`] | ReportPacks, CompleteAttempt, ConfirmCommit | `report_packs`, `complete`, `confirm_commit` |
+//! | [`commits`] | FetchManifest, the `commit` loop | `manifest`, `unfinished`, `give_up` |
+//! | [`cleanup`] | the `cleanup` loop, RunCleanup | `suspected`, `places`, `plan`, `carry_out`, `deleted` |
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
 //! | [`audit`] | interceptor | `append`, `list` |
 //!
@@ -37,6 +39,8 @@ pub mod attempts;
 pub mod audit;
 pub mod auth;
 pub mod backups;
+pub mod cleanup;
+pub mod commits;
 mod context;
 pub mod datasources;
 pub mod enrollment;
@@ -48,6 +52,7 @@ pub mod logs;
 mod lookup;
 pub mod payload;
 pub mod progress;
+pub mod reset;
 pub mod restores;
 pub mod sessions;
 pub mod storages;
@@ -85,6 +90,10 @@ pub struct Services {
     pub assignments: assignments::Assignments,
     /// What agents report.
     pub attempts: attempts::Attempts,
+    /// Commits that their attempts left unfinished.
+    pub commits: commits::Commits,
+    /// What failed backups left in the storages.
+    pub cleanup: cleanup::Cleanup,
     /// Backups.
     pub backups: backups::Backups,
     /// The audit log.
@@ -108,6 +117,8 @@ impl Services {
             progress: progress::Progress::new(context.clone()),
             assignments: assignments::Assignments::new(context.clone()),
             attempts: attempts::Attempts::new(context.clone()),
+            commits: commits::Commits::new(context.clone()),
+            cleanup: cleanup::Cleanup::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
             audit: audit::Audit::new(context),
         })

@@ -27,6 +27,7 @@ pub mod datasources;
 mod entity;
 mod error;
 pub mod executions;
+pub mod garbage;
 pub mod installation;
 pub mod jobs;
 mod lock;

@@ -78,7 +78,8 @@ fn backups() -> TableCreateStatement {
         .to_owned()
 }
 
-/// Apart from the backups, since a payload can have megabytes and is read seldom.
+/// Apart from the backups, since a payload can have megabytes and is read seldom. `refused_since` is when a commit was first
+/// told that no storage takes the manifest.
 fn manifests() -> TableCreateStatement {
     Table::create()
         .table("manifests")
@@ -88,6 +89,8 @@ fn manifests() -> TableCreateStatement {
         .col(bytes("agent_public_key"))
         .col(bytes("control_plane_signature"))
         .col(bytes("control_plane_public_key"))
+        .col(time("stored_at"))
+        .col(time_or_null("refused_since"))
         .foreign_key(&mut belongs("manifests", "backup_id", "backups"))
         .to_owned()
 }
@@ -108,15 +111,18 @@ fn backup_copies() -> TableCreateStatement {
         .to_owned()
 }
 
-/// One row per pack of about 16 MiB; never one per chunk.
+/// One row per pack of about 16 MiB, never one per chunk; and one per list that is on its way out. `execution_id` is null for
+/// what nobody reported and a look into a storage found.
 fn packs() -> TableCreateStatement {
     Table::create()
         .table("packs")
         .col(bytes("id").primary_key())
         .col(id("datasource_id"))
-        .col(id("execution_id"))
+        .col(text("kind"))
+        .col(id_or_null("execution_id"))
         .col(small_number("attempt"))
         .col(text("state"))
+        .col(time("state_since"))
         .col(number("stored_bytes"))
         .col(number("raw_bytes"))
         .col(small_number("chunks"))

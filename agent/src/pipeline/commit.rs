@@ -1,23 +1,18 @@
-//! The last steps of a backup: its payload, the look at what is really stored, and the manifest.
+//! The last steps of a backup before its commit: its payload, and the look at what is really stored.
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId};
-use dataguardian_failpoints::failpoint;
 use dataguardian_repository::format::FORMAT_VERSION;
 use dataguardian_repository::keys::Protection;
-use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::manifest::{
     Contents, DatabaseSnapshot, Encryption, ListRef, MissingDatabase, Outline, Payload, StoredObject, Stream,
 };
 use dataguardian_repository::presence;
-use dataguardian_repository::storage::Storage;
 
 use super::{Destination, Written, WrittenStream};
-use crate::journal::CommitInProgress;
 
 /// What the payload says besides what the pipeline wrote.
 #[derive(Debug)]
@@ -151,25 +146,4 @@ async fn missing(destination: &Destination, outline: &Outline) -> Result<(), Fai
         wrong.len()
     );
     Err(Failure::new(FailureKind::StorageError, message))
-}
-
-/// Puts the signed manifest into each storage of the commit; one that is there already is as good. Gives the storages that
-/// have it, and those that don't with the reason.
-pub async fn put_manifest(commit: &CommitInProgress) -> (Vec<String>, Vec<(String, Failure)>) {
-    let key = ObjectKey::Manifest(commit.datasource, commit.backup);
-    let manifest = Bytes::from(commit.manifest.clone());
-    let (mut stored, mut failed) = (Vec::new(), Vec::new());
-    for repository in &commit.repositories {
-        let put = async {
-            let storage = Storage::local(&repository.local_path)?;
-            storage.put_if_absent(&key, manifest.clone()).await
-        };
-        failpoint!(ManifestBeforePut);
-        match put.await {
-            Ok(_) => stored.push(repository.storage_id.clone()),
-            Err(error) => failed.push((repository.storage_id.clone(), error.failure())),
-        }
-        failpoint!(ManifestAfterPut);
-    }
-    (stored, failed)
 }

@@ -102,7 +102,7 @@ impl Attempt {
                     }
                 },
                 AttemptStage::Committing(commit) => {
-                    self.delivery().finish_commit(commit).await;
+                    self.delivery().resume_commit(commit).await;
                     self.leave();
                 }
             }

@@ -430,7 +430,9 @@ impl PreparedBackup {
             .complete
             .into_iter()
             .map(|(destination, place)| CommitRepository {
-                storage_id: destination.id.to_string(),
+                storage: destination.id,
+                name: place.name,
+                repository: place.repository,
                 local_path: place.path,
             });
         Ok(CommitInProgress {

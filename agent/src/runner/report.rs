@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Host;
 use super::backup::PreparedBackup;
+use super::manifest::{self, Look};
 use super::status::{StopReason, StopSignal};
 use crate::control_plane::CallError;
 use crate::journal::{AttemptStage, CommitInProgress, Journal, JournalEntry};
-use crate::pipeline::commit;
 
 /// Delivers one attempt's result.
 pub(super) struct Delivery<'a> {
@@ -59,7 +59,7 @@ impl Delivery<'_> {
         match prepared.countersigned(&answer) {
             Ok(commit) => {
                 self.note(AttemptStage::Committing(commit.clone()));
-                self.finish_commit(commit).await;
+                self.finish_commit(commit, Look::JustTaken).await;
             }
             Err(failure) => self.fail(failure).await,
         }
@@ -70,19 +70,33 @@ impl Delivery<'_> {
         self.deliver(AttemptStage::Failed(failure), wire).await;
     }
 
-    /// Puts the manifest where it belongs and says so. Safe to do again.
-    pub(super) async fn finish_commit(&self, commit: CommitInProgress) {
-        let (stored, mut failed) = commit::put_manifest(&commit).await;
+    /// Finishes the commit of an earlier process, if it is still wanted. A commit that was given up in the meantime must
+    /// not leave a manifest.
+    pub(super) async fn resume_commit(&self, commit: CommitInProgress) {
+        let wanted = manifest::fetch(self.host, self.fence, &self.give_up);
+        match self.unless_abandoned(wanted).await {
+            Ok(_) => self.finish_commit(commit, Look::Anew).await,
+            Err(error) => self.not_taken(&error),
+        }
+    }
+
+    /// Puts the manifest where it belongs and says so. Safe to do again. What a storage refused is the control plane's to
+    /// come back to.
+    async fn finish_commit(&self, commit: CommitInProgress, look: Look) {
+        let places: Vec<_> = commit.repositories.into_iter().map(Into::into).collect();
+        let put = manifest::put(self.host, &places, commit.manifest.into(), look).await;
         failpoint!(ConfirmBeforeSend);
-        failed.extend(commit.failed.iter().cloned());
-        let to_wire = |(storage_id, failure): &(String, Failure)| v1::StorageFailure {
-            storage_id: storage_id.clone(),
-            failure: Some(failure.into()),
-        };
+        let fell_out = commit
+            .failed
+            .iter()
+            .map(|(storage_id, failure)| v1::StorageFailure {
+                storage_id: storage_id.clone(),
+                failure: Some(failure.into()),
+            });
         let request = v1::ConfirmCommitRequest {
             fence: Some(self.fence.into()),
-            storage_ids: stored,
-            failed_storages: failed.iter().map(to_wire).collect(),
+            storage_ids: put.storage_ids,
+            failed_storages: put.failed_storages.into_iter().chain(fell_out).collect(),
         };
         let confirmed = self.host.control_plane.call(&self.give_up, |mut client| {
             let request = request.clone();

@@ -274,6 +274,55 @@ async fn what_attempts_left_that_were_killed_is_dropped_by_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_another_restore_left_that_was_killed_is_dropped_unless_somebody_works_on_it() {
+    let (server, report, source) = shop(Version::V15).await;
+    let restoring = Restoring::of(&server, &report, source, &[("shop", "b")], RestoreMode::CreateNew);
+    let unfinished = "restore in progress: this database is not whole";
+    let marks = [
+        ("left", format!("dataguardian:killed:1 {unfinished}")),
+        ("in_use", format!("dataguardian:alive:1 {unfinished}")),
+        (
+            "old",
+            "dataguardian:killed:1 replaced by a restore: this database may be dropped".to_owned(),
+        ),
+        ("theirs", format!("somebody wrote that a {unfinished}")),
+    ];
+    for (name, mark) in &marks {
+        server
+            .psql("postgres", &format!("CREATE DATABASE {name}"))
+            .unwrap();
+        server
+            .psql("postgres", &format!("COMMENT ON DATABASE {name} IS '{mark}'"))
+            .unwrap();
+    }
+    let url = format!(
+        "{}?application_name=dataguardian:alive:1",
+        server.connection().url("postgres")
+    );
+    let mut alive = <sqlx::PgConnection as sqlx::Connection>::connect(&url)
+        .await
+        .unwrap();
+    let report = restoring.run().await.unwrap();
+    assert_eq!(databases(&server), "b in_use old shop theirs");
+    let told: Vec<_> = report
+        .warnings
+        .iter()
+        .map(|warning| warning.message.as_str())
+        .collect();
+    assert!(
+        told.iter()
+            .any(|told| told.contains("left") && told.contains("was dropped")),
+        "{told:?}"
+    );
+    assert!(
+        told.iter()
+            .any(|told| told.contains("old") && told.contains("replaced")),
+        "{told:?}"
+    );
+    sqlx::Connection::ping(&mut alive).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_target_lacks_is_told_before_anything_is_touched() {
     let (source_server, mut report, source) = shop(Version::V18).await;
     let older = Postgres::start(Version::V15).unwrap();

@@ -1,10 +1,12 @@
 //! The loops of a control plane, and when each passes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{App, StartError};
 use crate::reconcilers::{
-    DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, Reconcile, Reconcilers, SaveReports, Ticker, Wake,
+    Commit, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, Reconcile, Reconcilers, SaveReports,
+    Ticker, Wake,
 };
 use crate::services::Services;
 
@@ -35,6 +37,18 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         dispatch: app.shared.dispatch.clone(),
     };
     start.woken(expire, &Wake::default(), second.min(pass)).await?;
+    let commit = Commit {
+        commits: services.commits.clone(),
+        attempts: services.attempts.clone(),
+        sessions: sessions.clone(),
+        clock: Arc::clone(&app.shared.clock),
+        asked: Arc::default(),
+    };
+    start.woken(commit, &Wake::default(), pass).await?;
+    let interval = app.config.cleanup.interval();
+    start
+        .woken(app.shared.cleanup.clone(), &Wake::default(), interval)
+        .await?;
     let saving = save_reports(services);
     start.woken(saving, &Wake::default(), 2 * second).await?;
     let forgetting = ForgetExpired {

@@ -26,6 +26,9 @@ pub enum Command {
     Serve(Box<ServeFlags>),
     /// Bring the metadata database's schema up to date, then end.
     Migrate(Box<ServeFlags>),
+    /// Give the first administrator another password and end all its sign-ins, then end. The control plane need not run; on
+    /// an embedded database it must not.
+    ResetAdmin(Box<ResetAdminFlags>),
     /// Run a control plane and an agent on this machine, for trying out and developing.
     Dev(Box<DevFlags>),
 }
@@ -83,6 +86,17 @@ pub struct ServeFlags {
     /// Looks at the machine that are kept.
     #[arg(long, env = "SYSTEM_MONITOR_HISTORY_SIZE", value_name = "N", hide = true)]
     pub monitor_history_size: Option<usize>,
+}
+
+/// Settings of `reset-admin`.
+#[derive(Debug, Clone, Args)]
+pub struct ResetAdminFlags {
+    /// The same as for `serve`.
+    #[command(flatten)]
+    pub serve: ServeFlags,
+    /// A file with the new password; `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: PathBuf,
 }
 
 /// Settings of `dev`.

@@ -3,7 +3,36 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use dataguardian_core::ids::DatasourceId;
+
+/// What an object that holds data is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ObjectKind {
+    /// Chunks. Its name never comes back after deletion.
+    Pack,
+    /// References to chunks. The same references make the same name again.
+    List,
+}
+
+impl ObjectKind {
+    /// The name in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pack => "pack",
+            Self::List => "list",
+        }
+    }
+}
+
+/// A pack or list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DataObject {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// SHA-256 of its stored bytes.
+    pub id: [u8; 32],
+}
 
 /// Where a pack is on its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,7 +43,7 @@ pub enum PackState {
     Tombstoned,
     /// It is being deleted; nothing brings it back.
     Condemned,
-    /// It is gone.
+    /// It is gone. A list may be stored again under the same name; a pack never is.
     Deleted,
 }
 
@@ -35,6 +64,16 @@ impl PackState {
 #[error("unknown pack state {0:?}")]
 pub struct UnknownPackState(String);
 
+impl FromStr for ObjectKind {
+    type Err = UnknownPackState;
+    fn from_str(text: &str) -> Result<Self, UnknownPackState> {
+        let all = [Self::Pack, Self::List];
+        all.into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| UnknownPackState(text.to_owned()))
+    }
+}
+
 impl FromStr for PackState {
     type Err = UnknownPackState;
     fn from_str(text: &str) -> Result<Self, UnknownPackState> {
@@ -52,8 +91,12 @@ pub struct KnownPack {
     pub id: [u8; 32],
     /// Whose it is.
     pub datasource: DatasourceId,
+    /// What it is.
+    pub kind: ObjectKind,
     /// Where it is on its way out.
     pub state: PackState,
+    /// Since when.
+    pub since: DateTime<Utc>,
     /// Its size.
     pub stored_bytes: u64,
 }
@@ -73,6 +116,9 @@ pub enum PackProblem {
     /// It is being deleted.
     #[error("pack {0} is being deleted")]
     Condemned(String),
+    /// It is being deleted, or was deleted while the attempt ran, which may have seen it before.
+    #[error("list {0} is being deleted")]
+    CondemnedList(String),
 }
 
 /// Checks the packs that a manifest names (with their sizes) against those that are known. Gives the tombstoned ones, which
@@ -104,6 +150,29 @@ pub fn check_named(
     Ok(tombstoned)
 }
 
+/// Checks the lists that a manifest names, of an attempt that began then. The catalogue knows of lists only those that are,
+/// or were, on their way out. Gives those that the commit must revive.
+pub fn check_lists(
+    named: &[[u8; 32]],
+    known: &[KnownPack],
+    attempt_began: DateTime<Utc>,
+) -> Result<Vec<[u8; 32]>, PackProblem> {
+    let known: HashMap<_, _> = known.iter().map(|list| (list.id, list)).collect();
+    let mut revived = Vec::new();
+    for list in named.iter().filter_map(|id| known.get(id)) {
+        match list.state {
+            PackState::Live => {}
+            PackState::Tombstoned => revived.push(list.id),
+            // It was gone before the attempt began, so the attempt stored it anew.
+            PackState::Deleted if list.since < attempt_began => revived.push(list.id),
+            PackState::Condemned | PackState::Deleted => {
+                return Err(PackProblem::CondemnedList(hex::encode(list.id)));
+            }
+        }
+    }
+    Ok(revived)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,7 +183,9 @@ mod tests {
         let pack = |id: u8, state| KnownPack {
             id: [id; 32],
             datasource,
+            kind: ObjectKind::Pack,
             state,
+            since: DateTime::UNIX_EPOCH,
             stored_bytes: 10,
         };
         let known = [
@@ -143,5 +214,33 @@ mod tests {
         assert!(matches!(check(&[(1, 11)], datasource), Err(PackProblem::Size(_))));
         let other = DatasourceId::new();
         assert!(matches!(check(&[(1, 10)], other), Err(PackProblem::Foreign(_))));
+    }
+
+    #[test]
+    fn a_list_that_was_deleted_in_mid_attempt_can_not_be_named() {
+        let list = |id: u8, state| KnownPack {
+            id: [id; 32],
+            datasource: DatasourceId::new(),
+            kind: ObjectKind::List,
+            state,
+            since: DateTime::UNIX_EPOCH,
+            stored_bytes: 0,
+        };
+        let known = [
+            list(1, PackState::Tombstoned),
+            list(2, PackState::Condemned),
+            list(3, PackState::Deleted),
+        ];
+        let (before, after) = (
+            DateTime::UNIX_EPOCH,
+            DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(1),
+        );
+        assert_eq!(
+            check_lists(&[[1; 32], [9; 32]], &known, before),
+            Ok(vec![[1; 32]])
+        );
+        assert!(check_lists(&[[2; 32]], &known, after).is_err());
+        assert!(check_lists(&[[3; 32]], &known, before).is_err());
+        assert_eq!(check_lists(&[[3; 32]], &known, after), Ok(vec![[3; 32]]));
     }
 }

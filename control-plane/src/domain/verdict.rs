@@ -63,8 +63,8 @@ pub enum Forgotten {
     FailAttempt,
     /// Nothing is left that could be cancelled.
     ConcludeCancel,
-    /// Nobody can put the manifest any more.
-    FailCommit,
+    /// Whoever reaches the storages can still put the manifest, and is asked to.
+    FinishCommit,
     /// It is not at work.
     Leave,
 }
@@ -76,7 +76,7 @@ pub const fn judge_forgotten(state: ExecutionState) -> Forgotten {
         S::Leased => Forgotten::TakeBack,
         S::Running => Forgotten::FailAttempt,
         S::Cancelling => Forgotten::ConcludeCancel,
-        S::Committing => Forgotten::FailCommit,
+        S::Committing => Forgotten::FinishCommit,
         S::Queued | S::RetryWait | S::Completed | S::Cancelled | S::Failed | S::Skipped => Forgotten::Leave,
     }
 }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_occupies_an_agent_that_forgot_it_is_ended() {
+    fn whatever_occupies_an_agent_that_forgot_it_is_brought_to_an_end() {
         for state in ExecutionState::ALL {
             let left = judge_forgotten(state) == Forgotten::Leave;
             assert_eq!(left, !state.occupies_agent(), "{state}");

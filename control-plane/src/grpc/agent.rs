@@ -89,6 +89,17 @@ impl AgentService for Handler {
             .map(Response::new)
     }
 
+    async fn fetch_manifest(
+        &self,
+        request: Request<wire::FetchManifestRequest>,
+    ) -> Result<Response<wire::FetchManifestResponse>, Status> {
+        let agent = agent(&request)?;
+        self.reports
+            .fetch_manifest(agent, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
     async fn renew_certificate(
         &self,
         request: Request<wire::RenewCertificateRequest>,

@@ -1,22 +1,9 @@
 //! What tools need to speak with us without our protos: reflection in both versions that are in use, and health.
 
 use tonic::service::Routes;
-use tonic_health::ServingStatus;
 use tonic_reflection::server::{Builder, Error};
 
-/// What can be asked for by name in health checks.
-const SERVICES: [&str; 10] = [
-    "dataguardian.v1.AgentService",
-    "dataguardian.v1.AuthService",
-    "dataguardian.v1.BackupService",
-    "dataguardian.v1.DatasourceService",
-    "dataguardian.v1.ExecutionService",
-    "dataguardian.v1.JobService",
-    "dataguardian.v1.RestoreService",
-    "dataguardian.v1.StorageService",
-    "dataguardian.v1.SystemService",
-    "dataguardian.agent.v1.EnrollmentService",
-];
+use super::serving::Serving;
 
 /// The descriptors can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -24,16 +11,14 @@ const SERVICES: [&str; 10] = [
 pub struct ReflectionError(#[from] Error);
 
 /// Adds reflection v1 and v1alpha (grpcurl before 1.9 and Python's tools know only the latter), and grpc.health.v1.
-pub(super) async fn add_to(routes: Routes) -> Result<Routes, ReflectionError> {
+pub(super) async fn add_to(routes: Routes) -> Result<(Routes, Serving), ReflectionError> {
     let builder = || {
         Builder::configure()
             .register_encoded_file_descriptor_set(dataguardian_proto::DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let (reporter, health) = tonic_health::server::health_reporter();
-    for service in SERVICES {
-        reporter.set_service_status(service, ServingStatus::Serving).await;
-    }
     let (v1, v1alpha) = (builder().build_v1()?, builder().build_v1alpha()?);
-    Ok(routes.add_service(v1).add_service(v1alpha).add_service(health))
+    let routes = routes.add_service(v1).add_service(v1alpha).add_service(health);
+    Ok((routes, Serving::new(reporter).await))
 }

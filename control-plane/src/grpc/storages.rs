@@ -132,6 +132,7 @@ impl Handler {
         let question = Question::PrepareStorage {
             repository: location(&self.preview(draft)),
             control_plane: self.0.facts.control_plane,
+            keys: self.0.services.storages.key_ids(),
         };
         match ask(&self.0.sessions, agent, &agent_name, question).await? {
             Ok(Answer::Prepared(prepared)) => Ok(prepared),

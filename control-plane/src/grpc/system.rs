@@ -6,6 +6,7 @@ use dataguardian_proto::v1::system_service_server::SystemService;
 use tonic::{Request, Response, Status};
 
 use super::Shared;
+use crate::reconcilers::{CleanedUp, DatasourcePlan};
 
 pub(super) struct Handler(pub(super) Shared);
 
@@ -25,4 +26,66 @@ impl SystemService for Handler {
             now: Some(timestamp(self.0.clock.now())),
         }))
     }
+
+    async fn run_cleanup(
+        &self,
+        request: Request<v1::RunCleanupRequest>,
+    ) -> Result<Response<v1::RunCleanupResponse>, Status> {
+        let mut datasources = Vec::new();
+        for planned in self.0.cleanup.plans().await? {
+            let mut done = as_planned(&planned);
+            if !request.get_ref().validate_only {
+                let mut report = CleanedUp::default();
+                self.0.cleanup.carry_out(&planned, &mut report).await?;
+                done = as_done(done, &report);
+            }
+            datasources.push(done);
+        }
+        Ok(Response::new(v1::RunCleanupResponse { datasources }))
+    }
+}
+
+const BUSY: &str = "a backup of it is under way";
+
+fn as_planned(planned: &DatasourcePlan) -> v1::DatasourceCleanup {
+    let (places, plan) = (&planned.places, &planned.plan);
+    let name = |id| {
+        let storage = places.storages.iter().find(|storage| storage.id == id);
+        storage
+            .map(|storage| storage.name.to_string())
+            .unwrap_or_default()
+    };
+    let held = |(id, held): (&_, &crate::domain::cleanup::Held)| v1::HeldStorage {
+        storage_id: ToString::to_string(id),
+        storage_name: name(*id),
+        reason: held.to_string(),
+    };
+    v1::DatasourceCleanup {
+        datasource_id: places.datasource.to_string(),
+        datasource_name: places.name.clone(),
+        held_by: if plan.busy { BUSY.to_owned() } else { String::new() },
+        held_storages: plan.held.iter().map(held).collect(),
+        tombstoned: count(plan.adopt.len() + plan.tombstone.len()),
+        condemned: count(plan.condemn.len()),
+        deleted: count(plan.delete.values().map(std::collections::BTreeSet::len).sum()),
+        in_grace: count(plan.in_grace),
+    }
+}
+
+fn as_done(planned: v1::DatasourceCleanup, report: &CleanedUp) -> v1::DatasourceCleanup {
+    v1::DatasourceCleanup {
+        held_by: if report.busy > 0 {
+            BUSY.to_owned()
+        } else {
+            planned.held_by
+        },
+        tombstoned: count(report.tombstoned),
+        condemned: count(report.condemned),
+        deleted: count(report.deleted),
+        ..planned
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -23,6 +23,7 @@ pub struct Metrics {
     agents: IntGauge,
     loop_state: IntGaugeVec,
     loop_runs: IntGaugeVec,
+    loop_totals: IntGaugeVec,
     cpu_pool: IntGaugeVec,
     process_memory: IntGauge,
     process_cpu: Gauge,
@@ -61,6 +62,13 @@ impl Metrics {
                 "dataguardian_loop_passes",
                 "Passes of a loop since the start.",
                 "loop",
+            )?,
+            loop_totals: IntGaugeVec::new(
+                Opts::new(
+                    "dataguardian_loop_done",
+                    "What the passes of a loop did since the start, by what its reports count.",
+                ),
+                &["loop", "what"],
             )?,
             cpu_pool: gauges(
                 "dataguardian_cpu_pool",
@@ -109,6 +117,11 @@ impl Metrics {
             self.loop_runs
                 .with_label_values(&[report.name])
                 .set(whole(report.passes));
+            for (what, count) in &report.totals {
+                self.loop_totals
+                    .with_label_values(&[report.name, what.as_str()])
+                    .set(whole(*count));
+            }
         }
         let cpu = pages.cpu.snapshot();
         let figures = [
@@ -137,6 +150,7 @@ impl Metrics {
         registry.register(Box::new(self.agents.clone()))?;
         registry.register(Box::new(self.loop_state.clone()))?;
         registry.register(Box::new(self.loop_runs.clone()))?;
+        registry.register(Box::new(self.loop_totals.clone()))?;
         registry.register(Box::new(self.cpu_pool.clone()))?;
         registry.register(Box::new(self.process_memory.clone()))?;
         registry.register(Box::new(self.process_cpu.clone()))?;

@@ -128,7 +128,7 @@ impl Agents {
                     .await
             }
             Forgotten::ConcludeCancel => context.conclude_cancel_in_tx(tx, execution, |_| {}).await,
-            Forgotten::FailCommit => context.fail_commit_in_tx(tx, execution, failure).await,
+            Forgotten::FinishCommit => context.fail_commit_in_tx(tx, execution, failure).await,
             // What waits between attempts can only be cancelled.
             Forgotten::Leave if execution.state == ExecutionState::RetryWait => {
                 context

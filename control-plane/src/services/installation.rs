@@ -78,6 +78,11 @@ impl Installation {
         self.repository.derive(datasource)
     }
 
+    /// The name of the key that all datasources' keys come from.
+    pub fn repository_key_id(&self) -> dataguardian_repository::id::KeyId {
+        self.repository.key_id()
+    }
+
     /// The one-time token for the first administrator: the same on every replica, since it is derived from the master key.
     pub(super) fn setup_token(&self) -> &str {
         &self.setup_token

@@ -13,6 +13,8 @@ use crate::domain::job::Encryption;
 pub struct NamedObjects {
     /// The packs, each once, with their sizes as stored.
     pub packs: Vec<([u8; 32], u64)>,
+    /// The lists, each once.
+    pub lists: Vec<[u8; 32]>,
 }
 
 /// Reads a payload and checks that it is of that backup, datasource and execution, and sealed as the job wants it.
@@ -38,5 +40,6 @@ pub fn read_outline(
             .iter()
             .map(|pack| (*pack.id.as_bytes(), pack.size))
             .collect(),
+        lists: outline.lists.iter().map(|list| *list.id.as_bytes()).collect(),
     })
 }

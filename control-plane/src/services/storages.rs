@@ -106,6 +106,11 @@ impl Storages {
         Ok(storage)
     }
 
+    /// Names of the installation keys that datasources' keys come from, for the description of a new repository.
+    pub fn key_ids(&self) -> Vec<String> {
+        vec![self.context.installation.repository_key_id().to_string()]
+    }
+
     /// One storage.
     pub async fn get(&self, storage: &Reference<StorageId>) -> Result<Storage, Error> {
         lookup::storage(&self.context.store, storage).await

@@ -1,19 +1,23 @@
 //! Short questions to agents, and who waits for the answers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use dataguardian_core::execution::Fence;
 use dataguardian_core::failure::Failure;
-use dataguardian_core::ids::{ControlPlaneId, RepositoryId, RequestId};
+use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId, RepositoryId, RequestId, StorageId};
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::target::ConnectionTarget;
+use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::agent::v1::answer::Answer as WireAnswer;
 use dataguardian_proto::v1;
 use tokio::sync::oneshot;
 
 use super::handle::NotDelivered;
-use crate::domain::assignment::RepositoryLocation;
+use crate::domain::assignment::{RepositoryLocation, StorageFailure};
+use crate::domain::cleanup::Sighting;
+use crate::domain::pack::{DataObject, ObjectKind};
 use crate::domain::storage::PreparedRepository;
 
 /// What an agent can be asked.
@@ -37,6 +41,37 @@ pub enum Question {
         repository: RepositoryLocation,
         /// Whose it is.
         control_plane: ControlPlaneId,
+        /// Names of the installation keys, for one that is made.
+        keys: Vec<String>,
+    },
+    /// Put the manifest of a commit that its attempt left.
+    PutManifest {
+        /// The attempt.
+        fence: Fence,
+        /// Of what.
+        datasource: DatasourceId,
+        /// The backup.
+        backup: BackupId,
+        /// Where it may go.
+        repositories: Vec<RepositoryLocation>,
+    },
+    /// What of a datasource is there and named by no manifest?
+    FindUnnamed {
+        /// Where.
+        repository: RepositoryLocation,
+        /// Of what.
+        datasource: DatasourceId,
+        /// Which of these are not there?
+        about: BTreeSet<DataObject>,
+    },
+    /// Delete exactly these.
+    DeleteObjects {
+        /// Where.
+        repository: RepositoryLocation,
+        /// Of what.
+        datasource: DatasourceId,
+        /// The objects.
+        objects: BTreeSet<DataObject>,
     },
     /// Does the repository work?
     TestStorage {
@@ -54,6 +89,22 @@ pub enum Answer {
     Databases(v1::DiscoverDatabasesResponse),
     /// On [`Question::PrepareStorage`].
     Prepared(PreparedRepository),
+    /// On [`Question::PutManifest`].
+    ManifestPut {
+        /// Where it is now.
+        stored: Vec<StorageId>,
+        /// Where it is not, and why.
+        failed: Vec<StorageFailure>,
+    },
+    /// On [`Question::FindUnnamed`].
+    Unnamed(Sighting),
+    /// On [`Question::DeleteObjects`].
+    Deleted {
+        /// Not there any more.
+        gone: BTreeSet<DataObject>,
+        /// Left alone, since a manifest names them.
+        named: BTreeSet<DataObject>,
+    },
     /// On [`Question::TestStorage`].
     Storage {
         /// Whether the place refuses to overwrite.
@@ -152,9 +203,52 @@ fn read(answer: WireAnswer) -> Result<Answer, AskError> {
                 .map_err(|_| AskError::Nonsense)?,
             conditional_put: prepared.conditional_put,
         }),
+        WireAnswer::PutManifest(put) => manifest_put(put)?,
+        WireAnswer::FindUnnamed(found) => Answer::Unnamed(Sighting {
+            manifests: ids(&found.backup_ids)?,
+            unnamed: objects(found.unnamed)?,
+            absent: objects(found.absent)?,
+        }),
+        WireAnswer::DeleteObjects(deleted) => Answer::Deleted {
+            gone: objects(deleted.deleted)?,
+            named: objects(deleted.named)?,
+        },
         WireAnswer::TestStorage(tested) => Answer::Storage {
             conditional_put: tested.conditional_put,
             free_bytes: tested.free_bytes,
         },
     })
+}
+
+fn manifest_put(put: wire::PutManifestAnswer) -> Result<Answer, AskError> {
+    let failed = put.failed_storages.into_iter().map(|failed| {
+        Ok(StorageFailure {
+            storage: failed.storage_id.parse().map_err(|_| AskError::Nonsense)?,
+            failure: failed.failure.ok_or(AskError::Nonsense)?.into(),
+        })
+    });
+    Ok(Answer::ManifestPut {
+        stored: ids(&put.storage_ids)?,
+        failed: failed.collect::<Result<_, AskError>>()?,
+    })
+}
+
+fn ids<T: std::str::FromStr, C: FromIterator<T>>(texts: &[String]) -> Result<C, AskError> {
+    let parsed = texts
+        .iter()
+        .map(|text| text.parse().map_err(|_| AskError::Nonsense));
+    parsed.collect()
+}
+
+fn objects(wire: Vec<wire::StoredObject>) -> Result<BTreeSet<DataObject>, AskError> {
+    let read = wire.into_iter().map(|object| {
+        let kind = match object.kind() {
+            wire::ObjectKind::Pack => ObjectKind::Pack,
+            wire::ObjectKind::List => ObjectKind::List,
+            wire::ObjectKind::Unspecified => return Err(AskError::Nonsense),
+        };
+        let id = object.id.try_into().map_err(|_| AskError::Nonsense)?;
+        Ok(DataObject { kind, id })
+    });
+    read.collect()
 }

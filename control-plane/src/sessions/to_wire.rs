@@ -9,6 +9,7 @@ use super::question::Question;
 use crate::domain::assignment::{
     Assignment, BackupAssignment, Place, RepositoryLocation, RestoreAssignment, Work,
 };
+use crate::domain::pack::{DataObject, ObjectKind};
 use crate::domain::restore::{DatabaseMapping, RestoreMode};
 
 pub(super) fn assignment(assignment: Assignment, control_plane: ControlPlaneId) -> wire::Assignment {
@@ -83,13 +84,55 @@ pub(super) fn question(question: Question) -> wire::question::Question {
         Question::PrepareStorage {
             repository: place,
             control_plane,
+            keys,
         } => Wire::PrepareStorage(wire::PrepareStorageQuestion {
             repository: Some(repository(place)),
             control_plane_id: control_plane.to_string(),
+            key_ids: keys,
+        }),
+        Question::PutManifest {
+            fence,
+            datasource,
+            backup,
+            repositories,
+        } => Wire::PutManifest(wire::PutManifestQuestion {
+            fence: Some(fence.into()),
+            datasource_id: datasource.to_string(),
+            backup_id: backup.to_string(),
+            repositories: repositories.into_iter().map(repository).collect(),
+        }),
+        Question::FindUnnamed {
+            repository: place,
+            datasource,
+            about,
+        } => Wire::FindUnnamed(wire::FindUnnamedQuestion {
+            repository: Some(repository(place)),
+            datasource_id: datasource.to_string(),
+            about: about.iter().map(object).collect(),
+        }),
+        Question::DeleteObjects {
+            repository: place,
+            datasource,
+            objects,
+        } => Wire::DeleteObjects(wire::DeleteObjectsQuestion {
+            repository: Some(repository(place)),
+            datasource_id: datasource.to_string(),
+            objects: objects.iter().map(object).collect(),
         }),
         Question::TestStorage { repository: place } => Wire::TestStorage(wire::TestStorageQuestion {
             repository: Some(repository(place)),
         }),
+    }
+}
+
+fn object(object: &DataObject) -> wire::StoredObject {
+    let kind = match object.kind {
+        ObjectKind::Pack => wire::ObjectKind::Pack,
+        ObjectKind::List => wire::ObjectKind::List,
+    };
+    wire::StoredObject {
+        kind: kind.into(),
+        id: object.id.to_vec(),
     }
 }
 

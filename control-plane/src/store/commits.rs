@@ -15,6 +15,7 @@ use super::entity::{backup_copies, backups, manifests};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
 use crate::domain::backup::{BackupSummary, CheckedBy, SignedManifest};
+use crate::domain::commit::CommitAge;
 use crate::domain::job::Encryption;
 
 /// A backup on its way to being one.
@@ -44,6 +45,8 @@ pub struct NewBackup {
     pub manifest: SignedManifest,
     /// Where it is to be.
     pub copies: Vec<NewCopy>,
+    /// When payload and signatures came to be here.
+    pub stored_at: DateTime<Utc>,
 }
 
 /// A copy of a backup that is to be, or that failed already.
@@ -69,6 +72,8 @@ pub async fn commit_insert_in_tx(tx: &Tx, new: &NewBackup) -> Result<(), StoreEr
         agent_public_key: Set(new.manifest.agent_public_key.clone()),
         control_plane_signature: Set(new.manifest.control_plane_signature.clone()),
         control_plane_public_key: Set(new.manifest.control_plane_public_key.clone()),
+        stored_at: Set(convert::time(new.stored_at)),
+        refused_since: Set(None),
     };
     manifests::Entity::insert(manifest)
         .exec_without_returning(&tx.executor())
@@ -109,6 +114,35 @@ pub async fn commit_storages(on: &impl Connected, id: BackupId) -> Result<Vec<St
         .all(&on.executor())
         .await?;
     Ok(rows.into_iter().map(StorageId::from_uuid).collect())
+}
+
+/// Since when a commit is under way, and since when it is known that no storage takes the manifest.
+pub async fn commit_age(on: &impl Connected, id: BackupId) -> Result<Option<CommitAge>, StoreError> {
+    let row: Option<(DateTime<Utc>, Option<DateTime<Utc>>)> = manifests::Entity::find_by_id(*id.as_uuid())
+        .select_only()
+        .column(manifests::Column::StoredAt)
+        .column(manifests::Column::RefusedSince)
+        .into_tuple()
+        .one(&on.executor())
+        .await?;
+    Ok(row.map(|(stored_at, refused_since)| CommitAge {
+        stored_at,
+        refused_since,
+    }))
+}
+
+/// No storage takes the manifest. Of several times the first is kept.
+pub async fn commit_refused_in_tx(tx: &Tx, id: BackupId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    manifests::Entity::update_many()
+        .col_expr(
+            manifests::Column::RefusedSince,
+            Expr::val(Some(convert::time(now))),
+        )
+        .filter(manifests::Column::BackupId.eq(*id.as_uuid()))
+        .filter(manifests::Column::RefusedSince.is_null())
+        .exec(&tx.executor())
+        .await?;
+    Ok(())
 }
 
 /// The manifest is in that storage.

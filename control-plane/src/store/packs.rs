@@ -6,18 +6,20 @@ use chrono::{DateTime, Utc};
 use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::{DatasourceId, StorageId};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+};
 
 use super::entity::{pack_copies, packs};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
 use crate::domain::assignment::StoredPack;
-use crate::domain::pack::{KnownPack, PackState};
+use crate::domain::pack::{KnownPack, ObjectKind, PackState};
 
 const FROM: convert::From = convert::From("packs");
 
 /// So many rows or values go into one statement: SQLite takes 32,766 parameters.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 
 /// Remembers packs and where they are. What is known already is passed over.
 pub async fn pack_insert_in_tx(
@@ -33,9 +35,11 @@ pub async fn pack_insert_in_tx(
             Ok(packs::ActiveModel {
                 id: Set(pack.id.to_vec()),
                 datasource_id: Set(*datasource.as_uuid()),
-                execution_id: Set(*fence.execution.as_uuid()),
+                kind: Set(ObjectKind::Pack.as_str().to_owned()),
+                execution_id: Set(Some(*fence.execution.as_uuid())),
                 attempt: Set(convert::small(fence.attempt)?),
                 state: Set(PackState::Live.as_str().to_owned()),
+                state_since: Set(now),
                 stored_bytes: Set(convert::number(pack.stored_bytes)?),
                 raw_bytes: Set(convert::number(pack.raw_bytes)?),
                 chunks: Set(convert::small(pack.chunks)?),
@@ -47,6 +51,7 @@ pub async fn pack_insert_in_tx(
             .on_conflict(OnConflict::column(packs::Column::Id).do_nothing().to_owned())
             .exec_without_returning(&tx.executor())
             .await?;
+        own_in_tx(tx, fence, batch).await?;
         let copies = batch.iter().map(|pack| pack_copies::ActiveModel {
             pack_id: Set(pack.id.to_vec()),
             storage_id: Set(*pack.storage.as_uuid()),
@@ -64,6 +69,35 @@ pub async fn pack_insert_in_tx(
     Ok(())
 }
 
+/// Packs that were found in a storage before their attempt told of them get to be that attempt's.
+async fn own_in_tx(tx: &Tx, fence: Fence, batch: &[StoredPack]) -> Result<(), StoreError> {
+    let found: Vec<Vec<u8>> = packs::Entity::find()
+        .select_only()
+        .column(packs::Column::Id)
+        .filter(packs::Column::Id.is_in(batch.iter().map(|pack| pack.id.to_vec())))
+        .filter(packs::Column::ExecutionId.is_null())
+        .into_tuple()
+        .all(&tx.executor())
+        .await?;
+    for pack in batch.iter().filter(|pack| found.contains(&pack.id.to_vec())) {
+        let row = packs::ActiveModel {
+            execution_id: Set(Some(*fence.execution.as_uuid())),
+            attempt: Set(convert::small(fence.attempt)?),
+            stored_bytes: Set(convert::number(pack.stored_bytes)?),
+            raw_bytes: Set(convert::number(pack.raw_bytes)?),
+            chunks: Set(convert::small(pack.chunks)?),
+            ..Default::default()
+        };
+        packs::Entity::update_many()
+            .set(row)
+            .filter(packs::Column::Id.eq(pack.id.to_vec()))
+            .filter(packs::Column::ExecutionId.is_null())
+            .exec(&tx.executor())
+            .await?;
+    }
+    Ok(())
+}
+
 /// What is known of these packs; those that are not known are left out.
 pub async fn pack_known(on: &impl Connected, ids: &[[u8; 32]]) -> Result<Vec<KnownPack>, StoreError> {
     let mut known = Vec::with_capacity(ids.len());
@@ -76,7 +110,9 @@ pub async fn pack_known(on: &impl Connected, ids: &[[u8; 32]]) -> Result<Vec<Kno
             known.push(KnownPack {
                 id: FROM.key(&row.id)?,
                 datasource: DatasourceId::from_uuid(row.datasource_id),
+                kind: FROM.parse(&row.kind)?,
                 state: FROM.parse(&row.state)?,
+                since: row.state_since,
                 stored_bytes: FROM.number(row.stored_bytes)?,
             });
         }
@@ -107,14 +143,23 @@ pub async fn pack_present(
     Ok(present)
 }
 
-/// Brings tombstoned packs back to life; gives how many of these were tombstoned and are live now.
-pub async fn pack_revive_in_tx(tx: &Tx, ids: &[[u8; 32]]) -> Result<u64, StoreError> {
+/// Brings back to life packs that are tombstoned, and lists that are tombstoned or were deleted and stored anew; gives how
+/// many of these are live now.
+pub async fn pack_revive_in_tx(tx: &Tx, ids: &[[u8; 32]], now: DateTime<Utc>) -> Result<u64, StoreError> {
     let mut revived = 0;
+    let stored_anew = Condition::all()
+        .add(packs::Column::Kind.eq(ObjectKind::List.as_str()))
+        .add(packs::Column::State.eq(PackState::Deleted.as_str()));
     for batch in ids.chunks(BATCH) {
         let result = packs::Entity::update_many()
             .col_expr(packs::Column::State, Expr::val(PackState::Live.as_str()))
+            .col_expr(packs::Column::StateSince, Expr::val(convert::time(now)))
             .filter(packs::Column::Id.is_in(batch.iter().map(|id| id.to_vec())))
-            .filter(packs::Column::State.eq(PackState::Tombstoned.as_str()))
+            .filter(
+                Condition::any()
+                    .add(packs::Column::State.eq(PackState::Tombstoned.as_str()))
+                    .add(stored_anew.clone()),
+            )
             .exec(&tx.executor())
             .await?;
         revived += result.rows_affected;
@@ -126,13 +171,14 @@ pub async fn pack_revive_in_tx(tx: &Tx, ids: &[[u8; 32]]) -> Result<u64, StoreEr
 pub async fn pack_move_in_tx(
     tx: &Tx,
     ids: &[[u8; 32]],
-    from: PackState,
-    to: PackState,
+    (from, to): (PackState, PackState),
+    now: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
     let mut moved = 0;
     for batch in ids.chunks(BATCH) {
         let result = packs::Entity::update_many()
             .col_expr(packs::Column::State, Expr::val(to.as_str()))
+            .col_expr(packs::Column::StateSince, Expr::val(convert::time(now)))
             .filter(packs::Column::Id.is_in(batch.iter().map(|id| id.to_vec())))
             .filter(packs::Column::State.eq(from.as_str()))
             .exec(&tx.executor())

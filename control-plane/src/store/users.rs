@@ -2,7 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::{ApiTokenId, UserId};
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    QueryOrder as _,
+};
 
 use super::entity::{api_tokens, users};
 use super::private::Executor as _;
@@ -53,6 +57,35 @@ pub async fn user_by_name(on: &impl Connected, username: &str) -> Result<Option<
 /// Whether there is any user.
 pub async fn user_any(on: &impl Connected) -> Result<bool, StoreError> {
     Ok(users::Entity::find().count(&on.executor()).await? > 0)
+}
+
+/// The user that was made first.
+pub async fn user_first(on: &impl Connected) -> Result<Option<User>, StoreError> {
+    let row = users::Entity::find()
+        .order_by_asc(users::Column::CreatedAt)
+        .order_by_asc(users::Column::Id)
+        .one(&on.executor())
+        .await?;
+    Ok(row.map(user))
+}
+
+/// Gives a user another password.
+pub async fn user_set_password_in_tx(tx: &Tx, id: UserId, password_hash: String) -> Result<(), StoreError> {
+    users::Entity::update_many()
+        .col_expr(users::Column::PasswordHash, Expr::val(password_hash))
+        .filter(users::Column::Id.eq(*id.as_uuid()))
+        .exec(&tx.executor())
+        .await?;
+    Ok(())
+}
+
+/// Ends all tokens of a user; gives how many there were.
+pub async fn api_token_delete_of_in_tx(tx: &Tx, user: UserId) -> Result<u64, StoreError> {
+    let result = api_tokens::Entity::delete_many()
+        .filter(api_tokens::Column::UserId.eq(*user.as_uuid()))
+        .exec(&tx.executor())
+        .await?;
+    Ok(result.rows_affected)
 }
 
 /// Makes an API token.

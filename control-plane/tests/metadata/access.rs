@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use chrono::TimeDelta;
 use dataguardian_control_plane::domain::audit::{Actor, AuditEntry};
 use dataguardian_control_plane::domain::page::PageRequest;
+use dataguardian_control_plane::services::reset::reset_admin;
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::secret::Secret;
 
@@ -25,6 +26,24 @@ async fn set_up(world: &World) -> Secret {
 }
 
 on_both! {
+    async fn a_reset_gives_a_new_password_and_ends_every_sign_in(world: &World) {
+        let auth = &world.services.auth;
+        let token = set_up(world).await;
+        let second = auth.login("root", Secret::new(PASSWORD)).await.unwrap().api_token;
+        let reset = |password: &str| reset_admin(&world.store, Secret::new(password), world.now());
+        assert_eq!(reset("short").await.unwrap_err().fields()[0].field, "password");
+        assert!(auth.verify_bearer(&token).await.is_ok());
+        let done = reset("a new long password").await.unwrap();
+        assert_eq!((done.user.username.as_str(), done.tokens_ended), ("root", 2));
+        for token in [token, second] {
+            assert_eq!(auth.verify_bearer(&token).await.unwrap_err().reason(), "BAD_TOKEN");
+        }
+        assert_eq!(auth.login("root", Secret::new(PASSWORD)).await.unwrap_err().reason(), "WRONG_CREDENTIALS");
+        auth.login("root", Secret::new("a new long password")).await.unwrap();
+        let entry = world.services.audit.list(&PageRequest::default()).await.unwrap().items.remove(0).entry;
+        assert_eq!((entry.actor, entry.method.as_str(), entry.resource.as_str()), (Actor::System, "dataguardian reset-admin", "root"));
+    }
+
     async fn the_setup_token_works_once(world: &World) {
         let auth = &world.services.auth;
         let directory = world.directory.path();

@@ -211,6 +211,10 @@ on_both! {
         agent.complete(assignment.fence, outcome(&agent.outcome(&assignment, &packs))).await.unwrap();
         let late = world.services.executions.cancel(execution.id).await.unwrap_err();
         assert_eq!(late.reason(), "EXECUTION_COMMITTING");
+        let waiting = agent.confirm(assignment.fence, &[]).await.unwrap();
+        assert_eq!(waiting.state, ExecutionState::Committing, "a disk may be mounted late");
+        assert_eq!(backups(world).await, 0);
+        world.advance(dataguardian_control_plane::domain::commit::REFUSED);
         let failed = agent.confirm(assignment.fence, &[]).await.unwrap();
         assert_eq!((failed.state, failed.failure.unwrap().kind), (ExecutionState::Failed, FailureKind::StorageError));
         assert_eq!(agent.confirm(assignment.fence, &[]).await.unwrap().state, ExecutionState::Failed);
@@ -305,13 +309,13 @@ on_both! {
         agent.report(&assignment, &packs).await.unwrap();
         let id = [packs[0].id];
         let tx = world.store.begin().await.unwrap();
-        pack_move_in_tx(&tx, &id, PackState::Live, PackState::Tombstoned).await.unwrap();
-        pack_move_in_tx(&tx, &id, PackState::Tombstoned, PackState::Condemned).await.unwrap();
+        pack_move_in_tx(&tx, &id, (PackState::Live, PackState::Tombstoned), world.now()).await.unwrap();
+        pack_move_in_tx(&tx, &id, (PackState::Tombstoned, PackState::Condemned), world.now()).await.unwrap();
         tx.commit().await.unwrap();
         let refused = agent.complete(assignment.fence, outcome(&agent.outcome(&assignment, &packs))).await;
         assert_eq!(refused.unwrap_err().reason(), "PACKS_MISSING");
         let tx = world.store.begin().await.unwrap();
-        pack_move_in_tx(&tx, &id, PackState::Condemned, PackState::Tombstoned).await.unwrap();
+        pack_move_in_tx(&tx, &id, (PackState::Condemned, PackState::Tombstoned), world.now()).await.unwrap();
         tx.commit().await.unwrap();
         agent.complete(assignment.fence, outcome(&agent.outcome(&assignment, &packs))).await.unwrap();
         assert_eq!(pack_known(&world.store, &id).await.unwrap()[0].state, PackState::Live);

@@ -75,7 +75,7 @@ on_both! {
         assert_eq!(hello(world, agent.id, &[(assignment.fence, false)]).await, [VerdictKind::AlreadyDone]);
     }
 
-    async fn what_the_agent_has_forgotten_is_ended(world: &World) {
+    async fn what_the_agent_has_forgotten_is_brought_to_an_end(world: &World) {
         let agent = world.agent("db1").await;
         let options = BackupOptions { max_attempts: 2, ..BackupOptions::default() };
         let job = world.job(agent.id, "shop", options).await;
@@ -105,7 +105,9 @@ on_both! {
         agent.report(&assignment, &packs).await.unwrap();
         agent.complete(assignment.fence, AttemptOutcome::Backup(Box::new(agent.outcome(&assignment, &packs)))).await.unwrap();
         hello(world, agent.id, &[]).await;
-        assert_eq!(state(world, committing.id).await, ExecutionState::Failed);
+        assert_eq!(state(world, committing.id).await, ExecutionState::Committing, "everything but the manifest is stored");
+        let storages: Vec<_> = packs[..1].iter().map(|pack| pack.storage).collect();
+        agent.confirm(assignment.fence, &storages).await.unwrap();
         world.run(&job).await;
         agent.back_up().await;
     }

@@ -52,3 +52,18 @@ fn migrate_makes_a_database() {
     );
     assert!(data.join("dataguardian.db").exists());
 }
+
+#[test]
+fn an_administrator_that_is_not_there_can_not_be_reset() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, file) = (dir.path().join("data"), dir.path().join("password"));
+    let (data, password) = (data.display().to_string(), file.display().to_string());
+    assert!(dataguardian(&["migrate", "--data-dir", &data]).status.success());
+    std::fs::write(&file, "short\n").unwrap();
+    let reset = ["reset-admin", "--data-dir", &data, "--password-file", &password];
+    let told = refusal(&reset);
+    assert!(told.contains("password") && !told.contains("short\n"), "{told}");
+    std::fs::write(&file, "a new long password\n").unwrap();
+    let told = refusal(&reset);
+    assert!(told.contains("dgctl setup"), "{told}");
+}

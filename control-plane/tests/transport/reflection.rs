@@ -1,11 +1,17 @@
 use std::time::Duration;
 
+use dataguardian_core::secret::Secret;
+use dataguardian_tests::postgres::{Postgres, Version};
 use tokio_stream::{StreamExt as _, iter};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::{v1, v1alpha};
 
 use crate::server::Server;
+
+/// `grpc.health.v1.HealthCheckResponse.ServingStatus`.
+const SERVING: i32 = 1;
+const NOT_SERVING: i32 = 2;
 
 const OURS: [&str; 10] = [
     "dataguardian.agent.v1.EnrollmentService",
@@ -91,4 +97,56 @@ async fn the_standard_health_service_answers() {
         .unwrap()
         .unwrap();
     assert_eq!(answer.into_inner().status, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_follows_the_metadata_database() {
+    let mut database = Postgres::start(Version::V15).unwrap();
+    database.create_database("metadata").unwrap();
+    let url = Secret::new(database.connection().url("metadata"));
+    let server = Server::start_with(|config| config.database.url = Some(url)).await;
+    let says = async |service: &str, status: i32| {
+        let mut client = HealthClient::new(server.channel());
+        let waiting = async {
+            loop {
+                let request = HealthCheckRequest {
+                    service: service.to_owned(),
+                };
+                if client.check(request).await.unwrap().into_inner().status == status {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let told = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+        told.unwrap_or_else(|_| panic!("{service:?} never said {status}"));
+    };
+    for service in ["", "dataguardian.v1.JobService"] {
+        says(service, SERVING).await;
+    }
+    database.kill9();
+    for service in ["", "dataguardian.v1.JobService"] {
+        says(service, NOT_SERVING).await;
+    }
+    database.start_again().unwrap();
+    for service in ["", "dataguardian.v1.JobService"] {
+        says(service, SERVING).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_watches_health_hears_of_the_end() {
+    let server = Server::start().await;
+    let request = HealthCheckRequest {
+        service: String::new(),
+    };
+    let watched = HealthClient::new(server.channel()).watch(request).await;
+    let mut watched = watched.unwrap().into_inner();
+    assert_eq!(watched.message().await.unwrap().unwrap().status, SERVING);
+    let stopping = tokio::spawn(server.stop());
+    let last = tokio::time::timeout(Duration::from_secs(30), watched.message()).await;
+    assert_eq!(last.unwrap().unwrap().unwrap().status, NOT_SERVING);
+    drop(watched);
+    stopping.await.unwrap();
 }

@@ -28,6 +28,7 @@ pub mod presence;
 pub mod read;
 pub mod seal;
 pub mod storage;
+pub mod unnamed;
 
 #[cfg(test)]
 mod golden;

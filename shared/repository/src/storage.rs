@@ -187,7 +187,7 @@ impl Storage {
     }
 
     /// Removes an object; that it is not there is no error.
-    async fn remove(&self, key: &ObjectKey) -> Result<(), StorageError> {
+    pub(crate) async fn remove(&self, key: &ObjectKey) -> Result<(), StorageError> {
         match self.store.delete(&self.path(key)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(self.error("remove", key, source)),
@@ -244,5 +244,7 @@ impl fmt::Debug for Storage {
     }
 }
 
+#[cfg(test)]
+mod no_hard_links;
 #[cfg(test)]
 mod tests;

@@ -148,6 +148,16 @@ impl ControlPlane {
         }
     }
 
+    /// Stops it and starts it again with these settings, in TOML.
+    ///
+    /// # Errors
+    /// If it does not come up; with its log.
+    pub fn start_again_with(&mut self, settings: &str) -> Result<()> {
+        self.program.stop()?;
+        std::fs::write(config_file(&self.folder), settings)?;
+        self.start_again()
+    }
+
     /// The running program.
     pub fn program(&mut self) -> &mut Program {
         &mut self.program

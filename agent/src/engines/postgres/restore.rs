@@ -204,6 +204,7 @@ async fn restore_all(
     let (_, warning) = clients::choose(&available, server.version_num)?;
     let findings = precheck::check(&mut session, request, &server, plans).await?;
     halfway::sweep(run, &mut session).await?;
+    let abandoned = halfway::sweep_abandoned(run, &mut session).await?;
     precheck::create_roles(&mut session, &findings.create_roles).await?;
     let mut report = RestoreReport {
         server_version: server.version.clone(),
@@ -213,6 +214,7 @@ async fn restore_all(
         warnings: warning
             .into_iter()
             .chain(findings.warnings.iter().cloned())
+            .chain(abandoned)
             .collect(),
     };
     let mut finished = Vec::new();

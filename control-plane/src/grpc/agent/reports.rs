@@ -95,6 +95,16 @@ impl Reports {
         failpoint!(ConfirmStored);
         Ok(wire::ConfirmCommitResponse {})
     }
+
+    pub(super) async fn fetch_manifest(
+        &self,
+        agent: AgentId,
+        request: wire::FetchManifestRequest,
+    ) -> Result<wire::FetchManifestResponse, Status> {
+        let fence = fence(request.fence)?;
+        let manifest = self.services.commits.manifest(agent, fence).await?;
+        Ok(wire::FetchManifestResponse { manifest })
+    }
 }
 
 /// The fence that every report must carry.

@@ -78,11 +78,10 @@ impl Assignments {
             )
         };
         let after = match judge_forgotten(execution.state) {
-            Forgotten::Leave => return Ok(None),
+            Forgotten::Leave | Forgotten::FinishCommit => return Ok(None),
             Forgotten::TakeBack => context.take_back_offer_in_tx(tx, &execution).await?,
             Forgotten::FailAttempt => context.fail_attempt_in_tx(tx, &execution, lost()).await?,
             Forgotten::ConcludeCancel => context.conclude_cancel_in_tx(tx, &execution, |_| {}).await?,
-            Forgotten::FailCommit => context.fail_commit_in_tx(tx, &execution, lost()).await?,
         };
         Ok(Some(after))
     }

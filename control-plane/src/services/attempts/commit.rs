@@ -6,18 +6,20 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use dataguardian_core::execution::{ExecutionEvent, ExecutionState, Fence};
 use dataguardian_core::failure::{Failure, FailureKind};
-use dataguardian_core::ids::{AgentId, StorageId};
+use dataguardian_core::ids::{AgentId, BackupId, StorageId};
 use dataguardian_core::storage::Strategy;
 use dataguardian_repository::manifest::{Signature, Signer, VerifyingKey};
 
 use super::Attempts;
 use crate::domain::assignment::{BackupOutcome, Completion, Countersignature, MAX_PAYLOAD, StorageFailure};
 use crate::domain::backup::{CheckedBy, SignedManifest};
+use crate::domain::commit::{Refusal, judge_refusal};
 use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec, kept_failure};
 use crate::domain::field::{BadField, Checks};
-use crate::domain::pack::check_named;
+use crate::domain::pack::{check_lists, check_named};
 use crate::domain::reference::Reference;
 use crate::domain::verdict::FenceStanding;
 use crate::services::payload::{NamedObjects, read_outline};
@@ -26,8 +28,8 @@ use crate::services::{Context, Error, Noun, lookup};
 use crate::store::Tx;
 use crate::store::backups::manifest_get;
 use crate::store::commits::{
-    NewBackup, NewCopy, commit_confirm_in_tx, commit_copy_done_in_tx, commit_copy_failed_in_tx,
-    commit_insert_in_tx, commit_storages,
+    NewBackup, NewCopy, commit_age, commit_confirm_in_tx, commit_copy_done_in_tx, commit_copy_failed_in_tx,
+    commit_insert_in_tx, commit_refused_in_tx, commit_storages,
 };
 use crate::store::packs::{pack_known, pack_present, pack_revive_in_tx};
 
@@ -49,7 +51,9 @@ pub(super) async fn store_payload_in_tx(
     let agent = lookup::agent(tx, &Reference::Id(execution.agent)).await?;
     check_signature(&agent.signing_public_key, &outcome)?;
     let named = read_outline(&outcome.payload, spec, (backup, datasource, fence.execution))?;
-    check_packs_in_tx(tx, &named, datasource, &outcome.complete_storages).await?;
+    let now = context.now();
+    check_packs_in_tx(tx, &named, datasource, (&outcome.complete_storages, now)).await?;
+    check_lists_in_tx(tx, &named, execution, now).await?;
     let datasource = lookup::datasource(tx, &Reference::Id(datasource)).await?;
     let signing = &context.installation.signing;
     let countersignature = Countersignature {
@@ -76,6 +80,7 @@ pub(super) async fn store_payload_in_tx(
             control_plane_public_key: countersignature.public_key.clone(),
         },
         copies,
+        stored_at: context.now(),
     };
     commit_insert_in_tx(tx, &new).await?;
     Ok(countersignature)
@@ -133,9 +138,13 @@ impl Attempts {
             return Err(BadField::new("storage_ids", message).into());
         }
         let after = if storages.is_empty() {
-            context
-                .fail_commit_in_tx(&tx, &execution, no_storage(failed))
-                .await?
+            match refused_in_tx(context, &tx, &execution, backup, (&allowed, failed)).await? {
+                Some(failed) => failed,
+                None => {
+                    tx.commit().await?;
+                    return Ok(execution);
+                }
+            }
         } else {
             for storage in allowed {
                 if storages.contains(&storage) {
@@ -155,6 +164,33 @@ impl Attempts {
         // From here on the backup exists; what waits for that (retention for its job, healing of copies) hears of it.
         context.changed(&after);
         Ok(after)
+    }
+}
+
+/// No storage took the manifest: the commit fails if that is final. Otherwise the storages are asked again later.
+async fn refused_in_tx(
+    context: &Context,
+    tx: &Tx,
+    execution: &Execution,
+    backup: BackupId,
+    (allowed, failed): (&[StorageId], &[StorageFailure]),
+) -> Result<Option<Execution>, Error> {
+    let now = context.now();
+    let age = commit_age(tx, backup).await?;
+    let age = age.ok_or_else(|| Error::not_found(Noun::Backup, backup))?;
+    let concerned = |failure: &&StorageFailure| allowed.contains(&failure.storage);
+    let failed: Vec<_> = failed.iter().filter(concerned).cloned().collect();
+    match judge_refusal(age, &failed, allowed.len(), now) {
+        Refusal::Final => {
+            let failed = context
+                .fail_commit_in_tx(tx, execution, no_storage(&failed))
+                .await?;
+            Ok(Some(failed))
+        }
+        Refusal::AskAgain => {
+            commit_refused_in_tx(tx, backup, now).await?;
+            Ok(None)
+        }
     }
 }
 
@@ -200,14 +236,14 @@ async fn check_packs_in_tx(
     tx: &Tx,
     named: &NamedObjects,
     datasource: dataguardian_core::ids::DatasourceId,
-    complete: &[StorageId],
+    (complete, now): (&[StorageId], DateTime<Utc>),
 ) -> Result<(), Error> {
     let refuse = |message: String| Error::precondition("PACKS_MISSING", message);
     let ids: Vec<_> = named.packs.iter().map(|(id, _)| *id).collect();
     let known = pack_known(tx, &ids).await?;
     let tombstoned =
         check_named(&named.packs, &known, datasource).map_err(|problem| refuse(problem.to_string()))?;
-    let revived = pack_revive_in_tx(tx, &tombstoned).await?;
+    let revived = pack_revive_in_tx(tx, &tombstoned, now).await?;
     if revived != tombstoned.len() as u64 {
         return Err(refuse("a pack that the manifest names is being deleted".into()));
     }
@@ -219,6 +255,26 @@ async fn check_packs_in_tx(
                 "pack {shown} was not reported for storage {storage}"
             )));
         }
+    }
+    Ok(())
+}
+
+/// No list is on its way out that the manifest names.
+async fn check_lists_in_tx(
+    tx: &Tx,
+    named: &NamedObjects,
+    execution: &Execution,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let refuse = |message: String| Error::precondition("PACKS_MISSING", message);
+    let attempt = execution.attempts.last();
+    let began = attempt.map_or(now, |attempt| attempt.started_at);
+    let known = pack_known(tx, &named.lists).await?;
+    let on_their_way =
+        check_lists(&named.lists, &known, began).map_err(|problem| refuse(problem.to_string()))?;
+    let revived = pack_revive_in_tx(tx, &on_their_way, now).await?;
+    if revived != on_their_way.len() as u64 {
+        return Err(refuse("a list that the manifest names is being deleted".into()));
     }
     Ok(())
 }

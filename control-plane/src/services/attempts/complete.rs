@@ -42,10 +42,13 @@ impl Attempts {
             ExecutionState::Cancelling => end_cancelling_in_tx(context, &tx, &execution, outcome).await?,
             ExecutionState::Committing => match outcome {
                 AttemptOutcome::Backup(backup) => return answer_again(&tx, &execution, &backup).await,
+                // Everything that the commit needs is here: it goes on without this attempt's process.
                 AttemptOutcome::Failed(failure) => {
-                    let failure = kept_failure(failure);
-                    let failed = context.fail_commit_in_tx(&tx, &execution, failure).await?;
-                    (failed, Completion::Settled)
+                    tracing::warn!(
+                        execution.id = %execution.id, reason = %failure.kind,
+                        "the agent lost an attempt in the middle of its commit, which goes on"
+                    );
+                    return Ok(Completion::Settled);
                 }
                 AttemptOutcome::Restore { .. } | AttemptOutcome::Cancelled => return Err(Error::StaleFence),
             },

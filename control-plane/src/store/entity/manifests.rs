@@ -12,6 +12,8 @@ pub struct Model {
     pub agent_public_key: Vec<u8>,
     pub control_plane_signature: Vec<u8>,
     pub control_plane_public_key: Vec<u8>,
+    pub stored_at: DateTimeUtc,
+    pub refused_since: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

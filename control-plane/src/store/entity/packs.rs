@@ -8,9 +8,11 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Vec<u8>,
     pub datasource_id: Uuid,
-    pub execution_id: Uuid,
+    pub kind: String,
+    pub execution_id: Option<Uuid>,
     pub attempt: i32,
     pub state: String,
+    pub state_since: DateTimeUtc,
     pub stored_bytes: i64,
     pub raw_bytes: i64,
     pub chunks: i32,

@@ -22,7 +22,7 @@ pub struct RepositoryDescriptor {
     pub owner: ControlPlaneId,
     /// How streams are cut unless a job says otherwise: `content-defined` or `stream`.
     pub chunker: String,
-    /// The installation keys that its datasources' keys come from; empty where nothing is encrypted.
+    /// The installation keys that its datasources' keys come from, as they were when it was made.
     pub keys: Vec<KeyId>,
 }
 

@@ -5,7 +5,7 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use sqlx::PgConnection;
 
 use super::RestoreRequest;
-use super::halfway::{Halfway, Made};
+use super::halfway::{Halfway, Made, UNFINISHED};
 use super::plan::Plan;
 use crate::engines::postgres::marker::SessionMarker;
 use crate::engines::postgres::server::Server;
@@ -64,7 +64,7 @@ pub(super) async fn create(
 
 /// What the comment of an unfinished database says. The comment is put right in the moment that the database is put in place.
 pub(super) fn mark(marker: &SessionMarker) -> String {
-    format!("{marker} restore in progress: this database is not whole")
+    format!("{marker}{UNFINISHED}")
 }
 
 fn create_statement(description: &DatabaseDescription, name: &str, server_major: u32) -> String {

@@ -2,11 +2,18 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use dataguardian_core::database::Warning;
 use dataguardian_core::failure::Failure;
 use sqlx::PgConnection;
 
 use crate::engines::postgres::run::Run;
 use crate::engines::postgres::{connect, failure, quote};
+
+/// How the comment of a database ends that is not whole yet.
+pub(super) const UNFINISHED: &str = " restore in progress: this database is not whole";
+
+/// How the comment of a database ends that another one has taken the place of.
+pub(super) const REPLACED: &str = " replaced by a restore: this database may be dropped";
 
 /// A database that we have made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,32 +99,69 @@ async fn is_unfinished(
     Ok(count > 0)
 }
 
-/// Drops what attempts left that did not come to their end: unfinished databases, and old ones that were replaced. A database
-/// is left over if the execution that marked it has no session on the server: a restore that lives always has one. One that
-/// can't be dropped is in nobody's way.
+/// Drops what earlier attempts of the same execution left: unfinished databases, and old ones that were replaced.
 pub(super) async fn sweep(run: &Run, session: &mut PgConnection) -> Result<(), Failure> {
     const SQL: &str = "
-        SELECT datname::text FROM (SELECT datname, pg_catalog.shobj_description(oid, 'pg_database') AS mark
-            FROM pg_catalog.pg_database) marked
-        WHERE pg_catalog.starts_with(mark, $1)
-            OR mark ~ '^dataguardian:[-0-9A-Za-z]+:[0-9]+ (restore in progress|replaced by a restore): ' AND NOT EXISTS (
-                SELECT FROM pg_catalog.pg_stat_activity WHERE pg_catalog.starts_with(application_name,
-                    pg_catalog.substring(mark, '^dataguardian:[-0-9A-Za-z]+:')))
-        ORDER BY datname";
+        SELECT datname::text FROM pg_catalog.pg_database
+        WHERE pg_catalog.starts_with(pg_catalog.shobj_description(oid, 'pg_database'), $1) ORDER BY datname";
     let names: Vec<String> = sqlx::query_scalar(SQL)
         .bind(run.marker.execution_prefix())
         .fetch_all(&mut *session)
         .await
         .map_err(failure::at("looking for unfinished databases"))?;
     for name in names {
-        run.log(&format!(
-            "dropping {name}, which an attempt left that was broken off"
-        ));
-        if let Err(failure) = drop_database(run, session, &name).await {
-            run.warn(&format!("{name} could not be dropped: {failure}"));
-        }
+        run.log(&format!("dropping {name}, which an earlier attempt left"));
+        drop_database(run, session, &name).await?;
     }
     Ok(())
+}
+
+/// Deals with what restores of other executions left when their agent was killed; none of them ever comes back to it. An
+/// unfinished database is dropped if nobody works on it: whoever restores holds a session of that execution's name from
+/// before the database is made until it is whole. A replaced one is only told of, since it may be the last that somebody
+/// trusts.
+pub(super) async fn sweep_abandoned(run: &Run, session: &mut PgConnection) -> Result<Vec<Warning>, Failure> {
+    const SQL: &str = "
+        WITH marked AS (
+            SELECT datname::text AS name, pg_catalog.shobj_description(oid, 'pg_database') AS mark
+            FROM pg_catalog.pg_database
+        )
+        SELECT name, pg_catalog.right(mark, pg_catalog.length($1)) = $1 FROM marked
+        WHERE mark ~ '^dataguardian:[-0-9A-Za-z]+:[0-9]+ ' AND NOT pg_catalog.starts_with(mark, $3)
+            AND (pg_catalog.right(mark, pg_catalog.length($2)) = $2
+                OR pg_catalog.right(mark, pg_catalog.length($1)) = $1 AND NOT EXISTS (
+                    SELECT FROM pg_catalog.pg_stat_activity a
+                    WHERE a.backend_type = 'client backend' AND (a.application_name IS NULL OR pg_catalog.starts_with(
+                        a.application_name, 'dataguardian:' || pg_catalog.split_part(mark, ':', 2) || ':'))))
+        ORDER BY name";
+    let what = "looking for what killed restores left";
+    let found: Vec<(String, bool)> = sqlx::query_as(SQL)
+        .bind(UNFINISHED)
+        .bind(REPLACED)
+        .bind(run.marker.execution_prefix())
+        .fetch_all(&mut *session)
+        .await
+        .map_err(failure::at(what))?;
+    let mut warnings = Vec::new();
+    for (name, unfinished) in found {
+        let message = if !unfinished {
+            format!(
+                "database {name} was replaced by an earlier restore, which was killed before it could drop it"
+            )
+        } else if let Err(failure) = drop_database(run, session, &name).await {
+            format!(
+                "database {name} was left unfinished by a restore that was killed, and can't be dropped: {failure}"
+            )
+        } else {
+            format!("database {name}, which a restore that was killed had left unfinished, was dropped")
+        };
+        run.warn(&message);
+        warnings.push(Warning {
+            database: None,
+            message,
+        });
+    }
+    Ok(warnings)
 }
 
 /// Drops a database with its sessions. Subscriptions in it are cut from their publishers first, so that nothing is changed

@@ -12,7 +12,7 @@ use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
 
 use super::create::mark;
-use super::halfway::{Halfway, Made, drop_database};
+use super::halfway::{Halfway, Made, REPLACED, drop_database};
 use super::plan::{Plan, shortened};
 use super::precheck::exists;
 use super::{RestoreMode, RestoreRequest};
@@ -95,10 +95,7 @@ impl Move<'_> {
         let to = quote::name(&self.plan.to);
         if let Some(old) = &self.old {
             let old = quote::name(old);
-            let comment = format!(
-                "{} replaced by a restore: this database may be dropped",
-                run.marker
-            );
+            let comment = format!("{}{REPLACED}", run.marker);
             statements.extend([
                 format!("ALTER DATABASE {to} RENAME TO {old}"),
                 // A template can't be dropped.

@@ -1,11 +1,11 @@
 //! `dgctl system`.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use dataguardian_proto::v1;
 
 use super::Context;
 use crate::error::Result;
-use crate::output::table::{Field, Look, details};
+use crate::output::table::{Field, List, Look, details};
 use crate::output::text;
 
 /// `dgctl system …`
@@ -13,19 +13,78 @@ use crate::output::text;
 pub(crate) enum Command {
     /// Show the control plane's version, metadata database and connected agents
     Info,
+    /// Look for what failed and cancelled backups left in the storages, and take each thing one step further on its way out
+    Cleanup(Cleanup),
+}
+
+const CLEANUP: List<6> = List {
+    titles: [
+        "datasource",
+        "found",
+        "in grace",
+        "condemned",
+        "deleted",
+        "held by",
+    ],
+    spare: &[],
+    none: "No backup that failed or was cancelled left anything.",
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct Cleanup {
+    /// Change nothing: print the plan
+    #[arg(long)]
+    dry_run: bool,
 }
 
 impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
-        let Self::Info = self;
-        let api = context.api().await?;
-        let reply = api
-            .system()
-            .get_system_info(v1::GetSystemInfoRequest {})
-            .await?
-            .into_inner();
-        context.output.show(&reply, describe)
+        match self {
+            Self::Info => info(context).await,
+            Self::Cleanup(cleanup) => cleanup.run(context).await,
+        }
     }
+}
+
+impl Cleanup {
+    async fn run(self, context: &Context) -> Result<()> {
+        let api = context.api().await?;
+        let request = v1::RunCleanupRequest {
+            validate_only: self.dry_run,
+        };
+        let reply = api.system().run_cleanup(request).await?.into_inner();
+        context.output.show(&reply, cleanup)
+    }
+}
+
+async fn info(context: &Context) -> Result<()> {
+    let api = context.api().await?;
+    let reply = api
+        .system()
+        .get_system_info(v1::GetSystemInfoRequest {})
+        .await?
+        .into_inner();
+    context.output.show(&reply, describe)
+}
+
+fn cleanup(reply: &v1::RunCleanupResponse, look: Look) -> String {
+    let row = |datasource: &v1::DatasourceCleanup| {
+        let storages = datasource.held_storages.iter();
+        let storages = storages.map(|held| format!("{}: {}", held.storage_name, held.reason));
+        let held: Vec<_> = std::iter::once(datasource.held_by.clone())
+            .filter(|reason| !reason.is_empty())
+            .chain(storages)
+            .collect();
+        [
+            Field::text(&datasource.datasource_name),
+            Field::number(datasource.tombstoned.to_string()),
+            Field::number(datasource.in_grace.to_string()),
+            Field::number(datasource.condemned.to_string()),
+            Field::number(datasource.deleted.to_string()),
+            Field::text(&held.join("; ")),
+        ]
+    };
+    CLEANUP.show(look, &reply.datasources.iter().map(row).collect::<Vec<_>>())
 }
 
 fn describe(info: &v1::GetSystemInfoResponse, look: Look) -> String {

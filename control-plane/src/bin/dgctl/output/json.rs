@@ -53,6 +53,7 @@ replies! {
     LoginResponse
     LogoutResponse
     RevokeAgentResponse
+    RunCleanupResponse
     RunJobResponse
     SetupResponse
     StartRestoreResponse

@@ -1,0 +1,43 @@
+//! A way back in for whoever holds the metadata database and has lost the first administrator's password. Works without a
+//! running control plane and without any key.
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::secret::Secret;
+
+use super::{Error, Noun};
+use crate::domain::audit::{Actor, AuditEntry};
+use crate::domain::user::{User, check_new_password};
+use crate::secrets::password::Passwords;
+use crate::store::Store;
+use crate::store::audit::audit_insert_in_tx;
+use crate::store::users::{api_token_delete_of_in_tx, user_first, user_set_password_in_tx};
+
+/// What a reset did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResetAdmin {
+    /// The first administrator.
+    pub user: User,
+    /// Sign-ins that were ended.
+    pub tokens_ended: u64,
+}
+
+/// Gives the first administrator another password and ends all its sign-ins, in one transaction with a row in the audit log.
+pub async fn reset_admin(store: &Store, password: Secret, now: DateTime<Utc>) -> Result<ResetAdmin, Error> {
+    check_new_password("password", &password)?;
+    let hash = Passwords::new().await?.hash(password).await?;
+    let tx = store.begin().await?;
+    let first = user_first(&tx).await?;
+    let user = first.ok_or_else(|| Error::not_found(Noun::User, "yet: `dgctl setup` makes the first one"))?;
+    user_set_password_in_tx(&tx, user.id, hash).await?;
+    let tokens_ended = api_token_delete_of_in_tx(&tx, user.id).await?;
+    let entry = AuditEntry {
+        actor: Actor::System,
+        method: "dataguardian reset-admin".to_owned(),
+        resource: user.username.clone(),
+        outcome: "ok".to_owned(),
+        remote: None,
+    };
+    audit_insert_in_tx(&tx, &entry, now).await?;
+    tx.commit().await?;
+    Ok(ResetAdmin { user, tokens_ended })
+}
