@@ -97,6 +97,8 @@ impl DatabaseEngine for FakeEngine {
             latency: Duration::from_millis(1),
             databases: vec!["shop".to_owned()],
             problems: Vec::new(),
+            unfit: Vec::new(),
+            hindrance: None,
             warnings: Vec::new(),
             client: None,
         })
