@@ -6,6 +6,7 @@ use std::time::Duration;
 use dataguardian_core::backoff::Backoff;
 use dataguardian_proto::agent::v1::agent_service_client::AgentServiceClient;
 use dataguardian_proto::status::ApiError;
+use rand::Rng as _;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity as TlsIdentity};
 use tonic::{Code, Response, Status};
@@ -100,7 +101,7 @@ impl ControlPlane {
                 return Err(CallError::Refused(ApiError::from(&status)));
             }
             let told = ApiError::from(&status).retry_after;
-            let delay = told.unwrap_or_else(|| RETRY.delay(attempt, &mut rand::rng()));
+            let delay = told.map_or_else(|| RETRY.delay(attempt, &mut rand::rng()), apart);
             tracing::debug!(code = ?status.code(), ?delay, "the control plane did not answer; trying again");
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
@@ -109,6 +110,12 @@ impl ControlPlane {
         }
         Err(CallError::GivenUp)
     }
+}
+
+/// A time that the control plane asked for, or up to half as long again: it told all agents the same one, and they must not come
+/// back all at once.
+pub(crate) fn apart(told: Duration) -> Duration {
+    told.mul_f64(rand::rng().random_range(1.0..=1.5))
 }
 
 /// Whether the same call may be answered later. A connection that broke shows as `Unknown` or `Cancelled` in tonic.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Streaming;
 
-use crate::control_plane::RETRY;
+use crate::control_plane::{RETRY, apart};
 use crate::host_info::HostInfo;
 use crate::questions;
 use crate::runner::Runner;
@@ -79,7 +79,7 @@ impl Sessions {
                 SessionEnd::Refused(ApiError {
                     retry_after: Some(after),
                     ..
-                }) => after,
+                }) => apart(after),
                 SessionEnd::Closed | SessionEnd::Refused(_) | SessionEnd::Protocol(_) => {
                     failures += 1;
                     RETRY.delay(failures - 1, &mut rand::rng())

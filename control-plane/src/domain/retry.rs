@@ -73,6 +73,10 @@ mod tests {
             decide(FailureKind::DatabaseAuthentication, 1, 3),
             AfterFailure::Fail
         );
+        for kind in FailureKind::ALL {
+            let fails_at_once = decide(*kind, 1, 10) == AfterFailure::Fail;
+            assert_eq!(fails_at_once, !kind.is_retryable(), "{kind}");
+        }
         let AfterFailure::Retry(at) = decide(FailureKind::DatabaseUnreachable, 1, 3) else {
             panic!("it can be tried again");
         };

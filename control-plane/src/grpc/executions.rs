@@ -2,9 +2,7 @@
 
 use std::pin::Pin;
 
-use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::ids::ExecutionId;
-use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::execution_service_server::ExecutionService;
 use futures::{Stream, StreamExt as _, stream};
@@ -13,6 +11,7 @@ use tonic::{Request, Response, Status};
 
 use super::call::concerns;
 use super::error::bad_request;
+use super::guard::stopping;
 use super::{Shared, decode, encode};
 use crate::domain::field::BadField;
 use crate::services::logs::Follow;
@@ -122,15 +121,6 @@ fn until_stop<T: Send + 'static>(
     let last_word = stream::once(async move { stopped.is_cancelled() })
         .filter_map(|stopped| async move { stopped.then(|| Err(stopping().into())) });
     Box::pin(messages.take_until(stop.cancelled_owned()).chain(last_word))
-}
-
-fn stopping() -> ApiError {
-    ApiError::new(
-        ErrorCode::Unavailable,
-        "STOPPING",
-        "the server stops; connect again",
-    )
-    .retry_after(std::time::Duration::from_secs(2))
 }
 
 fn id(field: &'static str, text: &str) -> Result<ExecutionId, BadField> {

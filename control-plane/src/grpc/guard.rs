@@ -11,6 +11,7 @@ use axum::response::Response;
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_proto::access::{InvalidDescriptors, MethodAccess, Permission, methods};
 use dataguardian_proto::status::ApiError;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Code, Status};
 
@@ -51,6 +52,7 @@ pub struct Gate {
     metrics: Metrics,
     calls: TaskTracker,
     timeout: Duration,
+    stop: CancellationToken,
 }
 
 impl Gate {
@@ -64,6 +66,7 @@ impl Gate {
             metrics: shared.metrics.clone(),
             calls: shared.calls.clone(),
             timeout,
+            stop: shared.stop.clone(),
         })
     }
 }
@@ -77,6 +80,9 @@ pub(super) async fn people(State(gate): State<Gate>, mut request: Request, next:
     let Some(access) = gate.methods.get(&path).cloned() else {
         return admission::unknown_method();
     };
+    if gate.stop.is_cancelled() {
+        return admission::refusal(stopping());
+    }
     let mut call = Call::new(&request, path, access.audited);
     let permission = match access.permission {
         Permission::Open => return gate.admit(call, request, next).await,
@@ -106,6 +112,9 @@ pub(super) async fn agents(State(gate): State<Gate>, mut request: Request, next:
     let Some(access) = gate.methods.get(&path).cloned() else {
         return admission::unknown_method();
     };
+    if gate.stop.is_cancelled() {
+        return admission::refusal(stopping());
+    }
     let mut call = Call::new(&request, path, access.audited);
     if access.permission != Permission::Named(AGENT_SELF.to_owned()) {
         return gate.deny(call, forbidden("anything but agent.self")).await;
@@ -124,6 +133,16 @@ pub(super) async fn agents(State(gate): State<Gate>, mut request: Request, next:
         }
         Err(status) => status.into_http(),
     }
+}
+
+/// A server that stops begins nothing new: whoever calls is told at once to come back, here or elsewhere.
+pub(super) fn stopping() -> ApiError {
+    ApiError::new(
+        ErrorCode::Unavailable,
+        "STOPPING",
+        "the server stops; connect again",
+    )
+    .retry_after(Duration::from_secs(2))
 }
 
 /// Until there are roles, whoever is signed in is an administrator; but nobody of them is an agent.

@@ -61,7 +61,7 @@ failure_kinds! {
     /// The connection to the server broke while in use.
     DatabaseConnectionLost = "DATABASE_CONNECTION_LOST", true, "look into the database server's log for a restart, a crash or a time-out at that moment";
     /// The server refused a statement.
-    DatabaseError = "DATABASE_ERROR", false, "the message is the server's own; its log has the context";
+    DatabaseError = "DATABASE_ERROR", false, "look the message up, which is the server's own; the server's log has the context";
     /// A lock could not be had in time.
     DatabaseLockTimeout = "DATABASE_LOCK_TIMEOUT", true, "another session holds a conflicting lock: run at a quieter time or raise the lock time-out";
     /// A standby cancelled the dump.
@@ -83,7 +83,7 @@ failure_kinds! {
     /// Data in a storage is not what was written.
     RepositoryDamaged = "REPOSITORY_DAMAGED", false, "the object named in the message is damaged or missing: restore from another copy or another backup";
     /// What is stored can't be opened with the keys at hand.
-    RepositoryKey = "REPOSITORY_KEY", false, "the keys do not fit this backup: was it written by another control plane?";
+    RepositoryKey = "REPOSITORY_KEY", false, "restore with the control plane that wrote this backup: the keys of this one do not fit";
     /// The restore's target is not fit for it.
     TargetUnfit = "TARGET_UNFIT", false, "mend what the message names on the target server; nothing was changed there";
     /// A database of that name exists at the target.
@@ -97,9 +97,9 @@ failure_kinds! {
     /// The agent was silent for too long.
     AgentLost = "AGENT_LOST", true, "check the agent's host, its service and its network";
     /// The attempt took longer than allowed.
-    TimedOut = "TIMED_OUT", true, "raise the job's limit or find out what slows it down";
+    TimedOut = "TIMED_OUT", true, "find out what slows it down, or give it more time with --max-duration";
     /// Nothing moved for longer than allowed.
-    NoProgress = "NO_PROGRESS", true, "look at what the message says it waited for; raise the no-progress time-out if such a wait is normal there";
+    NoProgress = "NO_PROGRESS", true, "look at what the message says it waited for; give it more time with --no-progress-timeout if such a wait is normal there";
     /// Another attempt has taken over.
     Superseded = "SUPERSEDED", false, "nothing: a newer attempt runs instead";
     /// We are wrong.
@@ -141,6 +141,28 @@ mod tests {
         for kind in FailureKind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
             assert!(!kind.advice().is_empty());
+        }
+    }
+
+    #[test]
+    fn what_only_a_person_can_mend_is_never_tried_again() {
+        use FailureKind as K;
+        let passing = [
+            K::DatabaseUnreachable,
+            K::DatabaseConnectionLost,
+            K::DatabaseLockTimeout,
+            K::DatabaseStandbyConflict,
+            K::ClientFailed,
+            K::StorageUnreachable,
+            K::StorageError,
+            K::AgentRestarted,
+            K::AgentLost,
+            K::TimedOut,
+            K::NoProgress,
+            K::Internal,
+        ];
+        for kind in K::ALL {
+            assert_eq!(kind.is_retryable(), passing.contains(kind), "{kind}");
         }
     }
 }

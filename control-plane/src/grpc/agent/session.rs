@@ -4,6 +4,7 @@
 //! written down at once (an acceptance). If that can't be done, the session ends: the agent comes back, names what it has in
 //! its journal, and hears a verdict on each attempt. So nothing depends on a session lasting.
 
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ mod conversation;
 use conversation::Conversation;
 
 /// The versions of the protocol that this server speaks.
-const PROTOCOL: std::ops::RangeInclusive<u32> = 1..=1;
+const PROTOCOL: RangeInclusive<u32> = 1..=1;
 
 /// How long the first message may take.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -113,16 +114,21 @@ fn encode_verdict(verdict: Verdict) -> wire::Verdict {
 
 /// The newest version that both sides speak.
 fn negotiate(min: u32, max: u32) -> Result<u32, ApiError> {
-    let newest = max.min(*PROTOCOL.end());
-    if min <= newest && newest >= *PROTOCOL.start() {
-        return Ok(newest);
+    common_version(&PROTOCOL, min, max)
+}
+
+fn common_version(ours: &RangeInclusive<u32>, min: u32, max: u32) -> Result<u32, ApiError> {
+    let common = max.min(*ours.end());
+    if min <= common && common >= *ours.start() {
+        return Ok(common);
     }
-    let (oldest, newest) = (PROTOCOL.start(), PROTOCOL.end());
+    let (oldest, newest) = (ours.start(), ours.end());
     Err(ApiError::new(
         ErrorCode::FailedPrecondition,
         "PROTOCOL_MISMATCH",
         format!(
-            "the agent speaks versions {min} to {max} of the protocol, the control plane {oldest} to {newest}: update the older one"
+            "the agent speaks versions {min} to {max} of the protocol, the control plane {oldest} to {newest}: install version {} of the agent, which is the control plane's",
+            env!("CARGO_PKG_VERSION")
         ),
     ))
 }
@@ -148,7 +154,18 @@ fn replaced() -> Status {
 
 #[cfg(test)]
 mod tests {
-    use super::negotiate;
+    use super::{common_version, negotiate};
+
+    #[test]
+    fn an_agent_one_version_older_or_newer_is_understood_and_one_too_old_is_told_what_to_install() {
+        let ours = 2..=3;
+        assert_eq!(common_version(&ours, 1, 2), Ok(2));
+        assert_eq!(common_version(&ours, 3, 4), Ok(3));
+        let refusal = common_version(&ours, 1, 1).unwrap_err();
+        assert_eq!(refusal.reason, "PROTOCOL_MISMATCH");
+        let wanted = format!("install version {}", env!("CARGO_PKG_VERSION"));
+        assert!(refusal.message.contains(&wanted), "{}", refusal.message);
+    }
 
     #[test]
     fn the_newest_common_version_is_spoken() {
