@@ -76,9 +76,8 @@ impl App {
             authority,
         } = Foundation::lay(&config, &data_dir, &clock).await?;
         let queue = Queue::embedded();
-        let mut context = Context::new(store.clone(), installation, Arc::clone(&clock), queue.clone());
-        context.limits = config.work.limits();
-        context.agent_away_after = agent_away_after(&config);
+        let context = Context::new(store.clone(), installation, Arc::clone(&clock), queue.clone());
+        let context = as_configured(context, &config);
         let (control_plane, started_at) = (context.installation.control_plane, context.started_at);
         let services = Services::start(context).await?;
         let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
@@ -236,10 +235,14 @@ impl App {
     }
 }
 
-/// Beyond the silence that ends a session, with time for the word of it to be written down.
-fn agent_away_after(config: &Config) -> chrono::TimeDelta {
+/// With the limits of the configuration. An agent counts as away beyond the silence that ends a session, with time for the word
+/// of it to be written down.
+fn as_configured(context: Context, config: &Config) -> Context {
     let silence = config.agents.heartbeat_interval() * 3 + config.reconcilers.interval() * 2;
-    chrono::TimeDelta::from_std(silence).unwrap_or(chrono::TimeDelta::hours(1))
+    let mut context = context;
+    context.limits = config.work.limits();
+    context.agent_away_after = chrono::TimeDelta::from_std(silence).unwrap_or(chrono::TimeDelta::hours(1));
+    context
 }
 
 fn database_probe(store: &Store) -> Probe {

@@ -94,6 +94,9 @@ struct Value {
     most: i64,
 }
 
+/// Place in the list, last value, whether it was called, least and most.
+type Row = (i32, i64, bool, i64, i64);
+
 /// Reads them at once; nothing if one of them is gone.
 async fn read(
     session: &mut PgConnection,
@@ -113,7 +116,7 @@ async fn read(
     sql.push_str(" ORDER BY 1");
     let at = failure::at("reading the values of sequences");
     execute(session, "SAVEPOINT sequences").await.map_err(&at)?;
-    let read: Result<Vec<(i32, i64, bool, i64, i64)>, sqlx::Error> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    let read: Result<Vec<Row>, sqlx::Error> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .persistent(false)
         .fetch_all(&mut *session)
         .await;

@@ -95,7 +95,8 @@ fn a_storage_that_is_not_as_expected_holds_everything() {
     };
     let missing = |facts: &mut StorageFacts| facts.expected = BTreeSet::from([backup(8)]);
     let unseen = |facts: &mut StorageFacts| facts.sighting = Err("the agent is away".into());
-    let odd: [(&dyn Fn(&mut StorageFacts), Held); 3] = [
+    type Change<'a> = &'a dyn Fn(&mut StorageFacts);
+    let odd: [(Change<'_>, Held); 3] = [
         (&unknown, Held::UnknownManifest(backup(9))),
         (&missing, Held::MissingManifest(backup(8))),
         (&unseen, Held::Unseen("the agent is away".into())),
