@@ -155,7 +155,16 @@ async fn what_is_wrong_from_the_beginning_is_called_by_its_name() {
     fails(&nameless, &server, FailureKind::DatabaseUnreachable).await;
     let untrusted = with(&|target| target.tls = TlsMode::Require);
     fails(&untrusted, &server, FailureKind::DatabaseTls).await;
-    let missing = Dumping::of(&server, &["shop", "gone"]);
+    let beside = Dumping::of(&server, &["shop", "gone"]).run().await.unwrap();
+    let [left_out] = &beside.failed[..] else {
+        panic!("{:?}", beside.failed)
+    };
+    assert_eq!(
+        (left_out.database.as_str(), left_out.failure.kind),
+        ("gone", FailureKind::DatabaseMissing)
+    );
+    assert_eq!(beside.databases.len(), 1, "the other one is dumped all the same");
+    let missing = Dumping::of(&server, &["gone"]);
     assert!(
         fails(&missing, &server, FailureKind::DatabaseMissing)
             .await
