@@ -83,11 +83,10 @@ impl Scene {
     }
 
     /// An object that nobody ever told of.
-    fn leave(&self, kind: &str) -> Result<()> {
-        let name = "5a".repeat(32);
-        let folder = self.folder.join(kind).join("5a");
+    fn leave(&self, kind: &str, byte: &str) -> Result<()> {
+        let folder = self.folder.join(kind).join(byte);
         fs::create_dir_all(&folder)?;
-        Ok(fs::write(folder.join(name), "left over")?)
+        Ok(fs::write(folder.join(byte.repeat(32)), "left over")?)
     }
 
     fn restores(&self) -> Result<()> {
@@ -109,8 +108,8 @@ fn what_a_cancelled_backup_left_goes_and_nothing_else() -> Result<()> {
     let mut scene = Scene::set()?;
     scene.system.run_job("main").succeed()?;
     scene.cancel_a_backup()?;
-    scene.leave("packs")?;
-    scene.leave("lists")?;
+    scene.leave("packs", "5a")?;
+    scene.leave("lists", "6b")?;
     let (named, left) = (scene.named()?, scene.objects()?);
     ensure!(
         named.is_subset(&left) && left.len() >= named.len() + 3,
