@@ -187,3 +187,44 @@ async fn connect_sqlite(
         });
     Ok(Database::connect(options).await?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sea_orm::DbBackend;
+
+    async fn count(store: &Store) -> i64 {
+        let counting = Statement::from_string(DbBackend::Sqlite, "SELECT count(*) AS count FROM note");
+        let row = store.read.query_one_raw(counting).await.unwrap().unwrap();
+        row.try_get("", "count").unwrap()
+    }
+
+    /// A full disk ends a transaction of SQLite behind the driver's back. Whatever is committed later must be there.
+    #[tokio::test]
+    async fn after_a_full_disk_commits_last_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = StoreSettings::in_directory(directory.path());
+        let store = Store::open(&settings).await.unwrap();
+        let sql = async |sql: &str| store.write.execute_unprepared(sql).await.unwrap();
+        sql("CREATE TABLE note (text TEXT)").await;
+        sql("PRAGMA max_page_count = 4").await;
+        let insert = "INSERT INTO note VALUES (hex(zeroblob(50000)))";
+        let tx = store.begin().await.unwrap();
+        let full = tx.0.execute_unprepared(insert).await.unwrap_err();
+        assert!(full.to_string().contains("full"), "{full}");
+        drop(tx);
+        store
+            .write
+            .execute_unprepared("PRAGMA max_page_count = 1000000")
+            .await
+            .unwrap();
+        for committed in 1..4 {
+            let tx = store.begin().await.unwrap();
+            tx.0.execute_unprepared("INSERT INTO note VALUES ('kept')")
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(count(&store).await, committed);
+        }
+    }
+}
