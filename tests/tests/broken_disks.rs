@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use dataguardian_tests::fault_report::{Line, Section};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::setting;
 use dataguardian_tests::small_disk::{Access, SmallDisk};
 use dataguardian_tests::system::{AGENT, Metadata, System};
 use dataguardian_tests::wait;
+use serde_json::Value;
 
 /// About 20 MB that do not compress, so several packs.
 const ROWS: &str = "create table note (id int primary key, secret bytea not null);
@@ -61,6 +62,24 @@ impl Scene {
         self.system.agent.program().stop()?;
         self.system.agent.start_armed(failpoints)?;
         self.system.wait_for_agent(AGENT)
+    }
+
+    /// Waits for the agent's next try, which may be a minute away, and a little longer.
+    fn completes(&self, execution: &str) -> Result<Value> {
+        let mut last = Value::Null;
+        let waited = wait::until_within(Duration::from_secs(150), "the dump to complete", || {
+            last = self.system.execution(execution)?;
+            ensure!(last["state"] != "EXECUTION_STATE_FAILED", "{last:#}");
+            Ok(last["state"] == "EXECUTION_STATE_COMPLETED")
+        });
+        waited.with_context(|| {
+            format!(
+                "{last:#}\n--- control plane\n{}\n--- agent\n{}",
+                self.system.control_plane.log(),
+                self.system.agent.log()
+            )
+        })?;
+        Ok(last)
     }
 
     fn next_run_works(&self, job: &str) -> Result<()> {
@@ -193,7 +212,7 @@ fn a_full_disk_of_the_metadata_is_outlasted() -> Result<()> {
         "nothing can have been written down: {state}"
     );
     disk.relieve()?;
-    let ended = scene.system.wait_for_state(&execution, "completed")?;
+    let ended = scene.completes(&execution)?;
     ensure!(ended["attempt"] == 1, "{ended:#}");
     ensure!(
         sessions(&scene.system) == before,
@@ -270,7 +289,7 @@ fn a_metadata_server_that_is_away_is_outlasted() -> Result<()> {
     );
     metadata.start_again()?;
     let back = Instant::now();
-    let ended = scene.system.wait_for_state(&execution, "completed")?;
+    let ended = scene.completes(&execution)?;
     ensure!(ended["attempt"] == 1, "{ended:#}");
     ensure!(
         sessions(&scene.system) == before,

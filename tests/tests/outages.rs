@@ -73,9 +73,14 @@ impl Fault {
         }
     }
 
-    /// Whether the dump ends while the fault lasts; otherwise it lasts longer.
-    fn outlasts_the_dump(self) -> bool {
-        matches!(self, Self::ControlPlaneKilled | Self::Stalled)
+    /// How long the dump works: so that it ends while the fault lasts, or is at work from its beginning to its end. A stopped
+    /// agent works afterwards, and a connection is half open in a moment.
+    fn dump_lasts(self, outage: Duration) -> Duration {
+        match self {
+            Self::ControlPlaneKilled | Self::Stalled => outage / 3,
+            Self::ControlPlaneStopped | Self::Cut | Self::Forgotten => outage + Duration::from_secs(5),
+            Self::AgentStopped | Self::HalfOpen(_) => Duration::from_secs(45),
+        }
     }
 }
 
@@ -227,11 +232,7 @@ fn wait_for_completion(system: &System, execution: &str) -> Result<Value> {
 
 async fn happen(fault: Fault, server: &Postgres, outage: Duration) -> Result<Line> {
     let mut scene = Scene::set(server).await?;
-    let lasting = if fault.outlasts_the_dump() {
-        outage / 3
-    } else {
-        outage + Duration::from_secs(5)
-    };
+    let lasting = fault.dump_lasts(outage);
     let execution = scene.begin_dump(lasting)?;
     let suffered = scene.suffer(fault, outage, &execution).await;
     let logs = |scene: &Scene<'_>| {

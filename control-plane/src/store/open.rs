@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use dataguardian_core::secret::Secret;
 use dataguardian_migrations::{Migrator, MigratorTrait};
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::Connection as _;
+use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement, TransactionTrait as _,
 };
@@ -172,6 +173,7 @@ async fn connect_sqlite(
     let mut options = options("sqlite://unused");
     options
         .max_connections(connections)
+        .map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_clean(connection))))
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = sqlite
                 .filename(&path)
@@ -186,4 +188,58 @@ async fn connect_sqlite(
             }
         });
     Ok(Database::connect(options).await?)
+}
+
+/// Whether a connection that comes back may be used again. SQLite ends a transaction by itself where a disk is full, and the
+/// driver, whose own ROLLBACK then fails, counts on: everything that is "committed" on that connection later would be within
+/// a transaction that never ends, and lost with it. Closing the connection is what ends it for sure.
+async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sea_orm::sqlx::Error> {
+    // A rollback may still be on its way to the connection's thread; this comes after it.
+    connection.ping().await?;
+    let clean = !connection.is_in_transaction();
+    if !clean {
+        tracing::warn!("a connection to the metadata database came back within a transaction, and is closed");
+    }
+    Ok(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sea_orm::DbBackend;
+
+    async fn count(store: &Store) -> i64 {
+        let counting = Statement::from_string(DbBackend::Sqlite, "SELECT count(*) AS count FROM note");
+        let row = store.read.query_one_raw(counting).await.unwrap().unwrap();
+        row.try_get("", "count").unwrap()
+    }
+
+    /// A full disk ends a transaction of SQLite behind the driver's back. Whatever is committed later must be there.
+    #[tokio::test]
+    async fn after_a_full_disk_commits_last_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = StoreSettings::in_directory(directory.path());
+        let store = Store::open(&settings).await.unwrap();
+        let sql = async |sql: &str| store.write.execute_unprepared(sql).await.unwrap();
+        sql("CREATE TABLE note (text TEXT)").await;
+        sql("PRAGMA max_page_count = 4").await;
+        let insert = "INSERT INTO note VALUES (hex(zeroblob(50000)))";
+        let tx = store.begin().await.unwrap();
+        let full = tx.0.execute_unprepared(insert).await.unwrap_err();
+        assert!(full.to_string().contains("full"), "{full}");
+        drop(tx);
+        store
+            .write
+            .execute_unprepared("PRAGMA max_page_count = 1000000")
+            .await
+            .unwrap();
+        for committed in 1..4 {
+            let tx = store.begin().await.unwrap();
+            tx.0.execute_unprepared("INSERT INTO note VALUES ('kept')")
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(count(&store).await, committed);
+        }
+    }
 }

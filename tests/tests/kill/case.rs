@@ -139,7 +139,7 @@ impl Case {
         if ended["state"] != "EXECUTION_STATE_COMPLETED" {
             bail!("the next restore failed: {ended:#}");
         }
-        scene.databases_are_whole().await?;
+        scene.databases_are_whole(&ended.to_string()).await?;
         scene.is_quiet()?;
         Ok("replaced, equal")
     }

@@ -119,15 +119,23 @@ impl Scene {
         Ok(id.to_owned())
     }
 
-    /// Both databases are there and as they were loaded, and beside them is no other.
-    pub(crate) async fn databases_are_whole(&self) -> Result<()> {
+    /// Both databases are there and as they were loaded. Beside them is nothing unfinished; ones that were replaced may be there,
+    /// which a person has been told of in the restore's warnings, and drops.
+    pub(crate) async fn databases_are_whole(&self, told: &str) -> Result<()> {
         for database in DATABASES {
             self.is_pristine(database).await?;
         }
-        let others = "select datname from pg_database where datname not in
-            ('template0', 'template1', 'postgres', 'pristine', 'shop', 'till') order by 1";
-        let left = self.server.psql("postgres", others)?;
-        ensure!(left.trim().is_empty(), "databases were left: {}", left.trim());
+        let others = "select datname || ': ' || coalesce(shobj_description(oid, 'pg_database'), '') from pg_database
+            where datname not in ('template0', 'template1', 'postgres', 'pristine', 'shop', 'till') order by 1";
+        for other in self.server.psql("postgres", others)?.lines() {
+            let (name, mark) = other.split_once(": ").unwrap_or((other, ""));
+            ensure!(
+                mark.contains("replaced by a restore") && told.contains(name),
+                "{other} was left, and was not told of: {told}"
+            );
+            self.server
+                .psql("postgres", &format!("DROP DATABASE {}", quoted_name(name)))?;
+        }
         Ok(())
     }
 
