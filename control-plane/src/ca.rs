@@ -32,8 +32,11 @@ pub use request::{CertificateRequest, InvalidRequest, MAX_REQUEST_BYTES};
 /// How long an agent's certificate is good for.
 pub const AGENT_CERTIFICATE_LIFE: Duration = Duration::from_secs(24 * 3600);
 
-/// How far back a certificate's beginning lies, for clocks that are behind.
+/// How far back the beginning of an agent's certificate lies. Whether it is good is for our own clock to say.
 const BACKDATING: Duration = Duration::from_secs(5 * 60);
+
+/// How far back our own certificates begin, which others look at with clocks that may be days behind.
+const OWN_BACKDATING: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How long a listener's certificate is good for; a new one is made at each start and well before the end.
 pub const SERVER_CERTIFICATE_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -90,6 +93,7 @@ impl AuthorityMaterial {
     pub fn generate(clock: &SharedClock) -> Result<Self, AuthorityError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = parameters("DataGuardian authority", clock.now(), AUTHORITY_LIFE)?;
+        backdate(&mut params);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Ok(Self {
@@ -159,6 +163,7 @@ impl Authority {
         let now = self.clock.now();
         let common_name = names.first().map_or("dataguardian", String::as_str);
         let mut params = parameters(common_name, now, SERVER_CERTIFICATE_LIFE)?;
+        backdate(&mut params);
         params.subject_alt_names = names
             .iter()
             .map(|name| subject_name(name))
@@ -200,6 +205,11 @@ fn parameters(
     );
     params.use_authority_key_identifier_extension = true;
     Ok(params)
+}
+
+/// Lets a certificate of our own begin early enough for clocks that are behind.
+fn backdate(params: &mut CertificateParams) {
+    params.not_before = params.not_before + BACKDATING - OWN_BACKDATING;
 }
 
 /// Whether a certificate can be made for this name or address.

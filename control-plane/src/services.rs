@@ -34,6 +34,7 @@
 //! [`crate::queue::Queue`] and calls `assignments.claim` on `WorkQueued`, on free slots, and at least every 5 s.
 
 pub mod agents;
+mod alerts;
 pub mod assignments;
 pub mod attempts;
 pub mod audit;

@@ -30,6 +30,7 @@ pub mod executions;
 pub mod garbage;
 pub mod installation;
 pub mod jobs;
+pub mod join_tokens;
 mod lock;
 pub mod logs;
 mod open;

@@ -74,7 +74,7 @@ pub fn api_tls(certificate: Arc<ServerCertificate>) -> Result<Arc<ServerConfig>,
     Ok(Arc::new(config))
 }
 
-/// The agent listener: a client without a certificate of `authority` (good, or recently so) does not get through the handshake; HTTP/2 alone.
+/// The agent listener: a client without a certificate of `authority`, of whatever time, does not get through the handshake; HTTP/2 alone.
 pub fn agent_tls(
     certificate: Arc<ServerCertificate>,
     authority: &CertificateDer<'static>,

@@ -1,8 +1,9 @@
 //! Checks the certificates of agents at the handshake.
 //!
-//! A certificate lives for a day, and a host may be off for longer. So one that has ended not long ago still gets through
-//! the handshake, to fetch a new one and for nothing else: that is for the guard of the calls to see to. Whether the agent
-//! was revoked in the meantime, or its certificate replaced, is asked there too.
+//! A certificate lives for a day, a host may be off for longer, and clocks are moved. So the time does not matter here: one
+//! that has ended gets through the handshake, to fetch a new one and for nothing else, and one that is not good yet was made
+//! by us before our own clock was set back. What each is still good for, whether the agent was revoked in the meantime, or its
+//! certificate replaced, is for the guard of the calls to see to, who can also say why.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +18,6 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::TlsError;
 use crate::ca::AgentCertificate;
-
-/// How long after its end a certificate is still good for fetching a new one.
-pub const RECOVERY: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Checks chains against one authority.
 #[derive(Debug)]
@@ -48,7 +46,7 @@ impl ClientCertVerifier for AgentVerifier {
     ) -> Result<ClientCertVerified, Error> {
         let verify = |at| self.0.verify_client_cert(end_entity, intermediates, at);
         match verify(now) {
-            Err(error) if has_expired(&error) => match last_good_moment(end_entity, now) {
+            Err(error) if is_of_another_time(&error) => match last_good_moment(end_entity) {
                 Some(at) => verify(at),
                 None => Err(error),
             },
@@ -79,17 +77,21 @@ impl ClientCertVerifier for AgentVerifier {
     }
 }
 
-const fn has_expired(error: &Error) -> bool {
+const fn is_of_another_time(error: &Error) -> bool {
     matches!(
         error,
-        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })
+        Error::InvalidCertificate(
+            CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }
+        )
     )
 }
 
-/// The last moment at which the certificate was good, if that is not too long ago.
-fn last_good_moment(certificate: &CertificateDer<'_>, now: UnixTime) -> Option<UnixTime> {
+/// The last moment at which the certificate is good.
+fn last_good_moment(certificate: &CertificateDer<'_>) -> Option<UnixTime> {
     let ended = AgentCertificate::read(certificate).ok()?.not_after.timestamp();
     let ended = u64::try_from(ended).ok()?;
-    let recent = now.as_secs().saturating_sub(ended) <= RECOVERY.as_secs();
-    recent.then(|| UnixTime::since_unix_epoch(Duration::from_secs(ended)))
+    Some(UnixTime::since_unix_epoch(Duration::from_secs(ended)))
 }

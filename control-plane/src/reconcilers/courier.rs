@@ -48,6 +48,7 @@ impl Courier {
             }
             Signal::CancelRequested(agent, fence) => self.cancel(agent, fence),
             Signal::AgentRevoked(agent) => self.sessions.end(agent, EndReason::Revoked),
+            Signal::AgentRebuilt(agent) => self.sessions.end(agent, EndReason::Superseded),
             // Whoever watches listens by himself.
             Signal::ExecutionChanged(_) | Signal::LogsAppended(_) => {}
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use dataguardian_control_plane::domain::certificate::IssuedCertificate;
+use dataguardian_control_plane::domain::certificate::{IssuedCertificate, Presented};
 use dataguardian_control_plane::domain::datasource::{ConnectionSettings, NewDatasource};
 use dataguardian_control_plane::domain::execution::Execution;
 use dataguardian_control_plane::domain::job::{BackupOptions, Job, NewJob};
@@ -138,6 +138,15 @@ impl World {
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// A certificate at a handshake now.
+    pub(crate) fn presented(&self, serial: &str) -> Presented {
+        Presented {
+            serial: serial.to_owned(),
+            at: self.now(),
+            from: "192.0.2.7".to_owned(),
+        }
     }
 
     pub(crate) async fn agent(&self, name: &str) -> SimulatedAgent {

@@ -123,6 +123,16 @@ impl Server {
         self.signed(&login.api_token)
     }
 
+    /// A connection of the administrator, who is there already.
+    pub(crate) async fn sign_in(&self) -> Signed {
+        let request = v1::LoginRequest {
+            username: "admin".to_owned(),
+            password: PASSWORD.to_owned(),
+        };
+        let login = AuthServiceClient::new(self.channel()).login(request).await;
+        self.signed(&login.expect("the administrator signs in").into_inner().api_token)
+    }
+
     pub(crate) fn signed(&self, token: &str) -> Signed {
         InterceptedService::new(self.channel(), Bearer(token.to_owned()))
     }

@@ -2,10 +2,11 @@
 
 use dataguardian_core::ids::AgentId;
 use dataguardian_proto::agent::v1 as wire;
-use dataguardian_proto::convert::timestamp;
+use dataguardian_proto::convert::{duration, timestamp};
 use tonic::Status;
 
 use super::enrollment::certificate_request;
+use crate::ca::AGENT_CERTIFICATE_LIFE;
 use crate::grpc::Shared;
 
 pub(super) async fn renew(
@@ -22,6 +23,7 @@ pub(super) async fn renew(
         .await?;
     Ok(wire::RenewCertificateResponse {
         certificate_expires_at: Some(timestamp(renewed.certificate.not_after)),
+        certificate_life: Some(duration(AGENT_CERTIFICATE_LIFE)),
         certificate_chain: renewed.certificate.chain,
         authorities: vec![shared.authority.certificate().to_vec()],
     })

@@ -17,6 +17,7 @@ use futures::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::domain::agent::Opening;
 use crate::domain::assignment::{FreeSlots, InFlight};
 use crate::domain::field::BadField;
 use crate::domain::verdict::{Verdict, VerdictKind};
@@ -35,6 +36,9 @@ const PROTOCOL: std::ops::RangeInclusive<u32> = 1..=1;
 /// How long the first message may take.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// So many heartbeats may be missing before the agent counts as gone.
+const MISSED_HEARTBEATS: u32 = 3;
+
 pub(super) type Messages = Pin<Box<dyn Stream<Item = Result<wire::SessionResponse, Status>> + Send>>;
 
 /// Opens a session, and leaves a task behind that keeps it.
@@ -52,7 +56,7 @@ pub(super) async fn open(
     let epoch = shared
         .services
         .sessions
-        .open(agent, decode::agent_facts(&hello), skew, decode::slots(&hello))
+        .open(agent, opening(shared, &hello, skew))
         .await?;
     let in_flight = decode::in_flight(hello.in_flight)?;
     let welcome = wire::Welcome {
@@ -76,6 +80,17 @@ pub(super) async fn open(
     let conversation = Conversation::new(shared.clone(), session, peer);
     shared.sessions.tasks().spawn(conversation.hold(incoming));
     Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
+}
+
+fn opening(shared: &Shared, hello: &wire::Hello, clock_skew: Option<TimeDelta>) -> Opening {
+    let silence = shared.facts.heartbeat_interval * MISSED_HEARTBEATS;
+    Opening {
+        facts: decode::agent_facts(hello),
+        clock_skew,
+        slots: decode::slots(hello),
+        boot_id: hello.boot_id.clone(),
+        alive_within: TimeDelta::from_std(silence).unwrap_or(TimeDelta::MAX),
+    }
 }
 
 async fn hello(incoming: &mut Streaming<wire::SessionRequest>) -> Result<wire::Hello, Status> {

@@ -27,7 +27,9 @@ macro_rules! replies {
 }
 
 replies! {
+    ApproveAgentRecoveryResponse
     CancelExecutionResponse
+    ClearAgentAlertResponse
     CreateDatasourceResponse
     CreateJobResponse
     CreateJoinTokenResponse
@@ -50,6 +52,7 @@ replies! {
     ListExecutionsResponse
     ListJobsResponse
     ListStoragesResponse
+    LockAgentResponse
     LoginResponse
     LogoutResponse
     RevokeAgentResponse
@@ -60,6 +63,7 @@ replies! {
     TailLogsResponse
     TestDatasourceResponse
     TestStorageResponse
+    UnlockAgentResponse
     UpdateDatasourceResponse
     UpdateJobResponse
     UpdateStorageResponse
