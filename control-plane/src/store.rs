@@ -19,6 +19,7 @@ use sea_orm::{
 pub mod agents;
 pub mod attempts;
 pub mod audit;
+pub mod authorities;
 pub mod backups;
 pub mod certificates;
 pub mod commits;

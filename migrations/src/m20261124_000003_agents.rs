@@ -26,6 +26,9 @@ impl MigrationTrait for Migration {
         manager
             .create_index(index("agent_certificates", &["agent_id", "generation"]))
             .await?;
+        manager
+            .create_index(index("agent_certificates", &["issuer", "not_after"]))
+            .await?;
         Ok(())
     }
 
@@ -89,6 +92,7 @@ fn agent_certificates() -> TableCreateStatement {
         .col(text("serial"))
         .col(small_number("generation"))
         .col(bytes("public_key_sha256"))
+        .col(text("issuer"))
         .col(time("issued_at"))
         .col(time("not_after"))
         .primary_key(Index::create().col("serial"))

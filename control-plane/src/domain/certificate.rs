@@ -13,6 +13,8 @@ pub struct IssuedCertificate {
     pub fingerprint: [u8; 32],
     /// The serial number, in lower-case hexadecimal.
     pub serial: String,
+    /// The pin of the authority that made it.
+    pub issuer: String,
     /// When it ends.
     pub not_after: DateTime<Utc>,
 }

@@ -28,7 +28,7 @@ impl Handler {
     /// The line to paste on the host. The token is not in it: a command line can be read by everybody there.
     fn enroll_command(&self, dialled: Option<&Dialled>) -> String {
         let server = dialled.map_or(self.0.facts.api_address.as_str(), |dialled| dialled.0.as_str());
-        let pin = &self.0.facts.pin;
+        let pin = self.0.pin();
         format!("dataguardian-agent enroll --server https://{server} --ca-pin {pin} --token-file -")
     }
 }
@@ -75,7 +75,7 @@ impl AgentService for Handler {
         Ok(Response::new(v1::CreateJoinTokenResponse {
             token: token.token.expose().to_owned(),
             expires_at: Some(timestamp(token.expires_at)),
-            ca_pin: self.0.facts.pin.to_string(),
+            ca_pin: self.0.pin().to_string(),
             enroll_command: self.enroll_command(dialled.as_ref()),
         }))
     }

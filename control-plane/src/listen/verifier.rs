@@ -5,7 +5,7 @@
 //! by us before our own clock was set back. What each is still good for, whether the agent was revoked in the meantime, or its
 //! certificate replaced, is for the guard of the calls to see to, who can also say why.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls::client::danger::HandshakeSignatureValid;
@@ -19,23 +19,41 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use super::TlsError;
 use crate::ca::AgentCertificate;
 
-/// Checks chains against one authority.
+/// Checks chains against the authorities that are trusted. They can be replaced while the listener runs.
 #[derive(Debug)]
-pub(super) struct AgentVerifier(Arc<dyn ClientCertVerifier>);
+pub struct AgentVerifier(RwLock<Arc<dyn ClientCertVerifier>>);
 
 impl AgentVerifier {
-    pub(super) fn new(authority: &CertificateDer<'static>) -> Result<Arc<Self>, TlsError> {
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.clone())?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
-        Ok(Arc::new(Self(verifier)))
+    /// Trusts these authorities.
+    pub fn new(trusted: &[CertificateDer<'static>]) -> Result<Arc<Self>, TlsError> {
+        Ok(Arc::new(Self(RwLock::new(verifier(trusted)?))))
+    }
+
+    /// Trusts these from now on, and no others.
+    pub fn replace(&self, trusted: &[CertificateDer<'static>]) -> Result<(), TlsError> {
+        let fresh = verifier(trusted)?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    fn present(&self) -> Arc<dyn ClientCertVerifier> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
+fn verifier(trusted: &[CertificateDer<'static>]) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in trusted {
+        roots.add(authority.clone())?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?)
+}
+
 impl ClientCertVerifier for AgentVerifier {
+    /// None: an agent has one certificate, and shows it whoever is asked for.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.0.root_hint_subjects()
+        &[]
     }
 
     fn verify_client_cert(
@@ -44,7 +62,8 @@ impl ClientCertVerifier for AgentVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verify = |at| self.0.verify_client_cert(end_entity, intermediates, at);
+        let present = self.present();
+        let verify = |at| present.verify_client_cert(end_entity, intermediates, at);
         match verify(now) {
             Err(error) if is_of_another_time(&error) => match last_good_moment(end_entity) {
                 Some(at) => verify(at),
@@ -60,7 +79,8 @@ impl ClientCertVerifier for AgentVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        self.present()
+            .verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -69,11 +89,12 @@ impl ClientCertVerifier for AgentVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        self.present()
+            .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.present().supported_verify_schemes()
     }
 }
 

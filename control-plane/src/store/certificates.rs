@@ -38,6 +38,7 @@ pub async fn certificate_insert_in_tx(
         agent_id: Set(*row.agent.as_uuid()),
         generation: Set(convert::small(row.generation)?),
         public_key_sha256: Set(row.public_key_sha256.clone()),
+        issuer: Set(issued.issuer.clone()),
         issued_at: Set(convert::time(now)),
         not_after: Set(convert::time(issued.not_after)),
     };

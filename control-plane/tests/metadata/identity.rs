@@ -3,10 +3,11 @@
 use chrono::TimeDelta;
 use dataguardian_control_plane::domain::agent::{Agent, AgentFacts, AgentState, AlertKind, Opening, notices};
 use dataguardian_control_plane::domain::audit::AuditEntry;
-use dataguardian_control_plane::domain::certificate::Enrolled;
+use dataguardian_control_plane::domain::certificate::{Enrolled, IssuedCertificate};
 use dataguardian_control_plane::domain::job::BackupOptions;
 use dataguardian_control_plane::domain::page::PageRequest;
 use dataguardian_control_plane::domain::reference::Reference;
+use dataguardian_control_plane::services::authorities::AuthorityKeys;
 use dataguardian_core::execution::ExecutionState;
 use dataguardian_core::failure::FailureKind;
 use dataguardian_core::ids::AgentId;
@@ -14,7 +15,7 @@ use dataguardian_core::secret::Secret;
 use dataguardian_repository::manifest::SigningKey;
 
 use crate::simulated::{SimulatedAgent, enrollment};
-use crate::world::{World, issue, on_both};
+use crate::world::{FIRST_AUTHORITY, World, issue, on_both};
 
 /// A session of that process.
 pub(crate) fn opening(boot_id: &str, clock_skew: Option<TimeDelta>) -> Opening {
@@ -309,5 +310,58 @@ on_both! {
         assert_eq!(open(30).await, [""; 0]);
         assert_eq!(open(-86_400).await, ["CLOCK_SKEW"]);
         assert_eq!(open(86_400).await, ["CLOCK_SKEW"]);
+    }
+
+    async fn an_old_authority_is_let_go_when_no_agent_can_come_back_with_it(world: &World) {
+        let authorities = &world.services.authorities;
+        let pins = async || {
+            let shown = authorities.show().await.unwrap();
+            shown.into_iter().map(|authority| (authority.pin, authority.agents)).collect::<Vec<_>>()
+        };
+        let (on, off, gone) = (world.agent("on").await, world.agent("off").await, world.agent("gone").await);
+        world.services.agents.revoke(&Reference::Id(gone.id)).await.unwrap();
+        assert_eq!(pins().await, [(FIRST_AUTHORITY.to_owned(), 2)]);
+        world.advance(TimeDelta::hours(1));
+        authorities.rotate(|before| {
+            assert_eq!(before.pin, FIRST_AUTHORITY);
+            Ok::<_, String>(AuthorityKeys { pin: "sha256:second".into(), ..before.clone() })
+        }).await.unwrap();
+        let by_second = |now| {
+            let issue = issue(now);
+            move |agent| issue(agent).map(|issued| IssuedCertificate { issuer: "sha256:second".into(), ..issued })
+        };
+        let renewed = world.services.enrollment.renew(on.id, b"new", by_second(world.now())).await.unwrap();
+        assert_eq!(pins().await, [("sha256:second".into(), 1), (FIRST_AUTHORITY.into(), 2)], "not seen yet");
+        identify(world, on.id, &renewed.certificate.serial).await.unwrap();
+        assert_eq!(pins().await, [("sha256:second".into(), 1), (FIRST_AUTHORITY.into(), 1)]);
+        world.advance(TimeDelta::days(30));
+        assert_eq!(authorities.retire().await.unwrap(), 0, "the one that is off can recover by itself");
+        identify(world, off.id, &off.serial).await.unwrap();
+        world.advance(TimeDelta::days(2));
+        assert_eq!(authorities.retire().await.unwrap(), 1);
+        assert_eq!(authorities.retire().await.unwrap(), 0);
+        let loaded = authorities.load().await.unwrap();
+        assert_eq!(loaded.iter().map(|keys| keys.pin.as_str()).collect::<Vec<_>>(), ["sha256:second"]);
+    }
+
+    async fn rotations_at_the_same_time_build_on_each_other(world: &World) {
+        let mut rotating = tokio::task::JoinSet::new();
+        for index in 0..4 {
+            let authorities = world.services.authorities.clone();
+            rotating.spawn(async move {
+                let mut before = String::new();
+                let make = |last: &AuthorityKeys| {
+                    before.clone_from(&last.pin);
+                    Ok::<_, String>(AuthorityKeys { pin: format!("sha256:{index}"), ..last.clone() })
+                };
+                authorities.rotate(make).await.unwrap();
+                before
+            });
+        }
+        let mut befores = rotating.join_all().await;
+        befores.sort();
+        befores.dedup();
+        assert_eq!(befores.len(), 4, "each after another one: {befores:?}");
+        assert_eq!(world.services.authorities.load().await.unwrap().len(), 5);
     }
 }

@@ -19,6 +19,7 @@ mod pages;
 mod program;
 mod raw;
 mod reflection;
+mod rotation;
 mod scene;
 mod security;
 mod server;

@@ -31,7 +31,7 @@ pub(crate) struct Server {
     setup_token: PathBuf,
     stop: CancellationToken,
     running: JoinSet<()>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// Adds a bearer token to every call.
@@ -84,7 +84,7 @@ impl Server {
             setup_token: app.setup_token().expect("there is no administrator yet").clone(),
             stop: stop.clone(),
             running: JoinSet::new(),
-            _dir: dir,
+            dir,
         };
         server
             .running
@@ -123,8 +123,13 @@ impl Server {
         self.signed(&login.api_token)
     }
 
+    /// The file with what clients of the API trust.
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.dir.path().join("data/ca.pem")
+    }
+
     /// A connection of the administrator, who is there already.
-    pub(crate) async fn sign_in(&self) -> Signed {
+    pub(crate) async fn administrator_again(&self) -> Signed {
         let request = v1::LoginRequest {
             username: "admin".to_owned(),
             password: PASSWORD.to_owned(),

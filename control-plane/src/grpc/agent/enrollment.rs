@@ -6,7 +6,7 @@ use dataguardian_proto::agent::v1::enrollment_service_server::EnrollmentService;
 use dataguardian_proto::convert::{duration, timestamp};
 use tonic::{Request, Response, Status};
 
-use crate::ca::{AGENT_CERTIFICATE_LIFE, AGENT_SERVER_NAME, CertificateRequest};
+use crate::ca::{AGENT_SERVER_NAME, CertificateRequest};
 use crate::domain::agent::{AgentFacts, Enrollment};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::text;
@@ -34,9 +34,13 @@ impl EnrollmentService for Handler {
             agent_id: enrolled.agent.to_string(),
             agent_name: enrolled.name.into(),
             certificate_expires_at: Some(timestamp(enrolled.certificate.not_after)),
-            certificate_life: Some(duration(AGENT_CERTIFICATE_LIFE)),
+            certificate_life: Some(duration(authority.agent_life())),
             certificate_chain: enrolled.certificate.chain,
-            authorities: vec![authority.certificate().to_vec()],
+            authorities: authority
+                .trusted()
+                .iter()
+                .map(|trusted| trusted.to_vec())
+                .collect(),
             agent_host,
             agent_port: agent_port.into(),
             control_plane_id: self.0.facts.control_plane.to_string(),

@@ -6,7 +6,6 @@ use dataguardian_proto::convert::{duration, timestamp};
 use tonic::Status;
 
 use super::enrollment::certificate_request;
-use crate::ca::AGENT_CERTIFICATE_LIFE;
 use crate::grpc::Shared;
 
 pub(super) async fn renew(
@@ -23,8 +22,13 @@ pub(super) async fn renew(
         .await?;
     Ok(wire::RenewCertificateResponse {
         certificate_expires_at: Some(timestamp(renewed.certificate.not_after)),
-        certificate_life: Some(duration(AGENT_CERTIFICATE_LIFE)),
+        certificate_life: Some(duration(shared.authority.agent_life())),
         certificate_chain: renewed.certificate.chain,
-        authorities: vec![shared.authority.certificate().to_vec()],
+        authorities: shared
+            .authority
+            .trusted()
+            .iter()
+            .map(|trusted| trusted.to_vec())
+            .collect(),
     })
 }

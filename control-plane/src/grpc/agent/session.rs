@@ -74,6 +74,15 @@ pub(super) async fn open(
         .sessions
         .open(agent, epoch, free, outbox)
         .map_err(|_| replaced())?;
+    let made_by_another = |peer: &Peer| {
+        let certificate = peer.certificate();
+        certificate.is_some_and(|certificate| !shared.authority.has_made(certificate))
+    };
+    if peer.as_ref().is_some_and(made_by_another)
+        && session.ask_for_renewal(shared.trust.renew_within).is_err()
+    {
+        tracing::debug!(agent.id = %agent, "the agent could not be asked for a renewal");
+    }
     tracing::info!(agent.id = %agent, session.epoch = epoch, version = hello.version, "an agent is connected");
     shared.services.sessions.heard(agent, skew);
     shared.dispatch.wake();

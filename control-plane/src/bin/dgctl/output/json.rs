@@ -56,6 +56,7 @@ replies! {
     LoginResponse
     LogoutResponse
     RevokeAgentResponse
+    RotateAuthorityResponse
     RunCleanupResponse
     RunJobResponse
     SetupResponse
