@@ -79,7 +79,7 @@ impl Renewal {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut refusals = 0;
         while !stop.is_cancelled() {
-            let mut wait = LOOK;
+            let mut wait = self.look().await;
             if self.is_due().await {
                 match self.renew(&stop).await {
                     Ok(()) => {
@@ -108,6 +108,12 @@ impl Renewal {
             () = tokio::time::sleep(wait) => {}
             () = stop.cancelled() => {}
         }
+    }
+
+    /// When to look again: certificates may live for minutes.
+    async fn look(&self) -> Duration {
+        let life = Duration::from_secs(self.identity.lock().await.certificate.life_seconds);
+        LOOK.min(life / 12).max(Duration::from_millis(250))
     }
 
     async fn is_due(&self) -> bool {

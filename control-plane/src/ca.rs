@@ -40,7 +40,7 @@ pub const AGENT_CERTIFICATE_LIFE: Duration = Duration::from_secs(24 * 3600);
 const BACKDATING: Duration = Duration::from_secs(5 * 60);
 
 /// How far back our own certificates begin, which others look at with clocks that may be days behind.
-const OWN_BACKDATING: Duration = Duration::from_secs(7 * 24 * 3600);
+const OWN_BACKDATING: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How long a listener's certificate is good for; a new one is made at each start and well before the end.
 pub const SERVER_CERTIFICATE_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);

@@ -142,7 +142,7 @@ async fn after_forty_days_an_agent_recovers_once_a_person_approves() {
     let agent = TestAgent::enroll(&server, &admin, "db1").await;
     drop(agent.open_session(&server).await.unwrap());
     clock.advance(TimeDelta::days(41));
-    let admin = server.administrator_again().await;
+    let admin = server.administrator_again(&server.ca_pem).await.unwrap();
     for _ in 0..2 {
         let error = refused(agent.renewed(&server).await);
         assert_eq!(error.reason, "RECOVERY_NEEDS_APPROVAL");

@@ -7,13 +7,12 @@ use dataguardian_core::clock::{Clock as _, ManualClock, SystemClock};
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::agent_service_client::AgentServiceClient;
 use dataguardian_proto::v1::system_service_client::SystemServiceClient;
-use tonic::transport::{Certificate, ClientTlsConfig};
 use wire::session_response::Message as Heard;
 
 use dataguardian_proto::agent::v1 as wire;
 
 use crate::agent::{TestAgent, join_token, pem};
-use crate::server::{Bearer, Server, Signed, endpoint, eventually};
+use crate::server::{Server, Signed, eventually};
 
 async fn rotate(admin: &Signed) -> v1::RotateAuthorityResponse {
     SystemServiceClient::new(admin.clone())
@@ -82,14 +81,10 @@ async fn nobody_is_locked_out_by_a_rotation() {
         .unwrap()
         .into_inner();
     assert_eq!(made.ca_pin, rotated.authorities[0].pin);
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(ca_pem))
-        .domain_name("localhost");
-    let fresh = endpoint(server.api).tls_config(tls).unwrap().connect().await;
-    let bearer = Bearer(String::new());
-    let mut fresh = SystemServiceClient::with_interceptor(fresh.expect("the new file works"), bearer);
-    assert!(fresh.get_system_info(v1::GetSystemInfoRequest {}).await.is_err());
-    drop(server.administrator_again().await);
+    for known in [&server.ca_pem, &ca_pem] {
+        let signed_in = server.administrator_again(known).await;
+        signed_in.expect("the old file and the new one work");
+    }
 
     // Once nobody needs the old one, it is let go, without a restart.
     let away = away.renewed(&server).await.unwrap();
@@ -98,10 +93,14 @@ async fn nobody_is_locked_out_by_a_rotation() {
     let mut left = 2;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
     while left > 1 && tokio::time::Instant::now() < deadline {
-        left = trusted(&server.administrator_again().await).await.len();
+        left = trusted(&server.administrator_again(&ca_pem).await.unwrap())
+            .await
+            .len();
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(left, 1);
+    let old_file = server.administrator_again(&server.ca_pem).await;
+    assert!(old_file.is_err(), "the old one is trusted by nobody any more");
     let recovered = away.renewed(&server).await.expect("within its 30 days");
     drop(recovered.open_session(&server).await.unwrap());
     assert!(!pem(&recovered.chain).is_empty());

@@ -94,8 +94,12 @@ impl Server {
 
     /// A connection to the API; every call makes one of its own at first use.
     pub(crate) fn channel(&self) -> Channel {
+        self.channel_trusting(&self.ca_pem)
+    }
+
+    fn channel_trusting(&self, ca_pem: &str) -> Channel {
         let tls = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(&self.ca_pem))
+            .ca_certificate(Certificate::from_pem(ca_pem))
             .domain_name("localhost");
         endpoint(self.api).tls_config(tls).unwrap().connect_lazy()
     }
@@ -128,14 +132,18 @@ impl Server {
         self.dir.path().join("data/ca.pem")
     }
 
-    /// A connection of the administrator, who is there already.
-    pub(crate) async fn administrator_again(&self) -> Signed {
+    /// A connection of the administrator, who is there already, for a client that trusts this authority.
+    pub(crate) async fn administrator_again(&self, ca_pem: &str) -> Result<Signed, Status> {
         let request = v1::LoginRequest {
             username: "admin".to_owned(),
             password: PASSWORD.to_owned(),
         };
-        let login = AuthServiceClient::new(self.channel()).login(request).await;
-        self.signed(&login.expect("the administrator signs in").into_inner().api_token)
+        let channel = self.channel_trusting(ca_pem);
+        let login = AuthServiceClient::new(channel.clone()).login(request).await?;
+        Ok(InterceptedService::new(
+            channel,
+            Bearer(login.into_inner().api_token),
+        ))
     }
 
     pub(crate) fn signed(&self, token: &str) -> Signed {
