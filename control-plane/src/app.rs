@@ -82,19 +82,9 @@ impl App {
         let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
         let life = config.agents.certificate_life();
         let authority = Trust::load(&services.authorities, Arc::clone(&clock), life).await?;
-        let ports = Ports::bind(&config, &authority, &clock).await?;
+        let ports = Ports::bind(&config, authority, &clock).await?;
         let sessions = Sessions::new();
-        let trust = Trust {
-            authorities: services.authorities.clone(),
-            authority: Arc::clone(&authority),
-            verifier: ports.verifier,
-            certificates: ports.certificates,
-            ca_file: has_own_certificate(&config).then(|| data_dir.clone()),
-            sessions: sessions.clone(),
-            renew_within: config.agents.renew_within(),
-            clock: Arc::clone(&clock),
-        };
-        trust.write_ca_file()?;
+        let trust = trust(&config, &data_dir, &services, &sessions, &ports)?;
         let stop = CancellationToken::new();
         let cleanup = Cleanup {
             catalogue: services.cleanup.clone(),
@@ -115,8 +105,8 @@ impl App {
             trail: AuditTrail::new(services.audit.clone()),
             services,
             sessions,
+            authority: Arc::clone(&trust.authority),
             trust: trust.clone(),
-            authority,
             clock: Arc::clone(&clock),
             metrics: Metrics::new()?,
             dispatch: Wake::default(),
@@ -249,6 +239,27 @@ impl App {
 fn agent_away_after(config: &Config) -> chrono::TimeDelta {
     let silence = config.agents.heartbeat_interval() * 3 + config.reconcilers.interval() * 2;
     chrono::TimeDelta::from_std(silence).unwrap_or(chrono::TimeDelta::hours(1))
+}
+
+/// What is shown and trusted, with its file for clients.
+fn trust(
+    config: &Config,
+    data_dir: &DataDir,
+    services: &Services,
+    sessions: &Sessions,
+    ports: &Ports,
+) -> Result<Trust, StartError> {
+    let trust = Trust {
+        authorities: services.authorities.clone(),
+        authority: Arc::clone(&ports.authority),
+        verifier: Arc::clone(&ports.verifier),
+        certificates: ports.certificates.clone(),
+        ca_file: has_own_certificate(config).then(|| data_dir.clone()),
+        sessions: sessions.clone(),
+        renew_within: config.agents.renew_within(),
+    };
+    trust.write_ca_file()?;
+    Ok(trust)
 }
 
 /// Whether the API's certificate is one of our own authority.

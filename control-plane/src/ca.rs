@@ -185,6 +185,11 @@ impl Authority {
         self.at_work().pin()
     }
 
+    /// By what it tells the time.
+    pub const fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
     /// How long agents' certificates live.
     pub const fn agent_life(&self) -> Duration {
         self.agent_life

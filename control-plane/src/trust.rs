@@ -35,8 +35,6 @@ pub struct Trust {
     pub sessions: Sessions,
     /// Within what time all of them renew after a rotation.
     pub renew_within: Duration,
-    /// The time.
-    pub clock: SharedClock,
 }
 
 /// The replica can't show or trust what it should.
@@ -72,7 +70,7 @@ impl Trust {
 
     /// A new authority signs from now on.
     pub async fn rotate(&self) -> Result<(), TrustError> {
-        let clock = Arc::clone(&self.clock);
+        let clock = Arc::clone(self.authority.clock());
         let make = move |before: &AuthorityKeys| {
             let before = at_work(before.clone());
             kept(AuthorityMaterial::generate(&clock, Some(&before))?)

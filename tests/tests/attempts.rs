@@ -55,8 +55,13 @@ impl Scene {
     fn wait_for_rows(&self, execution: &str) -> Result<()> {
         wait::until("rows to be on their way", || {
             let now = self.system.execution(execution)?;
-            ensure!(now["state"] != "EXECUTION_STATE_COMPLETED", "it was over too soon: {now:#}");
-            let raw = now["progress"]["rawBytes"].as_str().and_then(|text| text.parse::<u64>().ok());
+            ensure!(
+                now["state"] != "EXECUTION_STATE_COMPLETED",
+                "it was over too soon: {now:#}"
+            );
+            let raw = now["progress"]["rawBytes"]
+                .as_str()
+                .and_then(|text| text.parse::<u64>().ok());
             Ok(raw.is_some_and(|raw| raw > 4 << 20))
         })
     }
@@ -68,7 +73,9 @@ impl Scene {
 
     /// No session, no process, no journal entry, no private file.
     fn nothing_runs(&self) -> Result<()> {
-        wait::until("server sessions to end", || Ok(self.server.server_sessions("dataguardian")? == 0))?;
+        wait::until("server sessions to end", || {
+            Ok(self.server.server_sessions("dataguardian")? == 0)
+        })?;
         let children = children_of(self.system.agent.pid())?;
         ensure!(children.is_empty(), "processes were left: {children:?}");
         let state = self.system.agent.state_dir();
@@ -109,7 +116,9 @@ fn only_manifest(system: &System) -> Result<Value> {
     let paths: Vec<PathBuf> = system.manifests()?;
     ensure!(paths.len() == 1, "{paths:?}");
     let manifest: Value = serde_json::from_slice(&fs::read(&paths[0])?)?;
-    Ok(serde_json::from_str(manifest["payload"].as_str().context("a payload")?)?)
+    Ok(serde_json::from_str(
+        manifest["payload"].as_str().context("a payload")?,
+    )?)
 }
 
 #[test]
@@ -124,7 +133,13 @@ fn the_databases_that_can_be_had_are_kept() -> Result<()> {
          revoke connect on database locked from public",
     )?;
     let port = server.connection().port;
-    system.add_datasource_at("main", port, "dumper", "dumper", &["shop", "locked", "crm", "nowhere"])?;
+    system.add_datasource_at(
+        "main",
+        port,
+        "dumper",
+        "dumper",
+        &["shop", "locked", "crm", "nowhere"],
+    )?;
     system.add_job("main", &["--no-encrypt"])?;
     let said = system.run_job("main").fail(1)?;
     ensure!(said.contains("BACKUP_PARTIAL"), "{said}");
@@ -136,7 +151,10 @@ fn the_databases_that_can_be_had_are_kept() -> Result<()> {
     ensure!(backup["partial"] == true && lacks == expected, "{backup:#}");
     let id = backup["executionId"].as_str().context("an execution")?;
     let execution = system.execution(id)?;
-    ensure!(execution["partial"] == true && missing(&execution).len() == 2, "{execution:#}");
+    ensure!(
+        execution["partial"] == true && missing(&execution).len() == 2,
+        "{execution:#}"
+    );
     ensure!(execution["state"] == "EXECUTION_STATE_COMPLETED", "{execution:#}");
     let shown = system.dgctl(&["backup", "list"]).succeed()?.stdout;
     ensure!(shown.contains("main (partial)"), "{shown}");
@@ -149,14 +167,38 @@ fn the_databases_that_can_be_had_are_kept() -> Result<()> {
 
     let payload = only_manifest(system)?;
     let contents = &payload["contents"]["plain"];
-    ensure!(contents["missing"].as_array().is_some_and(|missing| missing.len() == 2), "{contents:#}");
+    ensure!(
+        contents["missing"]
+            .as_array()
+            .is_some_and(|missing| missing.len() == 2),
+        "{contents:#}"
+    );
     let snapshots = contents["snapshots"].as_array().context("snapshots")?;
-    let of: Vec<_> = snapshots.iter().filter_map(|snapshot| snapshot["database"].as_str()).collect();
-    ensure!(of.len() == 2 && of.contains(&"shop") && of.contains(&"crm"), "{snapshots:?}");
+    let of: Vec<_> = snapshots
+        .iter()
+        .filter_map(|snapshot| snapshot["database"].as_str())
+        .collect();
+    ensure!(
+        of.len() == 2 && of.contains(&"shop") && of.contains(&"crm"),
+        "{snapshots:?}"
+    );
 
-    let restore = ["restore", "--backup", "latest", "--datasource", "main", "--scratch", "--wait"];
-    let refused = system.dgctl(&[&restore[..], &["--database", "locked"]].concat()).fail(1)?;
-    ensure!(refused.contains("partial") && refused.contains("locked"), "{refused}");
+    let restore = [
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--scratch",
+        "--wait",
+    ];
+    let refused = system
+        .dgctl(&[&restore[..], &["--database", "locked"]].concat())
+        .fail(1)?;
+    ensure!(
+        refused.contains("partial") && refused.contains("locked"),
+        "{refused}"
+    );
     server.psql("postgres", "alter role dumper superuser")?;
     system.dgctl(&restore).succeed()?;
     scene.nothing_runs()
@@ -167,7 +209,10 @@ fn a_database_that_is_dropped_in_mid_dump_takes_no_other_with_it() -> Result<()>
     let scene = Scene::set(ROWS)?;
     let system = &scene.system;
     scene.server.create_database("another")?;
-    scene.server.psql("another", "create table kept as select generate_series(1, 1000) as id")?;
+    scene.server.psql(
+        "another",
+        "create table kept as select generate_series(1, 1000) as id",
+    )?;
     system.add_datasource("main", &scene.server, &["shop", "another"])?;
     system.add_job("main", &[])?;
     let execution = system.start_job("main")?;
@@ -176,9 +221,22 @@ fn a_database_that_is_dropped_in_mid_dump_takes_no_other_with_it() -> Result<()>
     let ended = system.wait_for_state(&execution, "completed")?;
     ensure!(ended["partial"] == true, "{ended:#}");
     ensure!(missing(&ended)[0].0 == "shop", "{ended:#}");
-    let restore = ["restore", "--backup", "latest", "--datasource", "main", "--scratch", "--wait", "-o", "json"];
+    let restore = [
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--scratch",
+        "--wait",
+        "-o",
+        "json",
+    ];
     let restored: Value = serde_json::from_str(&system.dgctl(&restore).succeed()?.stdout)?;
-    ensure!(restored["execution"]["restoreReport"]["rows"] == "1000", "{restored:#}");
+    ensure!(
+        restored["execution"]["restoreReport"]["rows"] == "1000",
+        "{restored:#}"
+    );
     scene.nothing_runs()
 }
 
@@ -227,7 +285,15 @@ fn a_cancelled_restore_leaves_the_server_as_it_was() -> Result<()> {
     system.add_job("main", &[])?;
     system.run_job("main").succeed()?;
     let before = scene.databases()?;
-    let restore = ["restore", "--backup", "latest", "--datasource", "main", "--database", "shop=again"];
+    let restore = [
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--database",
+        "shop=again",
+    ];
     let started = system.json(&restore)?;
     let execution = started["execution"]["id"].as_str().context("an id")?.to_owned();
     scene.wait_for_rows(&execution)?;
@@ -242,7 +308,11 @@ fn a_cancelled_restore_leaves_the_server_as_it_was() -> Result<()> {
     ensure!(listed.contains(&expected), "{listed}");
     scene.cancel(&execution)?;
     system.wait_for_state(&execution, "cancelled")?;
-    ensure!(scene.databases()? == before, "a database was left: {}", scene.databases()?);
+    ensure!(
+        scene.databases()? == before,
+        "a database was left: {}",
+        scene.databases()?
+    );
     system.wait_for_state(&backup, "completed")?;
     scene.nothing_runs()
 }
@@ -275,9 +345,17 @@ fn a_log_that_is_followed_loses_and_doubles_nothing_over_a_restart() -> Result<(
     scene.system.control_plane.program().kill9()?;
     scene.system.control_plane.start_again()?;
     scene.system.wait_for_state(&execution, "completed")?;
-    let followed = following.join().map_err(|_| anyhow::anyhow!("the follower died"))?.succeed()?;
+    let followed = following
+        .join()
+        .map_err(|_| anyhow::anyhow!("the follower died"))?
+        .succeed()?;
     let whole = scene.system.dgctl(&["execution", "logs", &execution]).succeed()?;
-    ensure!(followed.stdout == whole.stdout, "{}\n---\n{}", followed.stdout, whole.stdout);
+    ensure!(
+        followed.stdout == whole.stdout,
+        "{}\n---\n{}",
+        followed.stdout,
+        whole.stdout
+    );
     ensure!(whole.stdout.contains("everything is stored"), "{}", whole.stdout);
     scene.nothing_runs()
 }

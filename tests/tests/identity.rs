@@ -20,7 +20,9 @@ impl Scene {
     fn set(life_seconds: u32) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let setup = Setup {
-            config: format!("[agents]\ncertificate_life_seconds = {life_seconds}\nrenew_within_seconds = 1\n"),
+            config: format!(
+                "[agents]\ncertificate_life_seconds = {life_seconds}\nrenew_within_seconds = 1\n"
+            ),
             ..Setup::usual()?
         };
         let control_plane = ControlPlane::start(folder.path(), setup)?;

@@ -19,6 +19,8 @@ pub(super) struct Ports {
     pub(super) agents: Listener,
     /// By what an enrolling host recognises the API's certificate, if the operator brought it.
     pub(super) operators_pin: Option<SpkiPin>,
+    /// Makes certificates.
+    pub(super) authority: Arc<Authority>,
     /// Checks agents' certificates.
     pub(super) verifier: Arc<AgentVerifier>,
     /// Those that our own authority made, to be renewed in time.
@@ -28,13 +30,13 @@ pub(super) struct Ports {
 impl Ports {
     pub(super) async fn bind(
         config: &Config,
-        authority: &Authority,
+        authority: Arc<Authority>,
         clock: &SharedClock,
     ) -> Result<Self, StartError> {
         let mut certificates = Vec::new();
-        let (security, operators_pin) = api_security(&config.api, authority, &mut certificates)?;
+        let (security, operators_pin) = api_security(&config.api, &authority, &mut certificates)?;
         let api = bind("API", config.api.listen, security, config.api.limits).await?;
-        let certificate = ListenerCertificate::issue(authority, vec![AGENT_SERVER_NAME.to_owned()])?;
+        let certificate = ListenerCertificate::issue(&authority, vec![AGENT_SERVER_NAME.to_owned()])?;
         let verifier = AgentVerifier::new(&authority.trusted())?;
         let security = Security::Tls(agent_tls(
             certificate.shown(),
@@ -47,6 +49,7 @@ impl Ports {
             api,
             agents,
             operators_pin,
+            authority,
             verifier,
             certificates,
         })

@@ -101,7 +101,7 @@ impl Reconcile for RenewCertificates {
             Err(error) => return Err(internal(&error)),
         }
         for certificate in &trust.certificates {
-            let renewed = certificate.renew(&trust.authority, trust.clock.now());
+            let renewed = certificate.renew(&trust.authority, trust.authority.clock().now());
             if renewed.map_err(|error| internal(&error))? {
                 tracing::info!(names = ?certificate.names, "a listener has a new certificate");
                 report.replaced += 1;
