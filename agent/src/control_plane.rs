@@ -7,6 +7,7 @@ use dataguardian_core::backoff::Backoff;
 use dataguardian_proto::agent::v1::agent_service_client::AgentServiceClient;
 use dataguardian_proto::status::ApiError;
 use rand::Rng as _;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity as TlsIdentity};
 use tonic::{Code, Response, Status};
@@ -30,6 +31,7 @@ pub type Client = AgentServiceClient<Channel>;
 #[derive(Debug, Clone)]
 pub struct ControlPlane {
     channel: Arc<RwLock<Channel>>,
+    replaced: Arc<watch::Sender<()>>,
 }
 
 /// A connection can't even be prepared.
@@ -51,11 +53,25 @@ pub enum CallError {
     GivenUp,
 }
 
+/// Hears of new certificates.
+#[derive(Debug)]
+pub struct Replacements(watch::Receiver<()>);
+
+impl Replacements {
+    /// Waits for a certificate that was not heard of yet. Cancel-safe.
+    pub async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 impl ControlPlane {
     /// Prepares a connection as this identity.
     pub fn prepare(identity: &Identity) -> Result<Self, ConnectError> {
         Ok(Self {
             channel: Arc::new(RwLock::new(channel(identity)?)),
+            replaced: Arc::new(watch::Sender::new(())),
         })
     }
 
@@ -63,7 +79,13 @@ impl ControlPlane {
     pub fn replace(&self, identity: &Identity) -> Result<(), ConnectError> {
         let fresh = channel(identity)?;
         *self.channel.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        self.replaced.send_replace(());
         Ok(())
+    }
+
+    /// Hears of each certificate that is used from now on.
+    pub fn replacements(&self) -> Replacements {
+        Replacements(self.replaced.subscribe())
     }
 
     /// A client on the connection.

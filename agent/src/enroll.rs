@@ -14,6 +14,7 @@ use dataguardian_proto::agent::v1::{
 use dataguardian_proto::convert;
 use dataguardian_proto::status::ApiError;
 use hyper_util::rt::TokioIo;
+use rcgen::KeyPair;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -21,7 +22,8 @@ use tonic::transport::{Channel, Endpoint as TonicEndpoint, Uri};
 
 use crate::host_info::HostInfo;
 use crate::identity::{
-    AgentKeys, CertificateBundle, Endpoint, Identity, IdentityError, certificate_request, certificates_to_pem,
+    AgentKeys, CertificateBundle, Endpoint, Identity, IdentityError, PendingKey, certificate_request,
+    certificates_to_pem,
 };
 use crate::state::StateDir;
 
@@ -43,6 +45,8 @@ pub struct Enrollment {
     pub join_token: Secret,
     /// The name to have, if the token leaves it open.
     pub name: Option<String>,
+    /// Be the agent again that the state directory belongs to.
+    pub again: bool,
 }
 
 /// The host could not enroll.
@@ -71,7 +75,7 @@ pub enum EnrollError {
     Answer(String),
     /// This state directory belongs to an agent already.
     #[error(
-        "this state directory belongs to agent {agent} already: use another one, or `dataguardian-agent run` to start that agent"
+        "this state directory belongs to agent {agent} already: `dataguardian-agent run` starts that agent; `enroll --again` makes this host that agent again, with a token from `dgctl agent token create --for {agent}`; for a new agent use another directory"
     )]
     EnrolledAlready {
         /// Its name.
@@ -89,35 +93,44 @@ pub async fn enroll(
     host_info: &HostInfo,
     clock: &SharedClock,
 ) -> Result<Identity, EnrollError> {
-    match Identity::load(state) {
+    let before = match Identity::load(state) {
+        Ok(identity) if enrollment.again => Some(identity),
         Ok(identity) => {
             return Err(EnrollError::EnrolledAlready {
                 agent: identity.agent_name,
             });
         }
-        Err(IdentityError::NotEnrolled) => {}
+        Err(IdentityError::NotEnrolled) => None,
         Err(error) => return Err(error.into()),
-    }
+    };
     let keys = AgentKeys::load_or_make(state)?;
+    let device = match &before {
+        None => keys.device,
+        Some(before) => PendingKey::load_or_make(state, before)?.key,
+    };
     let request = EnrollRequest {
         join_token: enrollment.join_token.expose().trim().to_owned(),
-        certificate_request: certificate_request(&keys.device)?,
+        certificate_request: certificate_request(&device)?,
         signing_public_key: keys.signing.verifying_key().as_bytes().to_vec(),
         hostname: host_info.hostname.clone(),
         operating_system: host_info.operating_system.clone(),
         version: host_info.version.clone(),
         name: enrollment.name.clone().unwrap_or_default(),
+        again_as: before
+            .map(|before| before.agent_id.to_string())
+            .unwrap_or_default(),
     };
     let exchange = async {
         let (channel, host) = connect(enrollment).await?;
         let answer = EnrollmentServiceClient::new(channel).enroll(request).await;
         let answer = answer.map_err(|status| EnrollError::Refused(ApiError::from(&status)))?;
-        identity(answer.into_inner(), &keys, &host, clock)
+        identity(answer.into_inner(), &device, &host, clock)
     };
     let identity = tokio::time::timeout(TIMEOUT, exchange)
         .await
         .map_err(|_| EnrollError::TimedOut)??;
     identity.save(state)?;
+    PendingKey::forget(state)?;
     Ok(identity)
 }
 
@@ -161,7 +174,7 @@ async fn connect(enrollment: &Enrollment) -> Result<(Channel, String), EnrollErr
 
 fn identity(
     answer: EnrollResponse,
-    keys: &AgentKeys,
+    device: &KeyPair,
     host: &str,
     clock: &SharedClock,
 ) -> Result<Identity, EnrollError> {
@@ -169,7 +182,8 @@ fn identity(
     if answer.certificate_chain.is_empty() || answer.authorities.is_empty() {
         return Err(unusable(&"it has no certificate"));
     }
-    let expires_at = answer.certificate_expires_at.as_ref().and_then(convert::time);
+    let life = answer.certificate_life.as_ref();
+    let life = life.and_then(|life| convert::length("certificate_life", life).ok());
     let told_host = Some(answer.agent_host).filter(|told| !told.is_empty());
     Ok(Identity {
         agent_id: answer.agent_id.parse().map_err(|error| unusable(&error))?,
@@ -184,10 +198,12 @@ fn identity(
             server_name: answer.server_name,
         },
         certificate: CertificateBundle {
-            key_pem: keys.device.serialize_pem(),
+            key_pem: device.serialize_pem(),
             chain_pem: certificates_to_pem(&answer.certificate_chain),
             authorities_pem: certificates_to_pem(&answer.authorities),
-            expires_at: expires_at.ok_or_else(|| unusable(&"its certificate has no end"))?,
+            life_seconds: life
+                .ok_or_else(|| unusable(&"its certificate has no end"))?
+                .as_secs(),
             received_at: clock.now(),
         },
     })

@@ -3,7 +3,9 @@
 //! Private keys are made here and never leave the host. They are written down before the first request that names them,
 //! so that a lost answer can be asked for again with the same key. The agent never deletes its keys.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use dataguardian_core::ids::{AgentId, ControlPlaneId};
 use dataguardian_repository::manifest::SigningKey;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
@@ -11,8 +13,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::state::{StateDir, StateError};
 
+mod pending;
+
+pub use pending::PendingKey;
+
 const KEYS_FILE: &str = "keys.json";
 const IDENTITY_FILE: &str = "identity.json";
+
+/// A wall clock that shows so much less than when the certificate was received was set back.
+const SET_BACK: TimeDelta = TimeDelta::minutes(5);
 
 /// The agent's private keys.
 pub struct AgentKeys {
@@ -57,9 +66,9 @@ pub struct CertificateBundle {
     pub chain_pem: String,
     /// Whom to trust on the agent listener.
     pub authorities_pem: String,
-    /// When it stops being good.
-    pub expires_at: DateTime<Utc>,
-    /// When it was written down; with `expires_at`, tells when to renew.
+    /// How many seconds it was good for when it was received.
+    pub life_seconds: u64,
+    /// When it was received, by the agent's own clock.
     pub received_at: DateTime<Utc>,
 }
 
@@ -162,9 +171,16 @@ impl Identity {
 }
 
 impl CertificateBundle {
-    /// When to ask for the next certificate: after a third of this one's life.
-    pub fn renew_at(&self) -> DateTime<Utc> {
-        self.received_at + (self.expires_at - self.received_at) / 3
+    /// Whether it is time for the next certificate: after a third of this one's life. `held` is for how long this process has
+    /// had it.
+    ///
+    /// Only lengths of time count, since clocks may be wrong and be moved: by the wall clock, which also counts the time that
+    /// the machine sleeps or the agent is off, or by the time that the process has run. A wall clock that was set back
+    /// tells nothing, so that a new certificate is fetched right away.
+    pub fn is_due(&self, now: DateTime<Utc>, held: Duration) -> bool {
+        let third = Duration::from_secs(self.life_seconds / 3);
+        let age = now - self.received_at;
+        held >= third || age < -SET_BACK || age.to_std().is_ok_and(|age| age >= third)
     }
 }
 
@@ -202,7 +218,48 @@ impl std::fmt::Debug for Identity {
 impl std::fmt::Debug for CertificateBundle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CertificateBundle")
-            .field("expires_at", &self.expires_at)
+            .field("received_at", &self.received_at)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle(received_at: DateTime<Utc>) -> CertificateBundle {
+        CertificateBundle {
+            key_pem: String::new(),
+            chain_pem: String::new(),
+            authorities_pem: String::new(),
+            life_seconds: 24 * 3600,
+            received_at,
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_due_after_a_third_of_its_life_by_either_clock() {
+        let start = DateTime::UNIX_EPOCH;
+        let due = |wall: i64, held: u64| {
+            bundle(start).is_due(start + TimeDelta::hours(wall), Duration::from_secs(held * 3600))
+        };
+        assert!(!due(0, 0) && !due(7, 7));
+        assert!(due(8, 0), "the machine slept, or the agent was off");
+        assert!(
+            due(0, 8),
+            "the wall clock stands still, or was set back bit by bit"
+        );
+        assert!(due(40 * 24, 0));
+    }
+
+    #[test]
+    fn clocks_that_were_moved_cost_one_early_renewal_at_most() {
+        let start = DateTime::UNIX_EPOCH;
+        for moved in [-24, 24] {
+            let now = start + TimeDelta::hours(moved);
+            assert!(bundle(start).is_due(now, Duration::ZERO), "moved by {moved} h");
+            assert!(!bundle(now).is_due(now + TimeDelta::hours(1), Duration::ZERO));
+        }
+        assert!(!bundle(start).is_due(start - TimeDelta::minutes(4), Duration::ZERO));
     }
 }

@@ -69,6 +69,9 @@ struct EnrollArgs {
     /// The agent's name, if the token leaves it open
     #[arg(long)]
     name: Option<String>,
+    /// Be the agent again that the state directory belongs to; its journal and its keys stay
+    #[arg(long)]
+    again: bool,
 }
 
 #[derive(Debug, Args)]
@@ -151,6 +154,7 @@ async fn enroll_host(args: EnrollArgs) -> anyhow::Result<()> {
         ca_pin: args.ca_pin,
         join_token: read_secret(&args.token_file)?,
         name: args.name,
+        again: args.again,
     };
     let identity = enroll(&state, &enrollment, &HostInfo::gather(), &SystemClock::shared()).await?;
     println!(
@@ -206,9 +210,10 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     })?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let sessions = Sessions::new(runner.clone(), HostInfo::gather(), clock.clone());
+    let renewal = Renewal::new(state, identity, control_plane, clock.clone());
+    let sessions = Sessions::new(runner.clone(), HostInfo::gather(), clock, renewal.call());
     tasks.spawn(sessions.run(stop.clone()));
-    tasks.spawn(Renewal::new(state, identity, control_plane, clock).run(stop.clone()));
+    tasks.spawn(renewal.run(stop.clone()));
     wait_for_end().await?;
     tracing::info!("agent stops");
     runner.shut_down(PATIENCE).await;

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use dataguardian_core::clock::SharedClock;
+use dataguardian_core::error_code::ErrorCode;
 use dataguardian_proto::agent::v1::{self, session_request};
 use dataguardian_proto::convert;
 use dataguardian_proto::status::ApiError;
@@ -15,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Streaming;
 
-use crate::control_plane::{RETRY, apart};
+use crate::control_plane::{RETRY, Replacements, apart};
 use crate::host_info::HostInfo;
 use crate::questions;
+use crate::renewal::RenewalCall;
 use crate::runner::Runner;
 
 mod protocol;
@@ -31,12 +33,18 @@ const TICK: Duration = Duration::from_secs(1);
 /// A session that lasted this long was a good one: the next wait begins small again.
 const GOOD_SESSION: Duration = Duration::from_secs(60);
 
+/// The reason with which a certificate is refused that has ended.
+const EXPIRED: &str = "CERTIFICATE_EXPIRED";
+/// The reason with which an agent is turned away while another one with its identity is connected.
+const SHARED: &str = "IDENTITY_SHARED";
+
 /// Keeps sessions going until it is told to stop.
 #[derive(Debug)]
 pub struct Sessions {
     runner: Runner,
     host_info: HostInfo,
     clock: SharedClock,
+    renewal: RenewalCall,
 }
 
 /// Why a session ended.
@@ -50,17 +58,20 @@ enum SessionEnd {
     Refused(ApiError),
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    #[error("the agent has a new certificate")]
+    Renewed,
     #[error("the agent stops")]
     Stopped,
 }
 
 impl Sessions {
     /// Sessions for this runner.
-    pub fn new(runner: Runner, host_info: HostInfo, clock: SharedClock) -> Self {
+    pub fn new(runner: Runner, host_info: HostInfo, clock: SharedClock, renewal: RenewalCall) -> Self {
         Self {
             runner,
             host_info,
             clock,
+            renewal,
         }
     }
 
@@ -69,12 +80,17 @@ impl Sessions {
         let mut failures = 0;
         loop {
             let began = Instant::now();
-            let end = self.session(&stop).await;
+            let mut replacements = self.runner.host().control_plane.replacements();
+            let end = self.session(&mut replacements, &stop).await;
             if began.elapsed() >= GOOD_SESSION {
                 failures = 0;
             }
             let delay = match end {
                 SessionEnd::Stopped => return,
+                SessionEnd::Renewed => {
+                    tracing::info!("session ended: it goes on with the new certificate");
+                    continue;
+                }
                 SessionEnd::ComeBack(after) => after.mul_f64(rand::rng().random_range(0.5..=1.0)),
                 SessionEnd::Refused(ApiError {
                     retry_after: Some(after),
@@ -85,15 +101,33 @@ impl Sessions {
                     RETRY.delay(failures - 1, &mut rand::rng())
                 }
             };
-            tracing::warn!(reason = %end, retry.after_ms = delay.as_millis(), "session ended");
+            self.tell(&end, delay);
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
+                () = replacements.next() => {}
                 () = stop.cancelled() => return,
             }
         }
     }
 
-    async fn session(&self, stop: &CancellationToken) -> SessionEnd {
+    /// What only a person can mend is an error; a certificate that has ended is not, yet.
+    fn tell(&self, end: &SessionEnd, delay: Duration) {
+        let after = delay.as_millis();
+        match end {
+            SessionEnd::Refused(error) if error.reason == EXPIRED => {
+                self.renewal.now();
+                tracing::warn!(reason = %end, retry.after_ms = after, "session ended");
+            }
+            SessionEnd::Refused(error)
+                if error.code == ErrorCode::Unauthenticated || error.reason == SHARED =>
+            {
+                tracing::error!(reason = %end, code = error.reason, retry.after_ms = after, "this agent is refused");
+            }
+            _ => tracing::warn!(reason = %end, retry.after_ms = after, "session ended"),
+        }
+    }
+
+    async fn session(&self, replacements: &mut Replacements, stop: &CancellationToken) -> SessionEnd {
         let (outgoing, queue) = mpsc::channel(OUTGOING);
         let hello = session_request::Message::Hello(self.hello().await);
         let hello = v1::SessionRequest { message: Some(hello) };
@@ -110,12 +144,17 @@ impl Sessions {
             Ok(Ok(incoming)) => {
                 let mut session = Session {
                     runner: &self.runner,
+                    clock: &self.clock,
+                    renewal: &self.renewal,
                     protocol: Protocol::begin(Instant::now()),
                     outgoing,
                     answering: TaskTracker::new(),
                     end: None,
                 };
-                session.serve(incoming.into_inner(), stop).await
+                tokio::select! {
+                    end = session.serve(incoming.into_inner(), stop) => end,
+                    () = replacements.next() => SessionEnd::Renewed,
+                }
             }
             Ok(Err(status)) => SessionEnd::Refused(ApiError::from(&status)),
             Err(_) => SessionEnd::Protocol(ProtocolError::NoWelcome),
@@ -143,6 +182,8 @@ impl Sessions {
 /// One open session.
 struct Session<'a> {
     runner: &'a Runner,
+    clock: &'a SharedClock,
+    renewal: &'a RenewalCall,
     protocol: Protocol,
     outgoing: mpsc::Sender<v1::SessionRequest>,
     answering: TaskTracker,
@@ -193,7 +234,8 @@ impl Session<'_> {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Send(message) => self.send(message),
+            Action::Send(message) => self.send(self.dated(message)),
+            Action::RenewWithin(within) => self.renewal.within(within),
             Action::Consider(offer) => self.consider(*offer),
             Action::Cancel(fence) => self.runner.cancel(&fence),
             Action::Abandon(fence) => self.runner.abandon(&fence),
@@ -209,6 +251,19 @@ impl Session<'_> {
                     }
                 });
             }
+        }
+    }
+
+    /// A heartbeat tells what the agent's clock shows, so that people see how far it is off.
+    fn dated(&self, message: session_request::Message) -> session_request::Message {
+        match message {
+            session_request::Message::Heartbeat(heartbeat) => {
+                session_request::Message::Heartbeat(v1::Heartbeat {
+                    now: Some(convert::timestamp(self.clock.now())),
+                    ..heartbeat
+                })
+            }
+            other => other,
         }
     }
 

@@ -4,6 +4,7 @@
 //! lock            held by the running agent
 //! keys.json       private keys, made before the agent enrolls
 //! identity.json   certificate and whom to trust, after it has
+//! pending.json    the key of a certificate that is being asked for
 //! journal/        one file per attempt that runs or whose result is not taken yet
 //! work/           private, short-lived files of running attempts
 //! ```
@@ -133,6 +134,11 @@ impl StateDir {
     /// Replaces a file's contents, durably and at once.
     pub fn write(&self, name: &str, contents: &[u8]) -> Result<(), StateError> {
         write(&self.root.join(name), contents)
+    }
+
+    /// Removes a file durably; one that is gone already is fine.
+    pub fn remove(&self, name: &str) -> Result<(), StateError> {
+        remove(&self.root.join(name))
     }
 }
 

@@ -28,6 +28,7 @@ use crate::services::reset::ResetAdmin;
 use crate::services::{Context, Services};
 use crate::sessions::Sessions;
 use crate::store::Store;
+use crate::trust::Trust;
 
 mod error;
 mod foundation;
@@ -49,6 +50,7 @@ pub struct App {
     renewal: RenewCertificates,
     cancels: Wake,
     serving: Serving,
+    certificates: Wake,
     queue: Queue,
     monitor: Arc<SystemMonitor>,
     api: (Listener, Router),
@@ -70,20 +72,19 @@ impl App {
     /// The same, by any clock.
     pub async fn assemble(config: Config, clock: SharedClock) -> Result<Self, StartError> {
         let data_dir = DataDir::open(&config.data_dir())?;
-        let Foundation {
-            store,
-            installation,
-            authority,
-        } = Foundation::lay(&config, &data_dir, &clock).await?;
+        let Foundation { store, installation } = Foundation::lay(&config, &data_dir, &clock).await?;
         let queue = Queue::embedded();
         let context = Context::new(store.clone(), installation, Arc::clone(&clock), queue.clone());
         let context = as_configured(context, &config);
         let (control_plane, started_at) = (context.installation.control_plane, context.started_at);
         let services = Services::start(context).await?;
         let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
-        let ports = Ports::bind(&config, &authority, &data_dir, &clock).await?;
-        let stop = CancellationToken::new();
+        let life = config.agents.certificate_life();
+        let authority = Trust::load(&services.authorities, Arc::clone(&clock), life).await?;
+        let ports = Ports::bind(&config, authority, &clock).await?;
         let sessions = Sessions::new();
+        let trust = trust(&config, &data_dir, &services, &sessions, &ports)?;
+        let stop = CancellationToken::new();
         let cleanup = Cleanup {
             catalogue: services.cleanup.clone(),
             sessions: sessions.clone(),
@@ -95,7 +96,7 @@ impl App {
                 control_plane,
                 metadata_backend: store.backend().as_str(),
                 started_at,
-                pin: ports.pin.clone(),
+                operators_pin: ports.operators_pin,
                 api_address: ports.api.address()?.to_string(),
                 agent_address: config.agents.advertised(ports.agents.address()?),
                 heartbeat_interval: config.agents.heartbeat_interval(),
@@ -103,7 +104,8 @@ impl App {
             trail: AuditTrail::new(services.audit.clone()),
             services,
             sessions,
-            authority: Arc::clone(&authority),
+            authority: Arc::clone(&trust.authority),
+            trust: trust.clone(),
             clock: Arc::clone(&clock),
             metrics: Metrics::new()?,
             dispatch: Wake::default(),
@@ -128,15 +130,12 @@ impl App {
             Gate::new(&shared, config.agents.limits.request_timeout())?,
         );
         Ok(Self {
-            renewal: RenewCertificates {
-                authority,
-                certificates: ports.certificates,
-                clock,
-            },
+            renewal: RenewCertificates { trust },
             api: (ports.api, api_router.merge(http::router(pages))),
             agents: (ports.agents, agent_router),
             cancels: Wake::default(),
             serving,
+            certificates: Wake::default(),
             config,
             data_dir,
             store,
@@ -171,7 +170,7 @@ impl App {
 
     /// By what an enrolling host recognises this control plane.
     pub fn pin(&self) -> String {
-        self.shared.facts.pin.to_string()
+        self.shared.pin().to_string()
     }
 
     /// Makes a join token, for an agent that this very process is about to start.
@@ -191,8 +190,7 @@ impl App {
 
     /// Whom clients of the API have to trust; none where the operator brought a certificate, or wants none.
     pub fn ca_file(&self) -> Option<PathBuf> {
-        let ours = !self.config.api.plaintext && self.config.api.tls_cert.is_none();
-        ours.then(|| self.data_dir.join("ca.pem"))
+        has_own_certificate(&self.config).then(|| self.data_dir.join("ca.pem"))
     }
 
     /// Runs until told to stop; then agents are sent away, calls that run come to their end, and what is only in memory is
@@ -209,6 +207,7 @@ impl App {
             sessions: self.shared.sessions.clone(),
             dispatch: self.shared.dispatch.clone(),
             cancels: self.cancels,
+            certificates: self.certificates,
         };
         tasks.spawn(courier.run(self.stop.clone()));
         tasks.spawn(self.serving.follow(database_probe(&self.store), stop.clone()));
@@ -243,6 +242,32 @@ fn as_configured(context: Context, config: &Config) -> Context {
     context.limits = config.work.limits();
     context.agent_away_after = chrono::TimeDelta::from_std(silence).unwrap_or(chrono::TimeDelta::hours(1));
     context
+}
+
+/// What is shown and trusted, with its file for clients.
+fn trust(
+    config: &Config,
+    data_dir: &DataDir,
+    services: &Services,
+    sessions: &Sessions,
+    ports: &Ports,
+) -> Result<Trust, StartError> {
+    let trust = Trust {
+        authorities: services.authorities.clone(),
+        authority: Arc::clone(&ports.authority),
+        verifier: Arc::clone(&ports.verifier),
+        certificates: ports.certificates.clone(),
+        ca_file: has_own_certificate(config).then(|| data_dir.clone()),
+        sessions: sessions.clone(),
+        renew_within: config.agents.renew_within(),
+    };
+    trust.write_ca_file()?;
+    Ok(trust)
+}
+
+/// Whether the API's certificate is one of our own authority.
+const fn has_own_certificate(config: &Config) -> bool {
+    !config.api.plaintext && config.api.tls_cert.is_none()
 }
 
 fn database_probe(store: &Store) -> Probe {

@@ -5,6 +5,7 @@
 //! never gets into a certificate. The authority's key lives in memory, and sealed in the metadata database.
 
 use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -22,18 +23,24 @@ use rustls_pki_types::{CertificateDer, DnsName, PrivateKeyDer, PrivatePkcs8KeyDe
 use crate::domain::certificate::IssuedCertificate;
 
 mod agent_certificate;
+mod at_work;
 mod pin;
 mod request;
+
+use at_work::AtWork;
 
 pub use agent_certificate::{AgentCertificate, NotAnAgent};
 pub use pin::{SpkiPin, spki_pin};
 pub use request::{CertificateRequest, InvalidRequest, MAX_REQUEST_BYTES};
 
-/// How long an agent's certificate is good for.
+/// How long an agent's certificate is good for, unless the settings say otherwise.
 pub const AGENT_CERTIFICATE_LIFE: Duration = Duration::from_secs(24 * 3600);
 
-/// How far back a certificate's beginning lies, for clocks that are behind.
+/// How far back the beginning of an agent's certificate lies. Whether it is good is for our own clock to say.
 const BACKDATING: Duration = Duration::from_secs(5 * 60);
+
+/// How far back our own certificates begin, which others look at with clocks that may be days behind.
+const OWN_BACKDATING: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How long a listener's certificate is good for; a new one is made at each start and well before the end.
 pub const SERVER_CERTIFICATE_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -44,26 +51,28 @@ const AUTHORITY_LIFE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 /// The name in the certificate of the agent listener, wherever it listens.
 pub const AGENT_SERVER_NAME: &str = "agents.dataguardian.internal";
 
-/// The authority as it is kept: certificate in the open, key only sealed.
+/// An authority as it is kept: certificates in the open, key only sealed.
 #[derive(Debug, Clone)]
 pub struct AuthorityMaterial {
-    /// The certificate, DER.
+    /// The certificate, by itself, DER.
     pub certificate: Vec<u8>,
+    /// The certificate, by the authority before it, DER: leads whoever trusts that one to this.
+    pub bridge: Option<Vec<u8>>,
     /// The private key, PKCS #8.
     pub key: SecretBytes,
 }
 
-/// The authority at work.
+/// The authority at work: one signs, those before it are trusted too. They can be replaced while it works.
 pub struct Authority {
-    certificate: CertificateDer<'static>,
-    issuer: Issuer<'static, KeyPair>,
+    at_work: RwLock<Arc<AtWork>>,
     clock: SharedClock,
+    agent_life: Duration,
 }
 
 /// A certificate with its private key, for a listener of ours.
 #[derive(Debug)]
 pub struct ServerIdentity {
-    /// The listener's own certificate first, then the authority's.
+    /// The listener's own certificate first, then a way to each authority that is trusted.
     pub chain: Vec<CertificateDer<'static>>,
     /// The private key.
     pub key: PrivateKeyDer<'static>,
@@ -80,51 +89,121 @@ pub enum AuthorityError {
     /// A text that can't be in a certificate.
     #[error("{0:?} can't be a name in a certificate")]
     Name(String),
+    /// None was given.
+    #[error("there is no authority")]
+    None,
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random,
 }
 
 impl AuthorityMaterial {
-    /// A new authority.
-    pub fn generate(clock: &SharedClock) -> Result<Self, AuthorityError> {
+    /// A new authority; the first, or the one after `before`.
+    pub fn generate(clock: &SharedClock, before: Option<&Self>) -> Result<Self, AuthorityError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let mut params = parameters("DataGuardian authority", clock.now(), AUTHORITY_LIFE)?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let pin = SpkiPin::of_key_info(&key.subject_public_key_info());
+        // A name of its own, so that nobody takes one authority's certificate for the other's.
+        let name = format!("DataGuardian authority {}", pin.short());
+        let mut params = parameters(&name, clock.now(), AUTHORITY_LIFE)?;
+        backdate(&mut params);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let bridge = before.map(|before| bridge(&params, &key, before)).transpose()?;
         Ok(Self {
             certificate: params.self_signed(&key)?.der().to_vec(),
+            bridge,
             key: SecretBytes::new(key.serialize_der()),
         })
     }
+
+    /// The pin of its key.
+    pub fn pin(&self) -> Option<SpkiPin> {
+        spki_pin(&CertificateDer::from(self.certificate.as_slice()))
+    }
+}
+
+/// The same certificate, signed by the authority before it and with a serial number of its own.
+fn bridge(
+    params: &CertificateParams,
+    key: &KeyPair,
+    before: &AuthorityMaterial,
+) -> Result<Vec<u8>, AuthorityError> {
+    let mut params = params.clone();
+    params.serial_number = Some(serial_number()?);
+    params.use_authority_key_identifier_extension = true;
+    Ok(params.signed_by(key, &issuer(before)?)?.der().to_vec())
+}
+
+fn issuer(material: &AuthorityMaterial) -> Result<Issuer<'static, KeyPair>, AuthorityError> {
+    let key = PrivatePkcs8KeyDer::from(material.key.expose());
+    let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256)?;
+    Ok(Issuer::from_ca_cert_der(
+        &CertificateDer::from(material.certificate.as_slice()),
+        key,
+    )?)
 }
 
 impl Authority {
-    /// The authority, ready to work.
-    pub fn open(material: &AuthorityMaterial, clock: SharedClock) -> Result<Self, AuthorityError> {
-        let certificate = CertificateDer::from(material.certificate.clone());
-        let key = PrivatePkcs8KeyDer::from(material.key.expose());
-        let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256)?;
+    /// The authorities, the one that signs first, ready to work. Agents' certificates live for `agent_life`.
+    pub fn open(
+        materials: &[AuthorityMaterial],
+        clock: SharedClock,
+        agent_life: Duration,
+    ) -> Result<Self, AuthorityError> {
         Ok(Self {
-            issuer: Issuer::from_ca_cert_der(&certificate, key)?,
-            certificate,
+            at_work: RwLock::new(Arc::new(AtWork::open(materials)?)),
             clock,
+            agent_life,
         })
     }
 
-    /// The authority's own certificate: whom to trust.
-    pub const fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
+    /// Others are at work from now on. False if they are those that were.
+    pub fn replace(&self, materials: &[AuthorityMaterial]) -> Result<bool, AuthorityError> {
+        let fresh = AtWork::open(materials)?;
+        if fresh.trusted == self.at_work().trusted {
+            return Ok(false);
+        }
+        *self.at_work.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        Ok(true)
     }
 
-    /// The authority's own certificate, PEM (RFC 7468).
+    /// Whom to trust, the one that signs first.
+    pub fn trusted(&self) -> Vec<CertificateDer<'static>> {
+        self.at_work().trusted.clone()
+    }
+
+    /// The certificate of the one that signs, PEM (RFC 7468).
     pub fn certificate_pem(&self) -> String {
-        pem("CERTIFICATE", &self.certificate)
+        let trusted = self.trusted();
+        trusted
+            .first()
+            .map_or_else(String::new, |signer| pem("CERTIFICATE", signer))
     }
 
     /// The pin with which an agent recognises the authority before it trusts anything.
     pub fn pin(&self) -> SpkiPin {
-        SpkiPin::of_key_info(&self.issuer.key().subject_public_key_info())
+        self.at_work().pin()
+    }
+
+    /// By what it tells the time.
+    pub const fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    /// How long agents' certificates live.
+    pub const fn agent_life(&self) -> Duration {
+        self.agent_life
+    }
+
+    /// Whether a certificate, whose chain has been checked, was made by the one that signs now.
+    pub fn has_made(&self, certificate: &CertificateDer<'_>) -> bool {
+        let at_work = self.at_work();
+        let names = at_work.trusted.first().zip(Some(certificate));
+        names.is_some_and(|(signer, certificate)| agent_certificate::is_issued_by(certificate, signer))
+    }
+
+    fn at_work(&self) -> Arc<AtWork> {
+        Arc::clone(&self.at_work.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes an agent's certificate for the requester's public key.
@@ -133,8 +212,8 @@ impl Authority {
         agent: AgentId,
         request: &CertificateRequest,
     ) -> Result<IssuedCertificate, AuthorityError> {
-        let now = self.clock.now();
-        let mut params = parameters(&format!("agent {agent}"), now, AGENT_CERTIFICATE_LIFE)?;
+        let (now, at_work) = (self.clock.now(), self.at_work());
+        let mut params = parameters(&format!("agent {agent}"), now, self.agent_life)?;
         let uri = agent_certificate::uri(agent);
         let uri = uri.clone().try_into().map_err(|_| AuthorityError::Name(uri))?;
         params.subject_alt_names = vec![SanType::URI(uri)];
@@ -145,20 +224,22 @@ impl Authority {
             .as_ref()
             .map(SerialNumber::to_bytes)
             .unwrap_or_default();
-        let certificate = params.signed_by(request.public_key(), &self.issuer)?;
+        let certificate = params.signed_by(request.public_key(), &at_work.issuer)?;
         Ok(IssuedCertificate {
             fingerprint: sha256(certificate.der()),
-            chain: vec![certificate.der().to_vec(), self.certificate.to_vec()],
+            chain: vec![certificate.der().to_vec()],
             serial: hex::encode(serial),
-            not_after: now + AGENT_CERTIFICATE_LIFE,
+            issuer: at_work.pin().to_string(),
+            not_after: now + self.agent_life,
         })
     }
 
     /// Makes a certificate and key for a listener that is known by these names and addresses.
     pub fn issue_server(&self, names: &[String]) -> Result<ServerIdentity, AuthorityError> {
-        let now = self.clock.now();
+        let (now, at_work) = (self.clock.now(), self.at_work());
         let common_name = names.first().map_or("dataguardian", String::as_str);
         let mut params = parameters(common_name, now, SERVER_CERTIFICATE_LIFE)?;
+        backdate(&mut params);
         params.subject_alt_names = names
             .iter()
             .map(|name| subject_name(name))
@@ -166,9 +247,11 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let certificate = params.signed_by(&key, &self.issuer)?;
+        let certificate = params.signed_by(&key, &at_work.issuer)?;
+        let mut chain = vec![certificate.into()];
+        chain.extend(at_work.way.iter().cloned());
         Ok(ServerIdentity {
-            chain: vec![certificate.into(), self.certificate.clone()],
+            chain,
             key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
             not_after: now + SERVER_CERTIFICATE_LIFE,
         })
@@ -181,16 +264,10 @@ fn parameters(
     now: DateTime<Utc>,
     life: Duration,
 ) -> Result<CertificateParams, AuthorityError> {
-    let mut serial = [0_u8; 16];
-    SystemRandom::new()
-        .fill(&mut serial)
-        .map_err(|_| AuthorityError::Random)?;
-    // A serial number is positive, and its first byte is not zero (RFC 5280, section 4.1.2.2).
-    serial[0] = (serial[0] & 0x7f) | 0x40;
     let seconds = Duration::from_secs(u64::try_from(now.timestamp()).unwrap_or_default());
     let begin = rcgen::date_time_ymd(1970, 1, 1) + seconds;
     let mut params = CertificateParams::default();
-    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    params.serial_number = Some(serial_number()?);
     params.not_before = begin - BACKDATING;
     params.not_after = begin + life;
     params.distinguished_name = DistinguishedName::new();
@@ -200,6 +277,21 @@ fn parameters(
     );
     params.use_authority_key_identifier_extension = true;
     Ok(params)
+}
+
+fn serial_number() -> Result<SerialNumber, AuthorityError> {
+    let mut serial = [0_u8; 16];
+    SystemRandom::new()
+        .fill(&mut serial)
+        .map_err(|_| AuthorityError::Random)?;
+    // A serial number is positive, and its first byte is not zero (RFC 5280, section 4.1.2.2).
+    serial[0] = (serial[0] & 0x7f) | 0x40;
+    Ok(SerialNumber::from_slice(&serial))
+}
+
+/// Lets a certificate of our own begin early enough for clocks that are behind.
+fn backdate(params: &mut CertificateParams) {
+    params.not_before = params.not_before + BACKDATING - OWN_BACKDATING;
 }
 
 /// Whether a certificate can be made for this name or address.

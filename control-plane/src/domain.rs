@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod assignment;
 pub mod audit;
+pub mod authority;
 pub mod backup;
 pub mod certificate;
 pub mod cleanup;

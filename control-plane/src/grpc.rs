@@ -35,6 +35,7 @@ use crate::http::metrics::Metrics;
 use crate::reconcilers::{Cleanup, Wake};
 use crate::services::Services;
 use crate::sessions::Sessions;
+use crate::trust::Trust;
 
 mod agent;
 mod agents;
@@ -77,6 +78,8 @@ pub struct Shared {
     pub sessions: Sessions,
     /// Who makes certificates.
     pub authority: Arc<Authority>,
+    /// What is shown and trusted.
+    pub trust: Trust,
     /// The time.
     pub clock: SharedClock,
     /// What callers are told of this control plane.
@@ -95,6 +98,14 @@ pub struct Shared {
     pub stop: CancellationToken,
 }
 
+impl Shared {
+    /// By what an enrolling host recognises the API's certificate now.
+    pub fn pin(&self) -> SpkiPin {
+        let operators = self.facts.operators_pin.clone();
+        operators.unwrap_or_else(|| self.authority.pin())
+    }
+}
+
 /// What callers are told of this control plane.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -104,8 +115,8 @@ pub struct Facts {
     pub metadata_backend: &'static str,
     /// Since when this process runs.
     pub started_at: DateTime<Utc>,
-    /// By what an enrolling host recognises the API's certificate.
-    pub pin: SpkiPin,
+    /// By what an enrolling host recognises the API's certificate, if the operator brought it.
+    pub operators_pin: Option<SpkiPin>,
     /// Where the API is, as far as it can be known: `host:port`.
     pub api_address: String,
     /// Host (empty for the one enrolled at) and port of the agent listener.

@@ -14,3 +14,4 @@ pub mod secrets;
 pub mod services;
 pub mod sessions;
 pub mod store;
+pub mod trust;

@@ -26,7 +26,7 @@ mod verifier;
 
 pub use peer::Peer;
 pub use tls::{ServerCertificate, TlsError, agent_tls, api_tls, read_identity};
-pub use verifier::RECOVERY;
+pub use verifier::AgentVerifier;
 
 use connection::Protocols;
 use handshake::Handshakes;

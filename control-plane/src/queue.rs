@@ -21,6 +21,10 @@ pub enum Signal {
     CancelRequested(AgentId, Fence),
     /// This agent's identity was ended: close its streams.
     AgentRevoked(AgentId),
+    /// This agent's host was rebuilt: close the streams of the old one.
+    AgentRebuilt(AgentId),
+    /// Another certificate authority signs from now on.
+    AuthoritiesChanged,
 }
 
 /// What a listener hears.

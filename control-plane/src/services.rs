@@ -34,10 +34,12 @@
 //! [`crate::queue::Queue`] and calls `assignments.claim` on `WorkQueued`, on free slots, and at least every 5 s.
 
 pub mod agents;
+mod alerts;
 pub mod assignments;
 pub mod attempts;
 pub mod audit;
 pub mod auth;
+pub mod authorities;
 pub mod backups;
 pub mod cleanup;
 pub mod commits;
@@ -96,6 +98,8 @@ pub struct Services {
     pub cleanup: cleanup::Cleanup,
     /// Backups.
     pub backups: backups::Backups,
+    /// The certificate authorities.
+    pub authorities: authorities::Authorities,
     /// The audit log.
     pub audit: audit::Audit,
 }
@@ -120,6 +124,7 @@ impl Services {
             commits: commits::Commits::new(context.clone()),
             cleanup: cleanup::Cleanup::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
+            authorities: authorities::Authorities::new(context.clone()),
             audit: audit::Audit::new(context),
         })
     }

@@ -19,6 +19,7 @@ use sea_orm::{
 pub mod agents;
 pub mod attempts;
 pub mod audit;
+pub mod authorities;
 pub mod backups;
 pub mod certificates;
 pub mod commits;
@@ -30,6 +31,7 @@ pub mod executions;
 pub mod garbage;
 pub mod installation;
 pub mod jobs;
+pub mod join_tokens;
 mod lock;
 pub mod logs;
 mod open;

@@ -1,9 +1,9 @@
-//! The installation: one row with its identity and its keys, sealed.
+//! The installation: one row with its identity and its keys, sealed; and its certificate authorities.
 
 use sea_orm_migration::async_trait;
 use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, Table};
 
-use crate::columns::{bytes, bytes_or_null, drop_tables, id, small_number, text, time};
+use crate::columns::{bytes, bytes_or_null, drop_tables, id, small_number, text, time, time_or_null};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -12,11 +12,12 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.create_table(installation()).await?;
+        manager.create_table(authorities()).await?;
         Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        drop_tables(manager, &["installation"]).await
+        drop_tables(manager, &["authorities", "installation"]).await
     }
 }
 
@@ -27,12 +28,23 @@ fn installation() -> sea_orm_migration::prelude::TableCreateStatement {
         .col(small_number("id").primary_key())
         .col(id("control_plane_id"))
         .col(text("master_key_fingerprint"))
-        .col(bytes("ca_key_sealed"))
-        .col(bytes("ca_certificate"))
         .col(bytes("repository_key_sealed"))
         .col(bytes("signing_key_sealed"))
         .col(bytes("signing_public_key"))
         .col(bytes_or_null("setup_token_sha256"))
         .col(time("created_at"))
+        .to_owned()
+}
+
+/// The newest that is not retired signs; the others are trusted until they are.
+fn authorities() -> sea_orm_migration::prelude::TableCreateStatement {
+    Table::create()
+        .table("authorities")
+        .col(text("pin").primary_key())
+        .col(bytes("certificate"))
+        .col(bytes_or_null("bridge"))
+        .col(bytes("key_sealed"))
+        .col(time("created_at"))
+        .col(time_or_null("retired_at"))
         .to_owned()
 }

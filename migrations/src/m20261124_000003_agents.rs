@@ -26,6 +26,9 @@ impl MigrationTrait for Migration {
         manager
             .create_index(index("agent_certificates", &["agent_id", "generation"]))
             .await?;
+        manager
+            .create_index(index("agent_certificates", &["issuer", "not_after"]))
+            .await?;
         Ok(())
     }
 
@@ -50,8 +53,17 @@ fn agents() -> TableCreateStatement {
         .col(time_or_null("last_seen_at"))
         .col(number_or_null("clock_skew_microseconds"))
         .col(number("session_epoch"))
+        .col(small_number("certificate_floor"))
         .col(small_number("certificate_generation_seen"))
+        .col(text_or_null("certificate_serial_seen"))
+        .col(time_or_null("certificate_seen_at"))
         .col(time_or_null("certificate_expires_at"))
+        .col(time_or_null("recovery_asked_at"))
+        .col(time_or_null("recovery_until"))
+        .col(json("boots"))
+        .col(text_or_null("alert"))
+        .col(time_or_null("alert_at"))
+        .col(text_or_null("alert_from"))
         .to_owned()
 }
 
@@ -61,12 +73,14 @@ fn join_tokens() -> TableCreateStatement {
         .col(primary_id("id"))
         .col(bytes("secret_sha256"))
         .col(text_or_null("name"))
+        .col(id_or_null("for_agent_id"))
         .col(time("created_at"))
         .col(time("expires_at"))
         .col(time_or_null("consumed_at"))
         .col(id_or_null("agent_id"))
         .col(bytes_or_null("public_key_sha256"))
         .foreign_key(&mut remembers("join_tokens", "agent_id", "agents"))
+        .foreign_key(&mut belongs("join_tokens", "for_agent_id", "agents"))
         .to_owned()
 }
 
@@ -78,6 +92,7 @@ fn agent_certificates() -> TableCreateStatement {
         .col(text("serial"))
         .col(small_number("generation"))
         .col(bytes("public_key_sha256"))
+        .col(text("issuer"))
         .col(time("issued_at"))
         .col(time("not_after"))
         .primary_key(Index::create().col("serial"))

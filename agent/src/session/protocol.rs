@@ -12,6 +12,8 @@ pub(super) const PROTOCOL: std::ops::RangeInclusive<u32> = 1..=1;
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(15);
 /// This many heartbeats without any word end the session.
 const SILENT_HEARTBEATS: u32 = 3;
+/// The latest that a renewal is put off to.
+const LATEST_RENEWAL: Duration = Duration::from_secs(4 * 3600);
 /// Bounds on the heartbeat interval that the control plane may ask for.
 const HEARTBEAT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
 
@@ -30,6 +32,8 @@ pub(super) enum Action {
     Forget(Fence),
     /// Find the answer to a question, and send it.
     Answer(v1::Question),
+    /// Have a new certificate fetched, at a moment within that time.
+    RenewWithin(Duration),
     /// End this session in good order and come back after a while.
     ComeBack(Duration),
 }
@@ -95,6 +99,11 @@ impl Protocol {
             (Phase::Open { .. }, M::Cancel(cancel)) => Ok(vec![Action::Cancel(fence(cancel.fence)?)]),
             (Phase::Open { .. }, M::Question(question)) => Ok(vec![Action::Answer(question)]),
             (Phase::Open { .. }, M::HeartbeatSeen(_)) => Ok(Vec::new()),
+            (Phase::Open { .. }, M::RenewSoon(renew)) => {
+                let within = renew.within.unwrap_or_default();
+                let within = convert::length("within", &within).unwrap_or_default();
+                Ok(vec![Action::RenewWithin(within.min(LATEST_RENEWAL))])
+            }
             (Phase::Open { .. }, M::Drain(drain)) => {
                 let after = drain.reconnect_after.unwrap_or_default();
                 let after = convert::length("reconnect_after", &after).unwrap_or_default();

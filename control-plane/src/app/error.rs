@@ -29,6 +29,9 @@ pub enum StartError {
     /// A certificate of a listener.
     #[error("a listener's certificate can't be made")]
     Certificate(#[from] ListenerCertificateError),
+    /// What is shown and trusted.
+    #[error(transparent)]
+    Trust(#[from] crate::trust::TrustError),
     /// TLS.
     #[error("TLS can't be set up")]
     Tls(#[from] TlsError),

@@ -1,20 +1,19 @@
 //! What everything else stands on: the metadata database, and this installation's identity and keys.
 
-use std::sync::Arc;
-
 use dataguardian_core::clock::SharedClock;
 use dataguardian_migrations::{Migrator, MigratorTrait as _};
 
 use super::StartError;
-use crate::ca::{Authority, AuthorityError, AuthorityMaterial};
+use crate::ca::{AuthorityError, AuthorityMaterial};
 use crate::config::{Config, DataDir};
-use crate::services::installation::{AuthorityKeys, Installation};
+use crate::services::authorities::AuthorityKeys;
+use crate::services::installation::Installation;
 use crate::store::{Backend, Store, StoreError};
+use crate::trust;
 
 pub(super) struct Foundation {
     pub(super) store: Store,
     pub(super) installation: Installation,
-    pub(super) authority: Arc<Authority>,
 }
 
 impl Foundation {
@@ -28,16 +27,7 @@ impl Foundation {
         let source = config.secrets.source(data_dir.path());
         let installation =
             Installation::load_or_create(&store, &source, clock, || make_authority(clock)).await?;
-        let material = AuthorityMaterial {
-            certificate: installation.authority.certificate.clone(),
-            key: installation.authority.key.clone(),
-        };
-        let authority = Arc::new(Authority::open(&material, Arc::clone(clock))?);
-        Ok(Self {
-            store,
-            installation,
-            authority,
-        })
+        Ok(Self { store, installation })
     }
 }
 
@@ -57,9 +47,5 @@ async fn prepare_schema(store: &Store) -> Result<(), StoreError> {
 }
 
 fn make_authority(clock: &SharedClock) -> Result<AuthorityKeys, AuthorityError> {
-    let made = AuthorityMaterial::generate(clock)?;
-    Ok(AuthorityKeys {
-        certificate: made.certificate,
-        key: made.key,
-    })
+    trust::kept(AuthorityMaterial::generate(clock, None)?)
 }

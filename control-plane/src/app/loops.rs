@@ -55,7 +55,9 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         auth: services.auth.clone(),
     };
     start.woken(forgetting, &Wake::default(), hour).await?;
-    start.woken(app.renewal.clone(), &Wake::default(), hour).await?;
+    start
+        .woken(app.renewal.clone(), &app.certificates, 10 * second)
+        .await?;
     ticker.start().await?;
     Ok(ticker)
 }

@@ -8,15 +8,21 @@ use dataguardian_core::secret::Secret;
 
 use super::StartError;
 use crate::ca::{AGENT_SERVER_NAME, Authority, SpkiPin, is_name, spki_pin};
-use crate::config::{ApiConfig, Config, ConnectionLimits, DataDir};
-use crate::listen::{Listener, Security, ServerCertificate, agent_tls, api_tls, read_identity};
+use crate::config::{ApiConfig, Config, ConnectionLimits};
+use crate::listen::{
+    AgentVerifier, Listener, Security, ServerCertificate, agent_tls, api_tls, read_identity,
+};
 use crate::reconcilers::ListenerCertificate;
 
 pub(super) struct Ports {
     pub(super) api: Listener,
     pub(super) agents: Listener,
-    /// By what an enrolling host recognises the API's certificate.
-    pub(super) pin: SpkiPin,
+    /// By what an enrolling host recognises the API's certificate, if the operator brought it.
+    pub(super) operators_pin: Option<SpkiPin>,
+    /// Makes certificates.
+    pub(super) authority: Arc<Authority>,
+    /// Checks agents' certificates.
+    pub(super) verifier: Arc<AgentVerifier>,
     /// Those that our own authority made, to be renewed in time.
     pub(super) certificates: Vec<Arc<ListenerCertificate>>,
 }
@@ -24,17 +30,17 @@ pub(super) struct Ports {
 impl Ports {
     pub(super) async fn bind(
         config: &Config,
-        authority: &Authority,
-        data_dir: &DataDir,
+        authority: Arc<Authority>,
         clock: &SharedClock,
     ) -> Result<Self, StartError> {
         let mut certificates = Vec::new();
-        let (security, pin) = api_security(&config.api, authority, data_dir, &mut certificates)?;
+        let (security, operators_pin) = api_security(&config.api, &authority, &mut certificates)?;
         let api = bind("API", config.api.listen, security, config.api.limits).await?;
-        let certificate = ListenerCertificate::issue(authority, vec![AGENT_SERVER_NAME.to_owned()])?;
+        let certificate = ListenerCertificate::issue(&authority, vec![AGENT_SERVER_NAME.to_owned()])?;
+        let verifier = AgentVerifier::new(&authority.trusted())?;
         let security = Security::Tls(agent_tls(
             certificate.shown(),
-            authority.certificate(),
+            Arc::clone(&verifier),
             Arc::clone(clock),
         )?);
         certificates.push(certificate);
@@ -42,34 +48,34 @@ impl Ports {
         Ok(Self {
             api,
             agents,
-            pin,
+            operators_pin,
+            authority,
+            verifier,
             certificates,
         })
     }
 }
 
-/// The operator's certificate, one of our own authority, or none; and what an enrolling host recognises it by.
+/// The operator's certificate, with what an enrolling host recognises it by; or one of our own authority, or none.
 fn api_security(
     config: &ApiConfig,
     authority: &Authority,
-    data_dir: &DataDir,
     certificates: &mut Vec<Arc<ListenerCertificate>>,
-) -> Result<(Security, SpkiPin), StartError> {
+) -> Result<(Security, Option<SpkiPin>), StartError> {
     if config.plaintext {
         tracing::warn!(address = %config.listen, "the API is served without TLS");
-        return Ok((Security::Plaintext, authority.pin()));
+        return Ok((Security::Plaintext, None));
     }
     if let (Some(chain), Some(key)) = (&config.tls_cert, &config.tls_key) {
         let (chain, key) = read_identity(chain, key)?;
-        let pin = chain.last().and_then(spki_pin).unwrap_or_else(|| authority.pin());
+        let pin = chain.last().and_then(spki_pin);
         let security = Security::Tls(api_tls(ServerCertificate::new(chain, key)?)?);
         return Ok((security, pin));
     }
-    data_dir.write("ca.pem", authority.certificate_pem().as_bytes())?;
     let certificate = ListenerCertificate::issue(authority, names(config))?;
     let security = Security::Tls(api_tls(certificate.shown())?);
     certificates.push(certificate);
-    Ok((security, authority.pin()))
+    Ok((security, None))
 }
 
 /// What the API is known by: this machine's names and addresses, and whatever the settings add.

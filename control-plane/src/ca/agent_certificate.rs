@@ -45,6 +45,18 @@ impl AgentCertificate {
     }
 }
 
+/// Whether a certificate names that authority as its maker.
+pub(super) fn is_issued_by(certificate: &CertificateDer<'_>, authority: &CertificateDer<'_>) -> bool {
+    let certificate = X509Certificate::from_der(certificate);
+    let authority = X509Certificate::from_der(authority);
+    match (certificate, authority) {
+        (Ok((_, certificate)), Ok((_, authority))) => {
+            certificate.issuer().as_raw() == authority.subject().as_raw()
+        }
+        _ => false,
+    }
+}
+
 pub(super) fn uri(agent: AgentId) -> String {
     format!("{URI_PREFIX}{agent}")
 }

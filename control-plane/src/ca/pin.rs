@@ -16,6 +16,12 @@ impl SpkiPin {
         Self(format!("sha256:{}", hex::encode(digest(&SHA256, info))))
     }
 
+    /// Its first eight digits, for a name that people see.
+    pub(super) fn short(&self) -> &str {
+        let digits = self.0.trim_start_matches("sha256:");
+        digits.get(..8).unwrap_or(digits)
+    }
+
     /// `sha256:` and 64 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -9,9 +9,13 @@ use rustls_pki_types::UnixTime;
 
 use super::*;
 
+fn open(materials: &[AuthorityMaterial], clock: SharedClock) -> Authority {
+    Authority::open(materials, clock, AGENT_CERTIFICATE_LIFE).unwrap()
+}
+
 fn authority() -> Authority {
     let clock = SystemClock::shared();
-    Authority::open(&AuthorityMaterial::generate(&clock).unwrap(), clock).unwrap()
+    open(&[AuthorityMaterial::generate(&clock, None).unwrap()], clock)
 }
 
 fn request_with(key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
@@ -23,7 +27,9 @@ fn request_with(key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> V
 
 fn verifier(authority: &Authority) -> Arc<dyn ClientCertVerifier> {
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(authority.certificate().clone()).unwrap();
+    for trusted in authority.trusted() {
+        roots.add(trusted).unwrap();
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
@@ -127,19 +133,66 @@ fn a_listeners_certificate_is_no_agents() {
 #[test]
 fn the_pin_is_that_of_the_certificate_and_survives_reopening() {
     let clock: SharedClock = ManualClock::at(SystemClock.now());
-    let material = AuthorityMaterial::generate(&clock).unwrap();
+    let material = AuthorityMaterial::generate(&clock, None).unwrap();
     let (first, second) = (
-        Authority::open(&material, Arc::clone(&clock)).unwrap(),
-        Authority::open(&material, clock).unwrap(),
+        open(std::slice::from_ref(&material), Arc::clone(&clock)),
+        open(&[material], clock),
     );
     assert_eq!(first.pin(), second.pin());
-    assert_eq!(Some(first.pin()), spki_pin(first.certificate()));
+    assert_eq!(Some(first.pin()), spki_pin(&first.trusted()[0]));
     assert_eq!(first.pin().as_str().len(), "sha256:".len() + 64);
     assert!(
         first
             .certificate_pem()
             .starts_with("-----BEGIN CERTIFICATE-----\n")
     );
+}
+
+/// Whether a client that trusts `root` takes what a listener of `authority` shows.
+fn trusts(root: &CertificateDer<'static>, authority: &Authority) -> bool {
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::client::danger::ServerCertVerifier as _;
+    let shown = authority.issue_server(&["localhost".into()]).unwrap().chain;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(root.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .unwrap();
+    let name = rustls_pki_types::ServerName::try_from("localhost").unwrap();
+    verifier
+        .verify_server_cert(&shown[0], &shown[1..], &name, &[], seconds_from_now(0))
+        .is_ok()
+}
+
+#[test]
+fn whoever_trusts_any_of_the_authorities_finds_a_way_to_it() {
+    let clock = SystemClock::shared();
+    let first = AuthorityMaterial::generate(&clock, None).unwrap();
+    let second = AuthorityMaterial::generate(&clock, Some(&first)).unwrap();
+    let third = AuthorityMaterial::generate(&clock, Some(&second)).unwrap();
+    let stranger = AuthorityMaterial::generate(&clock, None).unwrap();
+    let root = |material: &AuthorityMaterial| CertificateDer::from(material.certificate.clone());
+    let all = [third.clone(), second.clone(), first.clone()];
+    let authority = open(&all[2..], Arc::clone(&clock));
+    assert!(trusts(&root(&first), &authority) && !trusts(&root(&second), &authority));
+    for (places, known) in [(1.., [false, true, true]), (0.., [true; 3])] {
+        assert!(authority.replace(&all[places.clone()]).unwrap());
+        assert!(!authority.replace(&all[places]).unwrap(), "nothing has changed");
+        let found = [&third, &second, &first].map(|material| trusts(&root(material), &authority));
+        assert_eq!(found, known);
+        let shown = authority.issue_server(&["localhost".into()]).unwrap().chain;
+        for trusted in authority.trusted() {
+            let pin = spki_pin(&trusted);
+            assert!(
+                shown.iter().any(|shown| spki_pin(shown) == pin),
+                "a pin that was given out finds it"
+            );
+        }
+    }
+    assert!(authority.replace(&all[..1]).unwrap());
+    let found = [&third, &second, &first, &stranger].map(|material| trusts(&root(material), &authority));
+    assert_eq!(found, [true, false, false, false], "the old ones are retired");
 }
 
 use dataguardian_core::clock::Clock as _;

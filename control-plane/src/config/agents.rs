@@ -18,6 +18,10 @@ pub struct AgentsConfig {
     pub address: Option<String>,
     /// Milliseconds between an agent's heartbeats; three missing ones close its session.
     pub heartbeat_interval_ms: u64,
+    /// Seconds that an agent's certificate is good for; it is renewed after a third of that.
+    pub certificate_life_seconds: u64,
+    /// Seconds within which all agents fetch a new certificate after a rotation of the authority.
+    pub renew_within_seconds: u64,
     /// Limits.
     pub limits: ConnectionLimits,
 }
@@ -28,6 +32,8 @@ impl Default for AgentsConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8444)),
             address: None,
             heartbeat_interval_ms: 10_000,
+            certificate_life_seconds: 24 * 3600,
+            renew_within_seconds: 300,
             limits: ConnectionLimits::default(),
         }
     }
@@ -37,6 +43,16 @@ impl AgentsConfig {
     /// The time between heartbeats.
     pub const fn heartbeat_interval(&self) -> Duration {
         Duration::from_millis(self.heartbeat_interval_ms)
+    }
+
+    /// How long an agent's certificate is good for.
+    pub const fn certificate_life(&self) -> Duration {
+        Duration::from_secs(self.certificate_life_seconds)
+    }
+
+    /// Within what time all agents fetch a new certificate after a rotation of the authority.
+    pub const fn renew_within(&self) -> Duration {
+        Duration::from_secs(self.renew_within_seconds)
     }
 
     /// Host and port that agents are told, given where the listener was bound. An empty host is the one enrolled at.
@@ -62,6 +78,14 @@ impl AgentsConfig {
         if !(100..=600_000).contains(&self.heartbeat_interval_ms) {
             let problem = format!("is {}: it must be 100 to 600000", self.heartbeat_interval_ms);
             return Err(InvalidSetting::new("agents.heartbeat_interval_ms", problem));
+        }
+        if !(3..=30 * 86_400).contains(&self.certificate_life_seconds) {
+            let problem = format!("is {}: it must be 3 to 2592000", self.certificate_life_seconds);
+            return Err(InvalidSetting::new("agents.certificate_life_seconds", problem));
+        }
+        if self.renew_within_seconds > 3600 {
+            let problem = format!("is {}: it must be 0 to 3600", self.renew_within_seconds);
+            return Err(InvalidSetting::new("agents.renew_within_seconds", problem));
         }
         self.limits.validate("agents.limits")
     }

@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::field::{BadField, Checks};
 use super::text;
 
+mod boots;
+mod notice;
+
+pub use boots::{BootVerdict, Boots};
+pub use notice::{Notice, notices};
+
 /// How long a join token is good for unless told otherwise.
 pub const DEFAULT_JOIN_TTL: TimeDelta = TimeDelta::hours(1);
 /// The longest that a join token may be good for.
@@ -21,6 +27,8 @@ const MAX_CLIENTS: usize = 64;
 pub enum AgentState {
     /// It may.
     Active,
+    /// It gets no new work; what it is at work on goes on.
+    Locked,
     /// Its identity was ended for good.
     Revoked,
 }
@@ -30,9 +38,50 @@ impl AgentState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
+            Self::Locked => "locked",
             Self::Revoked => "revoked",
         }
     }
+}
+
+/// What happened to an agent's identity that a person has to look into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertKind {
+    /// A certificate was used that a newer one had replaced: by a copy of the agent's state, a restored disk, or a host that
+    /// was replaced and still runs.
+    IdentityCopied,
+    /// Two processes take turns with the same certificate.
+    IdentityShared,
+}
+
+impl AlertKind {
+    /// The stable name, in tables, in the API and in the audit log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::IdentityCopied => "IDENTITY_COPIED",
+            Self::IdentityShared => "IDENTITY_SHARED",
+        }
+    }
+}
+
+/// An alert that stands until a person clears it, or the agent enrolls anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityAlert {
+    /// What happened.
+    pub kind: AlertKind,
+    /// When it last happened.
+    pub at: DateTime<Utc>,
+    /// Where from: an address, a host's name; empty if that is not known.
+    pub from: String,
+}
+
+/// Whether an agent may recover whose certificate ended long ago.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// When it first asked and was refused.
+    pub asked_at: Option<DateTime<Utc>>,
+    /// Until when it may.
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// What an agent says of itself and its host.
@@ -105,6 +154,12 @@ pub struct Agent {
     pub clock_skew: Option<TimeDelta>,
     /// Rises with each session; what an older session says counts no more.
     pub session_epoch: u64,
+    /// Certificates of a generation below this are dead, on open connections too.
+    pub certificate_floor: u32,
+    /// Whether it may recover after a long absence.
+    pub recovery: Recovery,
+    /// What happened to its identity.
+    pub alert: Option<IdentityAlert>,
 }
 
 /// A one-time permission to enroll. The token is shown this once.
@@ -120,6 +175,21 @@ pub struct JoinToken {
     pub name: Option<ResourceName>,
 }
 
+/// A session that begins.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// What the agent says of itself.
+    pub facts: AgentFacts,
+    /// How far the agent's clock is ahead of ours.
+    pub clock_skew: Option<TimeDelta>,
+    /// How many attempts it takes on at all.
+    pub slots: Option<u32>,
+    /// Names the agent's process; empty if it does not say.
+    pub boot_id: String,
+    /// An agent that was heard of within this time still has its older session.
+    pub alive_within: TimeDelta,
+}
+
 /// A host that wants to become an agent.
 #[derive(Debug)]
 pub struct Enrollment {
@@ -133,6 +203,8 @@ pub struct Enrollment {
     pub facts: AgentFacts,
     /// The name it asks for, if the token leaves it open; empty for one made from the host's name.
     pub name: String,
+    /// The agent that it was before and wants to be again.
+    pub again_as: Option<AgentId>,
 }
 
 impl Enrollment {

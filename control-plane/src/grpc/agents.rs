@@ -22,13 +22,13 @@ pub(super) struct Handler(pub(super) Shared);
 impl Handler {
     fn shown(&self, agent: Agent) -> v1::Agent {
         let connected = self.0.sessions.is_connected(agent.id);
-        encode::agent(agent, connected)
+        encode::agent(agent, connected, self.0.clock.now())
     }
 
     /// The line to paste on the host. The token is not in it: a command line can be read by everybody there.
     fn enroll_command(&self, dialled: Option<&Dialled>) -> String {
         let server = dialled.map_or(self.0.facts.api_address.as_str(), |dialled| dialled.0.as_str());
-        let pin = &self.0.facts.pin;
+        let pin = self.0.pin();
         format!("dataguardian-agent enroll --server https://{server} --ca-pin {pin} --token-file -")
     }
 }
@@ -39,12 +39,27 @@ impl AgentService for Handler {
         &self,
         request: Request<v1::CreateJoinTokenRequest>,
     ) -> Result<Response<v1::CreateJoinTokenResponse>, Status> {
-        concerns(&request, &request.get_ref().name);
+        let named = request.get_ref();
+        let concerned = if named.for_agent.is_empty() {
+            &named.name
+        } else {
+            &named.for_agent
+        };
+        concerns(&request, concerned);
         let dialled = request.extensions().get::<Dialled>().cloned();
         let request = request.into_inner();
         let mut checks = Checks::new();
+        let rebuilt = (!request.for_agent.is_empty())
+            .then(|| checks.take(Reference::parse("for_agent", &request.for_agent)))
+            .flatten();
         if !request.name.is_empty() {
             checks.take(new_name("name", &request.name));
+            let alone = request.for_agent.is_empty();
+            checks.require(
+                alone,
+                "name",
+                "can't be given together with for_agent: that agent keeps its name",
+            );
         }
         let ttl = request
             .ttl
@@ -52,16 +67,15 @@ impl AgentService for Handler {
             .map(|ttl| decode::length("ttl", Some(ttl), Duration::ZERO));
         let ttl = ttl.and_then(|ttl| checks.take(ttl));
         checks.finish().map_err(bad_request)?;
-        let token = self
-            .0
-            .services
-            .agents
-            .create_join_token(&request.name, ttl)
-            .await?;
+        let agents = &self.0.services.agents;
+        let token = match rebuilt {
+            Some(agent) => agents.create_rebuild_token(&agent, ttl).await?,
+            None => agents.create_join_token(&request.name, ttl).await?,
+        };
         Ok(Response::new(v1::CreateJoinTokenResponse {
             token: token.token.expose().to_owned(),
             expires_at: Some(timestamp(token.expires_at)),
-            ca_pin: self.0.facts.pin.to_string(),
+            ca_pin: self.0.pin().to_string(),
             enroll_command: self.enroll_command(dialled.as_ref()),
         }))
     }
@@ -107,6 +121,54 @@ impl AgentService for Handler {
             .await?;
         self.0.sessions.end(agent.id, EndReason::Revoked);
         Ok(Response::new(v1::RevokeAgentResponse {
+            agent: Some(self.shown(agent)),
+        }))
+    }
+
+    async fn lock_agent(
+        &self,
+        request: Request<v1::LockAgentRequest>,
+    ) -> Result<Response<v1::LockAgentResponse>, Status> {
+        concerns(&request, &request.get_ref().agent);
+        let agent = reference(&request.get_ref().agent)?;
+        let agent = self.0.services.agents.lock(&agent).await?;
+        Ok(Response::new(v1::LockAgentResponse {
+            agent: Some(self.shown(agent)),
+        }))
+    }
+
+    async fn unlock_agent(
+        &self,
+        request: Request<v1::UnlockAgentRequest>,
+    ) -> Result<Response<v1::UnlockAgentResponse>, Status> {
+        concerns(&request, &request.get_ref().agent);
+        let agent = reference(&request.get_ref().agent)?;
+        let agent = self.0.services.agents.unlock(&agent).await?;
+        Ok(Response::new(v1::UnlockAgentResponse {
+            agent: Some(self.shown(agent)),
+        }))
+    }
+
+    async fn approve_agent_recovery(
+        &self,
+        request: Request<v1::ApproveAgentRecoveryRequest>,
+    ) -> Result<Response<v1::ApproveAgentRecoveryResponse>, Status> {
+        concerns(&request, &request.get_ref().agent);
+        let agent = reference(&request.get_ref().agent)?;
+        let agent = self.0.services.agents.approve_recovery(&agent).await?;
+        Ok(Response::new(v1::ApproveAgentRecoveryResponse {
+            agent: Some(self.shown(agent)),
+        }))
+    }
+
+    async fn clear_agent_alert(
+        &self,
+        request: Request<v1::ClearAgentAlertRequest>,
+    ) -> Result<Response<v1::ClearAgentAlertResponse>, Status> {
+        concerns(&request, &request.get_ref().agent);
+        let agent = reference(&request.get_ref().agent)?;
+        let agent = self.0.services.agents.clear_alert(&agent).await?;
+        Ok(Response::new(v1::ClearAgentAlertResponse {
             agent: Some(self.shown(agent)),
         }))
     }

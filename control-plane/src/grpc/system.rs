@@ -7,8 +7,25 @@ use tonic::{Request, Response, Status};
 
 use super::Shared;
 use crate::reconcilers::{CleanedUp, DatasourcePlan};
+use crate::services::Error;
+use crate::services::authorities::AuthorityShown;
+use crate::trust::TrustError;
 
 pub(super) struct Handler(pub(super) Shared);
+
+impl Handler {
+    /// Those that are trusted, the one that signs first.
+    async fn authorities(&self) -> Result<Vec<v1::CertificateAuthority>, Error> {
+        let shown = self.0.services.authorities.show().await?;
+        let encode = |(place, authority): (usize, AuthorityShown)| v1::CertificateAuthority {
+            pin: authority.pin,
+            signs: place == 0,
+            created_at: Some(timestamp(authority.created_at)),
+            agents: u32::try_from(authority.agents).unwrap_or(u32::MAX),
+        };
+        Ok(shown.into_iter().enumerate().map(encode).collect())
+    }
+}
 
 #[tonic::async_trait]
 impl SystemService for Handler {
@@ -24,6 +41,21 @@ impl SystemService for Handler {
             started_at: Some(timestamp(facts.started_at)),
             agents_connected: u32::try_from(self.0.sessions.count()).unwrap_or(u32::MAX),
             now: Some(timestamp(self.0.clock.now())),
+            authorities: self.authorities().await?,
+        }))
+    }
+
+    async fn rotate_authority(
+        &self,
+        _request: Request<v1::RotateAuthorityRequest>,
+    ) -> Result<Response<v1::RotateAuthorityResponse>, Status> {
+        self.0.trust.rotate().await.map_err(|error| match error {
+            TrustError::Service(error) => error,
+            error => Error::Internal(error.to_string()),
+        })?;
+        Ok(Response::new(v1::RotateAuthorityResponse {
+            authorities: self.authorities().await?,
+            certificate_pem: self.0.authority.certificate_pem(),
         }))
     }
 

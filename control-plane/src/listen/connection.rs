@@ -53,6 +53,7 @@ impl Protocols {
         let remote = peer.address();
         let called = CancellationToken::new();
         let first_call = called.clone();
+        let leaving = peer.clone();
         let service = router.map_request(move |mut request: http::Request<Incoming>| {
             first_call.cancel();
             request.extensions_mut().insert(peer.clone());
@@ -67,6 +68,10 @@ impl Protocols {
             () = silence(&called, self.patience) => {
                 tracing::debug!(%remote, "the connection was closed: no call came");
                 return;
+            }
+            () = leaving.dismissed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dataguardian_core::ids::AgentId;
 use rustls_pki_types::CertificateDer;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::certificate::AgentIdentity;
 
 /// The other end of a connection; an extension of every request that comes over it. Clones are cheap.
 #[derive(Debug, Clone)]
@@ -16,7 +18,9 @@ pub struct Peer(Arc<Inner>);
 struct Inner {
     address: SocketAddr,
     certificate: Option<CertificateDer<'static>>,
-    recognised: Mutex<Option<(Instant, AgentId)>>,
+    shaken_at: Instant,
+    dismissed: CancellationToken,
+    recognised: Mutex<Option<(Instant, AgentIdentity)>>,
 }
 
 impl Peer {
@@ -24,6 +28,8 @@ impl Peer {
         Self(Arc::new(Inner {
             address,
             certificate,
+            shaken_at: Instant::now(),
+            dismissed: CancellationToken::new(),
             recognised: Mutex::new(None),
         }))
     }
@@ -38,15 +44,30 @@ impl Peer {
         self.0.certificate.as_ref()
     }
 
-    /// The agent that the catalogue saw in the certificate, if it looked within that time.
-    pub fn recognised(&self, within: Duration) -> Option<AgentId> {
+    /// How long ago the handshake was.
+    pub fn age(&self) -> Duration {
+        self.0.shaken_at.elapsed()
+    }
+
+    /// Who the catalogue saw in the certificate, if it looked within that time.
+    pub fn recognised(&self, within: Duration) -> Option<AgentIdentity> {
         let seen = *self.0.recognised.lock().unwrap_or_else(PoisonError::into_inner);
         seen.filter(|(at, _)| at.elapsed() < within)
-            .map(|(_, agent)| agent)
+            .map(|(_, identity)| identity)
     }
 
     /// Remembers that the catalogue saw this agent in the certificate, just now.
-    pub fn recognise(&self, agent: AgentId) {
-        *self.0.recognised.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), agent));
+    pub fn recognise(&self, identity: AgentIdentity) {
+        *self.0.recognised.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), identity));
+    }
+
+    /// Has the connection closed once the calls on it are answered: nothing that comes over it will be taken.
+    pub fn dismiss(&self) {
+        self.0.dismissed.cancel();
+    }
+
+    /// Waits until the connection is to be closed.
+    pub(super) async fn dismissed(&self) {
+        self.0.dismissed.cancelled().await;
     }
 }

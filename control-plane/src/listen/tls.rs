@@ -74,16 +74,16 @@ pub fn api_tls(certificate: Arc<ServerCertificate>) -> Result<Arc<ServerConfig>,
     Ok(Arc::new(config))
 }
 
-/// The agent listener: a client without a certificate of `authority` (good, or recently so) does not get through the handshake; HTTP/2 alone.
+/// The agent listener: a client without a certificate that passes `verifier` does not get through the handshake; HTTP/2 alone.
 pub fn agent_tls(
     certificate: Arc<ServerCertificate>,
-    authority: &CertificateDer<'static>,
+    verifier: Arc<AgentVerifier>,
     clock: SharedClock,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let mut config = ServerConfig::builder_with_details(provider, Arc::new(Time(clock)))
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(AgentVerifier::new(authority)?)
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"h2".to_vec()];
     // A resumed session would keep the certificate of the connection before: let each one prove its own.

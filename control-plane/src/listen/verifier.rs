@@ -1,10 +1,11 @@
 //! Checks the certificates of agents at the handshake.
 //!
-//! A certificate lives for a day, and a host may be off for longer. So one that has ended not long ago still gets through
-//! the handshake, to fetch a new one and for nothing else: that is for the guard of the calls to see to. Whether the agent
-//! was revoked in the meantime, or its certificate replaced, is asked there too.
+//! A certificate lives for a day, a host may be off for longer, and clocks are moved. So the time does not matter here: one
+//! that has ended gets through the handshake, to fetch a new one and for nothing else, and one that is not good yet was made
+//! by us before our own clock was set back. What each is still good for, whether the agent was revoked in the meantime, or its
+//! certificate replaced, is for the guard of the calls to see to, who can also say why.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls::client::danger::HandshakeSignatureValid;
@@ -18,26 +19,41 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use super::TlsError;
 use crate::ca::AgentCertificate;
 
-/// How long after its end a certificate is still good for fetching a new one.
-pub const RECOVERY: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// Checks chains against one authority.
+/// Checks chains against the authorities that are trusted. They can be replaced while the listener runs.
 #[derive(Debug)]
-pub(super) struct AgentVerifier(Arc<dyn ClientCertVerifier>);
+pub struct AgentVerifier(RwLock<Arc<dyn ClientCertVerifier>>);
 
 impl AgentVerifier {
-    pub(super) fn new(authority: &CertificateDer<'static>) -> Result<Arc<Self>, TlsError> {
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.clone())?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
-        Ok(Arc::new(Self(verifier)))
+    /// Trusts these authorities.
+    pub fn new(trusted: &[CertificateDer<'static>]) -> Result<Arc<Self>, TlsError> {
+        Ok(Arc::new(Self(RwLock::new(verifier(trusted)?))))
+    }
+
+    /// Trusts these from now on, and no others.
+    pub fn replace(&self, trusted: &[CertificateDer<'static>]) -> Result<(), TlsError> {
+        let fresh = verifier(trusted)?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    fn present(&self) -> Arc<dyn ClientCertVerifier> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
+fn verifier(trusted: &[CertificateDer<'static>]) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in trusted {
+        roots.add(authority.clone())?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?)
+}
+
 impl ClientCertVerifier for AgentVerifier {
+    /// None: an agent has one certificate, and shows it whoever is asked for.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.0.root_hint_subjects()
+        &[]
     }
 
     fn verify_client_cert(
@@ -46,9 +62,10 @@ impl ClientCertVerifier for AgentVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verify = |at| self.0.verify_client_cert(end_entity, intermediates, at);
+        let present = self.present();
+        let verify = |at| present.verify_client_cert(end_entity, intermediates, at);
         match verify(now) {
-            Err(error) if has_expired(&error) => match last_good_moment(end_entity, now) {
+            Err(error) if is_of_another_time(&error) => match last_good_moment(end_entity) {
                 Some(at) => verify(at),
                 None => Err(error),
             },
@@ -62,7 +79,8 @@ impl ClientCertVerifier for AgentVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        self.present()
+            .verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -71,25 +89,30 @@ impl ClientCertVerifier for AgentVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        self.present()
+            .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.present().supported_verify_schemes()
     }
 }
 
-const fn has_expired(error: &Error) -> bool {
+const fn is_of_another_time(error: &Error) -> bool {
     matches!(
         error,
-        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })
+        Error::InvalidCertificate(
+            CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }
+        )
     )
 }
 
-/// The last moment at which the certificate was good, if that is not too long ago.
-fn last_good_moment(certificate: &CertificateDer<'_>, now: UnixTime) -> Option<UnixTime> {
+/// The last moment at which the certificate is good.
+fn last_good_moment(certificate: &CertificateDer<'_>) -> Option<UnixTime> {
     let ended = AgentCertificate::read(certificate).ok()?.not_after.timestamp();
     let ended = u64::try_from(ended).ok()?;
-    let recent = now.as_secs().saturating_sub(ended) <= RECOVERY.as_secs();
-    recent.then(|| UnixTime::since_unix_epoch(Duration::from_secs(ended)))
+    Some(UnixTime::since_unix_epoch(Duration::from_secs(ended)))
 }

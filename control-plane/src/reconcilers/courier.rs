@@ -21,6 +21,8 @@ pub struct Courier {
     pub dispatch: Wake,
     /// Repeats cancels.
     pub cancels: Wake,
+    /// Shows and trusts what the authorities are now.
+    pub certificates: Wake,
 }
 
 impl Courier {
@@ -33,6 +35,7 @@ impl Courier {
                 Heard::Missed => {
                     self.dispatch.wake();
                     self.cancels.wake();
+                    self.certificates.wake();
                 }
                 Heard::Closed => return,
             }
@@ -48,6 +51,8 @@ impl Courier {
             }
             Signal::CancelRequested(agent, fence) => self.cancel(agent, fence),
             Signal::AgentRevoked(agent) => self.sessions.end(agent, EndReason::Revoked),
+            Signal::AgentRebuilt(agent) => self.sessions.end(agent, EndReason::Superseded),
+            Signal::AuthoritiesChanged => self.certificates.wake(),
             // Whoever watches listens by himself.
             Signal::ExecutionChanged(_) | Signal::LogsAppended(_) => {}
         }

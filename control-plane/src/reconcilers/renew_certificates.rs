@@ -1,15 +1,16 @@
-//! The listeners' certificates of our own authority never run out: each is replaced after two thirds of its life.
+//! The authorities are those of the catalogue, old ones are let go once nobody needs them, and the listeners' certificates of
+//! our own authority never run out: each is replaced after two thirds of its life.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use dataguardian_core::clock::SharedClock;
 use serde::Serialize;
 
 use super::{Pass, Reconcile};
 use crate::ca::{Authority, AuthorityError, SERVER_CERTIFICATE_LIFE};
 use crate::listen::{ServerCertificate, TlsError};
 use crate::services::Error;
+use crate::trust::{Trust, TrustError};
 
 /// A certificate that a listener shows, and for which names.
 #[derive(Debug)]
@@ -46,29 +47,32 @@ impl ListenerCertificate {
         Arc::clone(&self.shown)
     }
 
-    /// Replaces it if it is time.
-    fn renew(&self, authority: &Authority, now: DateTime<Utc>) -> Result<bool, ListenerCertificateError> {
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        let third = TimeDelta::from_std(SERVER_CERTIFICATE_LIFE / 3).unwrap_or_default();
-        if *ends - now > third {
-            return Ok(false);
-        }
+    /// Replaces it, since another authority signs now.
+    pub fn reissue(&self, authority: &Authority) -> Result<(), ListenerCertificateError> {
         let identity = authority.issue_server(&self.names)?;
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         self.shown.replace(identity.chain, identity.key)?;
         *ends = identity.not_after;
+        Ok(())
+    }
+
+    /// Replaces it if it is time.
+    fn renew(&self, authority: &Authority, now: DateTime<Utc>) -> Result<bool, ListenerCertificateError> {
+        let ends = *self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let third = TimeDelta::from_std(SERVER_CERTIFICATE_LIFE / 3).unwrap_or_default();
+        if ends - now > third {
+            return Ok(false);
+        }
+        self.reissue(authority)?;
         Ok(true)
     }
 }
 
-/// Replaces the listeners' certificates.
+/// Keeps what is shown and trusted as it should be.
 #[derive(Debug, Clone)]
 pub struct RenewCertificates {
-    /// Makes them.
-    pub authority: Arc<Authority>,
-    /// Those to look after.
-    pub certificates: Vec<Arc<ListenerCertificate>>,
-    /// The time.
-    pub clock: SharedClock,
+    /// What is shown and trusted.
+    pub trust: Trust,
 }
 
 /// What a pass did.
@@ -76,6 +80,8 @@ pub struct RenewCertificates {
 pub struct Renewed {
     /// Certificates replaced.
     pub replaced: usize,
+    /// Old authorities that are not trusted any more.
+    pub retired: usize,
 }
 
 impl Reconcile for RenewCertificates {
@@ -83,10 +89,20 @@ impl Reconcile for RenewCertificates {
     type Report = Renewed;
 
     async fn pass(&self) -> Result<Pass<Renewed>, Error> {
-        let mut report = Renewed::default();
-        for certificate in &self.certificates {
-            let renewed = certificate.renew(&self.authority, self.clock.now());
-            if renewed.map_err(|error| Error::Internal(error.to_string()))? {
+        let internal = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
+        let trust = &self.trust;
+        let mut report = Renewed {
+            retired: trust.authorities.retire().await?,
+            ..Renewed::default()
+        };
+        match trust.refresh().await {
+            Ok(_) => {}
+            Err(TrustError::Service(error)) => return Err(error),
+            Err(error) => return Err(internal(&error)),
+        }
+        for certificate in &trust.certificates {
+            let renewed = certificate.renew(&trust.authority, trust.authority.clock().now());
+            if renewed.map_err(|error| internal(&error))? {
                 tracing::info!(names = ?certificate.names, "a listener has a new certificate");
                 report.replaced += 1;
             }
@@ -97,16 +113,17 @@ impl Reconcile for RenewCertificates {
 
 #[cfg(test)]
 mod tests {
-    use dataguardian_core::clock::{Clock as _, ManualClock, SystemClock};
+    use dataguardian_core::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
 
     use super::*;
-    use crate::ca::AuthorityMaterial;
+    use crate::ca::{AGENT_CERTIFICATE_LIFE, AuthorityMaterial};
 
     #[test]
     fn a_certificate_is_replaced_after_two_thirds_of_its_life() {
         let manual = ManualClock::at(SystemClock.now());
         let clock: SharedClock = manual.clone();
-        let authority = Authority::open(&AuthorityMaterial::generate(&clock).unwrap(), clock).unwrap();
+        let material = AuthorityMaterial::generate(&clock, None).unwrap();
+        let authority = Authority::open(&[material], clock, AGENT_CERTIFICATE_LIFE).unwrap();
         let certificate = ListenerCertificate::issue(&authority, vec!["localhost".into()]).unwrap();
         manual.advance(TimeDelta::days(59));
         assert!(!certificate.renew(&authority, manual.now()).unwrap());

@@ -4,9 +4,11 @@ use chrono::TimeDelta;
 use dataguardian_core::execution::{ExecutionEvent, ExecutionState};
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{AgentId, JoinTokenId};
+use dataguardian_core::name::ResourceName;
 
 use super::{Context, Error, Noun, lookup};
-use crate::domain::agent::{Agent, AgentState, DEFAULT_JOIN_TTL, JoinToken, MAX_JOIN_TTL};
+use crate::domain::agent::{Agent, AgentState, Boots, DEFAULT_JOIN_TTL, JoinToken, MAX_JOIN_TTL, Recovery};
+use crate::domain::certificate::APPROVAL;
 use crate::domain::execution::Execution;
 use crate::domain::field::BadField;
 use crate::domain::page::{Cursor, Page, PageRequest};
@@ -14,11 +16,13 @@ use crate::domain::reference::{Reference, new_name};
 use crate::domain::verdict::{Forgotten, judge_forgotten};
 use crate::queue::Signal;
 use crate::secrets::token::{NewToken, TokenKind};
-use crate::store::Tx;
 use crate::store::agents::{
-    JoinTokenRow, agent_get, agent_list, agent_lock_in_tx, agent_revoke_in_tx, join_token_insert_in_tx,
+    agent_alert_in_tx, agent_boots_in_tx, agent_get, agent_list, agent_lock_in_tx, agent_recovery_in_tx,
+    agent_revoke_in_tx, agent_state_in_tx,
 };
 use crate::store::executions::execution_unfinished_of_agent;
+use crate::store::join_tokens::{JoinTokenRow, join_token_insert_in_tx};
+use crate::store::{StoreError, Tx};
 
 /// Agents, as administrators see them.
 #[derive(Debug, Clone)]
@@ -52,12 +56,34 @@ impl Agents {
                 });
             }
         }
+        self.insert_join_token(name, None, ttl).await
+    }
+
+    /// Makes a token with which the new host of an agent becomes that agent, once.
+    pub async fn create_rebuild_token(
+        &self,
+        agent: &Reference<AgentId>,
+        ttl: Option<std::time::Duration>,
+    ) -> Result<JoinToken, Error> {
+        let ttl = check_ttl(ttl)?;
+        let agent = lookup::active_agent(&self.context.store, agent).await?;
+        self.insert_join_token(Some(agent.name), Some(agent.id), ttl)
+            .await
+    }
+
+    async fn insert_join_token(
+        &self,
+        name: Option<ResourceName>,
+        for_agent: Option<AgentId>,
+        ttl: TimeDelta,
+    ) -> Result<JoinToken, Error> {
         let (id, now) = (JoinTokenId::new(), self.context.now());
         let token = NewToken::generate(TokenKind::Join, id.as_uuid())?;
         let row = JoinTokenRow {
             id,
             secret_sha256: token.sha256.to_vec(),
             name: name.clone(),
+            for_agent,
             created_at: now,
             expires_at: now + ttl,
             consumed: None,
@@ -107,6 +133,65 @@ impl Agents {
             state: AgentState::Revoked,
             ..found
         })
+    }
+
+    /// The agent gets no new work from now on. Locking again changes nothing.
+    pub async fn lock(&self, agent: &Reference<AgentId>) -> Result<Agent, Error> {
+        self.change(agent, async |tx, found| {
+            agent_state_in_tx(tx, found.id, AgentState::Active, AgentState::Locked).await
+        })
+        .await
+    }
+
+    /// The agent gets work again, what waits for it first. Unlocking again changes nothing.
+    pub async fn unlock(&self, agent: &Reference<AgentId>) -> Result<Agent, Error> {
+        let after = self
+            .change(agent, async |tx, found| {
+                agent_state_in_tx(tx, found.id, AgentState::Locked, AgentState::Active).await
+            })
+            .await?;
+        self.context.signal(Signal::WorkQueued(after.id));
+        Ok(after)
+    }
+
+    /// Lets an agent fetch a new certificate whose last one ended too long ago for it to do so by itself.
+    pub async fn approve_recovery(&self, agent: &Reference<AgentId>) -> Result<Agent, Error> {
+        let now = self.context.now();
+        self.change(agent, async |tx, found| {
+            let recovery = Recovery {
+                until: Some(now + APPROVAL),
+                ..found.recovery
+            };
+            agent_recovery_in_tx(tx, found.id, recovery).await.map(|()| true)
+        })
+        .await
+    }
+
+    /// Takes the alert about the agent's identity away.
+    pub async fn clear_alert(&self, agent: &Reference<AgentId>) -> Result<Agent, Error> {
+        self.change(agent, async |tx, found| {
+            agent_alert_in_tx(tx, found.id, None).await?;
+            agent_boots_in_tx(tx, found.id, &Boots::default())
+                .await
+                .map(|()| true)
+        })
+        .await
+    }
+
+    /// Changes an agent that was not revoked, and gives it as it is then.
+    async fn change(
+        &self,
+        agent: &Reference<AgentId>,
+        change: impl AsyncFnOnce(&Tx, &Agent) -> Result<bool, StoreError>,
+    ) -> Result<Agent, Error> {
+        let tx = self.context.store.begin().await?;
+        let id = lookup::agent(&tx, agent).await?.id;
+        let found = agent_lock_in_tx(&tx, id).await?;
+        let found = lookup::active(found.ok_or_else(|| Error::not_found(Noun::Agent, id))?)?;
+        change(&tx, &found).await?;
+        let after = lookup::agent(&tx, &Reference::Id(id)).await?;
+        tx.commit().await?;
+        Ok(after)
     }
 
     /// Ends what a revoked agent will never do.

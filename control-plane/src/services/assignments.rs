@@ -9,6 +9,7 @@ use dataguardian_core::ids::{AgentId, BackupId, LeaseToken};
 use super::executions::outlook::{candidate, room};
 use super::transition::{Judged, judge_in_tx};
 use super::{Context, Error, lookup};
+use crate::domain::agent::AgentState;
 use crate::domain::assignment::{Accepted, Assignment, FreeSlots};
 use crate::domain::eligibility;
 use crate::domain::execution::{Execution, ExecutionSpec, Lease};
@@ -52,7 +53,9 @@ impl Assignments {
         let Some(found) = agent_lock_in_tx(&tx, agent).await? else {
             return Err(Error::StaleFence);
         };
-        lookup::active(found)?;
+        if lookup::active(found)?.state == AgentState::Locked {
+            return Ok(None);
+        }
         let mut changed = Vec::new();
         let claimed = self.claim_in_tx(&tx, agent, free, &mut changed).await?;
         tx.commit().await?;

@@ -110,10 +110,10 @@ impl Auth {
         let right = self.passwords.verify(password, hash).await?;
         let Some(user) = user.filter(|_| right) else {
             self.note_failure(username);
-            return Err(Error::Unauthenticated {
-                reason: "WRONG_CREDENTIALS",
-                message: "wrong user name or password",
-            });
+            return Err(Error::unauthenticated(
+                "WRONG_CREDENTIALS",
+                "wrong user name or password",
+            ));
         };
         lock(&self.failures).remove(username);
         let tx = self.context.store.begin().await?;
@@ -209,17 +209,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn wrong_setup_token() -> Error {
-    Error::Unauthenticated {
-        reason: "WRONG_SETUP_TOKEN",
-        message: "this is not the setup token, or the first administrator has been made already",
-    }
+    Error::unauthenticated(
+        "WRONG_SETUP_TOKEN",
+        "this is not the setup token, or the first administrator has been made already",
+    )
 }
 
 fn bad_token() -> Error {
-    Error::Unauthenticated {
-        reason: "BAD_TOKEN",
-        message: "the token is unknown, has ended or is none of ours: sign in again",
-    }
+    Error::unauthenticated(
+        "BAD_TOKEN",
+        "the token is unknown, has ended or is none of ours: sign in again",
+    )
 }
 
 /// Writes a file that only its owner reads. What lies there is replaced, never followed.

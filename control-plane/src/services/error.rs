@@ -1,5 +1,6 @@
 //! Errors of the use cases: what each means for a caller is decided here once.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use dataguardian_core::error_code::ErrorCode;
@@ -67,7 +68,17 @@ pub enum Error {
         /// A stable name for programs.
         reason: &'static str,
         /// One sentence.
-        message: &'static str,
+        message: Cow<'static, str>,
+    },
+    /// Not now: the caller has to come back later.
+    #[error("{message}")]
+    ComeBackLater {
+        /// A stable name for programs.
+        reason: &'static str,
+        /// One sentence, with the next step.
+        message: String,
+        /// When to come back.
+        after: Duration,
     },
     /// Too many wrong passwords.
     #[error("too many failed tries: wait {} s", wait.as_secs())]
@@ -144,6 +155,14 @@ impl Error {
         }
     }
 
+    /// Nobody has proven who calls.
+    pub fn unauthenticated(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unauthenticated {
+            reason,
+            message: message.into(),
+        }
+    }
+
     /// Something that the state of things forbids.
     pub fn precondition(reason: &'static str, message: impl Into<String>) -> Self {
         Self::Precondition {
@@ -159,7 +178,7 @@ impl Error {
             Self::NotFound { .. } => ErrorCode::NotFound,
             Self::NameTaken { .. } => ErrorCode::AlreadyExists,
             Self::Precondition { .. } | Self::StorageNotReachable { .. } => ErrorCode::FailedPrecondition,
-            Self::StaleFence | Self::EtagMismatch { .. } => ErrorCode::Aborted,
+            Self::StaleFence | Self::EtagMismatch { .. } | Self::ComeBackLater { .. } => ErrorCode::Aborted,
             Self::Unauthenticated { .. } => ErrorCode::Unauthenticated,
             Self::Throttled { .. } => ErrorCode::ResourceExhausted,
             Self::QueueOffline => ErrorCode::Unavailable,
@@ -174,7 +193,9 @@ impl Error {
             Self::BadRequest(_) => "BAD_REQUEST",
             Self::NotFound { noun, .. } => noun.words().1,
             Self::NameTaken { .. } => "NAME_TAKEN",
-            Self::Precondition { reason, .. } | Self::Unauthenticated { reason, .. } => reason,
+            Self::Precondition { reason, .. }
+            | Self::Unauthenticated { reason, .. }
+            | Self::ComeBackLater { reason, .. } => reason,
             Self::StorageNotReachable { .. } => "STORAGE_NOT_REACHABLE",
             Self::StaleFence => "STALE_FENCE",
             Self::EtagMismatch { .. } => "ETAG_MISMATCH",
@@ -209,7 +230,7 @@ impl Error {
     /// When trying again may help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Throttled { wait } => Some(*wait),
+            Self::Throttled { wait } | Self::ComeBackLater { after: wait, .. } => Some(*wait),
             Self::QueueOffline => Some(Duration::from_secs(5)),
             Self::Store(error) if error.code() == ErrorCode::Unavailable => Some(Duration::from_secs(2)),
             _ => None,

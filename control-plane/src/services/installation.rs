@@ -5,34 +5,24 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use dataguardian_core::clock::SharedClock;
 use dataguardian_core::ids::{ControlPlaneId, DatasourceId};
-use dataguardian_core::secret::SecretBytes;
 use dataguardian_repository::keys::InstallationKey;
 use dataguardian_repository::manifest::SigningKey;
 
 use super::Error;
+use super::authorities::{AuthorityKeys, sealed};
 use crate::secrets::SecretsError;
 use crate::secrets::master_key::{MasterKey, MasterKeySource};
 use crate::secrets::token::sha256;
 use crate::secrets::vault::{Place, Vault};
+use crate::store::authorities::authority_insert_in_tx;
 use crate::store::installation::{self as rows, InstallationRow};
 use crate::store::{Store, StoreError};
-
-/// The authority's certificate and key, as they are kept.
-#[derive(Debug, Clone)]
-pub struct AuthorityKeys {
-    /// The certificate, DER.
-    pub certificate: Vec<u8>,
-    /// The private key, PKCS #8.
-    pub key: SecretBytes,
-}
 
 /// Who this control plane is, and its keys, opened. Lives in memory only.
 #[derive(Debug)]
 pub struct Installation {
     /// Its id: owns repositories.
     pub control_plane: ControlPlaneId,
-    /// The authority that makes agents' certificates.
-    pub authority: AuthorityKeys,
     /// Seals what is secret in the database.
     pub vault: Vault,
     /// Countersigns manifests.
@@ -58,11 +48,16 @@ impl Installation {
         }
         let master = source.load(None)?;
         let authority = make_authority().map_err(|error| Error::Internal(error.to_string()))?;
-        let row = new_row(&master, &authority, clock.now())?;
+        let now = clock.now();
+        let row = new_row(&master, now)?;
+        let authority = sealed(&Vault::new(&master)?, &authority, now)?;
         let tx = store.begin().await?;
         // Of two replicas that start for the first time together one makes the row, and both go on with it.
         match rows::installation_insert_in_tx(&tx, &row).await {
-            Ok(()) => tx.commit().await?,
+            Ok(()) => {
+                authority_insert_in_tx(&tx, &authority).await?;
+                tx.commit().await?;
+            }
             Err(StoreError::AlreadyExists(_)) => drop(tx),
             Err(error) => return Err(error.into()),
         }
@@ -92,15 +87,10 @@ impl Installation {
         let vault = Vault::new(master)?;
         let place = |field| place(&row.control_plane, field);
         let damaged = |field: &str| SecretsError::Unopenable(format!("installation|{field}"));
-        let key = vault.open(place("ca_key"), &row.authority_key_sealed)?;
         let repository = vault.open(place("repository_key"), &row.repository_key_sealed)?;
         let signing = vault.open(place("signing_key"), &row.signing_key_sealed)?;
         Ok(Self {
             control_plane: row.control_plane,
-            authority: AuthorityKeys {
-                certificate: row.authority_certificate.clone(),
-                key,
-            },
             signing: Arc::new(SigningKey::from_bytes(signing.expose()).map_err(|_| damaged("signing_key"))?),
             repository: InstallationKey::from_bytes(repository.expose())
                 .map_err(|_| damaged("repository_key"))?,
@@ -124,11 +114,7 @@ fn setup_token(master: &MasterKey, control_plane: ControlPlaneId) -> String {
     format!("dgsetup_{}", hex::encode(bytes.as_ref()))
 }
 
-fn new_row(
-    master: &MasterKey,
-    authority: &AuthorityKeys,
-    now: DateTime<Utc>,
-) -> Result<InstallationRow, Error> {
+fn new_row(master: &MasterKey, now: DateTime<Utc>) -> Result<InstallationRow, Error> {
     let vault = Vault::new(master)?;
     let control_plane = ControlPlaneId::new();
     let place = |field| place(&control_plane, field);
@@ -137,8 +123,6 @@ fn new_row(
     Ok(InstallationRow {
         control_plane,
         master_key_fingerprint: master.fingerprint(),
-        authority_key_sealed: vault.seal(place("ca_key"), authority.key.expose())?,
-        authority_certificate: authority.certificate.clone(),
         repository_key_sealed: vault.seal(place("repository_key"), repository.expose())?,
         signing_key_sealed: vault.seal(place("signing_key"), signing.expose())?,
         signing_public_key: signing.verifying_key().as_bytes().to_vec(),

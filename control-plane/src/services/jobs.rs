@@ -159,7 +159,7 @@ impl Jobs {
         // Held, so that nobody changes or deletes it in between.
         let job = job_lock_in_tx(&tx, id).await?.ok_or_else(gone)?;
         let datasource = lookup::datasource(&tx, &Reference::Id(job.datasource)).await?;
-        let agent = lookup::active_agent(&tx, &Reference::Id(datasource.agent)).await?;
+        let agent = lookup::working_agent(&tx, &Reference::Id(datasource.agent)).await?;
         let spec = ExecutionSpec::Backup(BackupSpec {
             storages: job.storages.iter().map(|storage| storage.id).collect(),
             strategy: job.strategy,

@@ -23,15 +23,30 @@ pub(super) async fn agent(on: &impl Connected, which: &Reference<AgentId>) -> Re
     found.ok_or_else(|| Error::not_found(Noun::Agent, which))
 }
 
-/// The agent, if it may work.
+/// The agent, if it was not revoked.
 pub(super) async fn active_agent(on: &impl Connected, which: &Reference<AgentId>) -> Result<Agent, Error> {
     active(agent(on, which).await?)
 }
 
-/// Passes on an agent that may work.
+/// The agent, if it may be given new work.
+pub(super) async fn working_agent(on: &impl Connected, which: &Reference<AgentId>) -> Result<Agent, Error> {
+    let found = active_agent(on, which).await?;
+    match found.state {
+        AgentState::Active | AgentState::Revoked => Ok(found),
+        AgentState::Locked => Err(Error::precondition(
+            "AGENT_LOCKED",
+            format!(
+                "agent {name} is locked and gets no new work: `dgctl agent unlock {name}` first",
+                name = found.name
+            ),
+        )),
+    }
+}
+
+/// Passes on an agent that was not revoked.
 pub(super) fn active(agent: Agent) -> Result<Agent, Error> {
     match agent.state {
-        AgentState::Active => Ok(agent),
+        AgentState::Active | AgentState::Locked => Ok(agent),
         AgentState::Revoked => Err(Error::precondition(
             "AGENT_REVOKED",
             format!(

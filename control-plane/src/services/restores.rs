@@ -52,7 +52,7 @@ impl Restores {
             );
             return Err(BadField::new("target_datasource", message).into());
         }
-        let agent = lookup::active_agent(&tx, &Reference::Id(target.agent)).await?;
+        let agent = lookup::working_agent(&tx, &Reference::Id(target.agent)).await?;
         let reached = reachable_copies(&tx, &backup, target.agent).await?;
         reached.map_err(|storages| Error::StorageNotReachable {
             agent: agent.name.to_string(),

@@ -2,16 +2,25 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dataguardian_core::ids::AgentId;
 
+use super::alerts::raise_in_tx;
 use super::{Context, Error, Noun};
-use crate::domain::agent::AgentFacts;
-use crate::store::agents::{agent_heard_in_tx, agent_session_open_in_tx, agent_slots_in_tx};
+use crate::domain::agent::{Agent, AlertKind, BootVerdict, IdentityAlert, Opening};
+use crate::domain::text;
+use crate::store::agents::{
+    agent_boots, agent_boots_in_tx, agent_heard_in_tx, agent_lock_in_tx, agent_session_open_in_tx,
+    agent_slots_in_tx,
+};
 
 /// When an agent was heard of, and how far its clock was ahead.
 type Heard = (DateTime<Utc>, Option<TimeDelta>);
+
+/// When a process that was turned away may come back.
+const TURNED_AWAY: Duration = Duration::from_secs(60);
 
 /// Agents' sessions, as the catalogue keeps them.
 #[derive(Debug, Clone)]
@@ -29,21 +38,43 @@ impl Sessions {
         }
     }
 
-    /// A session begins: the next epoch. `clock_skew` is how far the agent's clock is ahead,
-    /// `slots` how many attempts it takes on at all. A revoked agent is not found.
-    pub async fn open(
-        &self,
-        agent: AgentId,
-        facts: AgentFacts,
-        clock_skew: Option<TimeDelta>,
-        slots: Option<u32>,
-    ) -> Result<u64, Error> {
-        let tx = self.context.store.begin().await?;
+    /// A session begins: the next epoch. A revoked agent is not found. Of two processes that take turns with one identity the
+    /// one that comes back is turned away while the other is there, and the alert is raised.
+    pub async fn open(&self, agent: AgentId, opening: Opening) -> Result<u64, Error> {
         let now = self.context.now();
-        let epoch = agent_session_open_in_tx(&tx, agent, &facts.kept(), clock_skew, now).await?;
-        agent_slots_in_tx(&tx, agent, slots).await?;
+        let tx = self.context.store.begin().await?;
+        let found = agent_lock_in_tx(&tx, agent).await?;
+        let found = found.ok_or_else(|| Error::not_found(Noun::Agent, agent))?;
+        let boot_id = text::kept(&opening.boot_id, text::MAX_TEXT);
+        let (boots, verdict) = agent_boots(&tx, agent).await?.judge(&boot_id);
+        if verdict == BootVerdict::Shared {
+            let alert = IdentityAlert {
+                kind: AlertKind::IdentityShared,
+                at: now,
+                from: text::kept(&opening.facts.hostname, text::MAX_TEXT),
+            };
+            let raised = raise_in_tx(&tx, &found, alert, now).await?;
+            if self
+                .last_heard(&found)
+                .is_some_and(|heard| now - heard < opening.alive_within)
+            {
+                if raised {
+                    tx.commit().await?;
+                }
+                return Err(shared(&found));
+            }
+        }
+        agent_boots_in_tx(&tx, agent, &boots).await?;
+        let facts = opening.facts.kept();
+        let epoch = agent_session_open_in_tx(&tx, agent, &facts, opening.clock_skew, now).await?;
+        agent_slots_in_tx(&tx, agent, opening.slots).await?;
         tx.commit().await?;
         epoch.ok_or_else(|| Error::not_found(Noun::Agent, agent))
+    }
+
+    fn last_heard(&self, agent: &Agent) -> Option<DateTime<Utc>> {
+        let here = self.map().get(&agent.id).map(|(at, _)| *at);
+        here.max(agent.last_seen_at)
     }
 
     /// A heartbeat, or anything else: kept in memory until [`Self::save_heard`].
@@ -78,5 +109,16 @@ impl Sessions {
 
     fn map(&self) -> MutexGuard<'_, HashMap<AgentId, Heard>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn shared(agent: &Agent) -> Error {
+    let name = &agent.name;
+    Error::ComeBackLater {
+        reason: "IDENTITY_SHARED",
+        message: format!(
+            "another agent runs on a copy of this state directory and is connected as {name}: stop one of the two and remove its state directory, then `dgctl agent clear-alert {name}`"
+        ),
+        after: TURNED_AWAY,
     }
 }

@@ -121,6 +121,13 @@ impl SessionHandle {
         }))
     }
 
+    /// Has the agent fetch a new certificate, at a moment within that time.
+    pub fn ask_for_renewal(&self, within: Duration) -> Result<(), NotDelivered> {
+        self.send(wire::session_response::Message::RenewSoon(wire::RenewSoon {
+            within: Some(convert::duration(within)),
+        }))
+    }
+
     /// Puts a question to the agent and waits for its answer.
     pub async fn ask(&self, question: Question, timeout: Duration) -> Result<Answer, AskError> {
         let (id, answer) = self.0.questions.open();

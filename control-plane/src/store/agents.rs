@@ -1,9 +1,9 @@
-//! Agents and join tokens.
+//! Agents.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use dataguardian_core::ids::{AgentId, JoinTokenId};
+use dataguardian_core::ids::AgentId;
 use dataguardian_core::name::ResourceName;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
@@ -11,30 +11,13 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::entity::{agents, join_tokens};
+use super::entity::agents;
 use super::private::Executor as _;
 use super::{Connected, HELD, StoreError, Tx, convert};
-use crate::domain::agent::{Agent, AgentFacts, AgentState};
+use crate::domain::agent::{Agent, AgentFacts, AgentState, AlertKind, Boots, IdentityAlert, Recovery};
 use crate::domain::reference::Reference;
 
 const FROM: convert::From = convert::From("agents");
-
-/// A join token as it is kept.
-#[derive(Debug, Clone)]
-pub struct JoinTokenRow {
-    /// Its id.
-    pub id: JoinTokenId,
-    /// SHA-256 of its secret.
-    pub secret_sha256: Vec<u8>,
-    /// The name the agent will have, if the token fixes it.
-    pub name: Option<ResourceName>,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// When it ends.
-    pub expires_at: DateTime<Utc>,
-    /// The agent that it made, and the SHA-256 of that agent's public key.
-    pub consumed: Option<(AgentId, Vec<u8>)>,
-}
 
 /// Makes an agent.
 pub async fn agent_insert_in_tx(tx: &Tx, agent: &Agent) -> Result<(), StoreError> {
@@ -52,8 +35,17 @@ pub async fn agent_insert_in_tx(tx: &Tx, agent: &Agent) -> Result<(), StoreError
         last_seen_at: Set(agent.last_seen_at.map(convert::time)),
         clock_skew_microseconds: Set(agent.clock_skew.and_then(|skew| skew.num_microseconds())),
         session_epoch: Set(convert::number(agent.session_epoch)?),
+        certificate_floor: Set(convert::small(agent.certificate_floor)?),
         certificate_generation_seen: Set(0),
+        certificate_serial_seen: Set(None),
+        certificate_seen_at: Set(None),
         certificate_expires_at: Set(agent.certificate_expires_at.map(convert::time)),
+        recovery_asked_at: Set(agent.recovery.asked_at.map(convert::time)),
+        recovery_until: Set(agent.recovery.until.map(convert::time)),
+        boots: Set(convert::json(&Boots::default())?),
+        alert: Set(agent.alert.as_ref().map(|alert| alert.kind.as_str().to_owned())),
+        alert_at: Set(agent.alert.as_ref().map(|alert| convert::time(alert.at))),
+        alert_from: Set(agent.alert.as_ref().map(|alert| alert.from.clone())),
     };
     agents::Entity::insert(row)
         .exec_without_returning(&tx.executor())
@@ -125,13 +117,101 @@ pub async fn agent_revoke_in_tx(tx: &Tx, id: AgentId) -> Result<bool, StoreError
     let result = agents::Entity::update_many()
         .col_expr(agents::Column::State, Expr::val(AgentState::Revoked.as_str()))
         .filter(agents::Column::Id.eq(*id.as_uuid()))
-        .filter(agents::Column::State.eq(AgentState::Active.as_str()))
+        .filter(agents::Column::State.ne(AgentState::Revoked.as_str()))
         .exec(&tx.executor())
         .await?;
     Ok(result.rows_affected == 1)
 }
 
-/// An active agent's next session begins. Gives its epoch; none if there is no such active agent.
+/// Locks or unlocks an agent: from one state to another. False if it is not in the first.
+pub async fn agent_state_in_tx(
+    tx: &Tx,
+    id: AgentId,
+    from: AgentState,
+    to: AgentState,
+) -> Result<bool, StoreError> {
+    let result = agents::Entity::update_many()
+        .col_expr(agents::Column::State, Expr::val(to.as_str()))
+        .filter(agents::Column::Id.eq(*id.as_uuid()))
+        .filter(agents::Column::State.eq(from.as_str()))
+        .exec(&tx.executor())
+        .await?;
+    Ok(result.rows_affected == 1)
+}
+
+/// Notes what happened to an agent's identity, or that a person has seen it.
+pub async fn agent_alert_in_tx(
+    tx: &Tx,
+    id: AgentId,
+    alert: Option<&IdentityAlert>,
+) -> Result<(), StoreError> {
+    let row = agents::ActiveModel {
+        alert: Set(alert.map(|alert| alert.kind.as_str().to_owned())),
+        alert_at: Set(alert.map(|alert| convert::time(alert.at))),
+        alert_from: Set(alert.map(|alert| alert.from.clone())),
+        ..Default::default()
+    };
+    update(tx, id, row).await
+}
+
+/// Notes whether an agent may recover.
+pub async fn agent_recovery_in_tx(tx: &Tx, id: AgentId, recovery: Recovery) -> Result<(), StoreError> {
+    let row = agents::ActiveModel {
+        recovery_asked_at: Set(recovery.asked_at.map(convert::time)),
+        recovery_until: Set(recovery.until.map(convert::time)),
+        ..Default::default()
+    };
+    update(tx, id, row).await
+}
+
+/// An agent's host was rebuilt: the new one signs with another key, and no process of the old one counts.
+pub async fn agent_rebuilt_in_tx(
+    tx: &Tx,
+    id: AgentId,
+    signing_public_key: &[u8; 32],
+    facts: &AgentFacts,
+) -> Result<(), StoreError> {
+    let row = agents::ActiveModel {
+        signing_public_key: Set(signing_public_key.to_vec()),
+        version: Set(facts.version.clone()),
+        hostname: Set(facts.hostname.clone()),
+        operating_system: Set(facts.operating_system.clone()),
+        boots: Set(convert::json(&Boots::default())?),
+        ..Default::default()
+    };
+    update(tx, id, row).await
+}
+
+/// The processes that an agent's sessions came from.
+pub async fn agent_boots(on: &impl Connected, id: AgentId) -> Result<Boots, StoreError> {
+    let boots: Option<sea_orm::JsonValue> = agents::Entity::find_by_id(*id.as_uuid())
+        .select_only()
+        .column(agents::Column::Boots)
+        .into_tuple()
+        .one(&on.executor())
+        .await?;
+    boots.map_or_else(|| Ok(Boots::default()), |boots| FROM.json(boots))
+}
+
+/// Keeps the processes that an agent's sessions came from.
+pub async fn agent_boots_in_tx(tx: &Tx, id: AgentId, boots: &Boots) -> Result<(), StoreError> {
+    let row = agents::ActiveModel {
+        boots: Set(convert::json(boots)?),
+        ..Default::default()
+    };
+    update(tx, id, row).await
+}
+
+async fn update(tx: &Tx, id: AgentId, row: agents::ActiveModel) -> Result<(), StoreError> {
+    agents::Entity::update_many()
+        .set(row)
+        .filter(agents::Column::Id.eq(*id.as_uuid()))
+        .exec(&tx.executor())
+        .await?;
+    Ok(())
+}
+
+/// The next session of an agent begins. Gives its epoch; none if there is no such agent that was not revoked.
 pub async fn agent_session_open_in_tx(
     tx: &Tx,
     id: AgentId,
@@ -155,7 +235,7 @@ pub async fn agent_session_open_in_tx(
             Expr::col(agents::Column::SessionEpoch).add(1),
         )
         .filter(agents::Column::Id.eq(*id.as_uuid()))
-        .filter(agents::Column::State.eq(AgentState::Active.as_str()))
+        .filter(agents::Column::State.ne(AgentState::Revoked.as_str()))
         .exec_with_returning(&tx.executor())
         .await?;
     rows.first().map(|row| FROM.number(row.session_epoch)).transpose()
@@ -238,64 +318,12 @@ pub async fn agent_heard_in_tx(
     Ok(())
 }
 
-/// Makes a join token.
-pub async fn join_token_insert_in_tx(tx: &Tx, token: &JoinTokenRow) -> Result<(), StoreError> {
-    let row = join_tokens::ActiveModel {
-        id: Set(*token.id.as_uuid()),
-        secret_sha256: Set(token.secret_sha256.clone()),
-        name: Set(token.name.as_ref().map(ToString::to_string)),
-        created_at: Set(convert::time(token.created_at)),
-        expires_at: Set(convert::time(token.expires_at)),
-        consumed_at: Set(None),
-        agent_id: Set(None),
-        public_key_sha256: Set(None),
-    };
-    join_tokens::Entity::insert(row)
-        .exec_without_returning(&tx.executor())
-        .await?;
-    Ok(())
-}
-
-/// A join token.
-pub async fn join_token_get(
-    on: &impl Connected,
-    id: JoinTokenId,
-) -> Result<Option<JoinTokenRow>, StoreError> {
-    let row = join_tokens::Entity::find_by_id(*id.as_uuid())
-        .one(&on.executor())
-        .await?;
-    row.map(TryInto::try_into).transpose()
-}
-
-/// Uses a join token up for an agent; false if somebody was quicker, or its time is over.
-pub async fn join_token_consume_in_tx(
-    tx: &Tx,
-    id: JoinTokenId,
-    agent: AgentId,
-    public_key_sha256: &[u8],
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let used = join_tokens::ActiveModel {
-        consumed_at: Set(Some(convert::time(now))),
-        agent_id: Set(Some(*agent.as_uuid())),
-        public_key_sha256: Set(Some(public_key_sha256.to_vec())),
-        ..Default::default()
-    };
-    let result = join_tokens::Entity::update_many()
-        .set(used)
-        .filter(join_tokens::Column::Id.eq(*id.as_uuid()))
-        .filter(join_tokens::Column::ConsumedAt.is_null())
-        .filter(join_tokens::Column::ExpiresAt.gt(now))
-        .exec(&tx.executor())
-        .await?;
-    Ok(result.rows_affected == 1)
-}
-
 impl TryFrom<agents::Model> for Agent {
     type Error = StoreError;
     fn try_from(row: agents::Model) -> Result<Self, StoreError> {
         let state = match row.state.as_str() {
             "active" => AgentState::Active,
+            "locked" => AgentState::Locked,
             "revoked" => AgentState::Revoked,
             other => return Err(StoreError::unreadable("agents", format!("state {other:?}"))),
         };
@@ -315,21 +343,29 @@ impl TryFrom<agents::Model> for Agent {
             certificate_expires_at: row.certificate_expires_at,
             clock_skew: row.clock_skew_microseconds.map(TimeDelta::microseconds),
             session_epoch: FROM.number(row.session_epoch)?,
+            certificate_floor: FROM.small(row.certificate_floor)?,
+            recovery: Recovery {
+                asked_at: row.recovery_asked_at,
+                until: row.recovery_until,
+            },
+            alert: alert(row.alert, row.alert_at, row.alert_from)?,
         })
     }
 }
 
-impl TryFrom<join_tokens::Model> for JoinTokenRow {
-    type Error = StoreError;
-    fn try_from(row: join_tokens::Model) -> Result<Self, StoreError> {
-        let name = row.name.map(|name| convert::From("join_tokens").parse(&name));
-        Ok(Self {
-            id: JoinTokenId::from_uuid(row.id),
-            secret_sha256: row.secret_sha256,
-            name: name.transpose()?,
-            created_at: row.created_at,
-            expires_at: row.expires_at,
-            consumed: row.agent_id.map(AgentId::from_uuid).zip(row.public_key_sha256),
-        })
-    }
+fn alert(
+    kind: Option<String>,
+    at: Option<DateTime<Utc>>,
+    from: Option<String>,
+) -> Result<Option<IdentityAlert>, StoreError> {
+    let Some((kind, at)) = kind.zip(at) else {
+        return Ok(None);
+    };
+    let kind = match kind.as_str() {
+        "IDENTITY_COPIED" => AlertKind::IdentityCopied,
+        "IDENTITY_SHARED" => AlertKind::IdentityShared,
+        other => return Err(StoreError::unreadable("agents", format!("alert {other:?}"))),
+    };
+    let from = from.unwrap_or_default();
+    Ok(Some(IdentityAlert { kind, at, from }))
 }

@@ -10,7 +10,7 @@ use sea_orm::{
 use super::entity::{agent_certificates, agents};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
-use crate::domain::certificate::IssuedCertificate;
+use crate::domain::certificate::{IssuedCertificate, Seen};
 
 const FROM: convert::From = convert::From("agent_certificates");
 
@@ -38,6 +38,7 @@ pub async fn certificate_insert_in_tx(
         agent_id: Set(*row.agent.as_uuid()),
         generation: Set(convert::small(row.generation)?),
         public_key_sha256: Set(row.public_key_sha256.clone()),
+        issuer: Set(issued.issuer.clone()),
         issued_at: Set(convert::time(now)),
         not_after: Set(convert::time(issued.not_after)),
     };
@@ -69,38 +70,72 @@ pub async fn certificate_newest(
     row.map(TryInto::try_into).transpose()
 }
 
-/// The certificate of an agent with that serial number, and the newest generation that was seen of that agent.
+/// The certificate of an agent with that serial number.
 pub async fn certificate_by_serial(
     on: &impl Connected,
     agent: AgentId,
     serial: &str,
-) -> Result<Option<(CertificateRow, u32)>, StoreError> {
+) -> Result<Option<CertificateRow>, StoreError> {
     let found = agent_certificates::Entity::find_by_id(serial.to_owned())
         .filter(agent_certificates::Column::AgentId.eq(*agent.as_uuid()))
         .one(&on.executor())
         .await?;
-    let seen: Option<i32> = agents::Entity::find_by_id(*agent.as_uuid())
-        .select_only()
-        .column(agents::Column::CertificateGenerationSeen)
-        .into_tuple()
-        .one(&on.executor())
-        .await?;
-    match (found, seen) {
-        (Some(found), Some(seen)) => Ok(Some((found.try_into()?, FROM.small(seen)?))),
-        (_, None) | (None, _) => Ok(None),
-    }
+    found.map(TryInto::try_into).transpose()
 }
 
-/// A generation was seen for the first time. False if a newer one was seen in the meantime.
-pub async fn certificate_seen_in_tx(tx: &Tx, agent: AgentId, generation: u32) -> Result<bool, StoreError> {
-    let generation = convert::small(generation)?;
-    let result = agents::Entity::update_many()
-        .col_expr(agents::Column::CertificateGenerationSeen, Expr::val(generation))
+/// The newest certificate of an agent that was seen at a handshake.
+pub async fn certificate_newest_seen(on: &impl Connected, agent: AgentId) -> Result<Seen, StoreError> {
+    let row: Option<(i32, Option<String>, Option<DateTime<Utc>>)> =
+        agents::Entity::find_by_id(*agent.as_uuid())
+            .select_only()
+            .columns([
+                agents::Column::CertificateGenerationSeen,
+                agents::Column::CertificateSerialSeen,
+                agents::Column::CertificateSeenAt,
+            ])
+            .into_tuple()
+            .one(&on.executor())
+            .await?;
+    let Some((generation, serial, at)) = row else {
+        return Ok(Seen::default());
+    };
+    Ok(Seen {
+        generation: FROM.small(generation)?,
+        serial,
+        at,
+    })
+}
+
+/// A certificate was seen for the first time: the agent has it, so what it was allowed in order to get it is over. Call it with
+/// the agent held.
+pub async fn certificate_seen_in_tx(tx: &Tx, agent: AgentId, seen: &Seen) -> Result<(), StoreError> {
+    let row = agents::ActiveModel {
+        certificate_generation_seen: Set(convert::small(seen.generation)?),
+        certificate_serial_seen: Set(seen.serial.clone()),
+        certificate_seen_at: Set(seen.at.map(convert::time)),
+        recovery_asked_at: Set(None),
+        recovery_until: Set(None),
+        ..Default::default()
+    };
+    agents::Entity::update_many()
+        .set(row)
         .filter(agents::Column::Id.eq(*agent.as_uuid()))
-        .filter(agents::Column::CertificateGenerationSeen.lte(generation))
         .exec(&tx.executor())
         .await?;
-    Ok(result.rows_affected == 1)
+    Ok(())
+}
+
+/// Certificates of an agent below that generation are dead from now on, on open connections too. Call it with the agent held.
+pub async fn certificate_floor_in_tx(tx: &Tx, agent: AgentId, floor: u32) -> Result<(), StoreError> {
+    agents::Entity::update_many()
+        .col_expr(
+            agents::Column::CertificateFloor,
+            Expr::val(convert::small(floor)?),
+        )
+        .filter(agents::Column::Id.eq(*agent.as_uuid()))
+        .exec(&tx.executor())
+        .await?;
+    Ok(())
 }
 
 impl TryFrom<agent_certificates::Model> for CertificateRow {

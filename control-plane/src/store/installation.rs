@@ -18,10 +18,6 @@ pub struct InstallationRow {
     pub control_plane: ControlPlaneId,
     /// The fingerprint of the master key that the rest is sealed under.
     pub master_key_fingerprint: String,
-    /// The authority's private key, sealed.
-    pub authority_key_sealed: Vec<u8>,
-    /// The authority's certificate, DER.
-    pub authority_certificate: Vec<u8>,
     /// The key that all datasources' keys come from, sealed.
     pub repository_key_sealed: Vec<u8>,
     /// The key that countersigns manifests, sealed.
@@ -40,8 +36,6 @@ pub async fn installation_get(on: &impl Connected) -> Result<Option<Installation
     Ok(row.map(|row| InstallationRow {
         control_plane: ControlPlaneId::from_uuid(row.control_plane_id),
         master_key_fingerprint: row.master_key_fingerprint,
-        authority_key_sealed: row.ca_key_sealed,
-        authority_certificate: row.ca_certificate,
         repository_key_sealed: row.repository_key_sealed,
         signing_key_sealed: row.signing_key_sealed,
         signing_public_key: row.signing_public_key,
@@ -57,14 +51,18 @@ pub async fn claim_lock_in_tx(tx: &Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Holds the row until the transaction ends: whoever changes the installation does so one after the other.
+pub async fn installation_lock_in_tx(tx: &Tx) -> Result<(), StoreError> {
+    Entity::find_by_id(THE_ROW).lock(HELD).one(&tx.executor()).await?;
+    Ok(())
+}
+
 /// Makes the row; [`StoreError::AlreadyExists`] if it is there.
 pub async fn installation_insert_in_tx(tx: &Tx, row: &InstallationRow) -> Result<(), StoreError> {
     let model = ActiveModel {
         id: Set(THE_ROW),
         control_plane_id: Set(*row.control_plane.as_uuid()),
         master_key_fingerprint: Set(row.master_key_fingerprint.clone()),
-        ca_key_sealed: Set(row.authority_key_sealed.clone()),
-        ca_certificate: Set(row.authority_certificate.clone()),
         repository_key_sealed: Set(row.repository_key_sealed.clone()),
         signing_key_sealed: Set(row.signing_key_sealed.clone()),
         signing_public_key: Set(row.signing_public_key.clone()),

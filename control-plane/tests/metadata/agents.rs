@@ -13,6 +13,7 @@ use dataguardian_core::failure::FailureKind;
 use dataguardian_core::secret::Secret;
 use dataguardian_repository::manifest::SigningKey;
 
+use crate::identity::opening;
 use crate::simulated::enrollment;
 use crate::world::{World, issue, on_both};
 
@@ -79,24 +80,6 @@ on_both! {
         assert_eq!(agents.create_join_token("db1", None).await.unwrap_err().code(), ErrorCode::AlreadyExists);
     }
 
-    async fn a_renewed_certificate_ends_the_old_one_once_it_is_seen(world: &World) {
-        let agent = world.agent("db1").await;
-        let enroll = &world.services.enrollment;
-        assert_eq!(enroll.identify(agent.id, &agent.serial).await.unwrap().generation, 1);
-        let renewed = enroll.renew(agent.id, b"new key", issue(world.now())).await.unwrap();
-        let repeated = enroll.renew(agent.id, b"new key", issue(world.now())).await.unwrap();
-        enroll.identify(agent.id, &agent.serial).await.unwrap();
-        for certificate in [&renewed.certificate, &repeated.certificate] {
-            let identity = enroll.identify(agent.id, &certificate.serial).await.unwrap();
-            assert_eq!(identity.generation, 2);
-        }
-        let dead = enroll.identify(agent.id, &agent.serial).await.unwrap_err();
-        assert_eq!(dead.reason(), "CERTIFICATE_SUPERSEDED");
-        let other = world.agent("db2").await;
-        let foreign = enroll.identify(other.id, &renewed.certificate.serial).await.unwrap_err();
-        assert_eq!(foreign.reason(), "CERTIFICATE_UNKNOWN");
-    }
-
     async fn a_revoked_agent_is_nobody_and_its_work_ends(world: &World) {
         let agent = world.agent("db1").await;
         let running = world.job(agent.id, "running", BackupOptions::default()).await;
@@ -113,7 +96,7 @@ on_both! {
             assert_eq!(execution.state, ExecutionState::Failed);
             assert_eq!(execution.failure.unwrap().kind, FailureKind::AgentLost);
         }
-        let identify = world.services.enrollment.identify(agent.id, &agent.serial).await;
+        let identify = world.services.enrollment.identify(agent.id, &agent.presented(world)).await;
         assert_eq!(identify.unwrap_err().reason(), "AGENT_REVOKED");
         assert_eq!(agent.try_claim().await.unwrap_err().reason(), "AGENT_REVOKED");
         let late = agent.fail(assignment.fence, FailureKind::ClientFailed).await;
@@ -126,9 +109,8 @@ on_both! {
     async fn sessions_count_up_and_heartbeats_are_saved_together(world: &World) {
         let (one, two) = (world.agent("one").await, world.agent("two").await);
         let sessions = &world.services.sessions;
-        let facts = || enrollment(Secret::new("x"), b"", &one.signing).facts;
-        assert_eq!(sessions.open(one.id, facts(), Some(TimeDelta::milliseconds(-1500)), Some(2)).await.unwrap(), 1);
-        assert_eq!(sessions.open(one.id, facts(), None, None).await.unwrap(), 2);
+        assert_eq!(sessions.open(one.id, opening("a", Some(TimeDelta::milliseconds(-1500)))).await.unwrap(), 1);
+        assert_eq!(sessions.open(one.id, opening("a", None)).await.unwrap(), 2);
         world.advance(TimeDelta::seconds(30));
         sessions.heard(one.id, Some(TimeDelta::seconds(2)));
         sessions.heard(two.id, None);

@@ -17,6 +17,7 @@ mod commits;
 mod executions;
 mod histories;
 mod history;
+mod identity;
 mod invariants;
 mod limits;
 mod logs;

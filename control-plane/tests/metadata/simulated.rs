@@ -9,6 +9,7 @@ use dataguardian_control_plane::domain::assignment::{
     StoredPack, Work,
 };
 use dataguardian_control_plane::domain::backup::BackupSummary;
+use dataguardian_control_plane::domain::certificate::Presented;
 use dataguardian_control_plane::domain::execution::Execution;
 use dataguardian_control_plane::services::{Error, Services};
 use dataguardian_core::engine::Engine;
@@ -52,6 +53,11 @@ impl SimulatedAgent {
             services: world.services.clone(),
             now: world.now(),
         }
+    }
+
+    /// The certificate that it enrolled with, at a handshake now.
+    pub(crate) fn presented(&self, world: &World) -> Presented {
+        world.presented(&self.serial)
     }
 
     /// The same agent, talking to another replica.
@@ -165,6 +171,7 @@ pub(crate) fn enrollment(token: Secret, key: &[u8], signing: &SigningKey) -> Enr
             clients: Vec::new(),
         },
         name: String::new(),
+        again_as: None,
     }
 }
 

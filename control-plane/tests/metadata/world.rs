@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use dataguardian_control_plane::domain::certificate::IssuedCertificate;
+use dataguardian_control_plane::domain::certificate::{IssuedCertificate, Presented};
 use dataguardian_control_plane::domain::datasource::{ConnectionSettings, NewDatasource};
 use dataguardian_control_plane::domain::execution::Execution;
 use dataguardian_control_plane::domain::job::{BackupOptions, Job, NewJob};
@@ -14,7 +14,8 @@ use dataguardian_control_plane::domain::storage::{
 };
 use dataguardian_control_plane::queue::Queue;
 use dataguardian_control_plane::secrets::master_key::MasterKeySource;
-use dataguardian_control_plane::services::installation::{AuthorityKeys, Installation};
+use dataguardian_control_plane::services::authorities::AuthorityKeys;
+use dataguardian_control_plane::services::installation::Installation;
 use dataguardian_control_plane::services::{Context, Services};
 use dataguardian_control_plane::store::{Backend, Store, StoreSettings};
 use dataguardian_core::clock::{Clock, ManualClock, SharedClock};
@@ -31,6 +32,9 @@ use crate::simulated::SimulatedAgent;
 
 /// The private key of the pretended authority; may never be found in the database.
 pub(crate) const AUTHORITY_KEY: &[u8] = b"the authority's private key, not to be seen by anybody";
+
+/// The pin of the pretended authority.
+pub(crate) const FIRST_AUTHORITY: &str = "sha256:first";
 
 /// Runs each scenario on SQLite and on PostgreSQL.
 macro_rules! on_both {
@@ -140,6 +144,15 @@ impl World {
         self.clock.now()
     }
 
+    /// A certificate at a handshake now.
+    pub(crate) fn presented(&self, serial: &str) -> Presented {
+        Presented {
+            serial: serial.to_owned(),
+            at: self.now(),
+            from: "192.0.2.7".to_owned(),
+        }
+    }
+
     pub(crate) async fn agent(&self, name: &str) -> SimulatedAgent {
         SimulatedAgent::enroll(self, name).await
     }
@@ -203,6 +216,8 @@ async fn context(store: &Store, clock: &Arc<ManualClock>, directory: &Path) -> C
 
 pub(crate) fn authority() -> Result<AuthorityKeys, String> {
     Ok(AuthorityKeys {
+        pin: FIRST_AUTHORITY.to_owned(),
+        bridge: None,
         certificate: b"certificate".to_vec(),
         key: SecretBytes::new(AUTHORITY_KEY.to_vec()),
     })
@@ -216,6 +231,7 @@ pub(crate) fn issue(now: DateTime<Utc>) -> impl FnOnce(AgentId) -> Result<Issued
             chain: vec![serial.clone().into_bytes(), b"certificate".to_vec()],
             fingerprint: [7; 32],
             serial,
+            issuer: FIRST_AUTHORITY.to_owned(),
             not_after: now + TimeDelta::hours(24),
         })
     }

@@ -10,9 +10,12 @@ use dataguardian_proto::v1::auth_service_client::AuthServiceClient;
 use dataguardian_proto::v1::job_service_client::JobServiceClient;
 use dataguardian_proto::v1::system_service_client::SystemServiceClient;
 use tonic::Code;
+use wire::session_request::Message as Said;
+use wire::session_response::Message as Heard;
 
-use crate::agent::TestAgent;
+use crate::agent::{TestAgent, TestSession};
 use crate::raw;
+use crate::scene::{Scene, failure};
 use crate::server::{PASSWORD, Server, refused};
 
 #[tokio::test]
@@ -146,6 +149,142 @@ async fn an_agents_certificate_opens_no_door_of_the_api_and_a_token_none_of_the_
             .await
             .is_err()
     );
+}
+
+/// The agents' own methods that name an attempt.
+const REPORTS: [&str; 4] = ["AppendLogs", "CompleteAttempt", "ConfirmCommit", "ReportPacks"];
+
+#[tokio::test]
+async fn of_all_methods_an_agents_certificate_opens_the_agents_own_and_on_the_agents_port_alone() {
+    let server = Server::start().await;
+    let admin = server.administrator().await;
+    let agent = TestAgent::enroll(&server, &admin, "db1").await;
+    let (mut own, mut foreign) = (Vec::new(), 0);
+    for (path, access) in methods().unwrap() {
+        let own_method = access.permission == Permission::Named("agent.self".to_owned());
+        let on_agents_port = call_empty(agent.channel(&server), &path).await;
+        if own_method {
+            assert!(
+                !matches!(
+                    on_agents_port,
+                    Some(Code::PermissionDenied | Code::Unimplemented | Code::Unauthenticated)
+                ),
+                "{path}: {on_agents_port:?}"
+            );
+            own.push(path.clone());
+        } else {
+            assert_eq!(on_agents_port, Some(Code::PermissionDenied), "{path}");
+            foreign += 1;
+        }
+        if access.permission != Permission::Open {
+            let on_api = call_empty(agent_on_api(&agent, &server), &path).await;
+            // The agents' own methods are not even there.
+            let refusal = if own_method {
+                Code::Unimplemented
+            } else {
+                Code::Unauthenticated
+            };
+            assert_eq!(on_api, Some(refusal), "{path}");
+        }
+    }
+    own.sort();
+    let mut known: Vec<_> = REPORTS
+        .iter()
+        .chain(&["RenewCertificate", "Session"])
+        .map(|name| format!("/dataguardian.agent.v1.AgentService/{name}"))
+        .collect();
+    known.sort();
+    assert_eq!(
+        own, known,
+        "a new method of the agents' needs its line in the tests of what names an attempt"
+    );
+    assert!(foreign > 35, "only {foreign} methods were tried");
+}
+
+#[tokio::test]
+async fn an_attempt_of_another_agent_is_stale_by_whatever_method_it_is_named() {
+    let mut scene = Scene::set().await;
+    let thief = TestAgent::enroll(&scene.server, &scene.admin, "thief").await;
+    let execution = scene.run_job().await;
+    let offer = scene.offer().await;
+    let fence = offer.fence.clone();
+    let mut client = thief.client(&scene.server);
+    for method in REPORTS {
+        let fence = fence.clone();
+        let status = match method {
+            "AppendLogs" => client
+                .append_logs(wire::AppendLogsRequest {
+                    fence,
+                    ..Default::default()
+                })
+                .await
+                .map(drop),
+            "ReportPacks" => client
+                .report_packs(wire::ReportPacksRequest {
+                    fence,
+                    ..Default::default()
+                })
+                .await
+                .map(drop),
+            "CompleteAttempt" => {
+                let outcome = Some(failure());
+                client
+                    .complete_attempt(wire::CompleteAttemptRequest { fence, outcome })
+                    .await
+                    .map(drop)
+            }
+            "ConfirmCommit" => client
+                .confirm_commit(wire::ConfirmCommitRequest {
+                    fence,
+                    ..Default::default()
+                })
+                .await
+                .map(drop),
+            other => panic!("{other} is not tried"),
+        };
+        assert_eq!(refused(status).reason, "STALE_FENCE", "{method}");
+    }
+    // The messages of a session that name an attempt.
+    let hello = wire::Hello {
+        in_flight: vec![wire::InFlight {
+            fence: fence.clone(),
+            running: true,
+        }],
+        ..crate::agent::hello()
+    };
+    let mut session = TestSession::open(&mut client, hello).await.unwrap();
+    assert_eq!(session.welcome.verdicts[0].kind(), wire::VerdictKind::Abandon);
+    let progress = Said::Progress(wire::AttemptProgress {
+        fence: fence.clone(),
+        ..Default::default()
+    });
+    for said in [Said::Accept(wire::Accept { fence: fence.clone() }), progress] {
+        session.say(said).await;
+        match session.next().await.unwrap().unwrap() {
+            Heard::Cancel(cancel) => assert_eq!(cancel.fence, fence),
+            other => panic!("not told to stop: {other:?}"),
+        }
+    }
+    session
+        .say(Said::Decline(wire::Decline {
+            fence,
+            reason: "mine".into(),
+        }))
+        .await;
+    // The attempt is its own agent's as before.
+    scene.accept(&offer).await;
+    scene.watch_running(&execution.id).await;
+    scene.complete(&offer, failure()).await;
+}
+
+/// Calls a method with an empty message, and gives the status; none if it is a good one.
+async fn call_empty(channel: tonic::transport::Channel, path: &str) -> Option<Code> {
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.unwrap();
+    let codec = tonic_prost::ProstCodec::<(), ()>::default();
+    let path = path.parse().unwrap();
+    let called = client.unary(tonic::Request::new(()), path, codec).await;
+    called.err().map(|status| status.code())
 }
 
 fn agent_on_api(agent: &TestAgent, server: &Server) -> tonic::transport::Channel {

@@ -36,7 +36,7 @@ pub(crate) struct TestSession {
 pub(crate) async fn join_token(admin: &Signed, name: &str) -> String {
     let request = v1::CreateJoinTokenRequest {
         name: name.to_owned(),
-        ttl: None,
+        ..v1::CreateJoinTokenRequest::default()
     };
     AdminClient::new(admin.clone())
         .create_join_token(request)
@@ -62,15 +62,18 @@ pub(crate) fn enroll_request(token: &str, certificate_request: Vec<u8>) -> wire:
         hostname: "db1.example.org".to_owned(),
         operating_system: "Linux".to_owned(),
         version: "0.1.0".to_owned(),
-        name: String::new(),
+        ..wire::EnrollRequest::default()
     }
 }
 
 impl TestAgent {
     pub(crate) async fn enroll(server: &Server, admin: &Signed, name: &str) -> Self {
-        let token = join_token(admin, name).await;
+        Self::enroll_with(server, &join_token(admin, name).await).await
+    }
+
+    pub(crate) async fn enroll_with(server: &Server, token: &str) -> Self {
         let key = KeyPair::generate().unwrap();
-        let request = enroll_request(&token, certificate_request(&key, |_| {}));
+        let request = enroll_request(token, certificate_request(&key, |_| {}));
         let mut client = EnrollmentServiceClient::new(server.channel());
         let enrolled = client
             .enroll(request)
@@ -85,6 +88,23 @@ impl TestAgent {
             key,
             server_name: enrolled.server_name,
         }
+    }
+
+    /// The same agent with a new key and the certificate for it.
+    pub(crate) async fn renewed(&self, server: &Server) -> Result<Self, Status> {
+        let key = KeyPair::generate().unwrap();
+        let request = wire::RenewCertificateRequest {
+            certificate_request: certificate_request(&key, |_| {}),
+        };
+        let renewed = self.client(server).renew_certificate(request).await?.into_inner();
+        Ok(Self {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            chain: renewed.certificate_chain,
+            authorities: renewed.authorities,
+            key,
+            server_name: self.server_name.clone(),
+        })
     }
 
     /// A connection to the agent listener with the agent's certificate.
@@ -103,6 +123,19 @@ impl TestAgent {
 
     pub(crate) fn client(&self, server: &Server) -> AgentServiceClient<Channel> {
         AgentServiceClient::new(self.channel(server))
+    }
+
+    /// A session of that process.
+    pub(crate) async fn open_session_of(
+        &self,
+        server: &Server,
+        boot_id: &str,
+    ) -> Result<TestSession, Status> {
+        let hello = wire::Hello {
+            boot_id: boot_id.to_owned(),
+            ..hello()
+        };
+        TestSession::open(&mut self.client(server), hello).await
     }
 
     pub(crate) async fn open_session(&self, server: &Server) -> Result<TestSession, Status> {

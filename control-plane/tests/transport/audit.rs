@@ -19,7 +19,7 @@ async fn audited_calls_and_denials_leave_rows_that_say_who_what_and_how_it_ended
     let admin = server.administrator().await;
     let request = v1::CreateJoinTokenRequest {
         name: "db1".to_owned(),
-        ttl: None,
+        ..v1::CreateJoinTokenRequest::default()
     };
     AgentServiceClient::new(admin.clone())
         .create_join_token(request)

@@ -31,7 +31,7 @@ pub(crate) struct Server {
     setup_token: PathBuf,
     stop: CancellationToken,
     running: JoinSet<()>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// Adds a bearer token to every call.
@@ -84,7 +84,7 @@ impl Server {
             setup_token: app.setup_token().expect("there is no administrator yet").clone(),
             stop: stop.clone(),
             running: JoinSet::new(),
-            _dir: dir,
+            dir,
         };
         server
             .running
@@ -94,8 +94,12 @@ impl Server {
 
     /// A connection to the API; every call makes one of its own at first use.
     pub(crate) fn channel(&self) -> Channel {
+        self.channel_trusting(&self.ca_pem)
+    }
+
+    fn channel_trusting(&self, ca_pem: &str) -> Channel {
         let tls = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(&self.ca_pem))
+            .ca_certificate(Certificate::from_pem(ca_pem))
             .domain_name("localhost");
         endpoint(self.api).tls_config(tls).unwrap().connect_lazy()
     }
@@ -121,6 +125,25 @@ impl Server {
     pub(crate) async fn administrator(&self) -> Signed {
         let login = self.set_up().await;
         self.signed(&login.api_token)
+    }
+
+    /// The file with what clients of the API trust.
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.dir.path().join("data/ca.pem")
+    }
+
+    /// A connection of the administrator, who is there already, for a client that trusts this authority.
+    pub(crate) async fn administrator_again(&self, ca_pem: &str) -> Result<Signed, Status> {
+        let request = v1::LoginRequest {
+            username: "admin".to_owned(),
+            password: PASSWORD.to_owned(),
+        };
+        let channel = self.channel_trusting(ca_pem);
+        let login = AuthServiceClient::new(channel.clone()).login(request).await?;
+        Ok(InterceptedService::new(
+            channel,
+            Bearer(login.into_inner().api_token),
+        ))
     }
 
     pub(crate) fn signed(&self, token: &str) -> Signed {

@@ -57,6 +57,28 @@ impl Agent {
         })
     }
 
+    /// Starts a second agent on a copy of this one's state directory, as a careless person would.
+    ///
+    /// # Errors
+    /// If it can't be copied or started.
+    pub fn start_copy(&self, name: &str) -> Result<Self> {
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(self.state_dir())
+            .arg(state_dir(&self.folder, name))
+            .status()?;
+        ensure!(copied.success(), "the state directory could not be copied");
+        std::fs::copy(
+            self.folder.join(format!("{}.toml", self.name)),
+            self.folder.join(format!("{name}.toml")),
+        )?;
+        Ok(Self {
+            program: launch(&self.folder, name, "")?,
+            folder: self.folder.clone(),
+            name: name.to_owned(),
+        })
+    }
+
     /// Starts it again, after [`Program::stop`] or [`Program::kill9`].
     ///
     /// # Errors

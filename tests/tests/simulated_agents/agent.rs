@@ -12,6 +12,7 @@ use dataguardian_agent::engines::postgres::DatabaseEngine;
 use dataguardian_agent::enroll::{Enrollment, enroll};
 use dataguardian_agent::host_info::HostInfo;
 use dataguardian_agent::identity::{AgentKeys, Identity};
+use dataguardian_agent::renewal::RenewalCall;
 use dataguardian_agent::runner::{Host, Runner};
 use dataguardian_agent::session::Sessions;
 use dataguardian_agent::state::StateDir;
@@ -98,7 +99,7 @@ impl SimulatedAgent {
             clock: clock.clone(),
         })?;
         let stop = CancellationToken::new();
-        let session = Sessions::new(runner.clone(), host(), clock).run(stop.clone());
+        let session = Sessions::new(runner.clone(), host(), clock, RenewalCall::default()).run(stop.clone());
         tokio::pin!(session);
         let end = tokio::select! {
             () = &mut session => return Ok(()),

@@ -58,7 +58,7 @@ impl Site {
     pub(crate) async fn join_token(&self, name: &str) -> Result<v1::CreateJoinTokenResponse> {
         let request = self.request(v1::CreateJoinTokenRequest {
             name: name.to_owned(),
-            ttl: None,
+            ..v1::CreateJoinTokenRequest::default()
         })?;
         Ok(AgentServiceClient::new(self.channel.clone())
             .create_join_token(request)

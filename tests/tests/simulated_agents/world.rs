@@ -115,6 +115,7 @@ impl World {
                 server: self.control_plane.url(),
                 ca_pin: token.ca_pin.parse()?,
                 join_token: Secret::new(token.token),
+                again: false,
                 name: None,
             };
             let random = StdRng::seed_from_u64(self.random.random());

@@ -3,7 +3,7 @@
 use dataguardian_core::secret::Secret;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::agent::v1::enrollment_service_server::EnrollmentService;
-use dataguardian_proto::convert::timestamp;
+use dataguardian_proto::convert::{duration, timestamp};
 use tonic::{Request, Response, Status};
 
 use crate::ca::{AGENT_SERVER_NAME, CertificateRequest};
@@ -28,14 +28,19 @@ impl EnrollmentService for Handler {
         let authority = &self.0.authority;
         let issue = |agent| authority.issue_agent(agent, &certificate_request);
         let enrolled = self.0.services.enrollment.enroll(enrollment, issue).await?;
-        tracing::info!(agent.id = %enrolled.agent, agent.name = %enrolled.name, "a host enrolled");
+        tracing::info!(agent.id = %enrolled.agent, agent.name = %enrolled.name, rebuilt = enrolled.is_rebuilt, "a host enrolled");
         let (agent_host, agent_port) = self.0.facts.agent_address.clone();
         Ok(Response::new(wire::EnrollResponse {
             agent_id: enrolled.agent.to_string(),
             agent_name: enrolled.name.into(),
             certificate_expires_at: Some(timestamp(enrolled.certificate.not_after)),
+            certificate_life: Some(duration(authority.agent_life())),
             certificate_chain: enrolled.certificate.chain,
-            authorities: vec![authority.certificate().to_vec()],
+            authorities: authority
+                .trusted()
+                .iter()
+                .map(|trusted| trusted.to_vec())
+                .collect(),
             agent_host,
             agent_port: agent_port.into(),
             control_plane_id: self.0.facts.control_plane.to_string(),
@@ -61,6 +66,13 @@ fn read(request: wire::EnrollRequest) -> Result<(Enrollment, CertificateRequest)
         "signing_public_key",
         "must be an Ed25519 key of 32 bytes",
     );
+    let again_as = match request.again_as.as_str() {
+        "" => None,
+        text => checks.take(
+            text.parse()
+                .map_err(|_| BadField::new("again_as", "must be an agent's id")),
+        ),
+    };
     let certificate_request = checks.take(certificate_request(&request.certificate_request));
     let certificate_request = decode::checked(checks, certificate_request)?;
     let enrollment = Enrollment {
@@ -74,6 +86,7 @@ fn read(request: wire::EnrollRequest) -> Result<(Enrollment, CertificateRequest)
             clients: Vec::new(),
         },
         name: request.name,
+        again_as,
     };
     Ok((enrollment, certificate_request))
 }

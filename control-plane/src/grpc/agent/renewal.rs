@@ -2,7 +2,7 @@
 
 use dataguardian_core::ids::AgentId;
 use dataguardian_proto::agent::v1 as wire;
-use dataguardian_proto::convert::timestamp;
+use dataguardian_proto::convert::{duration, timestamp};
 use tonic::Status;
 
 use super::enrollment::certificate_request;
@@ -22,7 +22,13 @@ pub(super) async fn renew(
         .await?;
     Ok(wire::RenewCertificateResponse {
         certificate_expires_at: Some(timestamp(renewed.certificate.not_after)),
+        certificate_life: Some(duration(shared.authority.agent_life())),
         certificate_chain: renewed.certificate.chain,
-        authorities: vec![shared.authority.certificate().to_vec()],
+        authorities: shared
+            .authority
+            .trusted()
+            .iter()
+            .map(|trusted| trusted.to_vec())
+            .collect(),
     })
 }

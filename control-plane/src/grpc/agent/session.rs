@@ -18,6 +18,7 @@ use futures::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::domain::agent::Opening;
 use crate::domain::assignment::{FreeSlots, InFlight};
 use crate::domain::field::BadField;
 use crate::domain::verdict::{Verdict, VerdictKind};
@@ -36,6 +37,9 @@ const PROTOCOL: RangeInclusive<u32> = 1..=1;
 /// How long the first message may take.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// So many heartbeats may be missing before the agent counts as gone.
+const MISSED_HEARTBEATS: u32 = 3;
+
 pub(super) type Messages = Pin<Box<dyn Stream<Item = Result<wire::SessionResponse, Status>> + Send>>;
 
 /// Opens a session, and leaves a task behind that keeps it.
@@ -53,7 +57,7 @@ pub(super) async fn open(
     let epoch = shared
         .services
         .sessions
-        .open(agent, decode::agent_facts(&hello), skew, decode::slots(&hello))
+        .open(agent, opening(shared, &hello, skew))
         .await?;
     let in_flight = decode::in_flight(hello.in_flight)?;
     let welcome = wire::Welcome {
@@ -71,12 +75,32 @@ pub(super) async fn open(
         .sessions
         .open(agent, epoch, free, outbox)
         .map_err(|_| replaced())?;
+    let made_by_another = |peer: &Peer| {
+        let certificate = peer.certificate();
+        certificate.is_some_and(|certificate| !shared.authority.has_made(certificate))
+    };
+    if peer.as_ref().is_some_and(made_by_another)
+        && session.ask_for_renewal(shared.trust.renew_within).is_err()
+    {
+        tracing::debug!(agent.id = %agent, "the agent could not be asked for a renewal");
+    }
     tracing::info!(agent.id = %agent, session.epoch = epoch, version = hello.version, "an agent is connected");
     shared.services.sessions.heard(agent, skew);
     shared.dispatch.wake();
     let conversation = Conversation::new(shared.clone(), session, peer);
     shared.sessions.tasks().spawn(conversation.hold(incoming));
     Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
+}
+
+fn opening(shared: &Shared, hello: &wire::Hello, clock_skew: Option<TimeDelta>) -> Opening {
+    let silence = shared.facts.heartbeat_interval * MISSED_HEARTBEATS;
+    Opening {
+        facts: decode::agent_facts(hello),
+        clock_skew,
+        slots: decode::slots(hello),
+        boot_id: hello.boot_id.clone(),
+        alive_within: TimeDelta::from_std(silence).unwrap_or(TimeDelta::MAX),
+    }
 }
 
 async fn hello(incoming: &mut Streaming<wire::SessionRequest>) -> Result<wire::Hello, Status> {

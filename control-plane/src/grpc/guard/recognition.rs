@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use dataguardian_core::clock::SharedClock;
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::ids::AgentId;
 use dataguardian_proto::status::ApiError;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::ca::AgentCertificate;
 use crate::domain::agent::AgentState;
+use crate::domain::certificate::{AgentIdentity, CertificateAge, Presented, judge_age};
 use crate::domain::reference::Reference;
 use crate::grpc::Shared;
 use crate::grpc::call::unproven;
@@ -37,7 +39,7 @@ pub(in crate::grpc) struct Recognition {
 pub(in crate::grpc) enum CertificateUse {
     /// Anything: it must be good.
     Any,
-    /// To fetch a new one: it may have ended, as long ago as the handshake lets through.
+    /// To fetch a new one: it may have ended.
     Renewal,
 }
 
@@ -49,7 +51,8 @@ impl Recognition {
         }
     }
 
-    /// The agent behind a connection: its certificate good, known and of a living generation, itself active right now.
+    /// The agent behind a connection: its certificate good, known and of a living generation, itself not revoked right now.
+    /// Whoever is refused for good loses the connection too.
     pub(in crate::grpc) async fn recognise(
         &self,
         peer: &Peer,
@@ -59,23 +62,50 @@ impl Recognition {
         let Some(Ok(certificate)) = certificate else {
             return Err(unproven().into());
         };
-        if purpose == CertificateUse::Any && certificate.not_after < self.clock.now() {
-            return Err(expired().into());
+        let identity = match self.identity(peer, &certificate).await {
+            Ok(identity) => identity,
+            Err(status) => {
+                if status.code() == Code::Unauthenticated {
+                    peer.dismiss();
+                }
+                return Err(status);
+            }
+        };
+        match (judge_age(certificate.not_after, self.clock.now()), purpose) {
+            (CertificateAge::Good, _) | (CertificateAge::Ended, CertificateUse::Renewal) => {}
+            (CertificateAge::LongEnded, CertificateUse::Renewal) => {
+                self.services.enrollment.recover(identity.agent).await?;
+            }
+            (CertificateAge::Ended | CertificateAge::LongEnded, CertificateUse::Any) => {
+                return Err(expired().into());
+            }
         }
-        if let Some(agent) = peer.recognised(RECOGNISED_FOR) {
-            let record = self.services.agents.get(&Reference::Id(agent)).await?;
-            return match record.state {
-                AgentState::Active => Ok(agent),
-                AgentState::Revoked => Err(revoked().into()),
-            };
+        Ok(identity.agent)
+    }
+
+    async fn identity(&self, peer: &Peer, certificate: &AgentCertificate) -> Result<AgentIdentity, Status> {
+        if let Some(identity) = peer.recognised(RECOGNISED_FOR) {
+            let record = self.services.agents.get(&Reference::Id(identity.agent)).await?;
+            if record.state == AgentState::Revoked {
+                return Err(revoked().into());
+            }
+            if identity.generation >= record.certificate_floor {
+                return Ok(identity);
+            }
         }
+        let age = TimeDelta::from_std(peer.age()).unwrap_or_default();
+        let presented = Presented {
+            serial: certificate.serial.clone(),
+            at: self.clock.now() - age,
+            from: peer.address().ip().to_string(),
+        };
         let identity = self
             .services
             .enrollment
-            .identify(certificate.agent, &certificate.serial)
+            .identify(certificate.agent, &presented)
             .await?;
-        peer.recognise(identity.agent);
-        Ok(identity.agent)
+        peer.recognise(identity);
+        Ok(identity)
     }
 }
 

@@ -11,6 +11,7 @@ pub struct Model {
     pub agent_id: Uuid,
     pub generation: i32,
     pub public_key_sha256: Vec<u8>,
+    pub issuer: String,
     pub issued_at: DateTimeUtc,
     pub not_after: DateTimeUtc,
 }

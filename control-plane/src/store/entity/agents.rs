@@ -20,8 +20,18 @@ pub struct Model {
     pub last_seen_at: Option<DateTimeUtc>,
     pub clock_skew_microseconds: Option<i64>,
     pub session_epoch: i64,
+    pub certificate_floor: i32,
     pub certificate_generation_seen: i32,
+    pub certificate_serial_seen: Option<String>,
+    pub certificate_seen_at: Option<DateTimeUtc>,
     pub certificate_expires_at: Option<DateTimeUtc>,
+    pub recovery_asked_at: Option<DateTimeUtc>,
+    pub recovery_until: Option<DateTimeUtc>,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub boots: Json,
+    pub alert: Option<String>,
+    pub alert_at: Option<DateTimeUtc>,
+    pub alert_from: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

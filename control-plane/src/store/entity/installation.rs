@@ -9,8 +9,6 @@ pub struct Model {
     pub id: i32,
     pub control_plane_id: Uuid,
     pub master_key_fingerprint: String,
-    pub ca_key_sealed: Vec<u8>,
-    pub ca_certificate: Vec<u8>,
     pub repository_key_sealed: Vec<u8>,
     pub signing_key_sealed: Vec<u8>,
     pub signing_public_key: Vec<u8>,

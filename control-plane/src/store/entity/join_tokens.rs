@@ -9,6 +9,7 @@ pub struct Model {
     pub id: Uuid,
     pub secret_sha256: Vec<u8>,
     pub name: Option<String>,
+    pub for_agent_id: Option<Uuid>,
     pub created_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
     pub consumed_at: Option<DateTimeUtc>,

@@ -9,11 +9,16 @@ use dataguardian_proto::{convert, v1};
 use super::{Context, required};
 use crate::ask;
 use crate::error::Result;
-use crate::output::table::{Field, List, Look, Tone, details};
+use crate::output::table::{Field, Look, details};
 use crate::output::text;
 use crate::paging::Limit;
 use crate::profile::write_private;
-use crate::values::{agent_state_word, length};
+use crate::values::length;
+
+mod identity;
+mod show;
+
+use show::{describe, table};
 
 /// `dgctl agent …`
 #[derive(Debug, Subcommand)]
@@ -27,6 +32,14 @@ pub(crate) enum Command {
     Get(Named),
     /// End an agent's identity for good and close its connections
     Revoke(Revoke),
+    /// Give an agent no new work; what it is at work on goes on
+    Lock(Named),
+    /// Give a locked agent work again
+    Unlock(Named),
+    /// Let an agent that was away for more than 30 days fetch a new certificate, within 24 hours
+    Approve(Named),
+    /// Take away the alert about a second holder of an agent's identity, once it was looked into
+    ClearAlert(Named),
 }
 
 /// `dgctl agent token …`
@@ -42,6 +55,9 @@ pub(crate) struct CreateToken {
     /// The name the agent will have [else: its host's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// An agent whose host was rebuilt: the new host becomes that agent, and the old one is out at once
+    #[arg(long = "for", value_name = "AGENT", conflicts_with = "name")]
+    for_agent: Option<String>,
     /// How long the token is good for, as in 30m, 1h or 7d [else: 1h]
     #[arg(long, value_name = "TIME", value_parser = length)]
     ttl: Option<Duration>,
@@ -67,27 +83,25 @@ pub(crate) struct Revoke {
     yes: bool,
 }
 
-const AGENTS: List<5> = List {
-    titles: ["name", "state", "host", "version", "last seen"],
-    spare: &["version", "host"],
-    none: "No agents yet: `dgctl agent token create` makes a token to enroll one.",
-};
-
 impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         match self {
             Self::Token(TokenCommand::Create(create)) => create.run(context).await,
             Self::List(limit) => list_agents(limit, context).await,
-            Self::Get(named) => {
+            Self::Get(Named { agent }) => {
                 let mut agents = context.api().await?.agents();
                 let reply = agents
-                    .get_agent(v1::GetAgentRequest { agent: named.agent })
+                    .get_agent(v1::GetAgentRequest { agent })
                     .await?
                     .into_inner();
                 let agent = required(reply.agent.clone(), "agent")?;
                 context.output.show(&reply, |_, look| describe(&agent, look))
             }
             Self::Revoke(revoke) => revoke.run(context).await,
+            Self::Lock(named) => identity::lock(named.agent, context).await,
+            Self::Unlock(named) => identity::unlock(named.agent, context).await,
+            Self::Approve(named) => identity::approve(named.agent, context).await,
+            Self::ClearAlert(named) => identity::clear_alert(named.agent, context).await,
         }
     }
 }
@@ -96,6 +110,7 @@ impl CreateToken {
     async fn run(self, context: &Context) -> Result<()> {
         let request = v1::CreateJoinTokenRequest {
             name: self.name.unwrap_or_default(),
+            for_agent: self.for_agent.unwrap_or_default(),
             ttl: self.ttl.map(convert::duration),
         };
         let mut reply = context
@@ -154,64 +169,6 @@ impl Revoke {
     }
 }
 
-fn table(agents: &[v1::Agent], look: Look) -> String {
-    let row = |agent: &v1::Agent| {
-        [
-            Field::text(&agent.name),
-            standing(agent),
-            Field::text(&agent.hostname),
-            Field::text(&agent.version),
-            Field::text(&text::short_time(agent.last_seen_at.as_ref(), look.width)),
-        ]
-    };
-    AGENTS.show(look, &agents.iter().map(row).collect::<Vec<_>>())
-}
-
-/// Whether it may work and does.
-fn standing(agent: &v1::Agent) -> Field {
-    match (agent.state(), agent.connected) {
-        (v1::AgentState::Active, true) => Field::text("connected").toned(Tone::Good),
-        (v1::AgentState::Active, false) => Field::text("disconnected").toned(Tone::Bad),
-        (state, _) => Field::text(&agent_state_word(state)).toned(Tone::Quiet),
-    }
-}
-
-fn describe(agent: &v1::Agent, look: Look) -> String {
-    let client =
-        |client: &v1::ClientProgram| format!("{} {} in {}", client.engine, client.version, client.directory);
-    let clients: Vec<String> = agent.clients.iter().map(client).collect();
-    let skew = agent
-        .clock_skew
-        .as_ref()
-        .map(text::signed_length)
-        .unwrap_or_default();
-    details(
-        look,
-        vec![
-            ("Name", Field::text(&agent.name)),
-            ("Id", Field::text(&agent.id)),
-            ("State", standing(agent)),
-            ("Host", Field::text(&agent.hostname)),
-            ("System", Field::text(&agent.operating_system)),
-            ("Version", Field::text(&agent.version)),
-            (
-                "Enrolled",
-                Field::text(&text::time_and_distance(agent.enrolled_at.as_ref())),
-            ),
-            (
-                "Last seen",
-                Field::text(&text::time_and_distance(agent.last_seen_at.as_ref())),
-            ),
-            (
-                "Certificate until",
-                Field::text(&text::time_and_distance(agent.certificate_expires_at.as_ref())),
-            ),
-            ("Clock", Field::text(&skew)),
-            ("Clients", Field::text(&clients.join(", "))),
-        ],
-    )
-}
-
 fn describe_token(reply: &v1::CreateJoinTokenResponse, saved: Option<&PathBuf>, look: Look) -> String {
     let token = match saved {
         Some(path) => format!("in {}", path.display()),
@@ -238,24 +195,6 @@ fn describe_token(reply: &v1::CreateJoinTokenResponse, saved: Option<&PathBuf>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn agents_are_listed_with_their_standing() {
-        let agent = |name: &str, state: v1::AgentState, connected| v1::Agent {
-            name: name.into(),
-            state: state.into(),
-            connected,
-            hostname: "db1.example".into(),
-            version: "0.1.0".into(),
-            ..Default::default()
-        };
-        let agents = [
-            agent("db1", v1::AgentState::Active, true),
-            agent("db2", v1::AgentState::Active, false),
-            agent("old", v1::AgentState::Revoked, false),
-        ];
-        insta::assert_snapshot!(table(&agents, Look::PLAIN));
-    }
 
     #[test]
     fn a_join_token_comes_with_the_line_to_paste() {

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use dataguardian_proto::v1;
 
 use super::Context;
+use crate::ask;
 use crate::error::Result;
 use crate::output::table::{Field, List, Look, details};
 use crate::output::text;
@@ -15,6 +16,8 @@ pub(crate) enum Command {
     Info,
     /// Look for what failed and cancelled backups left in the storages, and take each thing one step further on its way out
     Cleanup(Cleanup),
+    /// Make a new certificate authority; the old one stays trusted until no agent needs it
+    RotateCa(Rotate),
 }
 
 const CLEANUP: List<6> = List {
@@ -37,11 +40,20 @@ pub(crate) struct Cleanup {
     dry_run: bool,
 }
 
+/// `dgctl system rotate-ca`
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
 impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         match self {
             Self::Info => info(context).await,
             Self::Cleanup(cleanup) => cleanup.run(context).await,
+            Self::RotateCa(rotate) => rotate.run(context).await,
         }
     }
 }
@@ -87,6 +99,37 @@ fn cleanup(reply: &v1::RunCleanupResponse, look: Look) -> String {
     CLEANUP.show(look, &reply.datasources.iter().map(row).collect::<Vec<_>>())
 }
 
+impl Rotate {
+    async fn run(self, context: &Context) -> Result<()> {
+        let question = "Make a new certificate authority? The agents fetch new certificates within minutes.";
+        ask::confirm(self.yes, question)?;
+        let reply = context
+            .api()
+            .await?
+            .system()
+            .rotate_authority(v1::RotateAuthorityRequest {})
+            .await?
+            .into_inner();
+        context.output.show(&reply, |reply, _| {
+            format!(
+                "A new authority signs from now on:\n{}\n\nGive its certificate, ca.pem in the control plane's data directory, to who calls the API: \
+                 the old one works for 7 days at least, and until no agent needs it.\n",
+                authorities(&reply.authorities)
+            )
+        })
+    }
+}
+
+/// One line for each authority.
+fn authorities(authorities: &[v1::CertificateAuthority]) -> String {
+    let line = |authority: &v1::CertificateAuthority| {
+        let role = if authority.signs { "signs" } else { "trusted still" };
+        let agents = text::counted(u64::from(authority.agents), "agent", "agents");
+        format!("{} ({role}, {agents})", text::cell(&authority.pin))
+    };
+    authorities.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 fn describe(info: &v1::GetSystemInfoResponse, look: Look) -> String {
     details(
         look,
@@ -101,6 +144,10 @@ fn describe(info: &v1::GetSystemInfoResponse, look: Look) -> String {
             (
                 "Agents connected",
                 Field::number(info.agents_connected.to_string()),
+            ),
+            (
+                "Authorities",
+                Field::text(&authorities(&info.authorities).replace('\n', ", ")),
             ),
             ("Server's clock", Field::text(&text::time(info.now.as_ref()))),
         ],

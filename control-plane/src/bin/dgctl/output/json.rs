@@ -27,7 +27,9 @@ macro_rules! replies {
 }
 
 replies! {
+    ApproveAgentRecoveryResponse
     CancelExecutionResponse
+    ClearAgentAlertResponse
     CreateDatasourceResponse
     CreateJobResponse
     CreateJoinTokenResponse
@@ -50,9 +52,11 @@ replies! {
     ListExecutionsResponse
     ListJobsResponse
     ListStoragesResponse
+    LockAgentResponse
     LoginResponse
     LogoutResponse
     RevokeAgentResponse
+    RotateAuthorityResponse
     RunCleanupResponse
     RunJobResponse
     SetupResponse
@@ -60,6 +64,7 @@ replies! {
     TailLogsResponse
     TestDatasourceResponse
     TestStorageResponse
+    UnlockAgentResponse
     UpdateDatasourceResponse
     UpdateJobResponse
     UpdateStorageResponse

@@ -12,7 +12,7 @@ use dataguardian_proto::status::ApiError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tonic::{Code, Streaming};
 
-use super::clock_skew;
+use super::{MISSED_HEARTBEATS, clock_skew};
 use crate::domain::assignment::{Accepted, FreeSlots};
 use crate::grpc::agent::reports::fence;
 use crate::grpc::guard::{CertificateUse, EXPIRED, Recognition, SUPERSEDED};
@@ -23,9 +23,6 @@ use crate::sessions::{EndReason, SessionHandle};
 
 /// How often is looked whether the agent is still welcome: a revoked one is gone within 5 s, whichever replica revoked it.
 const CHECK: Duration = Duration::from_secs(3);
-
-/// So many heartbeats may be missing before the agent counts as gone.
-const MISSED_HEARTBEATS: u32 = 3;
 
 /// How long a look into the metadata database may hold up a conversation. Heartbeats wait behind it, and an agent that is not
 /// answered leaves.
