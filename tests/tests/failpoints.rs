@@ -80,6 +80,7 @@ fn only_the_harness_asks_for_failpoints() -> Result<()> {
 /// Whatever a scenario does to a system, the invariants hold afterwards.
 #[test]
 fn every_scenario_with_a_system_checks_the_invariants() -> Result<()> {
+    let starts = Regex::new(r"\bSystem::start|\bControlPlane::start")?;
     for entry in fs::read_dir(root().join("tests/tests"))? {
         let path = entry?.path();
         let sources = if path.is_dir() {
@@ -92,7 +93,6 @@ fn every_scenario_with_a_system_checks_the_invariants() -> Result<()> {
             .map(fs::read_to_string)
             .collect::<Result<Vec<_>, _>>()?
             .concat();
-        let starts = Regex::new(r"\bSystem::start|\bControlPlane::start")?;
         if !path.ends_with("failpoints.rs") && starts.is_match(&code) {
             assert!(
                 code.contains("check_invariants") || code.contains("Invariants::of"),

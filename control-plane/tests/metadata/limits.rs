@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use dataguardian_control_plane::domain::agent::Opening;
 use dataguardian_control_plane::domain::execution::{Execution, Progress, WaitingReason};
 use dataguardian_control_plane::domain::job::BackupOptions;
 use dataguardian_control_plane::domain::reference::Reference;
@@ -12,7 +13,16 @@ use dataguardian_core::execution::ExecutionState;
 use dataguardian_core::failure::FailureKind;
 
 use crate::claims::new_restore;
+use crate::identity::opening;
 use crate::world::{World, new_job, on_both};
+
+/// A session of an agent that takes on so many attempts, if it says.
+fn with_slots(slots: Option<u32>) -> Opening {
+    Opening {
+        slots,
+        ..opening("a", None)
+    }
+}
 
 /// Services with other limits over the same database.
 async fn limited(
@@ -33,7 +43,7 @@ async fn waits_for(services: &Services, execution: &Execution) -> (WaitingReason
 on_both! {
     async fn what_waits_says_what_for(world: &World) {
         let agent = world.agent("host1").await;
-        world.services.sessions.open(agent.id, Default::default(), None, Some(1)).await.unwrap();
+        world.services.sessions.open(agent.id, with_slots(Some(1))).await.unwrap();
         let services = limited(world, |limits| limits.dumps_per_agent = 2).await;
         let (shop, blog) = (
             world.job(agent.id, "shop", BackupOptions::default()).await,
@@ -60,7 +70,7 @@ on_both! {
 
     async fn a_restore_and_a_backup_wait_for_each_other(world: &World) {
         let agent = world.agent("host1").await;
-        world.services.sessions.open(agent.id, Default::default(), None, None).await.unwrap();
+        world.services.sessions.open(agent.id, with_slots(None)).await.unwrap();
         let job = world.job(agent.id, "shop", BackupOptions::default()).await;
         world.run(&job).await;
         agent.back_up().await;
@@ -87,7 +97,7 @@ on_both! {
 
     async fn a_storage_takes_as_many_backups_as_it_may(world: &World) {
         let agent = world.agent("host1").await;
-        world.services.sessions.open(agent.id, Default::default(), None, None).await.unwrap();
+        world.services.sessions.open(agent.id, with_slots(None)).await.unwrap();
         let services = limited(world, |limits| limits.dumps_per_agent = 9).await;
         let shop = world.job(agent.id, "shop", BackupOptions::default()).await;
         let storage = shop.storages[0].id;
@@ -141,7 +151,7 @@ on_both! {
 
     async fn a_silent_agents_attempt_is_shown_as_such_and_not_ended(world: &World) {
         let agent = world.agent("host1").await;
-        world.services.sessions.open(agent.id, Default::default(), None, None).await.unwrap();
+        world.services.sessions.open(agent.id, with_slots(None)).await.unwrap();
         let options = BackupOptions { max_duration: Duration::from_secs(3 * 3600), ..BackupOptions::default() };
         let job = world.job(agent.id, "shop", options).await;
         let execution = world.run(&job).await;
