@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use dataguardian_core::failure::Failure;
-use dataguardian_core::stream::{StreamEnd, StreamHeader};
+use dataguardian_core::stream::{StreamEnd, StreamHeader, StreamRole};
 use dataguardian_repository::chunk::RawChunk;
 use dataguardian_repository::chunker::{Chunker, Profile};
 use dataguardian_repository::keys::Protection;
@@ -126,6 +126,7 @@ impl StreamSink for ChunkingSink {
     async fn open(&self, header: StreamHeader) -> Result<Box<dyn StreamWriter>, Failure> {
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let next = next.ok_or_else(|| self.fault.reason())?;
+        let holds_rows = header.role == StreamRole::TableData;
         let stream = self.headers.add(header);
         self.unfinished
             .lock()
@@ -133,6 +134,7 @@ impl StreamSink for ChunkingSink {
             .insert(stream);
         Ok(Box::new(ChunkingWriter {
             stream,
+            holds_rows,
             chunker: Chunker::new(self.profile, &self.protection),
             gathered: BytesMut::new(),
             cpu: self.cpu.clone(),
@@ -156,6 +158,8 @@ impl StreamSink for ChunkingSink {
 #[derive(Debug)]
 struct ChunkingWriter {
     stream: usize,
+    /// Sequences and large objects are counted in their streams too, and are no rows.
+    holds_rows: bool,
     chunker: Chunker,
     gathered: BytesMut,
     cpu: CpuPool,
@@ -198,7 +202,7 @@ impl StreamWriter for ChunkingWriter {
             end,
         })
         .await?;
-        self.counters.add_stream(end.rows);
+        self.counters.add_stream(end.rows.filter(|_| self.holds_rows));
         self.unfinished
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -184,6 +184,7 @@ impl Attempt {
             fence: self.fence,
             give_up: self.runner.0.give_up.clone(),
             stop: self.live.stop.clone(),
+            progress: Some(self.live.status.snapshot()).filter(|progress| progress.raw_bytes > 0),
         }
     }
 

@@ -8,6 +8,7 @@ use dataguardian_core::execution::Fence;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_failpoints::failpoint;
 use dataguardian_proto::agent::v1::{self, complete_attempt_request::Outcome as WireOutcome};
+use dataguardian_proto::v1::Progress;
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
@@ -26,6 +27,8 @@ pub(super) struct Delivery<'a> {
     pub(super) give_up: CancellationToken,
     /// Fires when the attempt is not wanted any more.
     pub(super) stop: StopSignal,
+    /// How far the attempt came, unless an earlier process did the work.
+    pub(super) progress: Option<Progress>,
 }
 
 impl Delivery<'_> {
@@ -114,6 +117,7 @@ impl Delivery<'_> {
         let request = v1::CompleteAttemptRequest {
             fence: Some(self.fence.into()),
             outcome: Some(outcome),
+            progress: self.progress.clone(),
         };
         let call = self.host.control_plane.call(&self.give_up, |mut client| {
             let request = request.clone();

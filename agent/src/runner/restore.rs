@@ -52,7 +52,12 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
             RestoreMode::Scratch { keep } => postgres::RestoreMode::Scratch { keep },
         },
         no_owner: work.no_owner,
-        missing_roles: MissingRoles::Refuse,
+        missing_roles: if work.create_missing_roles {
+            MissingRoles::Create
+        } else {
+            MissingRoles::Refuse
+        },
+        keep_unfinished: work.keep_unfinished,
         jobs: work.parallelism,
         source_version_num,
         marker: attempt.marker(),

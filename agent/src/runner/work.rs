@@ -82,6 +82,8 @@ pub(crate) struct RestoreWork {
     /// Old names to new ones; empty means all, under their own.
     pub(crate) databases: BTreeMap<String, String>,
     pub(crate) no_owner: bool,
+    pub(crate) create_missing_roles: bool,
+    pub(crate) keep_unfinished: bool,
     pub(crate) parallelism: usize,
 }
 
@@ -189,6 +191,8 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
             mode,
             databases: wire.databases.into_iter().map(name).collect(),
             no_owner: wire.no_owner,
+            create_missing_roles: wire.create_missing_roles,
+            keep_unfinished: wire.keep_unfinished,
             parallelism: count("parallelism", wire.parallelism)?,
         })
     }

@@ -179,6 +179,7 @@ impl Restoring {
                 mode,
                 no_owner: false,
                 missing_roles: MissingRoles::Refuse,
+                keep_unfinished: false,
                 jobs: 2,
                 source_version_num: report.version_num,
                 marker: SessionMarker::new(&fresh_execution(), 1),

@@ -53,11 +53,31 @@ async fn a_check_that_nothing_satisfies_fails_the_restore_by_name() {
         CREATE TABLE other AS SELECT generate_series(1, 10)";
     let (server, report, source) = dumped(Version::V18, script).await;
     let names = [("odd", "again")];
-    let restoring = Restoring::of(&server, &report, source, &names, RestoreMode::CreateNew);
+    let restoring = Restoring::of(
+        &server,
+        &report,
+        Arc::clone(&source),
+        &names,
+        RestoreMode::CreateNew,
+    );
     let failure = restoring.run().await.unwrap_err();
     assert!(failure.message.contains("homesick"), "{failure}");
-    let left = "SELECT count(*) FROM pg_database WHERE datname LIKE 'again%'";
-    assert_eq!(server.psql("postgres", left).unwrap(), "0");
+    let left = "SELECT string_agg(datname, ' ') FROM pg_database WHERE datname LIKE 'again%'";
+    assert_eq!(server.psql("postgres", left).unwrap(), "");
+
+    // What could be had is worth having, to who asks for it; and no later restore takes it away.
+    let mut restoring = restoring;
+    restoring.request.keep_unfinished = true;
+    let failure = restoring.run().await.unwrap_err();
+    let kept = server.psql("postgres", left).unwrap();
+    assert!(
+        kept.starts_with("again_dg_new_") && failure.message.contains(&kept),
+        "{failure}"
+    );
+    assert_eq!(server.psql(&kept, "SELECT count(*) FROM other").unwrap(), "10");
+    let another = Restoring::of(&server, &report, source, &names, RestoreMode::CreateNew);
+    another.run().await.unwrap_err();
+    assert_eq!(server.psql("postgres", left).unwrap(), kept);
 }
 
 #[tokio::test(flavor = "multi_thread")]

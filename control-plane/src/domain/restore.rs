@@ -42,6 +42,12 @@ pub struct RestoreOptions {
     pub databases: Vec<DatabaseMapping>,
     /// Whether everything will belong to the restoring user, without grants.
     pub no_owner: bool,
+    /// Whether roles that the target lacks are created, unable to log in.
+    #[serde(default)]
+    pub create_missing_roles: bool,
+    /// Whether databases that a failure leaves unfinished stay.
+    #[serde(default)]
+    pub keep_unfinished: bool,
     /// Tables and indexes at the same time, 1 to 16.
     pub parallelism: u32,
     /// For a scratch restore: leave the databases there.
@@ -58,6 +64,8 @@ impl Default for RestoreOptions {
             mode: RestoreMode::default(),
             databases: Vec::new(),
             no_owner: false,
+            create_missing_roles: false,
+            keep_unfinished: false,
             parallelism: 2,
             keep_scratch: false,
             max_duration: Duration::from_secs(7 * 24 * 3600),

@@ -60,6 +60,8 @@ fn restore(work: RestoreAssignment, control_plane: ControlPlaneId) -> wire::Rest
         mode: mode(work.options.mode).into(),
         databases: work.options.databases.into_iter().map(mapping).collect(),
         no_owner: work.options.no_owner,
+        create_missing_roles: work.options.create_missing_roles,
+        keep_unfinished: work.options.keep_unfinished,
         parallelism: work.options.parallelism,
         keep_scratch: work.options.keep_scratch,
         control_plane_id: control_plane.to_string(),

@@ -229,7 +229,11 @@ async fn an_attempt_of_another_agent_is_stale_by_whatever_method_it_is_named() {
             "CompleteAttempt" => {
                 let outcome = Some(failure());
                 client
-                    .complete_attempt(wire::CompleteAttemptRequest { fence, outcome })
+                    .complete_attempt(wire::CompleteAttemptRequest {
+                        fence,
+                        outcome,
+                        progress: None,
+                    })
                     .await
                     .map(drop)
             }

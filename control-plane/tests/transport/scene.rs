@@ -167,6 +167,7 @@ impl Scene {
         let request = wire::CompleteAttemptRequest {
             fence: offer.fence.clone(),
             outcome: Some(outcome),
+            progress: None,
         };
         self.agent
             .client(&self.server)

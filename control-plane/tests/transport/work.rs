@@ -272,6 +272,7 @@ async fn reports_are_bounded() {
     let request = wire::CompleteAttemptRequest {
         fence: Some(fence),
         outcome: None,
+        progress: None,
     };
     assert_eq!(bad_fields(client.complete_attempt(request).await), ["outcome"]);
     let none = wire::Fence {

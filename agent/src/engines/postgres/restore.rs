@@ -61,6 +61,8 @@ pub struct RestoreRequest {
     pub no_owner: bool,
     /// What to do about roles that the target lacks.
     pub missing_roles: MissingRoles,
+    /// Leave databases that a failure leaves unfinished, for a person to look into. A cancelled restore leaves nothing.
+    pub keep_unfinished: bool,
     /// How many connections load rows and build indexes at once, at least 1.
     pub jobs: usize,
     /// The source's `server_version_num`, from the manifest.
@@ -174,10 +176,19 @@ pub async fn restore(
     let halfway = Halfway::default();
     let work = Box::pin(restore_all(&run, &request, &plans, &halfway));
     let outcome = run.see_through(&cancel, work).await;
-    if outcome.is_err() {
-        halfway.drop_all(&run).await;
+    let Err(mut failure) = outcome else { return outcome };
+    if request.keep_unfinished && !cancel.is_cancelled() {
+        let kept = halfway.keep_all(&run).await;
+        if !kept.is_empty() {
+            failure.message = format!(
+                "{}; left as far as they came: {}",
+                failure.message,
+                kept.join(", ")
+            );
+        }
     }
-    outcome
+    halfway.drop_all(&run).await;
+    Err(failure)
 }
 
 /// A database to be connected to while others are renamed: the usual one unless it is to be replaced itself.

@@ -8,10 +8,11 @@ use dataguardian_proto::convert;
 use tonic::Status;
 
 use crate::domain::assignment::Completion;
+use crate::domain::execution::Progress;
 use crate::domain::field::{BadField, Checks};
 use crate::grpc::decode;
 use crate::grpc::error::bad_request;
-use crate::services::Services;
+use crate::services::{Error, Services};
 
 pub(super) struct Reports {
     services: Services,
@@ -61,6 +62,9 @@ impl Reports {
         let fence = fence(request.fence)?;
         let outcome = decode::attempt_outcome(request.outcome).map_err(bad_request)?;
         failpoint!(CompleteReceived);
+        if let Some(progress) = request.progress {
+            self.last_word(agent, fence, decode::progress(progress)).await?;
+        }
         let completion = self.services.attempts.complete(agent, fence, outcome).await?;
         failpoint!(CompleteStored);
         Ok(match completion {
@@ -70,6 +74,18 @@ impl Reports {
             },
             Completion::Settled => wire::CompleteAttemptResponse::default(),
         })
+    }
+
+    /// How far an attempt came at its end. An attempt that has ended before keeps what it has.
+    async fn last_word(&self, agent: AgentId, fence: Fence, progress: Progress) -> Result<(), Status> {
+        match self.services.progress.report(agent, fence, progress).await {
+            Ok(()) => {
+                self.services.progress.save().await?;
+                Ok(())
+            }
+            Err(Error::StaleFence) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(super) async fn confirm_commit(

@@ -35,6 +35,8 @@ pub(in crate::grpc) fn new_restore(request: v1::StartRestoreRequest) -> Result<N
                 mode: mode?,
                 databases: request.databases.into_iter().map(mapping).collect(),
                 no_owner: request.no_owner,
+                create_missing_roles: request.create_missing_roles,
+                keep_unfinished: request.keep_unfinished,
                 parallelism: if request.parallelism == 0 {
                     defaults.parallelism
                 } else {

@@ -12,6 +12,9 @@ use crate::engines::postgres::{connect, failure, quote};
 /// How the comment of a database ends that is not whole yet.
 pub(super) const UNFINISHED: &str = " restore in progress: this database is not whole";
 
+/// How the comment of a database ends that a restore left because it was told to.
+const KEPT: &str = " kept by a restore that failed: this database is not whole, and may be dropped";
+
 /// How the comment of a database ends that another one has taken the place of.
 pub(super) const REPLACED: &str = " replaced by a restore: this database may be dropped";
 
@@ -70,6 +73,35 @@ impl Halfway {
         if let Err(failure) = dropping.await {
             run.warn(&format!("an unfinished database could not be dropped: {failure}"));
         }
+    }
+
+    /// Marks what is left as to be kept, so that no later restore takes it for rubbish. Gives the names; what can't be marked
+    /// stays to be dropped.
+    pub(super) async fn keep_all(&self, run: &Run) -> Vec<String> {
+        let left = self.with(|databases| databases.clone());
+        let mut kept = Vec::new();
+        for (name, oid) in left {
+            let keeping = async {
+                let mut session = run.connect_for_maintenance().await?;
+                if !is_unfinished(run, &mut session, &name, oid).await? {
+                    return Ok(false);
+                }
+                let comment = quote::text(&format!("{}{KEPT}", run.marker));
+                let sql = format!("COMMENT ON DATABASE {} IS {comment}", quote::name(&name));
+                execute(&mut session, sql, "keeping an unfinished database").await?;
+                connect::close(session).await;
+                Ok::<_, Failure>(true)
+            };
+            match keeping.await {
+                Ok(true) => {
+                    self.done(&name);
+                    kept.push(name);
+                }
+                Ok(false) => {}
+                Err(failure) => run.warn(&format!("{name} could not be kept: {failure}")),
+            }
+        }
+        kept
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Vec<(String, Option<i64>)>) -> T) -> T {

@@ -126,7 +126,7 @@ impl Checks<'_> {
             match self.request.missing_roles {
                 MissingRoles::Create => self.findings.create_roles = missing,
                 MissingRoles::Refuse => self.problems.push(format!(
-                    "the target has no role {}: create them, have them created without privileges, or restore without \
+                    "the target has no role {}: create them, have them created unable to log in (--create-missing-roles), or restore without \
                      owners (--no-owner)",
                     missing.join(", ")
                 )),

@@ -39,6 +39,12 @@ pub(crate) struct Restore {
     /// Let everything belong to the restoring user, and leave grants out
     #[arg(long)]
     no_owner: bool,
+    /// Create the roles that the target lacks, without a password and unable to log in [else: refuse, naming them]
+    #[arg(long)]
+    create_missing_roles: bool,
+    /// If it fails, leave what was made so far for a person to look into, and say what it is called
+    #[arg(long)]
+    keep_unfinished: bool,
     /// How many tables and indexes are restored at the same time, 1 to 16 [else: 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
     jobs: Option<u32>,
@@ -96,6 +102,8 @@ impl Restore {
                 .map(|Mapping(mapping)| mapping)
                 .collect(),
             no_owner: self.no_owner,
+            create_missing_roles: self.create_missing_roles,
+            keep_unfinished: self.keep_unfinished,
             parallelism: self.jobs.unwrap_or_default(),
             keep_scratch: self.keep,
             request_id: request_id(),
