@@ -47,7 +47,7 @@ fn raise_open_files() {
 #[tokio::main]
 async fn start(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(flags) => serve(&flags).await,
+        Command::Serve(flags) => Box::pin(serve(&flags)).await,
         Command::Migrate(flags) => Ok(app::migrate(&configure(&flags)?).await?),
         Command::ResetAdmin(flags) => {
             let config = configure(&flags.serve)?;

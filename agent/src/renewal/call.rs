@@ -87,8 +87,8 @@ mod tests {
         call.answered();
         assert!(!call.is_due());
         let waiting = call.clone();
-        let later = tokio::spawn(async move { waiting.called().await });
-        call.now();
-        later.await.unwrap();
+        let called = async { waiting.called().await };
+        tokio::join!(called, async { call.now() });
+        assert!(call.is_due());
     }
 }

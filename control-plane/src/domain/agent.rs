@@ -176,7 +176,7 @@ pub struct JoinToken {
 }
 
 /// A session that begins.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Opening {
     /// What the agent says of itself.
     pub facts: AgentFacts,

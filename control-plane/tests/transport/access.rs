@@ -152,7 +152,13 @@ async fn an_agents_certificate_opens_no_door_of_the_api_and_a_token_none_of_the_
 }
 
 /// The agents' own methods that name an attempt.
-const REPORTS: [&str; 4] = ["AppendLogs", "CompleteAttempt", "ConfirmCommit", "ReportPacks"];
+const REPORTS: [&str; 5] = [
+    "AppendLogs",
+    "CompleteAttempt",
+    "ConfirmCommit",
+    "FetchManifest",
+    "ReportPacks",
+];
 
 #[tokio::test]
 async fn of_all_methods_an_agents_certificate_opens_the_agents_own_and_on_the_agents_port_alone() {
@@ -242,6 +248,10 @@ async fn an_attempt_of_another_agent_is_stale_by_whatever_method_it_is_named() {
                     fence,
                     ..Default::default()
                 })
+                .await
+                .map(drop),
+            "FetchManifest" => client
+                .fetch_manifest(wire::FetchManifestRequest { fence })
                 .await
                 .map(drop),
             other => panic!("{other} is not tried"),
