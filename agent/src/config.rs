@@ -13,6 +13,8 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::target::ConnectionTarget;
 use serde::Deserialize;
 
+use crate::local_place;
+
 /// Where the file is looked for when none is named.
 pub const DEFAULT_PATH: &str = "/etc/dataguardian/agent.toml";
 
@@ -141,9 +143,9 @@ impl AgentConfig {
         Duration::from_secs(self.client_grace_seconds)
     }
 
-    /// Whether a local storage may lie there. The path must be absolute and free of `..`, so that the check can't be
-    /// walked around; symbolic links below an allowed root are the host's own business.
-    pub fn permit_local_path(&self, path: &Path) -> Result<(), Failure> {
+    /// Where a local storage at that path really lies, if it may lie there; use it there and nowhere else. The path must be
+    /// absolute and free of `..`; it is judged by where its symbolic links lead, and so are the roots.
+    pub fn permit_local_path(&self, path: &Path) -> Result<PathBuf, Failure> {
         let plain = path
             .components()
             .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
@@ -151,11 +153,21 @@ impl AgentConfig {
             let message = format!("the path {} must be absolute and without `..`", path.display());
             return Err(Failure::new(FailureKind::AgentPolicy, message));
         }
-        if !self.local_roots.is_empty() && !self.local_roots.iter().any(|root| path.starts_with(root)) {
-            let message = format!("local_roots does not allow a storage in {}", path.display());
+        let place = local_place::resolve(path)?;
+        let within = |root: &PathBuf| local_place::resolve(root).is_ok_and(|root| place.starts_with(root));
+        if !self.local_roots.is_empty() && !self.local_roots.iter().any(within) {
+            let leads = if place == path {
+                String::new()
+            } else {
+                format!(", which is {}", place.display())
+            };
+            let message = format!(
+                "local_roots does not allow a storage in {}{leads}",
+                path.display()
+            );
             return Err(Failure::new(FailureKind::AgentPolicy, message));
         }
-        Ok(())
+        Ok(place)
     }
 
     /// Whether that database server may be talked to.
@@ -221,6 +233,38 @@ mod tests {
         assert!(config.permit_local_path(Path::new("/backups/a")).is_ok());
         for path in ["/backups/../etc", "/etc", "backups/a", "/backupsX"] {
             assert!(config.permit_local_path(Path::new(path)).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn links_do_not_lead_out_of_the_roots() {
+        use std::os::unix::fs::symlink;
+        let (roots, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (real, linked) = (roots.path().join("real"), roots.path().join("linked"));
+        fs::create_dir_all(real.join("there")).unwrap();
+        symlink(&real, &linked).unwrap();
+        symlink(elsewhere.path(), real.join("out")).unwrap();
+        symlink(elsewhere.path().join("not yet"), real.join("dangling")).unwrap();
+        symlink(real.join("there"), real.join("within")).unwrap();
+        for root in [&real, &linked] {
+            let config = AgentConfig {
+                local_roots: vec![root.clone()],
+                ..AgentConfig::default()
+            };
+            for path in ["there", "there/new/deeper", "new", "within", "within/new"] {
+                for way in [&real, &linked] {
+                    let permitted = config.permit_local_path(&way.join(path));
+                    assert!(permitted.is_ok(), "{path}: {permitted:?}");
+                }
+            }
+            for path in ["out", "out/new", "out/new/deeper"] {
+                let refused = config.permit_local_path(&real.join(path)).unwrap_err();
+                assert_eq!(refused.kind, FailureKind::AgentPolicy, "{path}: {refused}");
+            }
+            for path in ["dangling", "dangling/new"] {
+                let refused = config.permit_local_path(&real.join(path)).unwrap_err();
+                assert_eq!(refused.kind, FailureKind::StorageUnreachable, "{path}: {refused}");
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod enroll;
 pub mod host_info;
 pub mod identity;
 pub mod journal;
+mod local_place;
 pub mod pipeline;
 mod questions;
 pub mod renewal;

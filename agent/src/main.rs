@@ -114,6 +114,7 @@ struct ConfigArgs {
 }
 
 fn main() -> ExitCode {
+    keep_files_private();
     if rustls::crypto::ring::default_provider()
         .install_default()
         .is_err()
@@ -136,6 +137,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whatever this process and the programs it starts write is their user's alone: objects and folders of a storage get their
+/// modes from the umask and nothing else, and an unencrypted backup is as good as the database. Before any thread starts, since
+/// the umask is the whole process's.
+fn keep_files_private() {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
 }
 
 async fn start(command: Command) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ use dataguardian_repository::id::InvalidName;
 use dataguardian_repository::storage::Storage;
 
 use crate::engines::postgres::{self, ProbeRequest};
+use crate::local_place;
 use crate::repositories;
 use crate::runner::Host;
 use crate::runner::work::RepositoryPlace;
@@ -124,7 +125,9 @@ async fn prepare_storage(
     host: &Host,
     asked: v1::PrepareStorageQuestion,
 ) -> Result<v1::PrepareStorageAnswer, Failure> {
-    let place = place(host, asked.repository)?;
+    let place = place(asked.repository)?;
+    let path = host.config.permit_local_path(&place.path)?;
+    local_place::keep_apart(&path, &asked.neighbours)?;
     let owner = asked
         .control_plane_id
         .parse()
@@ -132,7 +135,7 @@ async fn prepare_storage(
     let keys = asked.key_ids.iter().map(|id| id.parse());
     let keys = keys.collect::<Result<_, InvalidName>>();
     let keys = keys.map_err(|error| malformed(&error))?;
-    let storage = Storage::create_local(&place.path).map_err(|error| error.failure())?;
+    let storage = Storage::create_local(&path).map_err(|error| error.failure())?;
     let probe = storage.probe().await.map_err(|error| error.failure())?;
     let opened = storage
         .open_or_create_repository(&repositories::descriptor(&place, owner, keys))
@@ -146,7 +149,7 @@ async fn prepare_storage(
 }
 
 async fn test_storage(host: &Host, asked: v1::TestStorageQuestion) -> Result<v1::TestStorageAnswer, Failure> {
-    let place = place(host, asked.repository)?;
+    let place = place(asked.repository)?;
     let storage = repositories::open(host, &place)?;
     repositories::check_repository(&storage, &place).await?;
     let probe = storage.probe().await.map_err(|error| error.failure())?;
@@ -156,14 +159,12 @@ async fn test_storage(host: &Host, asked: v1::TestStorageQuestion) -> Result<v1:
     })
 }
 
-/// Where a repository is, if the host's owner allows it.
-fn place(host: &Host, repository: Option<v1::RepositoryLocation>) -> Result<RepositoryPlace, Failure> {
+/// Where a repository is said to be.
+fn place(repository: Option<v1::RepositoryLocation>) -> Result<RepositoryPlace, Failure> {
     let repository = repository.ok_or_else(|| InvalidField::new("repository", "must be given"));
-    let place = repository
+    repository
         .and_then(RepositoryPlace::try_from)
-        .map_err(|error| malformed(&error))?;
-    host.config.permit_local_path(&place.path)?;
-    Ok(place)
+        .map_err(|error| malformed(&error))
 }
 
 /// How to reach a database, if the host's owner allows it and this version can.

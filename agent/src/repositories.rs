@@ -59,9 +59,9 @@ pub(crate) async fn check_repository(storage: &Storage, place: &RepositoryPlace)
 
 /// The storage at that place.
 pub(crate) fn open(host: &Host, place: &RepositoryPlace) -> Result<Storage, Failure> {
-    host.config.permit_local_path(&place.path)?;
-    Storage::local(&place.path).map_err(|error| match error.kind {
-        StorageErrorKind::NotFound => {
+    let path = host.config.permit_local_path(&place.path)?;
+    Storage::local(path).map_err(|error| match error.kind {
+        StorageErrorKind::NoPlace => {
             let message = format!("{}: is its disk mounted?", error.failure().message);
             Failure::new(FailureKind::StorageUnreachable, message)
         }

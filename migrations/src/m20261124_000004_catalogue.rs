@@ -21,6 +21,9 @@ impl MigrationTrait for Migration {
         manager.create_table(storages()).await?;
         manager.create_index(unique("storages", &["name"])).await?;
         manager.create_index(index("storages", &["agent_id"])).await?;
+        manager
+            .create_index(unique("storages", &["repository_id"]))
+            .await?;
         manager.create_table(jobs()).await?;
         manager.create_index(unique("jobs", &["name"])).await?;
         manager.create_index(index("jobs", &["datasource_id"])).await?;

@@ -150,7 +150,10 @@ async fn replace_swaps_the_old_contents_for_those_of_the_backup() -> Result<()> 
         "select count(*) from pg_namespace where nspname = 'made_later'",
     )?;
     assert_eq!(untouched.trim(), "1", "nothing was touched");
-    system.dgctl(&[&taken[..], &["--replace"]].concat()).succeed()?;
+    let replace = [&taken[..], &["--replace"]].concat();
+    let unasked = system.dgctl(&replace).fail(2)?;
+    assert!(unasked.contains("add --yes"), "{unasked}");
+    system.dgctl(&[&replace[..], &["--yes"]].concat()).succeed()?;
     equal(&server, "original", &server, "shop").await?;
     let left = server.psql("postgres", "select datname from pg_database where datname not in ('template0', 'template1', 'postgres', 'shop', 'original')")?;
     assert_eq!(left.trim(), "");

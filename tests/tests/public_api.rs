@@ -179,7 +179,7 @@ fn enroll(system: &System, pin: &str, token_file: &Path, state: &str) -> Result<
 #[test]
 fn a_revoked_agent_is_shut_out_within_five_seconds() -> Result<()> {
     let system = System::start()?;
-    system.dgctl(&["agent", "revoke", "host1"]).succeed()?;
+    system.dgctl(&["agent", "revoke", "host1", "--yes"]).succeed()?;
     let began = std::time::Instant::now();
     dataguardian_tests::wait::until("the agent's stream to close", || {
         let agent = system.json(&["agent", "get", "host1"])?;

@@ -34,6 +34,7 @@ mod schema;
 mod sequences;
 mod server;
 mod sessions;
+mod settings;
 mod snapshot;
 mod spool;
 

@@ -69,7 +69,7 @@ async fn open(
     repository: Option<v1::RepositoryLocation>,
     datasource: &str,
 ) -> Result<(Storage, DatasourceId), Failure> {
-    let place = place(host, repository)?;
+    let place = place(repository)?;
     let datasource = datasource.parse().map_err(|error| malformed(&error))?;
     let storage = repositories::open(host, &place)?;
     repositories::check_repository(&storage, &place).await?;

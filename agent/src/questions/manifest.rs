@@ -22,7 +22,7 @@ pub(super) async fn put(
     let (mut places, mut answer) = (Vec::new(), v1::PutManifestAnswer::default());
     for repository in asked.repositories {
         let storage_id = repository.storage_id.clone();
-        match place(host, Some(repository)) {
+        match place(Some(repository)) {
             Ok(place) => places.push(place),
             Err(failure) => answer.failed_storages.push(v1::StorageFailure {
                 storage_id,

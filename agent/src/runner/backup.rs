@@ -53,6 +53,7 @@ pub(super) async fn back_up(attempt: &Attempt, mut work: BackupWork) -> Result<P
         Strategy::Replicate => try_storages(attempt, &work, &unfit, &work.repositories).await,
         Strategy::Fallback => {
             let mut last = Failure::new(FailureKind::StorageUnreachable, "the job names no storage");
+            let mut passed_over = Vec::new();
             for place in &work.repositories {
                 match try_storages(attempt, &work, &unfit, std::slice::from_ref(place)).await {
                     Err(failure) if is_storages_fault(&failure) && attempt.live.stop.reason().is_none() => {
@@ -61,9 +62,14 @@ pub(super) async fn back_up(attempt: &Attempt, mut work: BackupWork) -> Result<P
                             .status
                             .log
                             .warn(format!("storage {} fails: {failure}", place.name));
+                        passed_over.push((place.storage.to_string(), failure.clone()));
                         last = failure;
                     }
-                    result => return result,
+                    Ok(mut prepared) => {
+                        prepared.failed.extend(passed_over);
+                        return Ok(prepared);
+                    }
+                    Err(failure) => return Err(failure),
                 }
             }
             Err(last)

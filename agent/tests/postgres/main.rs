@@ -5,6 +5,7 @@
     reason = "a test, its helpers included, ends where it finds something unexpected"
 )]
 
+mod bent;
 mod concurrency;
 mod encodings;
 mod faults;

@@ -1,6 +1,6 @@
 //! Storages: the places for backups.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::{AgentId, RepositoryId, StorageId};
@@ -38,6 +38,36 @@ impl StorageLocation {
         match self {
             Self::Local { .. } => false,
         }
+    }
+}
+
+/// A storage that the same agent reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its name.
+    pub name: ResourceName,
+    /// Its folder.
+    pub path: PathBuf,
+}
+
+/// How one folder lies to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// They are one.
+    Same,
+    /// It lies within the other.
+    Within,
+    /// It holds the other.
+    Around,
+}
+
+/// How `path` lies to `other`, as they are written; none if apart.
+pub fn overlap(path: &Path, other: &Path) -> Option<Overlap> {
+    match (path.starts_with(other), other.starts_with(path)) {
+        (true, true) => Some(Overlap::Same),
+        (true, false) => Some(Overlap::Within),
+        (false, true) => Some(Overlap::Around),
+        (false, false) => None,
     }
 }
 
@@ -148,6 +178,8 @@ pub struct StorageDraft {
     pub repository: RepositoryId,
     /// Backups that may be written into it at the same time; none for as many as come.
     pub max_concurrent: Option<u32>,
+    /// The storages beside it, from which it must keep apart.
+    pub neighbours: Vec<Neighbour>,
     /// The caller's id for this request.
     pub request_id: Option<Uuid>,
 }

@@ -3,6 +3,8 @@
 //! After some free tries each further failure doubles the wait before the next try, up to a ceiling. A success, or a long
 //! quiet time, forgets the failures.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// So many failures cost nothing.
@@ -31,12 +33,19 @@ impl Failures {
         }
     }
 
-    /// How long the next try must wait; none if it need not.
-    pub fn wait(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+    /// How long the next try must wait, in whole seconds, rounded up so that whoever waits that long has waited enough; none if
+    /// it need not.
+    pub fn wait(&self, now: DateTime<Utc>) -> Option<Duration> {
         let over = self.count.checked_sub(FREE_TRIES)?;
         let seconds = 1_i64.checked_shl(over.min(20)).unwrap_or(i64::MAX);
         let left = self.last + TimeDelta::seconds(seconds).min(LONGEST) - now;
-        (left > TimeDelta::zero() && !self.forgotten(now)).then_some(left)
+        let left = left
+            .to_std()
+            .ok()
+            .filter(|left| !left.is_zero() && !self.forgotten(now))?;
+        Some(Duration::from_secs(
+            left.as_secs() + u64::from(left.subsec_nanos() > 0),
+        ))
     }
 
     /// Whether they no longer count.
@@ -57,10 +66,13 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..30 {
             failures = Failures::add(Some(failures), now);
-            waits.extend(failures.wait(now).map(|wait| wait.num_seconds()));
+            waits.extend(failures.wait(now).map(|wait| wait.as_secs()));
         }
         assert_eq!(waits[..4], [1, 2, 4, 8]);
         assert_eq!(waits.last(), Some(&900));
+        let almost = now + TimeDelta::milliseconds(899_999);
+        assert_eq!(failures.wait(almost), Some(Duration::from_secs(1)));
+        assert_eq!(failures.wait(now + TimeDelta::seconds(900)), None);
         assert_eq!(failures.wait(now + TimeDelta::seconds(901)), None);
         let later = now + TimeDelta::hours(2);
         assert_eq!(Failures::add(Some(failures), later).wait(later), None);

@@ -133,6 +133,7 @@ impl Handler {
             repository: location(&self.preview(draft)),
             control_plane: self.0.facts.control_plane,
             keys: self.0.services.storages.key_ids(),
+            neighbours: draft.neighbours.clone(),
         };
         match ask(&self.0.sessions, agent, &agent_name, question).await? {
             Ok(Answer::Prepared(prepared)) => Ok(prepared),

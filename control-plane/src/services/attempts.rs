@@ -5,6 +5,7 @@
 
 mod commit;
 mod complete;
+mod missed;
 
 use dataguardian_core::execution::{ExecutionState, Fence};
 use dataguardian_core::ids::AgentId;

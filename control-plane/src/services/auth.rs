@@ -185,7 +185,7 @@ impl Auth {
         let wait = lock(&self.failures)
             .get(username)
             .and_then(|failures| failures.wait(now));
-        match wait.and_then(|wait| wait.to_std().ok()) {
+        match wait {
             Some(wait) => Err(Error::Throttled { wait }),
             None => Ok(()),
         }

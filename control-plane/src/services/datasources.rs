@@ -123,20 +123,22 @@ impl Datasources {
         let tx = self.context.store.begin().await?;
         let found = lookup::datasource(&tx, datasource).await?;
         let in_use = |by: &str| {
-            Error::precondition(
-                "DATASOURCE_IN_USE",
-                format!("datasource {} still has {by}: delete those first", found.name),
-            )
+            let message = format!("datasource {} still has {by}", found.name);
+            Error::precondition("DATASOURCE_IN_USE", message)
         };
         if !execution_unfinished_of_datasource(&tx, found.id)
             .await?
             .is_empty()
         {
-            return Err(in_use("executions that have not ended"));
+            return Err(in_use(
+                "executions that have not ended: wait for them or cancel them",
+            ));
         }
         match datasource_delete_in_tx(&tx, found.id).await {
             Ok(()) => Ok(tx.commit().await?),
-            Err(StoreError::Referenced(_)) => Err(in_use("jobs or backups")),
+            Err(StoreError::Referenced(_)) => Err(in_use(
+                "jobs or backups: delete its jobs first; backups can't be deleted yet, so a datasource that has any stays",
+            )),
             Err(error) => Err(error.into()),
         }
     }

@@ -83,7 +83,7 @@ pub enum Error {
     /// Too many wrong passwords.
     #[error("too many failed tries: wait {} s", wait.as_secs())]
     Throttled {
-        /// How long to wait.
+        /// How long to wait: whole seconds, at least one.
         wait: Duration,
     },
     /// The queue is configured and does not answer: nothing is queued or handed out until it does.

@@ -10,16 +10,16 @@ use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::domain::storage::{
-    NewLocation, NewStorage, PreparedRepository, Storage, StorageChange, StorageCreation, StorageDraft,
-    StorageLocation,
+    Neighbour, NewLocation, NewStorage, Overlap, PreparedRepository, Storage, StorageChange, StorageCreation,
+    StorageDraft, StorageLocation, overlap,
 };
 use crate::queue::Signal;
+use crate::store::StoreError;
 use crate::store::executions::execution_unfinished;
 use crate::store::storages::{
-    storage_delete_in_tx, storage_get, storage_insert_in_tx, storage_list, storage_name_at,
-    storage_update_in_tx,
+    storage_delete_in_tx, storage_get, storage_insert_in_tx, storage_list, storage_name_of,
+    storage_neighbours, storage_update_in_tx,
 };
-use crate::store::{Connected, StoreError};
 
 /// Storages.
 #[derive(Debug, Clone)]
@@ -48,12 +48,13 @@ impl Storages {
                 }
             }
         };
-        let draft = StorageDraft {
+        let mut draft = StorageDraft {
             id: StorageId::new(),
             name: new.name,
             location,
             repository: RepositoryId::new(),
             max_concurrent: new.max_concurrent,
+            neighbours: Vec::new(),
             request_id: new.request_id,
         };
         if let Some(id) = request(&draft).made(store).await? {
@@ -66,7 +67,8 @@ impl Storages {
         {
             return Err(taken(&draft));
         }
-        check_place_is_free(store, &draft).await?;
+        draft.neighbours = storage_neighbours(store, &draft.location).await?;
+        check_place_is_free(&draft.location, &draft.neighbours)?;
         Ok(StorageCreation::Prepare(draft))
     }
 
@@ -97,7 +99,12 @@ impl Storages {
                 .ok_or_else(lookup::overtaken)?;
             return self.get(&Reference::Id(StorageId::from_uuid(id))).await;
         }
-        check_place_is_free(&tx, &draft).await?;
+        check_place_is_free(&draft.location, &storage_neighbours(&tx, &draft.location).await?)?;
+        if let Some(name) = storage_name_of(&tx, prepared.repository).await? {
+            return Err(place_taken(format!(
+                "storage {name} has its repository at that place already, reached by another path"
+            )));
+        }
         match storage_insert_in_tx(&tx, &storage).await {
             Ok(()) => tx.commit().await?,
             Err(StoreError::AlreadyExists(_)) => return Err(taken(&draft)),
@@ -166,11 +173,15 @@ impl Storages {
             ExecutionSpec::Restore(_) => false,
         });
         if used {
-            return Err(in_use("executions that have not ended"));
+            return Err(in_use(
+                "executions that have not ended: wait for them or cancel them",
+            ));
         }
         match storage_delete_in_tx(&tx, found.id).await {
             Ok(()) => Ok(tx.commit().await?),
-            Err(StoreError::Referenced(_)) => Err(in_use("jobs, or backups lie in it")),
+            Err(StoreError::Referenced(_)) => Err(in_use(
+                "jobs or backups: take it out of its jobs first; backups can't be deleted yet, so a storage that holds any stays",
+            )),
             Err(error) => Err(error.into()),
         }
     }
@@ -208,15 +219,34 @@ fn repository_location(
     }
 }
 
-/// Two storages in one place would be two copies that are lost together.
-async fn check_place_is_free(on: &impl Connected, draft: &StorageDraft) -> Result<(), Error> {
-    match storage_name_at(on, &draft.location).await? {
-        None => Ok(()),
-        Some(name) => Err(Error::precondition(
-            "PLACE_TAKEN",
-            format!("storage {name} is at that place already"),
-        )),
-    }
+/// Two storages in one place, or one within the other, would be two copies that are lost together. Paths are compared as they
+/// are written; what links and mounts make of them the agent sees, and the repository's id shows.
+fn check_place_is_free(location: &StorageLocation, neighbours: &[Neighbour]) -> Result<(), Error> {
+    let StorageLocation::Local { path, .. } = location;
+    let told = neighbours.iter().find_map(|other| {
+        let name = &other.name;
+        match overlap(path, &other.path)? {
+            Overlap::Same => Some(format!("storage {name} is at that place already")),
+            Overlap::Within => Some(format!(
+                "storage {name} is at {}, around that place",
+                other.path.display()
+            )),
+            Overlap::Around => Some(format!(
+                "storage {name} is at {}, within that place",
+                other.path.display()
+            )),
+        }
+    });
+    told.map_or(Ok(()), |message| Err(place_taken(message)))
+}
+
+fn place_taken(what: String) -> Error {
+    Error::precondition(
+        "PLACE_TAKEN",
+        format!(
+            "{what}; two copies there would be lost together: choose another folder, best on another disk"
+        ),
+    )
 }
 
 fn request(draft: &StorageDraft) -> Request {

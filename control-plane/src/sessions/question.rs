@@ -18,7 +18,7 @@ use super::handle::NotDelivered;
 use crate::domain::assignment::{RepositoryLocation, StorageFailure};
 use crate::domain::cleanup::Sighting;
 use crate::domain::pack::{DataObject, ObjectKind};
-use crate::domain::storage::PreparedRepository;
+use crate::domain::storage::{Neighbour, PreparedRepository};
 
 /// What an agent can be asked.
 #[derive(Debug, Clone)]
@@ -43,6 +43,8 @@ pub enum Question {
         control_plane: ControlPlaneId,
         /// Names of the installation keys, for one that is made.
         keys: Vec<String>,
+        /// The storages from which it must keep apart.
+        neighbours: Vec<Neighbour>,
     },
     /// Put the manifest of a commit that its attempt left.
     PutManifest {

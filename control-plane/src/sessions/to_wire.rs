@@ -11,6 +11,7 @@ use crate::domain::assignment::{
 };
 use crate::domain::pack::{DataObject, ObjectKind};
 use crate::domain::restore::{DatabaseMapping, RestoreMode};
+use crate::domain::storage::Neighbour;
 
 pub(super) fn assignment(assignment: Assignment, control_plane: ControlPlaneId) -> wire::Assignment {
     let work = match assignment.work {
@@ -87,10 +88,12 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             repository: place,
             control_plane,
             keys,
+            neighbours,
         } => Wire::PrepareStorage(wire::PrepareStorageQuestion {
             repository: Some(repository(place)),
             control_plane_id: control_plane.to_string(),
             key_ids: keys,
+            neighbours: neighbours.into_iter().map(neighbour).collect(),
         }),
         Question::PutManifest {
             fence,
@@ -147,6 +150,13 @@ fn repository(location: RepositoryLocation) -> wire::RepositoryLocation {
         storage_name: location.storage_name.into(),
         repository_id: location.repository.to_string(),
         place: Some(place),
+    }
+}
+
+fn neighbour(neighbour: Neighbour) -> wire::NeighbouringStorage {
+    wire::NeighbouringStorage {
+        name: neighbour.name.into(),
+        local_path: neighbour.path.display().to_string(),
     }
 }
 

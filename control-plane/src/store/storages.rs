@@ -14,7 +14,7 @@ use super::entity::storages::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
 use crate::domain::reference::Reference;
-use crate::domain::storage::{Storage, StorageLocation};
+use crate::domain::storage::{Neighbour, Storage, StorageLocation};
 
 const FROM: convert::From = convert::From("storages");
 
@@ -79,15 +79,37 @@ pub async fn storage_list(
     with_agents(on, rows).await
 }
 
-/// Whether somebody's storage is at that place already.
-pub async fn storage_name_at(
+/// The storages beside that place: those that the same agent reaches.
+pub async fn storage_neighbours(
     on: &impl Connected,
     location: &StorageLocation,
-) -> Result<Option<ResourceName>, StoreError> {
-    let StorageLocation::Local { agent, path, .. } = location;
-    let row = Entity::find()
+) -> Result<Vec<Neighbour>, StoreError> {
+    let StorageLocation::Local { agent, .. } = location;
+    let rows = Entity::find()
         .filter(Column::AgentId.eq(*agent.as_uuid()))
-        .filter(Column::Path.eq(path.to_string_lossy().into_owned()))
+        .order_by_asc(Column::Name)
+        .all(&on.executor())
+        .await?;
+    let local = rows
+        .into_iter()
+        .filter_map(|row| row.path.map(|path| (row.name, path)));
+    local
+        .map(|(name, path)| {
+            Ok(Neighbour {
+                name: FROM.parse(&name)?,
+                path: path.into(),
+            })
+        })
+        .collect()
+}
+
+/// The name of the storage that has that repository, if one has.
+pub async fn storage_name_of(
+    on: &impl Connected,
+    repository: RepositoryId,
+) -> Result<Option<ResourceName>, StoreError> {
+    let row = Entity::find()
+        .filter(Column::RepositoryId.eq(*repository.as_uuid()))
         .one(&on.executor())
         .await?;
     row.map(|row| FROM.parse(&row.name)).transpose()

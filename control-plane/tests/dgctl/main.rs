@@ -247,6 +247,33 @@ async fn wrong_usage_is_told_apart_from_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_destroys_is_not_done_where_nobody_can_be_asked() {
+    let server = FakeServer::start().await;
+    let dgctl = Dgctl::signed_in(&server);
+    for line in [
+        "restore --backup latest --datasource main --replace",
+        "agent revoke db1",
+        "datasource delete main",
+        "storage delete vault",
+        "job delete nightly",
+        "system rotate-ca",
+    ] {
+        let ran = dgctl.run(line).await;
+        assert_eq!(
+            (ran.status, ran.stdout.as_str()),
+            (2, ""),
+            "dgctl {line}: {ran:?}"
+        );
+        assert!(ran.stderr.contains("add --yes"), "dgctl {line}: {ran:?}");
+        assert_eq!(
+            server.last_authorization(),
+            "",
+            "dgctl {line}: the server was asked"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn completions_name_the_words() {
     for shell in ["bash", "zsh", "fish"] {
         let ran = Dgctl::stranger().run(&format!("completions {shell}")).await;

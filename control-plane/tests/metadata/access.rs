@@ -99,6 +99,12 @@ on_both! {
         assert_eq!(unknown.reason(), "WRONG_CREDENTIALS", "as if the user were there");
         let throttled = auth.login("root", Secret::new(PASSWORD)).await.unwrap_err();
         assert_eq!((throttled.code(), throttled.reason()), (ErrorCode::ResourceExhausted, "TOO_MANY_TRIES"));
+        assert_eq!(throttled.to_string(), "too many failed tries: wait 1 s");
+        // What is left is told in whole seconds that are enough, and never as none.
+        world.advance(TimeDelta::milliseconds(600));
+        let throttled = auth.login("root", Secret::new(PASSWORD)).await.unwrap_err();
+        assert_eq!(throttled.to_string(), "too many failed tries: wait 1 s");
+        assert_eq!(throttled.retry_after(), Some(std::time::Duration::from_secs(1)));
         world.advance(TimeDelta::from_std(throttled.retry_after().unwrap()).unwrap());
         auth.login("root", Secret::new(PASSWORD)).await.unwrap();
     }

@@ -16,6 +16,7 @@ use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::execution::{ExecutionState, Fence};
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::LeaseToken;
+use dataguardian_core::storage::Strategy;
 use dataguardian_repository::manifest::{Signature, Signer};
 
 use crate::claims::new_restore;
@@ -199,6 +200,32 @@ on_both! {
         assert_eq!(complete, [("one", true), ("two", false), ("three", false)]);
         assert_eq!(made.copies[1].failure, Some(full));
         assert_eq!(made.copies[2].failure.as_ref().unwrap().kind, FailureKind::StorageError);
+        let warnings: Vec<_> = done.warnings.iter().map(|warning| warning.message.as_str()).collect();
+        assert_eq!(warnings, [
+            "storage two did not get this backup: no space left",
+            "storage three did not get this backup: the manifest was not put there",
+        ]);
+        assert_eq!(world.services.executions.get(done.id).await.unwrap().warnings, done.warnings);
+    }
+
+    async fn a_storage_that_was_passed_over_is_told_and_one_that_was_not_needed_is_not(world: &World) {
+        let agent = world.agent("db1").await;
+        let datasource = world.datasource(agent.id, "shop").await;
+        let storages = [world.storage(agent.id, "one").await, world.storage(agent.id, "two").await, world.storage(agent.id, "three").await];
+        let mut job = new_job("nightly", datasource, &storages);
+        job.strategy = Strategy::Fallback;
+        let job = world.services.jobs.create(job).await.unwrap();
+        world.run(&job).await;
+        let assignment = agent.begin().await;
+        let packs: Vec<_> = agent.packs(&assignment).into_iter().filter(|pack| pack.storage == storages[1]).collect();
+        agent.report(&assignment, &packs).await.unwrap();
+        let mut ended = agent.outcome(&assignment, &packs);
+        let full = Failure::new(FailureKind::StorageFull, "storage one: no space left");
+        ended.failed_storages = vec![StorageFailure { storage: storages[0], failure: full }];
+        agent.complete(assignment.fence, outcome(&ended)).await.unwrap();
+        let done = agent.confirm(assignment.fence, &storages[1..2]).await.unwrap();
+        let warnings: Vec<_> = done.warnings.iter().map(|warning| warning.message.as_str()).collect();
+        assert_eq!(warnings, ["storage one did not get this backup: no space left"]);
     }
 
     async fn a_commit_that_no_storage_takes_leaves_no_backup(world: &World) {

@@ -4,7 +4,9 @@ use dataguardian_control_plane::domain::datasource::DatasourceChange;
 use dataguardian_control_plane::domain::job::{BackupOptions, JobChange};
 use dataguardian_control_plane::domain::page::PageRequest;
 use dataguardian_control_plane::domain::reference::Reference;
-use dataguardian_control_plane::domain::storage::{PreparedRepository, StorageCreation};
+use dataguardian_control_plane::domain::storage::{
+    NewLocation, NewStorage, PreparedRepository, StorageCreation,
+};
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::ids::DatasourceId;
 use dataguardian_core::secret::Secret;
@@ -117,6 +119,38 @@ on_both! {
         assert_eq!(storages.get(&Reference::Id(made.id)).await.unwrap_err().reason(), "STORAGE_NOT_FOUND");
     }
 
+    async fn two_storages_never_share_a_place(world: &World) {
+        let (here, there) = (world.agent("db1").await, world.agent("db2").await);
+        let storages = &world.services.storages;
+        let first = world.storage(here.id, "vault").await;
+        let first = storages.get(&Reference::Id(first)).await.unwrap();
+        let at = |agent, path: &str| NewStorage {
+            location: NewLocation::Local { agent: Reference::Id(agent), path: path.into() },
+            ..new_storage(agent, "copy")
+        };
+        for path in ["/var/backups/vault", "/var/backups/vault/", "/var/backups/vault/sub/folder", "/var/backups", "/"] {
+            let refused = storages.begin_create(at(here.id, path)).await.unwrap_err();
+            assert_eq!(refused.reason(), "PLACE_TAKEN", "{path}");
+            assert!(refused.to_string().contains("vault"), "{path}: {refused}");
+        }
+        for (agent, path) in [(here.id, "/var/backups/vault2"), (there.id, "/var/backups/vault")] {
+            let StorageCreation::Prepare(draft) = storages.begin_create(at(agent, path)).await.unwrap() else {
+                panic!("nothing was answered before")
+            };
+            // The agent found the first one's repository there: a link, a second mount of the same disk.
+            let found = PreparedRepository { repository: first.repository, conditional_put: true };
+            let refused = storages.finish_create(draft, found).await.unwrap_err();
+            assert_eq!(refused.reason(), "PLACE_TAKEN", "{path}");
+            assert!(refused.to_string().contains("vault"), "{path}: {refused}");
+        }
+        storages.delete(&Reference::Id(first.id)).await.unwrap();
+        let StorageCreation::Prepare(draft) = storages.begin_create(at(here.id, "/var/backups/vault")).await.unwrap() else {
+            panic!("nothing was answered before")
+        };
+        let found = PreparedRepository { repository: first.repository, conditional_put: true };
+        storages.finish_create(draft, found).await.expect("a forgotten storage's repository may be taken on again");
+    }
+
     async fn a_job_names_storages_that_its_agent_reaches(world: &World) {
         let (here, there) = (world.agent("here").await, world.agent("there").await);
         let datasource = world.datasource(here.id, "shop").await;
@@ -151,15 +185,26 @@ on_both! {
         let job = world.job(agent.id, "nightly", BackupOptions::default()).await;
         let services = &world.services;
         let (datasource, storage) = (Reference::Id(job.datasource), Reference::Id(job.storages[0].id));
-        assert_eq!(services.datasources.delete(&datasource).await.unwrap_err().reason(), "DATASOURCE_IN_USE");
-        assert_eq!(services.storages.delete(&storage).await.unwrap_err().reason(), "STORAGE_IN_USE");
+        for (error, reason) in [
+            (services.datasources.delete(&datasource).await.unwrap_err(), "DATASOURCE_IN_USE"),
+            (services.storages.delete(&storage).await.unwrap_err(), "STORAGE_IN_USE"),
+        ] {
+            assert_eq!(error.reason(), reason);
+            assert!(error.to_string().contains("jobs first"), "{error}");
+        }
         let execution = world.run(&job).await;
         assert_eq!(services.jobs.delete(&Reference::Id(job.id)).await.unwrap_err().reason(), "JOB_BUSY");
         let done = agent.back_up().await;
         assert_eq!(done.id, execution.id);
         services.jobs.delete(&Reference::Id(job.id)).await.unwrap();
-        assert_eq!(services.datasources.delete(&datasource).await.unwrap_err().reason(), "DATASOURCE_IN_USE");
-        assert_eq!(services.storages.delete(&storage).await.unwrap_err().reason(), "STORAGE_IN_USE");
+        for error in [
+            services.datasources.delete(&datasource).await.unwrap_err(),
+            services.storages.delete(&storage).await.unwrap_err(),
+        ] {
+            assert!(["DATASOURCE_IN_USE", "STORAGE_IN_USE"].contains(&error.reason()), "{error}");
+            let told = error.to_string();
+            assert!(told.contains("backups can't be deleted yet") && !told.contains("delete those first"), "{told}");
+        }
         let history = services.executions.get(execution.id).await.unwrap();
         assert_eq!((history.job, history.datasource_name.as_str()), (None, "nightly"));
     }

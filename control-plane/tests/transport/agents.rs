@@ -247,6 +247,46 @@ async fn a_storage_is_made_by_asking_the_agent() {
     let (made, ()) = tokio::join!(storages.create_storage(request), answering);
     let made = made.unwrap().into_inner().storage.unwrap();
     assert!(made.conditional_put && !made.protected_from_agents);
+
+    let next = v1::CreateStorageRequest {
+        name: "second".to_owned(),
+        location: Some(v1::create_storage_request::Location::Local(v1::LocalStorage {
+            agent: "db1".to_owned(),
+            path: "/mnt/second".to_owned(),
+        })),
+        ..v1::CreateStorageRequest::default()
+    };
+    let looking = async {
+        let Some(Heard::Question(question)) = session.next().await.unwrap() else {
+            panic!("not a question")
+        };
+        let Some(wire::question::Question::PrepareStorage(prepare)) = question.question else {
+            panic!("not that one")
+        };
+        let failure = v1::Failure {
+            reason: "STORAGE_DENIED".to_owned(),
+            message: "it leads there, too".to_owned(),
+            ..v1::Failure::default()
+        };
+        session
+            .say(Said::Answer(wire::Answer {
+                request_id: question.request_id,
+                answer: Some(wire::answer::Answer::Failure(failure)),
+            }))
+            .await;
+        prepare.neighbours
+    };
+    let (refusal, neighbours) = tokio::join!(storages.create_storage(next), looking);
+    assert_eq!(refused(refusal).reason, "STORAGE_DENIED");
+    let first = wire::NeighbouringStorage {
+        name: "disk".to_owned(),
+        local_path: "/var/backups".to_owned(),
+    };
+    assert_eq!(
+        neighbours,
+        [first],
+        "the agent has to know what to keep apart from"
+    );
 }
 
 #[tokio::test]

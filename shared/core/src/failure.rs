@@ -76,6 +76,8 @@ failure_kinds! {
     StorageUnreachable = "STORAGE_UNREACHABLE", true, "check the storage with `dgctl storage test`";
     /// A storage refuses.
     StorageDenied = "STORAGE_DENIED", false, "check the permissions of the path, or the storage's credentials";
+    /// Another storage is there.
+    PlaceTaken = "PLACE_TAKEN", false, "two copies there would be lost together: choose another folder, best on another disk";
     /// A storage has no room.
     StorageFull = "STORAGE_FULL", false, "free space on the storage or use another one, then run the job again";
     /// A storage answers nonsense or breaks off.

@@ -80,10 +80,10 @@ impl DatabaseSelection {
     }
 }
 
-/// Patterns match the whole name.
+/// Patterns match the whole name, whatever characters it has: `.` is any of them, a line feed too.
 fn compile(patterns: &[String]) -> Result<Vec<Regex>, InvalidSelection> {
     let compile_one = |pattern: &String| {
-        Regex::new(&format!("^(?:{pattern})$")).map_err(|error| InvalidSelection::Pattern {
+        Regex::new(&format!(r"(?s)\A(?:{pattern})\z")).map_err(|error| InvalidSelection::Pattern {
             pattern: pattern.chars().take(200).collect(),
             reason: error.to_string(),
         })
@@ -110,9 +110,16 @@ mod tests {
     fn patterns_match_whole_names() {
         let selection = DatabaseSelection::AllExcept(names(&["test.*", "tmp"]));
         let (chosen, _) = selection
-            .choose(&names(&["shop", "test_1", "mytest", "tmp", "tmp2"]))
+            .choose(&names(&[
+                "shop", "test_1", "mytest", "tmp", "tmp2", "tmp\n", "test\nx",
+            ]))
             .unwrap();
-        assert_eq!(chosen, names(&["shop", "mytest", "tmp2"]));
+        assert_eq!(chosen, names(&["shop", "mytest", "tmp2", "tmp\n"]));
+        let nothing = DatabaseSelection::AllExcept(names(&[".*"]));
+        assert_eq!(
+            nothing.choose(&names(&["a", "a\nb", "\n"])).unwrap().0,
+            names(&[])
+        );
     }
 
     #[test]

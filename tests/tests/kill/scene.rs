@@ -113,6 +113,7 @@ impl Scene {
             "--datasource",
             "main",
             "--replace",
+            "--yes",
         ];
         let started = self.system.json(&words)?;
         let id = started["execution"]["id"].as_str().context("an execution's id")?;

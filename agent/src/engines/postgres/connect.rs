@@ -1,6 +1,4 @@
-//! Our own connections, with the settings that make what they read independent of server, database and role settings.
-//!
-//! The settings are those of `pg_dump` (`setup_connection` in its source), plus what keeps texts equal from night to night.
+//! Our own connections, with the [`settings`] that make what they read independent of server, database and role settings.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +8,7 @@ use dataguardian_core::target::{ConnectionTarget, TlsMode};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
 
-use super::failure;
+use super::{failure, settings};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -22,25 +20,6 @@ const SYSTEM_AUTHORITIES: [&str; 4] = [
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
-
-/// Time-outs are off (whichever of them the server knows), names are resolved in `pg_catalog` only, rows are never filtered
-/// by policies in silence, and values are written the same way everywhere.
-const SETTINGS: &str = "
-    SELECT pg_catalog.set_config('search_path', '', false);
-    SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN
-        ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout');
-    SET row_security = off;
-    SET synchronize_seqscans = off;
-    SET extra_float_digits = 3;
-    SET datestyle = 'ISO, MDY';
-    SET intervalstyle = 'postgres';
-    SET bytea_output = 'hex';
-    SET xmloption = content;
-    SET standard_conforming_strings = on;
-    SET quote_all_identifiers = off;
-    SET default_transaction_read_only = off;
-    SET default_transaction_isolation = 'read committed';
-    SET client_min_messages = warning;";
 
 /// The database that connections go to which concern no database in particular.
 pub(super) fn maintenance_database(target: &ConnectionTarget) -> &str {
@@ -60,7 +39,10 @@ pub(super) async fn open(
     let options = options(target, database, application)?;
     let connecting = async {
         let mut connection = options.connect().await?;
-        sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;
+        // First, since they end sessions.
+        sqlx::raw_sql(settings::NEWER).execute(&mut connection).await?;
+        let statements = sqlx::AssertSqlSafe(settings::statements());
+        sqlx::raw_sql(statements).execute(&mut connection).await?;
         Ok(connection)
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
@@ -90,6 +72,7 @@ fn options(
         .username(&target.username)
         .database(database)
         .application_name(application)
+        .options(settings::SETTINGS)
         .ssl_mode(ssl_mode(target.tls))
         .disable_statement_logging();
     if let Some(password) = &target.password {

@@ -14,10 +14,7 @@ use dataguardian_core::target::ConnectionTarget;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::{connect, failure};
-
-/// What a database's or role's own settings must not change in the programs' sessions.
-const OPTIONS: &str = "-c standard_conforming_strings=on -c default_transaction_read_only=off";
+use super::{connect, failure, settings};
 
 /// A private directory with the password file in it; both are gone when the value is.
 #[derive(Debug)]
@@ -44,7 +41,7 @@ impl Credentials {
             ("PGSSLMODE", target.tls.as_str().into()),
             ("PGCONNECT_TIMEOUT", "15".into()),
             ("PGPASSFILE", file.into()),
-            ("PGOPTIONS", OPTIONS.into()),
+            ("PGOPTIONS", settings::for_programs().into()),
             // Messages in one language, files with names in any.
             ("LC_ALL", "C.UTF-8".into()),
         ];

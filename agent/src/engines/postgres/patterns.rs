@@ -70,6 +70,9 @@ mod tests {
             ("public", "tmp_12", false),
             ("x", "a+b", true),
             ("x", "aab", false),
+            ("audit", "two\nlines", true),
+            ("public", "tmp_\n", true),
+            ("public", "tmp_1\n", false),
         ] {
             assert_eq!(patterns.matches(schema, table), expected, "{schema}.{table}");
         }

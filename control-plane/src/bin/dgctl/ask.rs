@@ -85,10 +85,16 @@ pub(crate) fn new_secret(source: Option<&SecretSource>, prompt: &str, flag: &str
     Ok(first)
 }
 
-/// Asks a person at a terminal whether they mean it; scripts are taken at their word.
+/// Asks a person at a terminal whether they mean it. Where nobody can read the question or answer it, nothing but `--yes`
+/// counts as a yes: what follows can't be undone.
 pub(crate) fn confirm(yes: bool, question: &str) -> Result<()> {
-    if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if yes {
         return Ok(());
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Error::usage(format!(
+            "{question} There is no terminal to ask at: add --yes if you mean it"
+        )));
     }
     eprint!("{question} [y/N] ");
     io::stderr().flush().map_err(Error::Terminal)?;

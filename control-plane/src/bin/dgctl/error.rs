@@ -141,7 +141,8 @@ fn api_text(status: &Status) -> String {
         text += &format!("  {}: {}\n", printable(&bad.field), printable(&bad.description));
     }
     if let Some(delay) = error.retry_after {
-        text += &format!("  try again in {} s\n", delay.as_secs().max(1));
+        let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+        text += &format!("  try again in {} s\n", seconds.max(1));
     }
     if status.code() == tonic::Code::Unauthenticated {
         text += "  sign in with `dgctl login`, or give a token with --token-file or DATAGUARDIAN_TOKEN\n";

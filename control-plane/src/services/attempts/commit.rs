@@ -13,11 +13,11 @@ use dataguardian_core::ids::{AgentId, BackupId, StorageId};
 use dataguardian_core::storage::Strategy;
 use dataguardian_repository::manifest::{Signature, Signer, VerifyingKey};
 
-use super::Attempts;
+use super::{Attempts, missed};
 use crate::domain::assignment::{BackupOutcome, Completion, Countersignature, MAX_PAYLOAD, StorageFailure};
 use crate::domain::backup::{CheckedBy, SignedManifest};
 use crate::domain::commit::{Refusal, judge_refusal};
-use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec, kept_failure};
+use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec, kept_failure, kept_warnings};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::pack::{check_lists, check_named};
 use crate::domain::reference::Reference;
@@ -146,18 +146,24 @@ impl Attempts {
                 }
             }
         } else {
+            let mut missed = Vec::new();
             for storage in allowed {
                 if storages.contains(&storage) {
                     commit_copy_done_in_tx(&tx, backup, storage, context.now()).await?;
                 } else {
                     let failure = failure_of(failed, storage, "the manifest was not put there");
                     commit_copy_failed_in_tx(&tx, backup, storage, &failure).await?;
+                    missed.push((storage, failure));
                 }
             }
+            let mut warnings = execution.warnings.clone();
+            warnings.extend(missed::warnings_in_tx(&tx, &missed).await?);
             commit_confirm_in_tx(&tx, backup, context.now()).await?;
             context.end_attempt_in_tx(&tx, &execution, None).await?;
             context
-                .apply_in_tx(&tx, &execution, ExecutionEvent::Committed, |_| {})
+                .apply_in_tx(&tx, &execution, ExecutionEvent::Committed, |after| {
+                    after.warnings = kept_warnings(warnings);
+                })
                 .await?
         };
         tx.commit().await?;
@@ -293,7 +299,7 @@ fn copies(spec: &BackupSpec, outcome: &BackupOutcome) -> Vec<NewCopy> {
     spec.storages.iter().filter(wanted).map(copy).collect()
 }
 
-fn failure_of(failed: &[StorageFailure], storage: StorageId, otherwise: &str) -> Failure {
+pub(super) fn failure_of(failed: &[StorageFailure], storage: StorageId, otherwise: &str) -> Failure {
     let told = failed.iter().find(|failure| failure.storage == storage);
     match told {
         Some(told) => kept_failure(told.failure.clone()),

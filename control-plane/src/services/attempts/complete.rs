@@ -5,8 +5,8 @@ use dataguardian_core::execution::{ExecutionEvent, ExecutionKind, ExecutionState
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::AgentId;
 
-use super::Attempts;
 use super::commit::{answer_again, store_payload_in_tx};
+use super::{Attempts, missed};
 use crate::domain::assignment::{AttemptOutcome, BackupOutcome, Completion};
 use crate::domain::execution::{Execution, RestoreReport, kept_failure, kept_missing, kept_warnings};
 use crate::domain::field::BadField;
@@ -127,12 +127,14 @@ async fn commit_first_half_in_tx(
     fence: Fence,
     backup: BackupOutcome,
 ) -> Result<(Execution, Completion), Error> {
-    let warnings = kept_warnings(backup.summary.warnings.clone());
+    // First those that say where the backup is not: the list is cut at its end.
+    let mut warnings = missed::warnings_in_tx(tx, &missed::by_outcome(execution, &backup)).await?;
+    warnings.extend(backup.summary.warnings.iter().cloned());
     let missing = kept_missing(backup.summary.missing.clone());
     let countersignature = store_payload_in_tx(context, tx, execution, fence, backup).await?;
     let after = context
         .apply_in_tx(tx, execution, ExecutionEvent::PayloadStored, |after| {
-            after.warnings = warnings;
+            after.warnings = kept_warnings(warnings);
             after.missing = missing;
         })
         .await?;

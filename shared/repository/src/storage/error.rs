@@ -19,6 +19,8 @@ pub enum StorageErrorKind {
     Full,
     /// No such object.
     NotFound,
+    /// The folder itself is not there, or can't be made there.
+    NoPlace,
     /// Something else is stored under that name.
     Conflict,
     /// It takes nothing new.
@@ -71,10 +73,18 @@ impl StorageError {
         }
     }
 
+    /// The same of a folder as a whole: what is not there is no object that was lost.
+    pub(super) fn about_the_place(mut self) -> Self {
+        if self.kind == StorageErrorKind::NotFound {
+            self.kind = StorageErrorKind::NoPlace;
+        }
+        self
+    }
+
     /// How an execution that ends with this error failed.
     pub fn failure_kind(&self) -> FailureKind {
         match self.kind {
-            StorageErrorKind::Unreachable => FailureKind::StorageUnreachable,
+            StorageErrorKind::Unreachable | StorageErrorKind::NoPlace => FailureKind::StorageUnreachable,
             StorageErrorKind::Denied | StorageErrorKind::ReadOnly => FailureKind::StorageDenied,
             StorageErrorKind::Full => FailureKind::StorageFull,
             StorageErrorKind::NotFound | StorageErrorKind::Conflict | StorageErrorKind::WrongSize => {

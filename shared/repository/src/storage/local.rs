@@ -103,6 +103,7 @@ fn failed(action: &'static str, directory: &Path, source: io::Error) -> StorageE
         directory.display().to_string(),
         source,
     )
+    .about_the_place()
 }
 
 /// `<name>#<number>`, as the local store calls them.

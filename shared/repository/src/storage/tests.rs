@@ -155,7 +155,7 @@ async fn a_missing_directory_is_not_made_by_opening_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("not/mounted");
     let error = Storage::local(&path).unwrap_err();
-    assert_eq!(error.kind, StorageErrorKind::NotFound);
+    assert_eq!(error.kind, StorageErrorKind::NoPlace);
     let message = error.failure().message;
     assert!(
         message.contains("not/mounted") && message.contains("No such file"),
@@ -166,6 +166,17 @@ async fn a_missing_directory_is_not_made_by_opening_it() {
     let file = directory.path().join("file");
     fs::write(&file, "x").unwrap();
     assert!(Storage::local(&file).is_err());
+}
+
+#[tokio::test]
+async fn what_can_not_be_made_is_not_called_damaged() {
+    let error = Storage::create_local("/proc/dataguardian").unwrap_err();
+    assert_eq!(error.failure_kind(), FailureKind::StorageUnreachable);
+    let message = error.failure().message;
+    assert!(
+        message.contains("can't create its directory") && message.contains("/proc/dataguardian"),
+        "{message}"
+    );
 }
 
 #[tokio::test]

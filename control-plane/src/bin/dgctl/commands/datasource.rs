@@ -82,7 +82,7 @@ pub(crate) struct Named {
 pub(crate) struct Delete {
     /// Name or id
     datasource: String,
-    /// Do not ask
+    /// Do not ask; needed where there is no terminal
     #[arg(long)]
     yes: bool,
 }

@@ -91,7 +91,7 @@ pub(crate) struct Run {
 pub(crate) struct Delete {
     /// Name or id
     job: String,
-    /// Do not ask
+    /// Do not ask; needed where there is no terminal
     #[arg(long)]
     yes: bool,
 }

@@ -57,7 +57,7 @@ pub(crate) struct Restore {
     /// Wait for the end; exit status 1 unless the restore completed
     #[arg(long)]
     wait: bool,
-    /// Do not ask before --replace
+    /// Do not ask before --replace; needed where there is no terminal
     #[arg(long)]
     yes: bool,
 }

@@ -78,7 +78,7 @@ pub(crate) struct Named {
 pub(crate) struct Delete {
     /// Name or id
     storage: String,
-    /// Do not ask
+    /// Do not ask; needed where there is no terminal
     #[arg(long)]
     yes: bool,
 }

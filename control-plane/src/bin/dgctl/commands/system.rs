@@ -43,7 +43,7 @@ pub(crate) struct Cleanup {
 /// `dgctl system rotate-ca`
 #[derive(Debug, Args)]
 pub(crate) struct Rotate {
-    /// Do not ask
+    /// Do not ask; needed where there is no terminal
     #[arg(long)]
     yes: bool,
 }
