@@ -201,7 +201,8 @@ fn the_databases_that_can_be_had_are_kept() -> Result<()> {
     );
     server.psql("postgres", "alter role dumper superuser")?;
     system.dgctl(&restore).succeed()?;
-    scene.nothing_runs()
+    scene.nothing_runs()?;
+    system.check_invariants()
 }
 
 #[test]
@@ -237,7 +238,8 @@ fn a_database_that_is_dropped_in_mid_dump_takes_no_other_with_it() -> Result<()>
         restored["execution"]["restoreReport"]["rows"] == "1000",
         "{restored:#}"
     );
-    scene.nothing_runs()
+    scene.nothing_runs()?;
+    system.check_invariants()
 }
 
 /// The client program ignores SIGTERM, and so does its child.
@@ -256,7 +258,8 @@ fn a_cancelled_dump_ends_a_program_that_ignores_the_request() -> Result<()> {
     scene.cancel(&execution)?;
     let ended = system.wait_for_state(&execution, "cancelled")?;
     ensure!(ended["failure"].is_null(), "{ended:#}");
-    scene.nothing_runs()
+    scene.nothing_runs()?;
+    system.check_invariants()
 }
 
 #[test]
@@ -274,7 +277,8 @@ fn a_dump_that_stands_still_ends_itself_and_says_what_it_waited_for() -> Result<
             && said.contains("idle in transaction, waits for Client ClientRead"),
         "{said}"
     );
-    scene.nothing_runs()
+    scene.nothing_runs()?;
+    system.check_invariants()
 }
 
 #[test]
@@ -314,7 +318,8 @@ fn a_cancelled_restore_leaves_the_server_as_it_was() -> Result<()> {
         scene.databases()?
     );
     system.wait_for_state(&backup, "completed")?;
-    scene.nothing_runs()
+    scene.nothing_runs()?;
+    system.check_invariants()
 }
 
 #[test]
@@ -330,7 +335,8 @@ fn who_is_cancelled_while_away_ends_it_when_he_is_back() -> Result<()> {
     scene.system.agent.start_again()?;
     scene.system.wait_for_state(&execution, "cancelled")?;
     ensure!(scene.system.manifests()?.is_empty());
-    scene.nothing_runs()
+    scene.nothing_runs()?;
+    scene.system.check_invariants()
 }
 
 #[test]
@@ -357,5 +363,6 @@ fn a_log_that_is_followed_loses_and_doubles_nothing_over_a_restart() -> Result<(
         whole.stdout
     );
     ensure!(whole.stdout.contains("everything is stored"), "{}", whole.stdout);
-    scene.nothing_runs()
+    scene.nothing_runs()?;
+    scene.system.check_invariants()
 }

@@ -132,7 +132,8 @@ fn what_a_cancelled_backup_left_goes_and_nothing_else() -> Result<()> {
         again.is_subset(&scene.objects()?),
         "a later backup lost something"
     );
-    scene.restores()
+    scene.restores()?;
+    scene.system.check_invariants()
 }
 
 #[test]
@@ -160,5 +161,6 @@ fn a_manifest_that_can_not_be_read_holds_everything() -> Result<()> {
     fs::remove_file(stranger)?;
     let named = scene.named()?;
     wait::until("what was left to go", || Ok(scene.objects()? == named))?;
-    scene.restores()
+    scene.restores()?;
+    scene.system.check_invariants()
 }

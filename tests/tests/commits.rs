@@ -104,7 +104,8 @@ fn a_storage_that_comes_back_gets_the_manifest() -> Result<()> {
         Some(32),
         "{described:#}"
     );
-    scene.one_backup_that_restores()
+    scene.one_backup_that_restores()?;
+    scene.system.check_invariants()
 }
 
 #[test]
@@ -121,7 +122,8 @@ fn an_agent_that_lost_its_journal_finishes_the_commit() -> Result<()> {
     scene.system.control_plane.start_again()?;
     scene.system.agent.start_again()?;
     scene.system.wait_for_state(&execution, "completed")?;
-    scene.one_backup_that_restores()
+    scene.one_backup_that_restores()?;
+    scene.system.check_invariants()
 }
 
 #[test]
@@ -141,7 +143,7 @@ fn a_commit_whose_pack_is_damaged_fails() -> Result<()> {
     let failed = scene.system.wait_for_state(&execution, "failed")?;
     assert_eq!(failed["failure"]["reason"], "REPOSITORY_DAMAGED", "{failed:#}");
     assert!(scene.system.manifests()?.is_empty());
-    Ok(())
+    scene.system.check_invariants_but(&[scene.system.vault()])
 }
 
 #[test]
@@ -174,5 +176,6 @@ fn one_storage_is_enough() -> Result<()> {
     let complete = |index: usize| !copies[index]["completedAt"].is_null();
     assert!(complete(0) && !complete(1), "{copies:#}");
     assert_eq!(copies[1]["complete"], false, "{copies:#}");
-    scene.one_backup_that_restores()
+    scene.one_backup_that_restores()?;
+    scene.system.check_invariants()
 }

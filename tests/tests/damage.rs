@@ -37,7 +37,7 @@ fn restore(system: &System) -> Outcome {
 enum Found {
     /// It failed and named the object.
     Named,
-    /// It did not need what was damaged: everything is equal to its source.
+    /// It did not need what was damaged, and everything is equal to its source.
     NotNeeded,
 }
 
@@ -59,7 +59,9 @@ async fn restore_damaged(server: &Postgres, system: &System, object: &Path, roun
                 .equal()
                 .with_context(|| format!("{} is damaged, and the restore differs", object.display()))?;
         }
-        return Ok(Found::NotNeeded);
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        let named = said.contains(&name(object)?);
+        return Ok(if named { Found::Named } else { Found::NotNeeded });
     }
     let said = outcome.fail(1)?;
     ensure!(

@@ -29,7 +29,7 @@ fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
 
 /// The points in a program's code, by their names there.
 fn points_in(program: &str) -> Result<Vec<String>> {
-    let point = Regex::new(r"failpoint!\((\w+)")?;
+    let point = Regex::new(r"failpoint!\(\s*(\w+)")?;
     let mut found = Vec::new();
     for path in files(&root().join(program).join("src"), "rs")? {
         let code = fs::read_to_string(&path)?;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
+use dataguardian_tests::invariants::Invariants;
 use dataguardian_tests::system::{Agent, ControlPlane, Setup};
 use dataguardian_tests::tcp_proxy::{Direction, TcpProxy};
 use dataguardian_tests::wait;
@@ -106,7 +107,8 @@ async fn a_renewal_whose_answer_is_lost_and_a_killed_agent_lock_nobody_out() -> 
         scene.wait_until("the agent to be back", |agent| agent["connected"] == true)?;
     }
     scene.wait_for_renewal()?;
-    scene.has_no_notice()
+    scene.has_no_notice()?;
+    Invariants::of(&scene.control_plane.database()).check().await
 }
 
 #[test]

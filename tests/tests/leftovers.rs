@@ -58,6 +58,14 @@ fn a_process_that_a_killed_agent_left_is_killed_by_the_next() -> Result<()> {
         pid = fs::read_to_string(clients.join("pid"))?.trim().to_owned();
         Ok(!pid.is_empty())
     })?;
+    // What the agent has not noted down yet it can't know of later.
+    let journal = system.agent.state_dir().join("journal");
+    wait::until("the process to be noted down", || {
+        let entries = dataguardian_tests::system::files(&journal)?;
+        let notes = entries.iter().map(fs::read_to_string);
+        let notes = notes.collect::<Result<Vec<_>, _>>().unwrap_or_default();
+        Ok(notes.iter().any(|note| note.contains(&pid)))
+    })?;
     system.agent.program().kill9()?;
     ensure!(lives(&pid), "it has to be left over for this to show anything");
     fs::write(&config, good)?;
@@ -66,7 +74,7 @@ fn a_process_that_a_killed_agent_left_is_killed_by_the_next() -> Result<()> {
     let failed = system.wait_for_state(&execution, "failed")?;
     assert_eq!(failed["failure"]["reason"], "AGENT_RESTARTED", "{failed:#}");
     system.run_job("main").succeed()?;
-    Ok(())
+    system.check_invariants()
 }
 
 struct Scene {
@@ -136,7 +144,7 @@ fn a_scratch_restore_that_was_killed_is_cleaned_up_by_the_next() -> Result<()> {
     let mut scene = Scene::set()?;
     scene.kill_in_mid_restore(&["--scratch"])?;
     scene.server.psql("shop", "select from mine")?;
-    Ok(())
+    scene.system.check_invariants()
 }
 
 #[test]
@@ -147,5 +155,5 @@ fn a_replacing_restore_that_was_killed_leaves_the_old_database() -> Result<()> {
         .server
         .psql("shop", "select count(*) from pg_class where relname = 'mine'")?;
     assert_eq!(restored.trim(), "0");
-    Ok(())
+    scene.system.check_invariants()
 }

@@ -53,7 +53,7 @@ async fn two_storages_never_share_a_place_however_it_is_reached() -> Result<()> 
         "{said}"
     );
     create(&system, "copy", &folder.join("elsewhere")).succeed()?;
-    Ok(())
+    system.check_invariants()
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn links_lead_no_storage_out_of_the_allowed_folders() -> Result<()> {
     let tested = system.dgctl(&["storage", "test", "copy"]);
     assert_eq!(tested.status, Some(1), "{tested:?}");
     assert!(tested.stdout.contains("local_roots does not allow"), "{tested:?}");
-    Ok(())
+    system.check_invariants_but(&[place, link])
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_folder_that_can_not_be_made_is_told_with_its_reason() -> Result<()> {
         said.contains("can't create its directory") && !said.contains("damaged"),
         "{said}"
     );
-    Ok(())
+    system.check_invariants()
 }
 
 fn modes_below(folder: &Path, found: &mut Vec<(String, u32)>) -> Result<()> {
@@ -149,5 +149,5 @@ async fn what_lies_in_a_storage_is_its_owners_alone_and_one_that_drops_out_is_to
     for (path, mode) in found {
         assert_eq!(mode & 0o077, 0, "{path}: {mode:03o}");
     }
-    Ok(())
+    system.check_invariants()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dataguardian_core::database::DatabaseDescription;
+use dataguardian_core::database::{DatabaseDescription, Warning};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_proto::{agent::v1, v1 as public};
@@ -31,7 +31,7 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
     }
     let status = attempt.status();
     status.enter("opening the backup");
-    let reader = open(attempt, &work).await?;
+    let Opened { reader, lacks } = open(attempt, &work).await?;
     for missing in &reader.payload().contents.missing {
         status.log.warn(format!(
             "the backup is partial and lacks database {}: {}",
@@ -66,13 +66,21 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
         work_dir: work_dir.path().to_owned(),
     };
     let cancel = attempt.live.stop.token().clone();
-    let report = host.engine.restore(request, cancel, status).await?;
+    let mut report = host.engine.restore(request, cancel, status).await?;
+    report.warnings.extend(lacks);
     Ok(outcome(report))
+}
+
+/// A backup in the copy that is read from.
+struct Opened {
+    reader: BackupReader,
+    /// What that copy lacks. A restore that ends well did not need it; another one may.
+    lacks: Vec<Warning>,
 }
 
 /// The backup, from the first copy that is whole; if none is, from the first that can be opened: what is missing there may
 /// not be needed, and is named if it is.
-async fn open(attempt: &Attempt, work: &RestoreWork) -> Result<BackupReader, Failure> {
+async fn open(attempt: &Attempt, work: &RestoreWork) -> Result<Opened, Failure> {
     let log = &attempt.live.status.log;
     let mut last = Failure::new(
         FailureKind::StorageUnreachable,
@@ -83,21 +91,15 @@ async fn open(attempt: &Attempt, work: &RestoreWork) -> Result<BackupReader, Fai
         match open_copy(attempt, work, place).await {
             Ok((reader, missing)) if missing.is_empty() => {
                 log.info(format!("reading from storage {}", place.name));
-                return Ok(reader);
+                let lacks = Vec::new();
+                return Ok(Opened { reader, lacks });
             }
             Ok((reader, missing)) => {
-                for object in missing.iter().take(20) {
-                    let found = object
-                        .found
-                        .map_or("missing".to_owned(), |found| format!("{found} bytes long"));
-                    log.warn(format!("storage {}: {} is {found}", place.name, object.key));
+                let lacks = lacks(place, &missing);
+                for warning in &lacks {
+                    log.warn(warning.message.clone());
                 }
-                log.warn(format!(
-                    "storage {}: {} objects are not as they should be",
-                    place.name,
-                    missing.len()
-                ));
-                incomplete.get_or_insert(reader);
+                incomplete.get_or_insert(Opened { reader, lacks });
             }
             Err(failure) => {
                 log.warn(format!("storage {}: {failure}", place.name));
@@ -106,6 +108,33 @@ async fn open(attempt: &Attempt, work: &RestoreWork) -> Result<BackupReader, Fai
         }
     }
     incomplete.ok_or(last)
+}
+
+/// What a copy lacks: the first few objects by name, and how many there are.
+fn lacks(place: &RepositoryPlace, missing: &[MissingOrWrongSize]) -> Vec<Warning> {
+    const NAMED: usize = 20;
+    let warning = |message| Warning {
+        database: None,
+        message,
+    };
+    let mut warnings: Vec<_> = missing
+        .iter()
+        .take(NAMED)
+        .map(|object| {
+            let found = object
+                .found
+                .map_or("missing".to_owned(), |found| format!("{found} bytes long"));
+            warning(format!("storage {}: {} is {found}", place.name, object.key))
+        })
+        .collect();
+    if missing.len() > NAMED {
+        warnings.push(warning(format!(
+            "storage {}: {} objects in all are not as they should be",
+            place.name,
+            missing.len()
+        )));
+    }
+    warnings
 }
 
 /// A copy of the backup, and what of it is missing there.

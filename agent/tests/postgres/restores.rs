@@ -245,7 +245,7 @@ async fn what_another_restore_left_that_was_killed_is_dropped_unless_somebody_wo
     let restoring = Restoring::of(&server, &report, source, &[("shop", "b")], RestoreMode::CreateNew);
     let unfinished = "restore in progress: this database is not whole";
     let marks = [
-        ("left", format!("dataguardian:killed:1 {unfinished}")),
+        ("broken_off", format!("dataguardian:killed:1 {unfinished}")),
         ("in_use", format!("dataguardian:alive:1 {unfinished}")),
         (
             "old",
@@ -277,7 +277,7 @@ async fn what_another_restore_left_that_was_killed_is_dropped_unless_somebody_wo
         .collect();
     assert!(
         told.iter()
-            .any(|told| told.contains("left") && told.contains("was dropped")),
+            .any(|told| told.contains("broken_off") && told.contains("was dropped")),
         "{told:?}"
     );
     assert!(

@@ -5,7 +5,7 @@ use dataguardian_failpoints::Point;
 /// How an attempt ends whose agent is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
-    /// Nothing was begun, or all was done: it completes.
+    /// Nothing was begun, or all that a commit needs is stored: it completes.
     Completes,
     /// The journal says that it was at work: it fails as `AGENT_RESTARTED`.
     Fails,
@@ -42,8 +42,8 @@ const TABLE: &[AtPoint] = &[
     row("dump", Point::ListAfterPut, Ends::Fails),
     row("commit", Point::CompleteBeforeSend, Ends::Fails),
     row("commit", Point::CompleteReceived, Ends::Fails),
-    row("commit", Point::CompleteStored, Ends::Fails),
-    row("commit", Point::CompleteAnswered, Ends::Fails),
+    row("commit", Point::CompleteStored, Ends::Completes),
+    row("commit", Point::CompleteAnswered, Ends::Completes),
     row("commit", Point::ManifestBeforePut, Ends::Completes),
     row("commit", Point::ManifestAfterPut, Ends::Completes),
     row("commit", Point::ConfirmBeforeSend, Ends::Completes),
