@@ -144,9 +144,10 @@ async fn whoever_watches_health_hears_of_the_end() {
     let watched = HealthClient::new(server.channel()).watch(request).await;
     let mut watched = watched.unwrap().into_inner();
     assert_eq!(watched.message().await.unwrap().unwrap().status, SERVING);
-    let stopping = tokio::spawn(server.stop());
+    let mut stopping = tokio::task::JoinSet::new();
+    stopping.spawn(server.stop());
     let last = tokio::time::timeout(Duration::from_secs(30), watched.message()).await;
     assert_eq!(last.unwrap().unwrap().unwrap().status, NOT_SERVING);
     drop(watched);
-    stopping.await.unwrap();
+    stopping.join_all().await;
 }
