@@ -7,7 +7,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dataguardian_core::failure::{Failure, FailureKind};
-use dataguardian_proto::agent::v1::NeighbouringStorage;
+
+/// Another storage on this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Neighbour {
+    pub(crate) name: String,
+    /// Where it is said to lie, links not followed.
+    pub(crate) path: PathBuf,
+}
 
 /// The path with its links followed. Of a path that does not exist yet, so far as it exists.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, Failure> {
@@ -45,9 +52,9 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Whether a new storage at `path`, resolved, keeps apart from those that are there: copies in one place are lost together.
-pub(crate) fn keep_apart(path: &Path, neighbours: &[NeighbouringStorage]) -> Result<(), Failure> {
+pub(crate) fn keep_apart(path: &Path, neighbours: &[Neighbour]) -> Result<(), Failure> {
     for other in neighbours {
-        let place = match resolve(Path::new(&other.local_path)) {
+        let place = match resolve(&other.path) {
             Ok(place) => place,
             // One that can't be seen now is known again by its repository's id.
             Err(error) => {
@@ -64,7 +71,7 @@ pub(crate) fn keep_apart(path: &Path, neighbours: &[NeighbouringStorage]) -> Res
         let message = format!(
             "storage {} in {} {how}, which is {}",
             other.name,
-            other.local_path,
+            other.path.display(),
             path.display()
         );
         return Err(Failure::new(FailureKind::PlaceTaken, message));
@@ -86,9 +93,9 @@ mod tests {
         symlink(&vault, folder.path().join("link")).unwrap();
         symlink(folder.path().join("disk"), folder.path().join("mount")).unwrap();
         for known in ["disk/vault", "link", "mount/vault"] {
-            let neighbour = NeighbouringStorage {
+            let neighbour = Neighbour {
                 name: "vault".to_owned(),
-                local_path: folder.path().join(known).display().to_string(),
+                path: folder.path().join(known),
             };
             let judge = |path: &str| {
                 let path = resolve(&folder.path().join(path)).unwrap();
@@ -116,9 +123,9 @@ mod tests {
     fn a_storage_out_of_sight_does_not_stop_another() {
         let folder = tempfile::tempdir().unwrap();
         symlink(folder.path().join("not mounted"), folder.path().join("link")).unwrap();
-        let neighbour = NeighbouringStorage {
+        let neighbour = Neighbour {
             name: "away".to_owned(),
-            local_path: folder.path().join("link").display().to_string(),
+            path: folder.path().join("link"),
         };
         keep_apart(folder.path(), &[neighbour]).unwrap();
     }

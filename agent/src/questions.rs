@@ -14,7 +14,7 @@ use dataguardian_repository::id::InvalidName;
 use dataguardian_repository::storage::Storage;
 
 use crate::engines::postgres::{self, ProbeRequest};
-use crate::local_place;
+use crate::local_place::{self, Neighbour};
 use crate::repositories;
 use crate::runner::Host;
 use crate::runner::work::RepositoryPlace;
@@ -127,7 +127,11 @@ async fn prepare_storage(
 ) -> Result<v1::PrepareStorageAnswer, Failure> {
     let place = place(asked.repository)?;
     let path = host.config.permit_local_path(&place.path)?;
-    local_place::keep_apart(&path, &asked.neighbours)?;
+    let neighbours = asked.neighbours.into_iter().map(|storage| Neighbour {
+        name: storage.name,
+        path: storage.local_path.into(),
+    });
+    local_place::keep_apart(&path, &neighbours.collect::<Vec<_>>())?;
     let owner = asked
         .control_plane_id
         .parse()

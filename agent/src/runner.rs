@@ -33,6 +33,7 @@ mod leftovers;
 mod logs;
 pub(crate) mod manifest;
 mod packs;
+mod prepared;
 mod report;
 mod restore;
 pub(crate) mod status;

@@ -251,6 +251,34 @@ impl System {
         Ok(last)
     }
 
+    /// Waits until some megabytes of an execution's rows are on their way.
+    ///
+    /// # Errors
+    /// If it completes before that.
+    pub fn wait_for_rows(&self, id: &str) -> Result<()> {
+        wait::until("rows to be on their way", || {
+            let now = self.execution(id)?;
+            anyhow::ensure!(
+                now["state"] != "EXECUTION_STATE_COMPLETED",
+                "it was over too soon: {now:#}"
+            );
+            let raw = now["progress"]["rawBytes"]
+                .as_str()
+                .and_then(|text| text.parse::<u64>().ok());
+            Ok(raw.is_some_and(|raw| raw > 4 << 20))
+        })
+    }
+
+    /// The id of a datasource, which names its folder in every storage.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn datasource_id(&self, name: &str) -> Result<String> {
+        let found = self.json(&["datasource", "get", name])?;
+        let id = found["datasource"]["id"].as_str();
+        Ok(id.context("the datasource's id")?.to_owned())
+    }
+
     /// The manifests in the storage.
     ///
     /// # Errors

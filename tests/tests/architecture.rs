@@ -94,7 +94,10 @@ const RULES: &[Never] = &[
         within: &[
             "agent/src/engines",
             "agent/src/pipeline",
+            "agent/src/config.rs",
             "agent/src/journal.rs",
+            "agent/src/local_place.rs",
+            "agent/src/repositories.rs",
             "agent/src/state.rs",
         ],
         except: &[],

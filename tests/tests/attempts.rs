@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use dataguardian_tests::postgres::{Postgres, Version};
@@ -51,56 +51,15 @@ impl Scene {
         self.system.wait_for_agent(AGENT)
     }
 
-    /// Waits until rows are on their way.
-    fn wait_for_rows(&self, execution: &str) -> Result<()> {
-        wait::until("rows to be on their way", || {
-            let now = self.system.execution(execution)?;
-            ensure!(
-                now["state"] != "EXECUTION_STATE_COMPLETED",
-                "it was over too soon: {now:#}"
-            );
-            let raw = now["progress"]["rawBytes"]
-                .as_str()
-                .and_then(|text| text.parse::<u64>().ok());
-            Ok(raw.is_some_and(|raw| raw > 4 << 20))
-        })
-    }
-
     fn cancel(&self, execution: &str) -> Result<()> {
         self.system.dgctl(&["execution", "cancel", execution]).succeed()?;
         Ok(())
-    }
-
-    /// No session, no process, no journal entry, no private file.
-    fn nothing_runs(&self) -> Result<()> {
-        wait::until("server sessions to end", || {
-            Ok(self.server.server_sessions("dataguardian")? == 0)
-        })?;
-        let children = children_of(self.system.agent.pid())?;
-        ensure!(children.is_empty(), "processes were left: {children:?}");
-        let state = self.system.agent.state_dir();
-        wait::until("the agent to forget it", || {
-            Ok(fs::read_dir(state.join("journal"))?.count() + fs::read_dir(state.join("work"))?.count() == 0)
-        })
     }
 
     fn databases(&self) -> Result<String> {
         let sql = "select string_agg(datname, ' ' order by datname) from pg_database where not datistemplate";
         Ok(self.server.psql("postgres", sql)?.trim().to_owned())
     }
-}
-
-/// The command lines of a process's children.
-fn children_of(pid: u32) -> Result<Vec<String>> {
-    let mut children = Vec::new();
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let listed = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
-        for child in listed.split_whitespace() {
-            let line = fs::read(Path::new("/proc").join(child).join("cmdline")).unwrap_or_default();
-            children.push(String::from_utf8_lossy(&line).replace('\0', " "));
-        }
-    }
-    Ok(children)
 }
 
 /// The names and reasons of missing databases, as JSON tells them.
@@ -201,7 +160,7 @@ fn the_databases_that_can_be_had_are_kept() -> Result<()> {
     );
     server.psql("postgres", "alter role dumper superuser")?;
     system.dgctl(&restore).succeed()?;
-    scene.nothing_runs()?;
+    scene.system.nothing_is_left(&scene.server)?;
     system.check_invariants()
 }
 
@@ -217,7 +176,7 @@ fn a_database_that_is_dropped_in_mid_dump_takes_no_other_with_it() -> Result<()>
     system.add_datasource("main", &scene.server, &["shop", "another"])?;
     system.add_job("main", &[])?;
     let execution = system.start_job("main")?;
-    scene.wait_for_rows(&execution)?;
+    scene.system.wait_for_rows(&execution)?;
     scene.server.psql("postgres", "drop database shop with (force)")?;
     let ended = system.wait_for_state(&execution, "completed")?;
     ensure!(ended["partial"] == true, "{ended:#}");
@@ -238,7 +197,7 @@ fn a_database_that_is_dropped_in_mid_dump_takes_no_other_with_it() -> Result<()>
         restored["execution"]["restoreReport"]["rows"] == "1000",
         "{restored:#}"
     );
-    scene.nothing_runs()?;
+    scene.system.nothing_is_left(&scene.server)?;
     system.check_invariants()
 }
 
@@ -258,7 +217,7 @@ fn a_cancelled_dump_ends_a_program_that_ignores_the_request() -> Result<()> {
     scene.cancel(&execution)?;
     let ended = system.wait_for_state(&execution, "cancelled")?;
     ensure!(ended["failure"].is_null(), "{ended:#}");
-    scene.nothing_runs()?;
+    scene.system.nothing_is_left(&scene.server)?;
     system.check_invariants()
 }
 
@@ -277,7 +236,7 @@ fn a_dump_that_stands_still_ends_itself_and_says_what_it_waited_for() -> Result<
             && said.contains("idle in transaction, waits for Client ClientRead"),
         "{said}"
     );
-    scene.nothing_runs()?;
+    scene.system.nothing_is_left(&scene.server)?;
     system.check_invariants()
 }
 
@@ -300,7 +259,7 @@ fn a_cancelled_restore_leaves_the_server_as_it_was() -> Result<()> {
     ];
     let started = system.json(&restore)?;
     let execution = started["execution"]["id"].as_str().context("an id")?.to_owned();
-    scene.wait_for_rows(&execution)?;
+    scene.system.wait_for_rows(&execution)?;
     let backup = system.start_job("main")?;
     let waiting = system.execution(&backup)?["waiting"].clone();
     let expected = format!("waits for the restore {execution} on datasource main");
@@ -318,7 +277,7 @@ fn a_cancelled_restore_leaves_the_server_as_it_was() -> Result<()> {
         scene.databases()?
     );
     system.wait_for_state(&backup, "completed")?;
-    scene.nothing_runs()?;
+    scene.system.nothing_is_left(&scene.server)?;
     system.check_invariants()
 }
 
@@ -328,14 +287,14 @@ fn who_is_cancelled_while_away_ends_it_when_he_is_back() -> Result<()> {
     scene.system.add_datasource("main", &scene.server, &["shop"])?;
     scene.system.add_job("main", &[])?;
     let execution = scene.system.start_job("main")?;
-    scene.wait_for_rows(&execution)?;
+    scene.system.wait_for_rows(&execution)?;
     scene.system.agent.program().kill9()?;
     scene.cancel(&execution)?;
     ensure!(scene.system.execution(&execution)?["state"] == "EXECUTION_STATE_CANCELLING");
     scene.system.agent.start_again()?;
     scene.system.wait_for_state(&execution, "cancelled")?;
     ensure!(scene.system.manifests()?.is_empty());
-    scene.nothing_runs()?;
+    scene.system.nothing_is_left(&scene.server)?;
     scene.system.check_invariants()
 }
 
@@ -347,7 +306,7 @@ fn a_log_that_is_followed_loses_and_doubles_nothing_over_a_restart() -> Result<(
     let execution = scene.system.start_job("main")?;
     let (dgctl, id) = (scene.system.control_plane.dgctl(), execution.clone());
     let following = std::thread::spawn(move || dgctl.run(&["execution", "logs", "-f", &id]));
-    scene.wait_for_rows(&execution)?;
+    scene.system.wait_for_rows(&execution)?;
     scene.system.control_plane.program().kill9()?;
     scene.system.control_plane.start_again()?;
     scene.system.wait_for_state(&execution, "completed")?;
@@ -363,6 +322,6 @@ fn a_log_that_is_followed_loses_and_doubles_nothing_over_a_restart() -> Result<(
         whole.stdout
     );
     ensure!(whole.stdout.contains("everything is stored"), "{}", whole.stdout);
-    scene.nothing_runs()?;
+    scene.system.nothing_is_left(&scene.server)?;
     scene.system.check_invariants()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use dataguardian_repository::manifest::{Manifest, Outline};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::load_bulk;
@@ -27,11 +27,7 @@ impl Scene {
         let system = System::start()?;
         system.add_datasource("main", &server, &["shop"])?;
         system.add_job("main", &[])?;
-        let found = system.json(&["datasource", "get", "main"])?;
-        let id = found["datasource"]["id"]
-            .as_str()
-            .context("the datasource's id")?;
-        let folder = system.vault().join(id);
+        let folder = system.vault().join(system.datasource_id("main")?);
         Ok(Self {
             system,
             _server: server,

@@ -22,11 +22,7 @@ impl Scene {
         let system = System::start()?;
         system.add_datasource("main", &server, &["shop"])?;
         system.add_job("main", &[])?;
-        let found = system.json(&["datasource", "get", "main"])?;
-        let datasource = found["datasource"]["id"]
-            .as_str()
-            .context("the datasource's id")?
-            .to_owned();
+        let datasource = system.datasource_id("main")?;
         Ok(Self {
             system,
             _server: server,

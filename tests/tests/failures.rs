@@ -30,21 +30,6 @@ impl Scene {
         Ok(Self { system, server })
     }
 
-    /// Waits until rows of the dump are being stored.
-    fn wait_for_rows(&self, execution: &str) -> Result<()> {
-        wait::until("rows to be dumped", || {
-            let now = self.system.execution(execution)?;
-            ensure!(
-                now["state"] != "EXECUTION_STATE_COMPLETED",
-                "the dump was over too soon: {now:#}"
-            );
-            let raw = now["progress"]["rawBytes"]
-                .as_str()
-                .and_then(|text| text.parse::<u64>().ok());
-            Ok(raw.is_some_and(|raw| raw > 4 << 20))
-        })
-    }
-
     /// The execution has failed for that reason, nothing of it is left, and the next run works.
     fn failed_well(&self, execution: &str, reason: &str) -> Result<()> {
         let failed = self.system.wait_for_state(execution, "failed")?;
@@ -117,7 +102,7 @@ fn a_wrong_password_is_told_and_mended() -> Result<()> {
 fn a_killed_backend_fails_the_dump() -> Result<()> {
     let scene = Scene::set()?;
     let execution = scene.system.start_job("main")?;
-    scene.wait_for_rows(&execution)?;
+    scene.system.wait_for_rows(&execution)?;
     let kill = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name like 'dataguardian%'";
     scene.server.psql("postgres", kill)?;
     scene.failed_well(&execution, "DATABASE_CONNECTION_LOST")?;
@@ -128,7 +113,7 @@ fn a_killed_backend_fails_the_dump() -> Result<()> {
 fn a_stopped_server_fails_the_dump() -> Result<()> {
     let mut scene = Scene::set()?;
     let execution = scene.system.start_job("main")?;
-    scene.wait_for_rows(&execution)?;
+    scene.system.wait_for_rows(&execution)?;
     scene.server.stop();
     let failed = scene.system.wait_for_state(&execution, "failed")?;
     assert_eq!(
@@ -238,7 +223,7 @@ fn a_full_storage_fails_the_dump() -> Result<()> {
 fn a_cancelled_dump_leaves_nothing() -> Result<()> {
     let scene = Scene::set()?;
     let execution = scene.system.start_job("main")?;
-    scene.wait_for_rows(&execution)?;
+    scene.system.wait_for_rows(&execution)?;
     scene
         .system
         .dgctl(&["execution", "cancel", &execution])
@@ -253,7 +238,7 @@ fn a_cancelled_dump_leaves_nothing() -> Result<()> {
 fn a_killed_agent_reports_when_it_is_back() -> Result<()> {
     let mut scene = Scene::set()?;
     let execution = scene.system.start_job("main")?;
-    scene.wait_for_rows(&execution)?;
+    scene.system.wait_for_rows(&execution)?;
     scene.system.agent.program().kill9()?;
     scene.system.agent.start_again()?;
     scene.failed_well(&execution, "AGENT_RESTARTED")?;
@@ -264,7 +249,7 @@ fn a_killed_agent_reports_when_it_is_back() -> Result<()> {
 fn a_killed_control_plane_finds_the_dump_again() -> Result<()> {
     let mut scene = Scene::set()?;
     let execution = scene.system.start_job("main")?;
-    scene.wait_for_rows(&execution)?;
+    scene.system.wait_for_rows(&execution)?;
     scene.system.control_plane.program().kill9()?;
     scene.system.control_plane.start_again()?;
     scene.system.wait_for_state(&execution, "completed")?;

@@ -9,8 +9,8 @@ use dataguardian_proto::agent::v1;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
-use super::backup::PreparedBackup;
 use super::guard::Guard;
+use super::prepared::PreparedBackup;
 use super::report::Delivery;
 use super::status::StopReason;
 use super::work::{Assignment, Work};

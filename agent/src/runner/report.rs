@@ -12,8 +12,8 @@ use dataguardian_proto::v1::Progress;
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use super::backup::PreparedBackup;
 use super::manifest::{self, Look};
+use super::prepared::PreparedBackup;
 use super::status::{StopReason, StopSignal};
 use crate::control_plane::CallError;
 use crate::journal::{AttemptStage, CommitInProgress, Journal, JournalEntry};

@@ -41,7 +41,7 @@ async fn checks_that_look_into_other_tables_are_satisfied_in_the_end() {
         CREATE FUNCTION in_second(int) RETURNS bool LANGUAGE sql AS 'SELECT EXISTS (SELECT FROM public.second WHERE k = $1)';
         CREATE TABLE first (k int CHECK (public.in_second(k)), filler text);
         INSERT INTO third SELECT generate_series(1, 100); INSERT INTO second SELECT k FROM third;
-        INSERT INTO first SELECT k, repeat('x', 1000) FROM second";
+        INSERT INTO first SELECT k, repeat('x', 100000) FROM second";
     comes_back(Version::V15, script).await;
 }
 
