@@ -190,9 +190,10 @@ async fn connect_sqlite(
     Ok(Database::connect(options).await?)
 }
 
-/// Whether a connection that comes back may be used again. SQLite ends a transaction by itself where a disk is full, and the
-/// driver, whose own ROLLBACK then fails, counts on: everything that is "committed" on that connection later would be within
-/// a transaction that never ends, and lost with it. Closing the connection is what ends it for sure.
+/// Whether a connection that comes back may be used again. After a full disk one has come back within a transaction: what was
+/// "committed" on it from then on was seen by that connection and never reached the file. How driver and SQLite come to differ
+/// about it is not known for certain (SQLite ends a transaction by itself there, <https://www.sqlite.org/lang_transaction.html>,
+/// section 3.3, and a ROLLBACK after that fails); closing the connection ends the transaction in any case.
 async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sea_orm::sqlx::Error> {
     // A rollback may still be on its way to the connection's thread; this comes after it.
     connection.ping().await?;
