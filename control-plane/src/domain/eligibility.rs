@@ -95,14 +95,15 @@ pub enum Obstacle {
 }
 
 impl Room {
-    /// The first thing that stands in the way of a candidate; none if it may begin.
+    /// The first thing that stands in the way of a candidate; none if it may begin. One that was waiting when it was read and
+    /// is at work by now does not stand in its own way.
     pub fn obstacle(&self, candidate: &Candidate, now: DateTime<Utc>) -> Option<Obstacle> {
         let what = &candidate.what;
         if let Some(time) = candidate.not_before.filter(|time| *time > now) {
             return Some(Obstacle::NotBefore(time));
         }
         let same = |other: &&Occupant| other.datasource.is_some() && other.datasource == what.datasource;
-        if let Some(other) = self.at_work.iter().find(same) {
+        if let Some(other) = self.others(what).find(same) {
             return Some(Obstacle::Datasource(other.id, other.kind));
         }
         if !self.agent_has_room(what) {
@@ -111,31 +112,35 @@ impl Room {
         if let Some(full) = what
             .storages
             .iter()
-            .find(|storage| !self.storage_has_room(**storage))
+            .find(|storage| !self.storage_has_room(**storage, what))
         {
             return Some(Obstacle::Storage(*full));
         }
         let full = self
             .limits
             .total
-            .is_some_and(|total| self.at_work.len() >= total as usize);
+            .is_some_and(|total| self.others(what).count() >= total as usize);
         full.then_some(Obstacle::Total)
     }
 
+    fn others(&self, what: &Occupant) -> impl Iterator<Item = &Occupant> {
+        let id = what.id;
+        self.at_work.iter().filter(move |other| other.id != id)
+    }
+
     fn agent_has_room(&self, what: &Occupant) -> bool {
-        let beside = || self.at_work.iter().filter(|other| other.agent == what.agent);
+        let beside = || self.others(what).filter(|other| other.agent == what.agent);
         let alike = beside().filter(|other| other.kind == what.kind).count();
         let slots = self.slots.get(&what.agent).copied().unwrap_or(u32::MAX);
         alike < self.limits.per_agent(what.kind) as usize && beside().count() < slots as usize
     }
 
-    fn storage_has_room(&self, storage: StorageId) -> bool {
+    fn storage_has_room(&self, storage: StorageId, what: &Occupant) -> bool {
         let Some(limit) = self.storages.get(&storage) else {
             return true;
         };
         let writers = self
-            .at_work
-            .iter()
+            .others(what)
             .filter(|other| other.storages.contains(&storage));
         writers.count() < *limit as usize
     }
@@ -233,6 +238,20 @@ mod tests {
             room.obstacle(&candidate(into(Restore)), NOW),
             Some(Obstacle::Total)
         );
+    }
+
+    #[test]
+    fn what_has_begun_in_the_meantime_does_not_stand_in_its_own_way() {
+        let (agent, storage) = (AgentId::new(), StorageId::new());
+        let begun = Occupant {
+            storages: vec![storage],
+            ..occupant(agent, Backup, DatasourceId::new())
+        };
+        let mut room = room(1, vec![begun.clone()]);
+        room.limits.total = Some(1);
+        room.slots.insert(agent, 1);
+        room.storages.insert(storage, 1);
+        assert_eq!(room.obstacle(&candidate(begun), NOW), None);
     }
 
     #[test]

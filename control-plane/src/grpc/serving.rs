@@ -28,26 +28,27 @@ pub(super) const SERVICES: [&str; 11] = [
 ];
 
 /// Says whether this replica serves. It does when this is made: the database was opened just now.
-#[derive(Debug, Clone)]
-pub struct Serving(HealthReporter);
+#[derive(Debug)]
+pub struct Serving {
+    reporter: HealthReporter,
+    said: ServingStatus,
+}
 
 impl Serving {
     pub(super) async fn new(reporter: HealthReporter) -> Self {
-        let serving = Self(reporter);
-        serving.say(ServingStatus::Serving).await;
+        let serving = Self {
+            reporter,
+            said: ServingStatus::Serving,
+        };
+        serving.tell().await;
         serving
     }
 
     /// Follows the metadata database until the process is told to stop; then it says for good that it does not serve.
-    pub async fn follow(self, database: Probe, stop: CancellationToken) {
+    pub async fn follow(mut self, database: Probe, stop: CancellationToken) {
         let follow = async {
-            let mut said = None;
             loop {
-                let online = database.answers().await;
-                if said != Some(online) {
-                    self.say(status(online)).await;
-                    said = Some(online);
-                }
+                self.say(status(database.answers().await)).await;
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -55,9 +56,17 @@ impl Serving {
         self.say(ServingStatus::NotServing).await;
     }
 
-    async fn say(&self, status: ServingStatus) {
+    /// Whoever watches hears of changes only: the reporter would pass on what was said before as news.
+    async fn say(&mut self, status: ServingStatus) {
+        if self.said != status {
+            self.said = status;
+            self.tell().await;
+        }
+    }
+
+    async fn tell(&self) {
         for service in SERVICES {
-            self.0.set_service_status(service, status).await;
+            self.reporter.set_service_status(service, self.said).await;
         }
     }
 }
