@@ -13,6 +13,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Code, Response, Status};
 
 use crate::identity::Identity;
+use crate::patience;
 
 /// A call that has no answer after this long is made again.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -109,7 +110,7 @@ impl ControlPlane {
         F: Future<Output = Result<Response<T>, Status>>,
     {
         for attempt in 0.. {
-            let call = tokio::time::timeout(CALL_TIMEOUT, make(self.client()));
+            let call = patience::timeout(CALL_TIMEOUT, make(self.client()));
             let answer = tokio::select! {
                 answer = call => answer,
                 () = give_up.cancelled() => return Err(CallError::GivenUp),

@@ -25,6 +25,7 @@ use crate::identity::{
     AgentKeys, CertificateBundle, Endpoint, Identity, IdentityError, PendingKey, certificate_request,
     certificates_to_pem,
 };
+use crate::patience;
 use crate::state::StateDir;
 
 mod pin;
@@ -126,7 +127,7 @@ pub async fn enroll(
         let answer = answer.map_err(|status| EnrollError::Refused(ApiError::from(&status)))?;
         identity(answer.into_inner(), &device, &host, clock)
     };
-    let identity = tokio::time::timeout(TIMEOUT, exchange)
+    let identity = patience::timeout(TIMEOUT, exchange)
         .await
         .map_err(|_| EnrollError::TimedOut)??;
     identity.save(state)?;

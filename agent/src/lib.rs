@@ -12,6 +12,7 @@ pub mod host_info;
 pub mod identity;
 pub mod journal;
 mod local_place;
+mod patience;
 pub mod pipeline;
 mod questions;
 pub mod renewal;

@@ -18,6 +18,7 @@ use tonic::Streaming;
 
 use crate::control_plane::{RETRY, Replacements, apart};
 use crate::host_info::HostInfo;
+use crate::patience;
 use crate::questions;
 use crate::renewal::RenewalCall;
 use crate::runner::Runner;
@@ -137,7 +138,7 @@ impl Sessions {
         let mut client = self.runner.host().control_plane.client();
         let opening = client.session(ReceiverStream::new(queue));
         let opened = tokio::select! {
-            opened = tokio::time::timeout(Duration::from_secs(20), opening) => opened,
+            opened = patience::timeout(Duration::from_secs(20), opening) => opened,
             () = stop.cancelled() => return SessionEnd::Stopped,
         };
         match opened {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -20,16 +21,21 @@ use crate::config::ConnectionLimits;
 
 mod connection;
 mod handshake;
+mod origin;
 mod peer;
+mod proxy;
+mod shares;
 mod tls;
 mod verifier;
 
+pub use origin::Origin;
 pub use peer::Peer;
 pub use tls::{ServerCertificate, TlsError, agent_tls, api_tls, read_identity};
 pub use verifier::AgentVerifier;
 
 use connection::Protocols;
-use handshake::Handshakes;
+use handshake::{Accepted, Handshakes};
+use proxy::Proxies;
 
 /// How connections are secured.
 #[derive(Clone)]
@@ -46,6 +52,7 @@ pub struct Listener {
     name: &'static str,
     socket: TcpListener,
     security: Security,
+    proxies: Proxies,
     limits: ConnectionLimits,
 }
 
@@ -53,17 +60,19 @@ pub struct Listener {
 const DRAIN: Duration = Duration::from_secs(20);
 
 impl Listener {
-    /// Binds the port. The name is for logs.
+    /// Binds the port. The name is for logs; `proxies` are balancers that say on whose behalf they connect.
     pub async fn bind(
         name: &'static str,
         address: SocketAddr,
         security: Security,
+        proxies: &[IpNet],
         limits: ConnectionLimits,
     ) -> io::Result<Self> {
         Ok(Self {
             name,
             socket: TcpListener::bind(address).await?,
             security,
+            proxies: Proxies::new(proxies),
             limits,
         })
     }
@@ -77,7 +86,7 @@ impl Listener {
     pub async fn serve(self, router: Router, stop: CancellationToken) {
         let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
         let places = Arc::new(Semaphore::new(self.limits.max_connections));
-        let handshakes = Handshakes::new(self.security, &self.limits);
+        let handshakes = Handshakes::new(self.security, self.proxies, &self.limits);
         let protocols = Protocols::new(&self.limits);
         loop {
             let accepted = tokio::select! {
@@ -97,8 +106,14 @@ impl Listener {
             let (router, stop, name) = (router.clone(), stop.clone(), self.name);
             let serve = async move {
                 match handshakes.perform(stream, remote).await {
-                    Ok((stream, peer)) => protocols.serve(stream, peer, router, stop).await,
-                    Err(error) => tracing::debug!(listener = name, %remote, %error, "the handshake failed"),
+                    Ok(Accepted {
+                        stream,
+                        peer,
+                        place: _of_caller,
+                    }) => protocols.serve(stream, peer, router, stop).await,
+                    Err(error) => {
+                        tracing::debug!(listener = name, %remote, %error, "the connection came to nothing")
+                    }
                 }
                 drop(place);
             };

@@ -10,6 +10,7 @@
 //! ```
 //! All faults happen at the same time, each to a system of its own: a test that waits costs little.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -266,6 +267,46 @@ async fn happen(fault: Fault, server: &Postgres, outage: Duration) -> Result<Lin
         "completed in attempt 1",
         took,
         "completed, restored",
+    ))
+}
+
+/// Longer than the agent waits for a server's answer (15 s).
+const LONGER_THAN_A_CONNECT: Duration = Duration::from_secs(20);
+
+/// The host sleeps while a connection is being made, and the server's answer takes several steps: when it wakes up, the time
+/// for it is over by the clock, but nobody has failed to answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_stopped_while_it_connects_goes_on() -> Result<()> {
+    let mut section = Section::begin("the agent is stopped in the middle of a step")?;
+    let server = Postgres::start(Version::V15)?;
+    server.create_database("shop")?;
+    server.psql(
+        "shop",
+        "create table note (text text); insert into note values ('one')",
+    )?;
+    let connection = server.connection();
+    let proxy = TcpProxy::start((Ipv4Addr::LOCALHOST, connection.port).into()).await?;
+    let mut system = System::start()?;
+    let port = proxy.address().port();
+    system.add_datasource_at("main", port, &connection.user, &connection.password, &["shop"])?;
+    system.add_job("main", &[])?;
+    proxy.stall();
+    let before = proxy.totals().connections;
+    let execution = system.start_job("main")?;
+    proxy.wait_until(|totals| totals.connections > before).await?;
+    system.agent.program().signal(Signal::SIGSTOP)?;
+    tokio::time::sleep(LONGER_THAN_A_CONNECT).await;
+    proxy.resume();
+    system.agent.program().signal(Signal::SIGCONT)?;
+    let back = Instant::now();
+    let ended = wait_for_completion(&system, &execution).with_context(|| system.agent.log())?;
+    ensure!(ended["attempt"] == 1, "not in its first attempt: {ended:#}");
+    system.check_invariants()?;
+    section.add(Line::new(
+        "agent stopped (SIGSTOP) for 20 s while it connects to the database",
+        "completed in attempt 1",
+        back.elapsed(),
+        "",
     ))
 }
 

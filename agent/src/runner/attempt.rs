@@ -17,6 +17,7 @@ use super::work::{Assignment, Work};
 use super::{Host, Live, Runner, backup, restore};
 use crate::engines::postgres::SessionMarker;
 use crate::journal::AttemptStage;
+use crate::patience;
 
 /// How long the last log lines may take to be sent before the result is.
 const LAST_LINES: Duration = Duration::from_secs(10);
@@ -67,10 +68,7 @@ impl Attempt {
             let outcome = self.work(assignment).await;
             self.tell(&outcome);
             log.close();
-            if tokio::time::timeout(LAST_LINES, shipping.join_next())
-                .await
-                .is_err()
-            {
+            if patience::timeout(LAST_LINES, shipping.join_next()).await.is_err() {
                 tracing::warn!("the last log lines could not be sent in time");
             }
             shipping.shutdown().await;

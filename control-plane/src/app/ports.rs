@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dataguardian_core::clock::SharedClock;
 use dataguardian_core::secret::Secret;
+use ipnet::IpNet;
 
 use super::StartError;
 use crate::ca::{AGENT_SERVER_NAME, Authority, SpkiPin, is_name, spki_pin};
@@ -35,7 +36,9 @@ impl Ports {
     ) -> Result<Self, StartError> {
         let mut certificates = Vec::new();
         let (security, operators_pin) = api_security(&config.api, &authority, &mut certificates)?;
-        let api = bind("API", config.api.listen, security, config.api.limits).await?;
+        let settings = &config.api;
+        let proxies = &settings.trusted_proxies;
+        let api = bind("API", settings.listen, security, proxies, settings.limits).await?;
         let certificate = ListenerCertificate::issue(&authority, vec![AGENT_SERVER_NAME.to_owned()])?;
         let verifier = AgentVerifier::new(&authority.trusted())?;
         let security = Security::Tls(agent_tls(
@@ -44,7 +47,9 @@ impl Ports {
             Arc::clone(clock),
         )?);
         certificates.push(certificate);
-        let agents = bind("agent", config.agents.listen, security, config.agents.limits).await?;
+        let settings = &config.agents;
+        let proxies = &settings.trusted_proxies;
+        let agents = bind("agent", settings.listen, security, proxies, settings.limits).await?;
         Ok(Self {
             api,
             agents,
@@ -98,9 +103,10 @@ async fn bind(
     listener: &'static str,
     address: SocketAddr,
     security: Security,
+    proxies: &[IpNet],
     limits: ConnectionLimits,
 ) -> Result<Listener, StartError> {
-    let bound = Listener::bind(listener, address, security, limits).await;
+    let bound = Listener::bind(listener, address, security, proxies, limits).await;
     bound.map_err(|source| StartError::Bind {
         listener,
         address,

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::{ConnectionLimits, InvalidSetting};
@@ -22,6 +23,9 @@ pub struct AgentsConfig {
     pub certificate_life_seconds: u64,
     /// Seconds within which all agents fetch a new certificate after a rotation of the authority.
     pub renew_within_seconds: u64,
+    /// Balancers that say by the PROXY protocol on whose behalf they connect, as networks (`10.0.0.0/8`). A connection from
+    /// one of them has to begin so.
+    pub trusted_proxies: Vec<IpNet>,
     /// Limits.
     pub limits: ConnectionLimits,
 }
@@ -34,6 +38,7 @@ impl Default for AgentsConfig {
             heartbeat_interval_ms: 10_000,
             certificate_life_seconds: 24 * 3600,
             renew_within_seconds: 300,
+            trusted_proxies: Vec::new(),
             limits: ConnectionLimits::default(),
         }
     }

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::{ConnectionLimits, InvalidSetting};
@@ -23,6 +24,9 @@ pub struct ApiConfig {
     pub names: Vec<String>,
     /// A file with a token that may read `/metrics` from elsewhere than loopback.
     pub metrics_token_file: Option<PathBuf>,
+    /// Balancers that say by the PROXY protocol on whose behalf they connect, as networks (`10.0.0.0/8`). A connection from
+    /// one of them has to begin so.
+    pub trusted_proxies: Vec<IpNet>,
     /// Limits.
     pub limits: ConnectionLimits,
 }
@@ -36,6 +40,7 @@ impl Default for ApiConfig {
             plaintext: false,
             names: Vec::new(),
             metrics_token_file: None,
+            trusted_proxies: Vec::new(),
             limits: ConnectionLimits::default(),
         }
     }

@@ -12,8 +12,12 @@ use super::InvalidSetting;
 pub struct ConnectionLimits {
     /// Open connections.
     pub max_connections: usize,
+    /// Open connections of one address (of one /64 network with IPv6).
+    pub max_connections_per_address: usize,
     /// TLS handshakes at the same time.
     pub max_handshakes: usize,
+    /// TLS handshakes of one address at the same time; further ones wait.
+    pub max_handshakes_per_address: usize,
     /// Milliseconds that a handshake may take.
     pub handshake_timeout_ms: u64,
     /// Calls at the same time on one connection.
@@ -30,7 +34,9 @@ impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             max_connections: 4096,
+            max_connections_per_address: 1024,
             max_handshakes: 64,
+            max_handshakes_per_address: 16,
             handshake_timeout_ms: 10_000,
             max_streams: 128,
             request_timeout_ms: 60_000,
@@ -64,7 +70,15 @@ impl ConnectionLimits {
     pub(super) fn validate(&self, key: &'static str) -> Result<(), InvalidSetting> {
         let numbers = [
             ("max_connections", self.max_connections as u64),
+            (
+                "max_connections_per_address",
+                self.max_connections_per_address as u64,
+            ),
             ("max_handshakes", self.max_handshakes as u64),
+            (
+                "max_handshakes_per_address",
+                self.max_handshakes_per_address as u64,
+            ),
             ("handshake_timeout_ms", self.handshake_timeout_ms),
             ("max_streams", u64::from(self.max_streams)),
             ("request_timeout_ms", self.request_timeout_ms),

@@ -25,10 +25,12 @@ use crate::listen::Peer;
 use crate::services::Services;
 
 mod admission;
+mod attempts;
 mod headers;
 mod recognition;
 
 use admission::Call;
+use attempts::Attempts;
 pub(crate) use headers::bearer_token;
 pub(super) use recognition::{CertificateUse, EXPIRED, Recognition, SUPERSEDED};
 
@@ -48,6 +50,7 @@ pub struct Gate {
     methods: Arc<HashMap<String, MethodAccess>>,
     services: Services,
     agents: Recognition,
+    attempts: Attempts,
     trail: AuditTrail,
     metrics: Metrics,
     calls: TaskTracker,
@@ -63,6 +66,7 @@ impl Gate {
             trail: shared.trail.clone(),
             services: shared.services.clone(),
             agents: Recognition::new(shared),
+            attempts: Attempts::new(Arc::clone(&shared.clock)),
             metrics: shared.metrics.clone(),
             calls: shared.calls.clone(),
             timeout,
@@ -85,7 +89,7 @@ pub(super) async fn people(State(gate): State<Gate>, mut request: Request, next:
     }
     let mut call = Call::new(&request, path, access.audited);
     let permission = match access.permission {
-        Permission::Open => return gate.admit(call, request, next).await,
+        Permission::Open => return gate.admit_unproven(call, request, next).await,
         Permission::Named(permission) => permission,
     };
     let Some(token) = bearer_token(request.headers()) else {

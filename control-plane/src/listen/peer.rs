@@ -8,6 +8,7 @@ use rustls_pki_types::CertificateDer;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::Origin;
 use crate::domain::certificate::AgentIdentity;
 
 /// The other end of a connection; an extension of every request that comes over it. Clones are cheap.
@@ -34,9 +35,14 @@ impl Peer {
         }))
     }
 
-    /// Its address.
+    /// Its address; behind a trusted proxy, the one that the proxy names.
     pub fn address(&self) -> SocketAddr {
         self.0.address
+    }
+
+    /// Where it comes from, as limits count it.
+    pub fn origin(&self) -> Origin {
+        Origin::of(self.0.address.ip())
     }
 
     /// The certificate that it proved to hold, its chain checked; only on a listener that asks for one.

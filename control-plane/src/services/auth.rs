@@ -1,6 +1,5 @@
 //! Who calls: the first administrator, passwords, API tokens.
 
-use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -14,7 +13,7 @@ use dataguardian_core::secret::Secret;
 use super::{Context, Error};
 use crate::domain::field::Checks;
 use crate::domain::text;
-use crate::domain::throttle::Failures;
+use crate::domain::throttle::{Tolerance, Tries};
 use crate::domain::user::{Caller, Login, User, check_new_password, check_username};
 use crate::secrets::password::Passwords;
 use crate::secrets::token::{self, NewToken, PresentedToken, TokenKind};
@@ -29,15 +28,13 @@ const LOGIN_LIFE: TimeDelta = TimeDelta::days(30);
 const REQUEST_MEMORY: TimeDelta = TimeDelta::days(7);
 /// The file with the setup token.
 const SETUP_FILE: &str = "setup-token";
-/// The most accounts whose failures are remembered; anybody can invent names.
-const MAX_REMEMBERED: usize = 10_000;
 
 /// Who calls.
 #[derive(Debug, Clone)]
 pub struct Auth {
     context: Context,
     passwords: Passwords,
-    failures: Arc<Mutex<HashMap<String, Failures>>>,
+    tries: Arc<Mutex<Tries<String>>>,
     setup_file: Arc<Mutex<Option<PathBuf>>>,
 }
 
@@ -47,7 +44,7 @@ impl Auth {
         Ok(Self {
             context,
             passwords: Passwords::new().await?,
-            failures: Arc::default(),
+            tries: Arc::new(Mutex::new(Tries::new(Tolerance::ACCOUNT))),
             setup_file: Arc::default(),
         })
     }
@@ -105,17 +102,20 @@ impl Auth {
     pub async fn login(&self, username: &str, password: Secret) -> Result<Login, Error> {
         text::bounded("username", username, text::MAX_TEXT)?;
         text::bounded("password", password.expose(), text::MAX_LONG_TEXT)?;
-        self.check_throttle(username)?;
+        let account = username.to_owned();
+        if let Some(wait) = lock(&self.tries).wait(&account, self.context.now()) {
+            return Err(Error::Throttled { wait });
+        }
         let (user, hash) = users::user_by_name(&self.context.store, username).await?.unzip();
         let right = self.passwords.verify(password, hash).await?;
         let Some(user) = user.filter(|_| right) else {
-            self.note_failure(username);
+            lock(&self.tries).fail(account, self.context.now());
             return Err(Error::unauthenticated(
                 "WRONG_CREDENTIALS",
                 "wrong user name or password",
             ));
         };
-        lock(&self.failures).remove(username);
+        lock(&self.tries).succeed(&account);
         let tx = self.context.store.begin().await?;
         let login = self.sign_in_in_tx(&tx, user).await?;
         tx.commit().await?;
@@ -150,7 +150,7 @@ impl Auth {
     /// Forgets tokens, repeated requests and failed tries whose time is over. Gives the number of rows.
     pub async fn forget_expired(&self) -> Result<u64, Error> {
         let now = self.context.now();
-        lock(&self.failures).retain(|_, failures| !failures.forgotten(now));
+        lock(&self.tries).forget(now);
         let tx = self.context.store.begin().await?;
         let tokens = users::api_token_delete_expired_in_tx(&tx, now).await?;
         let requests = request_delete_before_in_tx(&tx, now - REQUEST_MEMORY).await?;
@@ -177,29 +177,6 @@ impl Auth {
             // The user was deleted in the meantime.
             Err(StoreError::Referenced(_)) => Err(bad_token()),
             Err(error) => Err(error.into()),
-        }
-    }
-
-    fn check_throttle(&self, username: &str) -> Result<(), Error> {
-        let now = self.context.now();
-        let wait = lock(&self.failures)
-            .get(username)
-            .and_then(|failures| failures.wait(now));
-        match wait {
-            Some(wait) => Err(Error::Throttled { wait }),
-            None => Ok(()),
-        }
-    }
-
-    fn note_failure(&self, username: &str) {
-        let now = self.context.now();
-        let mut failures = lock(&self.failures);
-        if failures.len() >= MAX_REMEMBERED && !failures.contains_key(username) {
-            failures.retain(|_, old| old.wait(now).is_some());
-        }
-        let before = failures.get(username).copied();
-        if before.is_some() || failures.len() < MAX_REMEMBERED {
-            failures.insert(username.to_owned(), Failures::add(before, now));
         }
     }
 }

@@ -13,6 +13,7 @@ mod agent;
 mod agents;
 mod audit;
 mod bad_input;
+mod callers;
 mod identity;
 mod limits;
 mod pages;

@@ -32,6 +32,16 @@ impl Answer {
 
 /// A TLS connection to the API on which that protocol was agreed.
 pub(crate) async fn connect(server: &Server, protocol: &[u8]) -> TlsStream<TcpStream> {
+    let stream = TcpStream::connect(server.api).await.unwrap();
+    connect_over(server, stream, protocol).await.unwrap()
+}
+
+/// The same over a connection that is there.
+pub(crate) async fn connect_over(
+    server: &Server,
+    stream: TcpStream,
+    protocol: &[u8],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut roots = RootCertStore::empty();
     roots
@@ -41,23 +51,25 @@ pub(crate) async fn connect(server: &Server, protocol: &[u8]) -> TlsStream<TcpSt
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
-    let stream = TcpStream::connect(server.api).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let stream = TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await
-        .unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
-    stream
+    Ok(stream)
 }
 
 pub(crate) async fn get(server: &Server, path: &str, headers: &str) -> Answer {
-    exchange(
-        server,
-        &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}connection: close\r\n\r\n"),
-        &[],
-    )
-    .await
+    let stream = connect(server, b"http/1.1").await;
+    exchange(stream, &get_head(path, headers), &[]).await
+}
+
+/// The same over a connection that is there.
+pub(crate) async fn get_over(server: &Server, stream: TcpStream, path: &str) -> std::io::Result<Answer> {
+    let stream = connect_over(server, stream, b"http/1.1").await?;
+    Ok(exchange(stream, &get_head(path, ""), &[]).await)
+}
+
+fn get_head(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}connection: close\r\n\r\n")
 }
 
 pub(crate) async fn post(server: &Server, path: &str, headers: &str, body: &[u8]) -> Answer {
@@ -65,11 +77,10 @@ pub(crate) async fn post(server: &Server, path: &str, headers: &str, body: &[u8]
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
     );
-    exchange(server, &head, body).await
+    exchange(connect(server, b"http/1.1").await, &head, body).await
 }
 
-async fn exchange(server: &Server, head: &str, body: &[u8]) -> Answer {
-    let mut stream = connect(server, b"http/1.1").await;
+async fn exchange(mut stream: TlsStream<TcpStream>, head: &str, body: &[u8]) -> Answer {
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(body).await.unwrap();
     let mut answer = Vec::new();

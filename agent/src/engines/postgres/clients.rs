@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::patience;
 use dataguardian_core::database::Warning;
 use dataguardian_core::failure::{Failure, FailureKind};
 use tokio::process::Command;
@@ -179,7 +180,7 @@ async fn look_into(dir: &Path) -> Option<Client> {
     let program = dir.join("pg_dump").canonicalize().ok()?;
     let mut command = Command::new(&program);
     command.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(VERSION_TIMEOUT, command.output())
+    let output = patience::timeout(VERSION_TIMEOUT, command.output())
         .await
         .ok()?
         .ok()?;

@@ -9,6 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
 
 use super::{failure, settings};
+use crate::patience;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -45,7 +46,7 @@ pub(super) async fn open(
         sqlx::raw_sql(statements).execute(&mut connection).await?;
         Ok(connection)
     };
-    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+    match patience::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(opened) => opened.map_err(|error| failure::connecting(&what, &error)),
         Err(_) => Err(Failure::new(
             FailureKind::DatabaseUnreachable,

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::failure;
+use crate::patience;
 
 /// How often a stopping process is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -152,7 +153,7 @@ impl Process {
             .await
             .map_err(|error| failure::local("waiting for a client program", &error))?;
         self.child = None;
-        let said = match tokio::time::timeout(LAST_WORDS, self.stderr.join_next()).await {
+        let said = match patience::timeout(LAST_WORDS, self.stderr.join_next()).await {
             Ok(Some(Ok(lines))) => lines,
             _ => Vec::new(),
         };

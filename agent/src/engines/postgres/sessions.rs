@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::connect;
 use super::marker::SessionMarker;
+use crate::patience;
 
 /// How long cancelled sessions may take to go before they are terminated.
 const CANCEL_GRACE: Duration = Duration::from_secs(2);
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// or the server is away and its sessions with it.
 pub(super) async fn end(target: &ConnectionTarget, marker: &SessionMarker) {
     let name = marker.to_string();
-    match tokio::time::timeout(PATIENCE, end_named(target, &name)).await {
+    match patience::timeout(PATIENCE, end_named(target, &name)).await {
         Ok(Ok(0)) => {}
         Ok(Ok(left)) => tracing::warn!(marker = name, left, "sessions on the server could not be ended"),
         Ok(Err(error)) => tracing::info!(marker = name, %error, "sessions on the server were not looked for"),
@@ -65,7 +66,7 @@ pub async fn waits(target: &ConnectionTarget, marker: &SessionMarker) -> Vec<Str
         };
         format!("server process {pid} in {database}: {state}, waits for {event}{blocked}")
     };
-    match tokio::time::timeout(LOOKING, asking).await {
+    match patience::timeout(LOOKING, asking).await {
         Ok(Ok(found)) => found.into_iter().map(line).collect(),
         Ok(Err(failure)) => vec![format!("the server could not be asked: {failure}")],
         Err(_) => vec![format!(

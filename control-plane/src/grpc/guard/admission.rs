@@ -13,6 +13,7 @@ use http::HeaderMap;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
+use super::attempts::Try;
 use super::headers::{asked_timeout, dialled};
 use super::{CertificateUse, Gate};
 use crate::domain::audit::Actor;
@@ -66,6 +67,19 @@ impl Gate {
             .calls
             .spawn(async move { gate.run_audited(call, request, next).await });
         ran.await.unwrap_or_else(|_| refusal(broken()))
+    }
+
+    /// Lets a call through whose caller proves who it is by what it brings, or fails to.
+    pub(super) async fn admit_unproven(&self, call: Call, request: Request, next: Next) -> Response {
+        let what = Try::new(&request, &call.method);
+        if let Err(error) = self.attempts.check(&what) {
+            return self.deny(call, error).await;
+        }
+        let response = self.admit(call, request, next).await;
+        if code(response.headers()) == Code::Unauthenticated {
+            self.attempts.note_failure(what);
+        }
+        response
     }
 
     async fn run_audited(&self, call: Call, mut request: Request, next: Next) -> Response {
