@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use dataguardian_core::failure::FailureKind;
 
 use super::assignment::StorageFailure;
-use super::patience::silence_counts;
+use super::patience::Times;
 
 /// The attempt's own agent gets this long to finish by itself.
 pub const BY_ITSELF: TimeDelta = TimeDelta::seconds(30);
@@ -49,23 +49,20 @@ pub enum CommitStep {
 }
 
 /// Decides about a commit; `present` if somebody is there to ask.
-pub fn step(
-    age: CommitAge,
-    asked: Asked,
-    present: bool,
-    now: DateTime<Utc>,
-    started_at: DateTime<Utc>,
-) -> CommitStep {
+pub fn step(age: CommitAge, asked: Asked, present: bool, times: Times) -> CommitStep {
     if !present {
-        let unseen = now - age.stored_at >= UNSEEN && silence_counts(now, started_at);
+        let stored_for = times.now - age.stored_at - times.set_forward;
+        let unseen = stored_for >= UNSEEN && times.silence_counts();
         return if unseen {
             CommitStep::GiveUp
         } else {
             CommitStep::Wait
         };
     }
-    let begun = age.refused_since.is_some() || now - age.stored_at >= BY_ITSELF;
-    let paced = asked.last.is_none_or(|last| now - last >= pace(asked.times));
+    let begun = age.refused_since.is_some() || times.passed(age.stored_at, BY_ITSELF);
+    let paced = asked
+        .last
+        .is_none_or(|last| times.passed(last, pace(asked.times)));
     if begun && paced {
         CommitStep::Ask
     } else {
@@ -113,6 +110,11 @@ mod tests {
 
     const START: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
+    /// Of a process that began with the commit.
+    fn after(uptime: TimeDelta) -> Times {
+        Times::new(START + uptime, START, uptime)
+    }
+
     fn age(refused_since: Option<DateTime<Utc>>) -> CommitAge {
         CommitAge {
             stored_at: START,
@@ -122,7 +124,7 @@ mod tests {
 
     #[test]
     fn its_agent_finishes_first_and_then_is_asked_ever_more_seldom() {
-        let at = |seconds, asked| step(age(None), asked, true, START + TimeDelta::seconds(seconds), START);
+        let at = |seconds, asked| step(age(None), asked, true, after(TimeDelta::seconds(seconds)));
         assert_eq!(at(29, Asked::default()), CommitStep::Wait);
         assert_eq!(at(30, Asked::default()), CommitStep::Ask);
         let asked = |times, seconds| Asked {
@@ -135,31 +137,29 @@ mod tests {
         assert_eq!(at(40, asked(2, 30)), CommitStep::Ask);
         assert_eq!(at(329, asked(60, 30)), CommitStep::Wait);
         assert_eq!(at(330, asked(60, 30)), CommitStep::Ask);
-        let soon = START + TimeDelta::seconds(1);
+        let soon = after(TimeDelta::seconds(1));
         assert_eq!(
-            step(age(Some(START)), Asked::default(), true, soon, START),
+            step(age(Some(START)), Asked::default(), true, soon),
             CommitStep::Ask
         );
+        let set_back = Times::new(START - TimeDelta::days(1), START, TimeDelta::zero());
+        assert_eq!(step(age(None), asked(3, 30), true, set_back), CommitStep::Ask);
     }
 
     #[test]
     fn an_absent_agent_is_waited_for_a_week() {
-        let at = |days, started| {
-            step(
-                age(None),
-                Asked::default(),
-                false,
-                START + TimeDelta::days(days),
-                started,
-            )
-        };
-        assert_eq!(at(6, START), CommitStep::Wait);
-        assert_eq!(at(7, START), CommitStep::GiveUp);
+        let at = |times| step(age(None), Asked::default(), false, times);
+        let week = TimeDelta::days(7);
+        assert_eq!(at(after(TimeDelta::days(6))), CommitStep::Wait);
+        assert_eq!(at(after(week)), CommitStep::GiveUp);
+        let started_now = Times::new(START + week, START + week, TimeDelta::zero());
         assert_eq!(
-            at(7, START + TimeDelta::days(7)),
+            at(started_now),
             CommitStep::Wait,
             "after a start nobody's silence counts"
         );
+        let set_forward = Times::new(START + week, START, TimeDelta::days(6));
+        assert_eq!(at(set_forward), CommitStep::Wait);
     }
 
     #[test]

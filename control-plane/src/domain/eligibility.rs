@@ -11,6 +11,7 @@ use dataguardian_core::execution::ExecutionKind;
 use dataguardian_core::ids::{AgentId, DatasourceId, ExecutionId, StorageId};
 
 use super::assignment::FreeSlots;
+use super::patience::waited;
 
 /// How much is done at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +100,7 @@ impl Room {
     /// is at work by now does not stand in its own way.
     pub fn obstacle(&self, candidate: &Candidate, now: DateTime<Utc>) -> Option<Obstacle> {
         let what = &candidate.what;
-        if let Some(time) = candidate.not_before.filter(|time| *time > now) {
+        if let Some(time) = candidate.not_before.filter(|time| !waited(*time, now)) {
             return Some(Obstacle::NotBefore(time));
         }
         let same = |other: &&Occupant| other.datasource.is_some() && other.datasource == what.datasource;

@@ -83,13 +83,7 @@ impl Commits {
 
     /// What to do about a commit now.
     pub fn step(&self, commit: &UnfinishedCommit, asked: Asked, present: bool) -> CommitStep {
-        step(
-            commit.age,
-            asked,
-            present,
-            self.context.now(),
-            self.context.started_at,
-        )
+        step(commit.age, asked, present, self.context.times())
     }
 
     /// The signed manifest as it stands in every storage, for the agent whose attempt holds the commit.

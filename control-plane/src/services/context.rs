@@ -8,6 +8,7 @@ use dataguardian_core::clock::SharedClock;
 use super::installation::Installation;
 use super::progress::Board;
 use crate::domain::eligibility::Limits;
+use crate::domain::patience::Times;
 use crate::queue::{Queue, Signal};
 use crate::store::Store;
 
@@ -28,6 +29,8 @@ pub struct Context {
     pub agent_away_after: TimeDelta,
     /// Since when this process runs.
     pub started_at: DateTime<Utc>,
+    /// What the clock's uptime was then.
+    started_uptime: TimeDelta,
     /// Progress that is newer than what the database has.
     pub(super) board: Board,
 }
@@ -35,7 +38,7 @@ pub struct Context {
 impl Context {
     /// A context for a process that starts now, with the usual limits.
     pub fn new(store: Store, installation: Installation, clock: SharedClock, queue: Queue) -> Self {
-        let started_at = clock.now();
+        let (started_at, started_uptime) = (clock.now(), clock.uptime());
         Self {
             store,
             installation: Arc::new(installation),
@@ -44,6 +47,7 @@ impl Context {
             limits: Limits::default(),
             agent_away_after: TimeDelta::seconds(60),
             started_at,
+            started_uptime,
             board: Board::default(),
         }
     }
@@ -51,6 +55,12 @@ impl Context {
     /// The time now.
     pub(super) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// What the clocks say.
+    pub(super) fn times(&self) -> Times {
+        let uptime = self.clock.uptime() - self.started_uptime;
+        Times::new(self.clock.now(), self.started_at, uptime)
     }
 
     /// Tells all who listen; only after the transaction is committed.

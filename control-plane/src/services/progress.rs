@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use dataguardian_core::clock::SharedClock;
 use dataguardian_core::execution::{ExecutionState, Fence};
 use dataguardian_core::ids::{AgentId, ExecutionId, LeaseToken};
 
@@ -21,10 +22,12 @@ pub(super) struct Board(Arc<Mutex<HashMap<ExecutionId, Entry>>>);
 struct Entry {
     token: LeaseToken,
     report: Report,
-    /// When the attempt last told anything.
-    heard_at: DateTime<Utc>,
-    /// When anything of it last moved.
+    /// When anything of it last moved, for people to read.
     moved_at: DateTime<Utc>,
+    /// When the attempt last told anything, by the clock's uptime.
+    heard: TimeDelta,
+    /// When anything of it last moved, by the clock's uptime.
+    moved: TimeDelta,
     saved: bool,
 }
 
@@ -44,33 +47,41 @@ impl Board {
         }
     }
 
-    /// Since when nothing moves in an attempt that tells its progress to this replica; none where that is not known here, or
-    /// where the stage moves nothing by its nature.
-    pub(super) fn still_since(&self, execution: &Execution, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// For how long nothing has moved in an attempt that tells its progress to this replica; none where that is not known
+    /// here, or where the stage moves nothing by its nature.
+    pub(super) fn still_for(&self, execution: &Execution, uptime: TimeDelta) -> Option<TimeDelta> {
         let token = execution.lease.map(|lease| lease.token);
         let entries = self.entries();
         let entry = entries
             .get(&execution.id)
             .filter(|entry| Some(entry.token) == token)?;
-        let in_contact = now - entry.heard_at <= CONTACT;
-        (in_contact && !entry.report.unmeasured).then_some(entry.moved_at)
+        let in_contact = uptime - entry.heard <= CONTACT;
+        (in_contact && !entry.report.unmeasured).then_some(uptime - entry.moved)
     }
 
     /// Takes a report in. Anything but the same once more is a movement.
-    fn note(&self, execution: &Execution, fence: Fence, report: Report, now: DateTime<Utc>) {
+    fn note(&self, execution: &Execution, fence: Fence, report: Report, clock: &SharedClock) {
+        let (now, uptime) = (clock.now(), clock.uptime());
         let mut entries = self.entries();
         let known = entries
             .get(&fence.execution)
             .filter(|entry| entry.token == fence.lease_token);
         let before = match known {
-            Some(entry) => Some((&entry.report, entry.moved_at)),
-            None => execution.progress.as_ref().zip(execution.progressed_at),
+            Some(entry) => Some((&entry.report, entry.moved_at, entry.moved)),
+            None => {
+                let saved = execution.progress.as_ref().zip(execution.progressed_at);
+                saved.map(|(report, moved_at)| {
+                    (report, moved_at, uptime - (now - moved_at).max(TimeDelta::zero()))
+                })
+            }
         };
-        let still = before.filter(|(before, _)| **before == report);
+        let still = before.filter(|(before, ..)| **before == report);
+        let (moved_at, moved) = still.map_or((now, uptime), |(_, at, moved)| (at, moved));
         let entry = Entry {
             token: fence.lease_token,
-            moved_at: still.map_or(now, |(_, since)| since),
-            heard_at: now,
+            moved_at,
+            heard: uptime,
+            moved,
             saved: known.is_some_and(|entry| entry.saved && still.is_some()),
             report,
         };
@@ -109,7 +120,7 @@ impl Progress {
         let execution = current.ok_or(Error::StaleFence)?;
         self.context
             .board
-            .note(&execution, fence, progress.kept(), self.context.now());
+            .note(&execution, fence, progress.kept(), &self.context.clock);
         self.context.signal(Signal::ExecutionChanged(fence.execution));
         Ok(())
     }

@@ -46,13 +46,14 @@ on_both! {
             let assignment = agent.begin().await;
             let packs = agent.packs(&assignment);
             agent.report(&assignment, &packs).await.unwrap();
-            world.advance(day);
+            world.advance(TimeDelta::hours(2));
+            world.set_clock(day);
             world.services.executions.expire().await.unwrap();
             let running = world.services.executions.get(execution.id).await.unwrap();
             assert_eq!((running.state, running.attempt), (ExecutionState::Running, 1), "{day}");
             let ended = agent.outcome(&assignment, &packs);
             agent.complete(assignment.fence, outcome(&ended)).await.unwrap();
-            world.advance(-day);
+            world.set_clock(-day);
             let done = agent.confirm(assignment.fence, &ended.complete_storages).await.unwrap();
             assert_eq!(done.state, ExecutionState::Completed, "{day}");
             crate::invariants::check(world, &[execution.id], &[]).await;
@@ -60,13 +61,30 @@ on_both! {
         // An offer that was made in what is the future now neither lasts for ever nor keeps another from being made.
         let execution = world.run(&job).await;
         agent.claim().await.unwrap();
-        world.advance(TimeDelta::days(-1));
-        world.services.executions.expire().await.unwrap();
-        world.services.assignments.verdicts(agent.id, &[]).await.unwrap();
+        world.set_clock(TimeDelta::days(-1));
+        assert_eq!(world.services.executions.expire().await.unwrap().offers, 1);
         let queued = world.services.executions.get(execution.id).await.unwrap();
         assert_eq!(queued.state, ExecutionState::Queued);
-        world.advance(TimeDelta::minutes(1));
+        world.set_clock(TimeDelta::days(-1));
         assert!(agent.claim().await.is_some(), "it waits for nothing that is a day away");
+    }
+
+    async fn what_waits_does_not_wait_until_a_day_has_passed_twice(world: &World) {
+        let agent = world.agent("db1").await;
+        let options = BackupOptions { max_attempts: 2, ..BackupOptions::default() };
+        let job = world.job(agent.id, "shop", options).await;
+        let execution = world.run(&job).await;
+        agent.fail(agent.begin().await.fence, FailureKind::DatabaseUnreachable).await.unwrap();
+        world.set_clock(TimeDelta::days(-1));
+        assert_eq!(world.services.executions.expire().await.unwrap().retries, 1);
+        agent.begin().await;
+        world.advance(TimeDelta::hours(1));
+        world.services.executions.cancel(execution.id).await.unwrap();
+        assert_eq!(world.services.executions.expire().await.unwrap().cancels, 0, "its agent is waited for");
+        world.set_clock(TimeDelta::days(-1));
+        assert_eq!(world.services.executions.expire().await.unwrap().cancels, 1);
+        let cancelled = world.services.executions.get(execution.id).await.unwrap();
+        assert_eq!(cancelled.state, ExecutionState::Cancelled);
     }
 
     /// The control plane went down with the acceptance, and is up again before the agent's next session.

@@ -1,8 +1,9 @@
 //! Time, behind a seam: the only place of the workspace that reads the wall clock.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -10,6 +11,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The time now, in UTC.
     fn now(&self) -> DateTime<Utc>;
+
+    /// The time since some moment of this process. Unlike [`Self::now`] it never jumps, whoever sets the machine's clock.
+    fn uptime(&self) -> TimeDelta;
 }
 
 /// A clock that can be shared.
@@ -34,27 +38,51 @@ impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }
+
+    fn uptime(&self) -> TimeDelta {
+        static FIRST_ASKED: LazyLock<Instant> = LazyLock::new(Instant::now);
+        TimeDelta::from_std(FIRST_ASKED.elapsed()).unwrap_or(TimeDelta::MAX)
+    }
 }
 
 /// A clock that stands still until it is moved: for tests.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    uptime: AtomicI64,
+}
 
 impl ManualClock {
     /// A clock that shows `start`.
     pub fn at(start: DateTime<Utc>) -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(start.timestamp_micros())))
+        Arc::new(Self {
+            now: AtomicI64::new(start.timestamp_micros()),
+            uptime: AtomicI64::new(0),
+        })
     }
 
-    /// Moves the clock, backwards if `by` is negative.
+    /// Lets time pass.
     pub fn advance(&self, by: TimeDelta) {
-        self.0
-            .fetch_add(by.num_microseconds().unwrap_or(0), Ordering::SeqCst);
+        self.set(by);
+        self.uptime.fetch_add(micros(by), Ordering::SeqCst);
+    }
+
+    /// Sets the clock forward, or back if `by` is negative, in a moment.
+    pub fn set(&self, by: TimeDelta) {
+        self.now.fetch_add(micros(by), Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).unwrap_or_default()
+        DateTime::from_timestamp_micros(self.now.load(Ordering::SeqCst)).unwrap_or_default()
     }
+
+    fn uptime(&self) -> TimeDelta {
+        TimeDelta::microseconds(self.uptime.load(Ordering::SeqCst))
+    }
+}
+
+fn micros(time: TimeDelta) -> i64 {
+    time.num_microseconds().unwrap_or(0)
 }

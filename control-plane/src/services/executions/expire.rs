@@ -7,7 +7,7 @@ use dataguardian_core::ids::ExecutionId;
 
 use super::Executions;
 use crate::domain::execution::Execution;
-use crate::domain::patience::{deadlines, overran, silence_counts, stuck};
+use crate::domain::patience::{CANCEL, OFFER, stuck};
 use crate::services::{Context, Error};
 use crate::store::Tx;
 use crate::store::executions::{execution_in_state, execution_lock_in_tx};
@@ -126,36 +126,33 @@ async fn settle_in_tx(
 }
 
 fn overdue(context: &Context, execution: &Execution) -> Option<Overdue> {
-    let now = context.now();
-    let deadlines = deadlines(now, context.started_at);
+    let times = context.times();
     match execution.state {
         ExecutionState::Leased => {
             let since = execution.lease.map(|lease| lease.since);
             since
-                .is_none_or(|since| since <= deadlines.offered_before)
+                .is_none_or(|since| times.passed(since, OFFER))
                 .then_some(Overdue::Offer)
         }
         ExecutionState::RetryWait => execution
             .not_before
-            .is_none_or(|due| due <= deadlines.due_until)
+            .is_none_or(|until| times.waited(until))
             .then_some(Overdue::Retry),
         ExecutionState::Cancelling => {
             let wished = execution.cancel_requested_at;
-            deadlines
-                .cancelled_before
-                .is_some_and(|limit| wished.is_none_or(|wished| wished <= limit))
-                .then_some(Overdue::Cancel)
+            let over = times.silence_counts() && wished.is_none_or(|wished| times.passed(wished, CANCEL));
+            over.then_some(Overdue::Cancel)
         }
         ExecutionState::Running => {
             let since = execution.lease.map(|lease| lease.since)?;
-            if !silence_counts(now, context.started_at) {
+            if !times.silence_counts() {
                 return None;
             }
-            if overran(since, execution.spec.max_duration(), now) {
+            if times.overran(since, execution.spec.max_duration()) {
                 return Some(Overdue::Overrun);
             }
-            let still = context.board.still_since(execution, now)?;
-            stuck(still, execution.spec.no_progress_timeout(), now).then_some(Overdue::Stuck)
+            let still_for = context.board.still_for(execution, context.clock.uptime())?;
+            stuck(still_for, execution.spec.no_progress_timeout()).then_some(Overdue::Stuck)
         }
         ExecutionState::Queued
         | ExecutionState::Committing

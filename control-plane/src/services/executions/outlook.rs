@@ -114,7 +114,7 @@ impl View<'_> {
             | ExecutionState::Cancelling => {
                 let given_at = execution.lease.map_or(execution.created_at, |lease| lease.since);
                 Outlook {
-                    no_contact_since: silent_since(last_seen, given_at, self.now, self.context.started_at),
+                    no_contact_since: silent_since(last_seen, given_at, self.context.times()),
                     waits_for: None,
                 }
             }
