@@ -110,6 +110,8 @@ impl Runner {
             give_up: CancellationToken::new(),
         };
         let runner = Self(Arc::new(shared));
+        let executions: Vec<_> = entries.iter().map(|entry| entry.fence.execution).collect();
+        leftovers::kill_all_of(&executions);
         for entry in entries {
             leftovers::kill(&entry.process_groups);
             runner.resume(entry);
