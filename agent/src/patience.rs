@@ -17,20 +17,26 @@ pub(crate) struct Elapsed;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Waits for `awaited`, for so long at most while this process runs.
-pub(crate) async fn timeout<F: Future>(limit: Duration, awaited: F) -> Result<F::Output, Elapsed> {
+pub(crate) fn timeout<F: Future>(
+    limit: Duration,
+    awaited: F,
+) -> impl Future<Output = Result<F::Output, Elapsed>> {
+    // On the heap, so that whoever waits grows by a pointer and not by what is waited for.
+    let mut awaited = Box::pin(awaited);
     let look = LOOK.min(limit / 4);
     let mut left = limit;
-    tokio::pin!(awaited);
-    loop {
-        let began = Instant::now();
-        tokio::select! {
-            biased;
-            output = awaited.as_mut() => return Ok(output),
-            () = tokio::time::sleep(look.min(left)) => {}
-        }
-        left = left.saturating_sub(began.elapsed().min(look * 2));
-        if left.is_zero() {
-            return Err(Elapsed);
+    async move {
+        loop {
+            let began = Instant::now();
+            tokio::select! {
+                biased;
+                output = awaited.as_mut() => return Ok(output),
+                () = tokio::time::sleep(look.min(left)) => {}
+            }
+            left = left.saturating_sub(began.elapsed().min(look * 2));
+            if left.is_zero() {
+                return Err(Elapsed);
+            }
         }
     }
 }

@@ -44,9 +44,18 @@ impl Section {
     /// # Errors
     /// If it can't be written.
     pub fn begin(title: &str) -> Result<Self> {
+        Self::begin_part(title, "")
+    }
+
+    /// An empty part of a section that several tests write, each its own part.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn begin_part(title: &str, part: &str) -> Result<Self> {
         let folder = target()?.join("faults");
         fs::create_dir_all(&folder)?;
-        let name: String = title
+        let name: String = format!("{title} {part}")
+            .trim()
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
             .collect();
@@ -117,16 +126,23 @@ fn write_report(folder: &Path) -> Result<()> {
             sections.push(section);
         }
     }
-    sections.sort_by(|left, right| left.title.cmp(&right.title));
+    sections.sort_by_key(|section: &Contents| {
+        let first = section.lines.first().map(|line| line.fault.clone());
+        (section.title.clone(), first)
+    });
     fs::write(folder.with_extension("md"), render(&sections))?;
     Ok(())
 }
 
 fn render(sections: &[Contents]) -> String {
     let mut text = "# Faults, and what became of them\n\nWritten by the tests. The time runs from the fault to the end of what it hit.\n".to_owned();
+    let mut title = "";
     for section in sections {
-        text.push_str(&format!("\n## {} ({})\n\n", section.title, section.at));
-        text.push_str("| fault | state and reason | time | next run |\n|---|---|---:|---|\n");
+        if section.title != title {
+            title = &section.title;
+            text.push_str(&format!("\n## {title} ({})\n\n", section.at));
+            text.push_str("| fault | state and reason | time | next run |\n|---|---|---:|---|\n");
+        }
         for line in &section.lines {
             let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
             text.push_str(&format!(

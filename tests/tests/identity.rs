@@ -1,14 +1,20 @@
-//! An agent's identity with the real programs: certificates that live for seconds, copies, crashes, a new authority.
+//! An agent's identity with the real programs: certificates that live for seconds, copies, crashes, a new authority. A part
+//! of `target/faults.md`.
 
 use std::fs;
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use dataguardian_tests::fault_report::{Line, Section};
 use dataguardian_tests::invariants::Invariants;
 use dataguardian_tests::system::{Agent, ControlPlane, Setup};
 use dataguardian_tests::tcp_proxy::{Direction, TcpProxy};
 use dataguardian_tests::wait;
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// The part of the report that this is.
+const IDENTITY: &str = "identity; the time runs from the fault to the agent's return, or to the notice";
 
 /// A control plane whose certificates live for some seconds, and an agent.
 struct Scene {
@@ -70,6 +76,7 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_whose_answer_is_lost_and_a_killed_agent_lock_nobody_out() -> Result<()> {
+    let mut section = Section::begin_part(IDENTITY, "renewal")?;
     let mut scene = Scene::set(12)?;
     // From now on the agent goes through a proxy that can hold answers back.
     let proxy =
@@ -96,6 +103,7 @@ async fn a_renewal_whose_answer_is_lost_and_a_killed_agent_lock_nobody_out() -> 
         ensure!(scene.certificate()? == before, "the answer came through");
         ensure!(fs::read_to_string(&pending)? == asked_with);
         scene.agent.start_again()?;
+        let back = Instant::now();
         wait::until("a renewal", || Ok(scene.certificate()? != before))?;
         let text = fs::read_to_string(&file)?;
         let identity: Value = serde_json::from_str(&text)?;
@@ -105,6 +113,12 @@ async fn a_renewal_whose_answer_is_lost_and_a_killed_agent_lock_nobody_out() -> 
             "it asked with another key"
         );
         scene.wait_until("the agent to be back", |agent| agent["connected"] == true)?;
+        section.add(Line::new(
+            "the answer to a renewal is lost and the agent killed (kill -9)",
+            "renewed with the same key, connected",
+            back.elapsed(),
+            "renewed again",
+        ))?;
     }
     scene.wait_for_renewal()?;
     scene.has_no_notice()?;
@@ -113,13 +127,16 @@ async fn a_renewal_whose_answer_is_lost_and_a_killed_agent_lock_nobody_out() -> 
 
 #[test]
 fn of_an_agent_and_its_copy_one_goes_on_and_people_are_told() -> Result<()> {
+    let mut section = Section::begin_part(IDENTITY, "copy")?;
     let scene = Scene::set(30)?;
     let copy = scene.agent.start_copy("copy")?;
+    let copied = Instant::now();
     scene.wait_until("people to be told", |agent| {
         let reason = &agent["notices"][0]["reason"];
         agent["connected"] == true && (reason == "IDENTITY_SHARED" || reason == "IDENTITY_COPIED")
     })?;
     let notice = scene.shown()?["notices"][0].clone();
+    let took = copied.elapsed();
     ensure!(
         notice["advice"]
             .as_str()
@@ -133,7 +150,13 @@ fn of_an_agent_and_its_copy_one_goes_on_and_people_are_told() -> Result<()> {
     })?;
     let listed = scene.control_plane.dgctl().run(&["agent", "list"]).succeed()?;
     ensure!(listed.stdout.contains("identity "), "{}", listed.stdout);
-    Ok(())
+    let reason = notice["reason"].as_str().unwrap_or_default();
+    section.add(Line::new(
+        "two agents run from copies of one state directory",
+        format!("{reason}: people are told, one goes on"),
+        took,
+        "",
+    ))
 }
 
 #[test]

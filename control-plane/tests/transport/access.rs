@@ -9,14 +9,19 @@ use dataguardian_proto::v1::agent_service_client::AgentServiceClient;
 use dataguardian_proto::v1::auth_service_client::AuthServiceClient;
 use dataguardian_proto::v1::job_service_client::JobServiceClient;
 use dataguardian_proto::v1::system_service_client::SystemServiceClient;
+use tokio::time::Instant;
 use tonic::Code;
 use wire::session_request::Message as Said;
 use wire::session_response::Message as Heard;
 
 use crate::agent::{TestAgent, TestSession};
+use crate::faults::tell;
 use crate::raw;
 use crate::scene::{Scene, failure};
 use crate::server::{PASSWORD, Server, refused};
+
+/// A section of the report.
+const CERTIFICATES: &str = "what an agent's certificate is good for; the time is that of the test";
 
 #[tokio::test]
 async fn nobody_calls_anything_without_proving_who_he_is() {
@@ -162,6 +167,7 @@ const REPORTS: [&str; 5] = [
 
 #[tokio::test]
 async fn of_all_methods_an_agents_certificate_opens_the_agents_own_and_on_the_agents_port_alone() {
+    let began = Instant::now();
     let server = Server::start().await;
     let admin = server.administrator().await;
     let agent = TestAgent::enroll(&server, &admin, "db1").await;
@@ -205,10 +211,18 @@ async fn of_all_methods_an_agents_certificate_opens_the_agents_own_and_on_the_ag
         "a new method of the agents' needs its line in the tests of what names an attempt"
     );
     assert!(foreign > 35, "only {foreign} methods were tried");
+    let outcome = format!("its own {} work, the other {foreign} are refused", own.len());
+    tell(
+        CERTIFICATES,
+        "an agent's certificate is used to call every RPC on both ports",
+        &outcome,
+        began,
+    );
 }
 
 #[tokio::test]
 async fn an_attempt_of_another_agent_is_stale_by_whatever_method_it_is_named() {
+    let began = Instant::now();
     let mut scene = Scene::set().await;
     let thief = TestAgent::enroll(&scene.server, &scene.admin, "thief").await;
     let execution = scene.run_job().await;
@@ -258,7 +272,25 @@ async fn an_attempt_of_another_agent_is_stale_by_whatever_method_it_is_named() {
         };
         assert_eq!(refused(status).reason, "STALE_FENCE", "{method}");
     }
-    // The messages of a session that name an attempt.
+    messages_about_another_ones_attempt_are_answered_with_a_cancel(&mut client, fence).await;
+    // The attempt is its own agent's as before.
+    scene.accept(&offer).await;
+    scene.watch_running(&execution.id).await;
+    scene.complete(&offer, failure()).await;
+    let fault = "an agent names another one's attempt in every report and message";
+    tell(
+        CERTIFICATES,
+        fault,
+        "STALE_FENCE, the attempt goes on as its own agent's",
+        began,
+    );
+}
+
+/// The messages of a session that name an attempt.
+async fn messages_about_another_ones_attempt_are_answered_with_a_cancel(
+    client: &mut AgentSideClient<tonic::transport::Channel>,
+    fence: Option<wire::Fence>,
+) {
     let hello = wire::Hello {
         in_flight: vec![wire::InFlight {
             fence: fence.clone(),
@@ -266,7 +298,7 @@ async fn an_attempt_of_another_agent_is_stale_by_whatever_method_it_is_named() {
         }],
         ..crate::agent::hello()
     };
-    let mut session = TestSession::open(&mut client, hello).await.unwrap();
+    let mut session = TestSession::open(client, hello).await.unwrap();
     assert_eq!(session.welcome.verdicts[0].kind(), wire::VerdictKind::Abandon);
     let progress = Said::Progress(wire::AttemptProgress {
         fence: fence.clone(),
@@ -285,10 +317,6 @@ async fn an_attempt_of_another_agent_is_stale_by_whatever_method_it_is_named() {
             reason: "mine".into(),
         }))
         .await;
-    // The attempt is its own agent's as before.
-    scene.accept(&offer).await;
-    scene.watch_running(&execution.id).await;
-    scene.complete(&offer, failure()).await;
 }
 
 /// Calls a method with an empty message, and gives the status; none if it is a good one.

@@ -14,8 +14,12 @@ use tokio::time::Instant;
 
 use crate::agent::{TestAgent, TestSession};
 use crate::agents::{fence, shown};
+use crate::faults::tell;
 use crate::scene::Scene;
 use crate::server::{Server, Signed, refused};
+
+/// A section of the report.
+const CLOCKS: &str = "clocks and certificates; the time is that of the test";
 
 fn logs() -> wire::AppendLogsRequest {
     wire::AppendLogsRequest {
@@ -136,6 +140,7 @@ async fn a_certificate_that_has_ended_fetches_a_new_one_and_nothing_else() {
 
 #[tokio::test]
 async fn after_forty_days_an_agent_recovers_once_a_person_approves() {
+    let began = Instant::now();
     let clock = ManualClock::at(SystemClock.now());
     let server = Server::start_at(clock.clone(), |_| {}).await;
     let admin = server.administrator().await;
@@ -168,10 +173,17 @@ async fn after_forty_days_an_agent_recovers_once_a_person_approves() {
     let renewed = agent.renewed(&server).await.unwrap();
     drop(renewed.open_session(&server).await.unwrap());
     assert_eq!(reasons(&admin, &agent).await, [""; 0]);
+    tell(
+        CLOCKS,
+        "certificate expired while the agent was off for 41 days",
+        "RECOVERY_NEEDS_APPROVAL, and after `dgctl agent approve` connected with a new one",
+        began,
+    );
 }
 
 #[tokio::test]
 async fn a_clock_of_ours_that_is_set_back_by_a_day_shuts_nobody_out() {
+    let began = Instant::now();
     let clock = ManualClock::at(SystemClock.now());
     let server = Server::start_at(clock.clone(), |_| {}).await;
     let admin = server.administrator().await;
@@ -192,10 +204,17 @@ async fn a_clock_of_ours_that_is_set_back_by_a_day_shuts_nobody_out() {
         .await
         .expect("so it fetches the next one");
     drop(renewed.open_session(&server).await.unwrap());
+    tell(
+        CLOCKS,
+        "the control plane's clock is set back by a day, and forward again",
+        "connected",
+        began,
+    );
 }
 
 #[tokio::test]
 async fn a_control_plane_whose_clock_is_days_ahead_is_trusted_by_its_agents() {
+    let began = Instant::now();
     let clock = ManualClock::at(SystemClock.now() + TimeDelta::days(2));
     let server = Server::start_at(clock, |_| {}).await;
     let admin = server.administrator().await;
@@ -211,6 +230,12 @@ async fn a_control_plane_whose_clock_is_days_ahead_is_trusted_by_its_agents() {
     let days = found.clock_skew.unwrap().seconds.div_euclid(86_400);
     assert!((-3..=-2).contains(&days), "{:?}", found.clock_skew);
     assert_eq!(reasons(&admin, &agent).await, ["CLOCK_SKEW"]);
+    tell(
+        CLOCKS,
+        "the control plane's clock is two days ahead of the agent's",
+        "connected, CLOCK_SKEW is shown",
+        began,
+    );
 }
 
 #[tokio::test]

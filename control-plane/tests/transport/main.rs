@@ -14,6 +14,7 @@ mod agents;
 mod audit;
 mod bad_input;
 mod callers;
+mod faults;
 mod identity;
 mod limits;
 mod pages;
