@@ -24,11 +24,14 @@ pub(super) const OBJECT_IN_USE: &str = "55006";
 pub(super) const CHECK_VIOLATION: &str = "23514";
 /// A database of that name exists.
 pub(super) const DUPLICATE_DATABASE: &str = "42P04";
+/// The other side does not take what was said. Poolers say so of settings that come with a connection.
+const PROTOCOL_VIOLATION: &str = "08P01";
 
 /// An error while a connection was being made. `what` names server and database.
 pub(super) fn connecting(what: &str, error: &sqlx::Error) -> Failure {
     let kind = match error {
         sqlx::Error::Database(_) => match code(error).as_deref() {
+            Some(PROTOCOL_VIOLATION) => return refused_settings(what, error),
             Some(state) if state.starts_with("08") || state.starts_with("57P") || state.starts_with("53") => {
                 FailureKind::DatabaseUnreachable
             }
@@ -41,6 +44,16 @@ pub(super) fn connecting(what: &str, error: &sqlx::Error) -> Failure {
         _ => FailureKind::DatabaseUnreachable,
     };
     Failure::new(kind, format!("{what}: {}", told(error)))
+}
+
+/// PostgreSQL itself takes every setting that we send; PgBouncer takes none that it does not know.
+fn refused_settings(what: &str, error: &sqlx::Error) -> Failure {
+    let message = format!(
+        "{what}: {}; if a connection pooler is in between, name the server itself: the sessions of a backup share a \
+         snapshot and have settings of their own, which a pooler does not hand on",
+        told(error)
+    );
+    Failure::new(FailureKind::DatabaseError, message)
 }
 
 /// An error on a connection in use. `what` names the statement's purpose.
