@@ -20,7 +20,7 @@ const ROWS: &str = "create table note (id int primary key, secret bytea not null
     insert into note select g, decode(string_agg(md5(g::text || n), ''), 'hex')
     from generate_series(1, 20000) g, generate_series(1, 64) n group by g";
 /// How long the metadata database is away, if no setting says otherwise: longer than a call of an agent may last (30 s).
-const AWAY: Duration = Duration::from_secs(40);
+const AWAY: Duration = Duration::from_secs(60);
 
 struct Scene {
     system: System,
