@@ -7,7 +7,7 @@ use dataguardian_core::ids::{BackupId, DatasourceId};
 use uuid::Uuid;
 
 use crate::format::MAX_PACK_LEN;
-use crate::id::{ListId, PackId};
+use crate::id::{KeyId, ListId, PackId};
 use crate::list::MAX_LIST_LEN;
 use crate::manifest::MAX_MANIFEST_LEN;
 
@@ -16,6 +16,12 @@ use crate::manifest::MAX_MANIFEST_LEN;
 pub enum ObjectKey {
     /// `repository.json`: what the repository is.
     Repository,
+    /// `RESTORE.md`: how to restore without DataGuardian.
+    Instructions,
+    /// `restore.py`: the script that does it.
+    Script,
+    /// `keys/<key>.age`: an installation key, wrapped for whoever may use it when the control plane is gone.
+    WrappedKey(KeyId),
     /// `<datasource>/packs/<first 2 digits>/<pack>`.
     Pack(DatasourceId, PackId),
     /// `<datasource>/lists/<first 2 digits>/<list>`.
@@ -30,7 +36,9 @@ impl ObjectKey {
     /// The largest that an object of this kind can be, in bytes: nothing larger is read.
     pub const fn max_len(&self) -> u64 {
         match self {
-            Self::Repository | Self::Probe(_) => 1 << 20,
+            Self::Repository | Self::Instructions | Self::Script | Self::WrappedKey(_) | Self::Probe(_) => {
+                1 << 20
+            }
             Self::Pack(..) => MAX_PACK_LEN,
             Self::List(..) => MAX_LIST_LEN as u64,
             Self::Manifest(..) => MAX_MANIFEST_LEN,
@@ -40,7 +48,9 @@ impl ObjectKey {
     /// The object for people: `pack <id> (<path>)`.
     pub fn describe(&self) -> String {
         match self {
-            Self::Repository | Self::Probe(_) => self.to_string(),
+            Self::Repository | Self::Instructions | Self::Script | Self::WrappedKey(_) | Self::Probe(_) => {
+                self.to_string()
+            }
             Self::Pack(_, id) => format!("pack {id} ({self})"),
             Self::List(_, id) => format!("list {id} ({self})"),
             Self::Manifest(_, id) => format!("manifest of backup {id} ({self})"),
@@ -57,6 +67,9 @@ impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Repository => f.write_str("repository.json"),
+            Self::Instructions => f.write_str("RESTORE.md"),
+            Self::Script => f.write_str("restore.py"),
+            Self::WrappedKey(id) => write!(f, "keys/{id}.age"),
             Self::Pack(datasource, id) => write!(f, "{datasource}/packs/{:02x}/{id}", id.as_bytes()[0]),
             Self::List(datasource, id) => write!(f, "{datasource}/lists/{:02x}/{id}", id.as_bytes()[0]),
             Self::Manifest(datasource, id) => write!(f, "{datasource}/backups/{id}.json"),
@@ -80,6 +93,9 @@ fn parse(path: &str) -> Option<ObjectKey> {
     let mut parts = path.split('/');
     let key = match (parts.next()?, parts.next(), parts.next(), parts.next()) {
         ("repository.json", None, ..) => ObjectKey::Repository,
+        ("RESTORE.md", None, ..) => ObjectKey::Instructions,
+        ("restore.py", None, ..) => ObjectKey::Script,
+        ("keys", Some(name), None, _) => ObjectKey::WrappedKey(name.strip_suffix(".age")?.parse().ok()?),
         (probe, None, ..) => ObjectKey::Probe(probe.strip_prefix("probe-")?.parse().ok()?),
         (datasource, Some("packs"), Some(_), Some(id)) => {
             ObjectKey::Pack(datasource.parse().ok()?, id.parse().ok()?)
@@ -104,6 +120,9 @@ mod tests {
         let datasource = DatasourceId::from_uuid(Uuid::from_u128(1));
         vec![
             ObjectKey::Repository,
+            ObjectKey::Instructions,
+            ObjectKey::Script,
+            ObjectKey::WrappedKey(KeyId::from_bytes([0x0e; 16])),
             ObjectKey::Pack(datasource, PackId::from_bytes([0xab; 32])),
             ObjectKey::List(datasource, ListId::from_bytes([0x05; 32])),
             ObjectKey::Manifest(datasource, BackupId::from_uuid(Uuid::from_u128(2))),
@@ -119,6 +138,9 @@ mod tests {
             paths,
             [
                 "repository.json".to_string(),
+                "RESTORE.md".to_string(),
+                "restore.py".to_string(),
+                format!("keys/{}.age", "0e".repeat(16)),
                 format!("{datasource}/packs/ab/{}", "ab".repeat(32)),
                 format!("{datasource}/lists/05/{}", "05".repeat(32)),
                 format!("{datasource}/backups/00000000-0000-0000-0000-000000000002.json"),

@@ -38,7 +38,12 @@ impl DataObject {
         match key {
             ObjectKey::Pack(_, id) => Some(Self::Pack(*id)),
             ObjectKey::List(_, id) => Some(Self::List(*id)),
-            ObjectKey::Repository | ObjectKey::Manifest(..) | ObjectKey::Probe(_) => None,
+            ObjectKey::Repository
+            | ObjectKey::Instructions
+            | ObjectKey::Script
+            | ObjectKey::WrappedKey(_)
+            | ObjectKey::Manifest(..)
+            | ObjectKey::Probe(_) => None,
         }
     }
 }

@@ -105,7 +105,12 @@ async fn changed(storage: &Storage, key: &ObjectKey) -> Result<Option<String>> {
     let same = match key {
         ObjectKey::Pack(_, id) => PackId::of(&storage.get(key).await?) == *id,
         ObjectKey::List(_, id) => ListId::of(&storage.get(key).await?) == *id,
-        ObjectKey::Repository | ObjectKey::Manifest(..) | ObjectKey::Probe(_) => true,
+        ObjectKey::Repository
+        | ObjectKey::Instructions
+        | ObjectKey::Script
+        | ObjectKey::WrappedKey(_)
+        | ObjectKey::Manifest(..)
+        | ObjectKey::Probe(_) => true,
     };
     Ok((!same).then(|| format!("{} has changed", key.describe())))
 }

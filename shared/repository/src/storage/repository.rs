@@ -10,6 +10,7 @@ use crate::failure::with_causes;
 use crate::format::FORMAT_VERSION;
 use crate::id::KeyId;
 use crate::layout::ObjectKey;
+use crate::rescue::{INSTRUCTIONS, SCRIPT};
 
 /// A repository's description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +104,14 @@ impl Storage {
         if let Some(descriptor) = self.describe_repository().await? {
             return self.admit(descriptor, wanted.owner, false);
         }
+        // First, so that no repository is without them; of an older release they may stay, since the format is the same.
+        for (key, text) in [
+            (ObjectKey::Instructions, INSTRUCTIONS),
+            (ObjectKey::Script, SCRIPT),
+        ] {
+            self.put_unless_there(&key, Bytes::from_static(text.as_bytes()))
+                .await?;
+        }
         let json = serde_json::to_vec_pretty(wanted).map_err(unreadable)?;
         match self
             .put_if_absent(&ObjectKey::Repository, Bytes::from(json))
@@ -144,6 +153,17 @@ impl Storage {
             });
         }
         serde_json::from_slice(&json).map(Some).map_err(unreadable)
+    }
+
+    /// Stores an object unless one of that name is there, whatever it holds.
+    pub async fn put_unless_there(&self, key: &ObjectKey, bytes: Bytes) -> Result<(), StorageError> {
+        if self.head(key).await?.is_some() {
+            return Ok(());
+        }
+        match self.put_if_absent(key, bytes).await {
+            Err(error) if error.kind != StorageErrorKind::Conflict => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     fn admit(

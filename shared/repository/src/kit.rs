@@ -1,0 +1,318 @@
+//! The recovery kit: what opens every backup when the control plane is gone.
+//!
+//! A kit is JSON, sealed as an [age](https://age-encryption.org/v1) file: with a passphrase, or for recipients. It lies wherever
+//! its owner keeps it, and once more in each repository (`keys/<key>.age`) for the same recipients, so that a kit that was made
+//! before a change of keys still opens what came after: whoever made it with a passphrase has the identity for those in it.
+
+use std::io::{Read, Write};
+
+use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use age::secrecy::{ExposeSecret as _, SecretString};
+use age::{Decryptor, Encryptor, Identity, IdentityFile, scrypt, x25519};
+use chrono::{DateTime, Utc};
+use dataguardian_core::ids::ControlPlaneId;
+use dataguardian_core::secret::Secret;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::keys::InstallationKey;
+use crate::manifest::VerifyingKey;
+
+/// The version of the kit's form. A reader must refuse a greater one.
+const FORMAT: u8 = 1;
+/// A larger file is no kit.
+pub const MAX_KIT_LEN: u64 = 1 << 20;
+
+/// What opens every backup. Never log it.
+#[derive(Serialize, Deserialize)]
+pub struct RecoveryKit {
+    format: u8,
+    /// The control plane that made it.
+    pub control_plane: ControlPlaneId,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Installation keys in hexadecimal, the one in use first.
+    installation_keys: Vec<Zeroizing<String>>,
+    /// Public keys of whoever may have signed a manifest, in hexadecimal.
+    signers: Vec<String>,
+    /// An age identity that opens the kits in the repositories, if this one was sealed with a passphrase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<Zeroizing<String>>,
+}
+
+/// Why a kit can't be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum KitError {
+    /// Not an age recipient.
+    #[error("{0:?} is no age recipient: one begins with age1")]
+    Recipient(String),
+    /// Nobody could open it.
+    #[error("a recovery kit needs a recipient or a passphrase")]
+    NoRecipient,
+    /// Not an identity file.
+    #[error("the identity file can't be read: {0}")]
+    Identity(String),
+    /// The wrong passphrase or identity, or no kit.
+    #[error("the recovery kit can't be opened: {0}")]
+    Unopenable(String),
+    /// What was in the age file is no kit.
+    #[error("the file holds no recovery kit: {0}")]
+    Malformed(String),
+    /// Made by a newer release.
+    #[error("the recovery kit has form {0}; this program knows up to {FORMAT}: use a newer one")]
+    Newer(u8),
+    /// It could not be sealed.
+    #[error("the recovery kit can't be sealed: {0}")]
+    Seal(String),
+}
+
+/// For whom kits are sealed: an age recipient, `age1…`.
+#[derive(Clone)]
+pub struct Recipient(x25519::Recipient);
+
+/// What opens a kit.
+pub enum Opener {
+    /// The passphrase that it was sealed with.
+    Passphrase(Secret),
+    /// The contents of an age identity file.
+    Identities(Secret),
+}
+
+impl Recipient {
+    /// Reads `age1…`.
+    pub fn parse(text: &str) -> Result<Self, KitError> {
+        let shown = || text.chars().take(100).collect();
+        text.trim()
+            .parse()
+            .map(Self)
+            .map_err(|_| KitError::Recipient(shown()))
+    }
+}
+
+impl std::fmt::Display for Recipient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Recipient({self})")
+    }
+}
+
+impl std::fmt::Debug for Opener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opener(…)")
+    }
+}
+
+impl std::fmt::Debug for RecoveryKit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RecoveryKit(of {})", self.control_plane)
+    }
+}
+
+impl RecoveryKit {
+    /// A kit with these keys, the one in use first, and with whoever may have signed a manifest.
+    pub fn new(
+        control_plane: ControlPlaneId,
+        created_at: DateTime<Utc>,
+        keys: &[&InstallationKey],
+        signers: &[VerifyingKey],
+    ) -> Self {
+        let hex = |key: &&InstallationKey| Zeroizing::new(hex::encode(key.expose()));
+        Self {
+            format: FORMAT,
+            control_plane,
+            created_at,
+            installation_keys: keys.iter().map(hex).collect(),
+            signers: signers.iter().map(|key| hex::encode(key.as_bytes())).collect(),
+            identity: None,
+        }
+    }
+
+    /// Gives the kit an identity of its own, and says for whom kits are to be sealed that it opens.
+    pub fn make_identity(&mut self) -> Recipient {
+        let identity = x25519::Identity::generate();
+        self.identity = Some(Zeroizing::new(identity.to_string().expose_secret().to_owned()));
+        Recipient(identity.to_public())
+    }
+
+    /// The installation keys, the one in use first.
+    pub fn keys(&self) -> Result<Vec<InstallationKey>, KitError> {
+        let read = |key: &Zeroizing<String>| {
+            let bytes = Zeroizing::new(hex::decode(key.as_str()).ok()?);
+            InstallationKey::from_bytes(&bytes).ok()
+        };
+        let keys: Option<Vec<_>> = self.installation_keys.iter().map(read).collect();
+        keys.ok_or_else(|| KitError::Malformed("a key is not 32 bytes in hexadecimal".into()))
+    }
+
+    /// Whoever may have signed a manifest.
+    pub fn signers(&self) -> Result<Vec<VerifyingKey>, KitError> {
+        let read = |key: &String| VerifyingKey::from_bytes(&hex::decode(key).ok()?).ok();
+        let keys: Option<Vec<_>> = self.signers.iter().map(read).collect();
+        keys.ok_or_else(|| KitError::Malformed("a signer is not 32 bytes in hexadecimal".into()))
+    }
+
+    /// What opens the kits in the repositories, if this one knows.
+    pub fn opener(&self) -> Option<Opener> {
+        let identity = self.identity.as_ref()?;
+        Some(Opener::Identities(Secret::new(identity.as_str())))
+    }
+
+    /// The kit as text, for these to open.
+    pub fn seal_for(&self, recipients: &[Recipient]) -> Result<String, KitError> {
+        let recipients = recipients
+            .iter()
+            .map(|recipient| &recipient.0 as &dyn age::Recipient);
+        let encryptor = Encryptor::with_recipients(recipients).map_err(|_| KitError::NoRecipient)?;
+        self.seal(encryptor)
+    }
+
+    /// The kit as text, for whoever has the passphrase.
+    pub fn seal_with(&self, passphrase: &Secret) -> Result<String, KitError> {
+        self.seal(Encryptor::with_user_passphrase(secret(passphrase)))
+    }
+
+    fn seal(&self, encryptor: Encryptor) -> Result<String, KitError> {
+        let broken = |error: &dyn std::fmt::Display| KitError::Seal(error.to_string());
+        let json = serde_json::to_vec_pretty(self).map_err(|error| broken(&error))?;
+        let json = Zeroizing::new(json);
+        let mut sealed = Vec::new();
+        let seal = || -> std::io::Result<()> {
+            let armor = ArmoredWriter::wrap_output(&mut sealed, Format::AsciiArmor)?;
+            let mut writer = encryptor.wrap_output(armor)?;
+            writer.write_all(&json)?;
+            writer.finish()?.finish()?;
+            Ok(())
+        };
+        seal().map_err(|error| broken(&error))?;
+        String::from_utf8(sealed).map_err(|error| broken(&error))
+    }
+
+    /// Opens a kit.
+    pub fn open(sealed: &[u8], opener: &Opener) -> Result<Self, KitError> {
+        let unopenable = |error: &dyn std::fmt::Display| KitError::Unopenable(error.to_string());
+        let decryptor = Decryptor::new(ArmoredReader::new(sealed)).map_err(|error| unopenable(&error))?;
+        let identities: Vec<Box<dyn Identity>> = match opener {
+            Opener::Passphrase(passphrase) => vec![Box::new(scrypt::Identity::new(secret(passphrase)))],
+            Opener::Identities(file) => {
+                let bad = |error: &dyn std::fmt::Display| KitError::Identity(error.to_string());
+                let file =
+                    IdentityFile::from_buffer(file.expose().as_bytes()).map_err(|error| bad(&error))?;
+                let identities = file.into_identities().map_err(|error| bad(&error))?;
+                identities
+                    .into_iter()
+                    .map(|identity| identity as Box<dyn Identity>)
+                    .collect()
+            }
+        };
+        let reader = decryptor
+            .decrypt(identities.iter().map(AsRef::as_ref))
+            .map_err(|error| unopenable(&error))?;
+        let mut json = Zeroizing::new(Vec::new());
+        reader
+            .take(MAX_KIT_LEN)
+            .read_to_end(&mut json)
+            .map_err(|error| unopenable(&error))?;
+        Self::parse(&json)
+    }
+
+    fn parse(json: &[u8]) -> Result<Self, KitError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u8,
+        }
+        let malformed = |error: serde_json::Error| KitError::Malformed(error.to_string());
+        let Version { format } = serde_json::from_slice(json).map_err(malformed)?;
+        if format > FORMAT {
+            return Err(KitError::Newer(format));
+        }
+        serde_json::from_slice(json).map_err(malformed)
+    }
+}
+
+fn secret(secret: &Secret) -> SecretString {
+    SecretString::from(secret.expose().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{installation_key, trusted};
+
+    fn kit() -> RecoveryKit {
+        let key = installation_key();
+        RecoveryKit::new(ControlPlaneId::new(), DateTime::UNIX_EPOCH, &[&key], &trusted())
+    }
+
+    fn holds(kit: &RecoveryKit) {
+        let keys: Vec<_> = kit.keys().unwrap().iter().map(InstallationKey::key_id).collect();
+        assert_eq!(keys, [installation_key().key_id()]);
+        assert_eq!(kit.signers().unwrap(), trusted());
+    }
+
+    #[test]
+    fn a_passphrase_opens_the_kit_and_the_kit_those_in_the_repositories() {
+        let mut made = kit();
+        let recipient = made.make_identity();
+        let passphrase = Secret::new("correct horse battery staple");
+        let sealed = made.seal_with(&passphrase).unwrap();
+        assert!(sealed.starts_with("-----BEGIN AGE ENCRYPTED FILE-----\n"));
+        let opened = RecoveryKit::open(sealed.as_bytes(), &Opener::Passphrase(passphrase)).unwrap();
+        holds(&opened);
+        let later = kit().seal_for(&[recipient]).unwrap();
+        holds(&RecoveryKit::open(later.as_bytes(), &opened.opener().unwrap()).unwrap());
+    }
+
+    #[test]
+    fn others_do_not_open_it() {
+        let passphrase = Secret::new("correct horse battery staple");
+        let sealed = kit().seal_with(&passphrase).unwrap();
+        let wrong = Opener::Passphrase(Secret::new("wrong"));
+        assert!(matches!(
+            RecoveryKit::open(sealed.as_bytes(), &wrong),
+            Err(KitError::Unopenable(_))
+        ));
+        let (mut mine, mut other) = (kit(), kit());
+        let recipient = mine.make_identity();
+        other.make_identity();
+        let sealed = kit().seal_for(&[recipient]).unwrap();
+        let opened = RecoveryKit::open(sealed.as_bytes(), &other.opener().unwrap());
+        assert!(matches!(opened, Err(KitError::Unopenable(_))));
+        assert!(matches!(kit().seal_for(&[]), Err(KitError::NoRecipient)));
+        assert!(RecoveryKit::open(b"not age", &mine.opener().unwrap()).is_err());
+    }
+
+    #[test]
+    fn what_is_no_recipient_identity_or_kit_is_told() {
+        assert!(matches!(
+            Recipient::parse("ssh-ed25519 AAAA"),
+            Err(KitError::Recipient(_))
+        ));
+        let nonsense = Opener::Identities(Secret::new("not an identity"));
+        let sealed = kit().seal_with(&Secret::new("x")).unwrap();
+        assert!(RecoveryKit::open(sealed.as_bytes(), &nonsense).is_err());
+        assert!(matches!(
+            RecoveryKit::parse(br#"{"format": 2}"#),
+            Err(KitError::Newer(2))
+        ));
+        assert!(matches!(
+            RecoveryKit::parse(br#"{"format": 1}"#),
+            Err(KitError::Malformed(_))
+        ));
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let mut kit = kit();
+        kit.make_identity();
+        let printed = format!("{kit:?} {:?}", kit.opener());
+        assert!(
+            !printed.contains("0001020304") && !printed.contains("AGE-SECRET"),
+            "{printed}"
+        );
+    }
+}
