@@ -26,7 +26,6 @@ def check(right, what):
 
 def hkdf(secret, salt, info):
     return hmac.digest(hmac.digest(salt or bytes(32), secret, "sha256"), info + b"\x01", "sha256")
-
 class Backup:
     def __init__(self, path):
         manifest = json.loads(path.read_bytes())
@@ -35,8 +34,9 @@ class Backup:
         check(self.payload["format"] == 1, f"{path}: a newer format; use a newer release")
         check(path.stem == self.id and self.folder.name == str(self.datasource), f"{path}: not its place")
         signers = {hashlib.sha256(key).digest()[:16].hex(): key for key in map(bytes.fromhex, kit["signers"])}
-        for sign in manifest["signatures"] if signers else []:
-            check(sign["key"] in signers, f"{path}: signed with key {sign['key']}, which the kit does not know")
+        known = [sign for sign in manifest["signatures"] if sign["key"] in signers]
+        check(known or not signers, f"{path}: not signed by the control plane of the kit")
+        for sign in known:
             message = f"dataguardian-manifest-v1:{sign['signer']}\n{manifest['payload']}".encode()
             Ed25519PublicKey.from_public_bytes(signers[sign["key"]]).verify(base64.b64decode(sign["signature"]), message)
         derive = lambda info: [hkdf(bytes.fromhex(key), self.datasource.bytes, info) for key in kit["installation_keys"]]
