@@ -21,6 +21,7 @@
 //! | [`commits`] | FetchManifest, the `commit` loop | `manifest`, `unfinished`, `give_up` |
 //! | [`cleanup`] | the `cleanup` loop, RunCleanup | `suspected`, `places`, `plan`, `carry_out`, `deleted` |
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
+//! | [`recovery`] | SystemService | `make_kit`, `made_at` |
 //! | [`audit`] | interceptor | `append`, `list` |
 //!
 //! When an agent comes: `sessions.open`, then `assignments.verdicts` once, then `assignments.claim` as often as there may be work.
@@ -54,6 +55,7 @@ pub mod logs;
 mod lookup;
 pub mod payload;
 pub mod progress;
+pub mod recovery;
 pub mod reset;
 pub mod restores;
 pub mod sessions;
@@ -100,6 +102,8 @@ pub struct Services {
     pub backups: backups::Backups,
     /// The certificate authorities.
     pub authorities: authorities::Authorities,
+    /// Recovery kits.
+    pub recovery: recovery::Recovery,
     /// The audit log.
     pub audit: audit::Audit,
 }
@@ -125,6 +129,7 @@ impl Services {
             cleanup: cleanup::Cleanup::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
             authorities: authorities::Authorities::new(context.clone()),
+            recovery: recovery::Recovery::new(context.clone()),
             audit: audit::Audit::new(context),
         })
     }

@@ -3,7 +3,9 @@
 use sea_orm_migration::async_trait;
 use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, Table};
 
-use crate::columns::{bytes, bytes_or_null, drop_tables, id, small_number, text, time, time_or_null};
+use crate::columns::{
+    bytes, bytes_or_null, drop_tables, id, small_number, text, text_or_null, time, time_or_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -33,6 +35,8 @@ fn installation() -> sea_orm_migration::prelude::TableCreateStatement {
         .col(bytes("signing_public_key"))
         .col(bytes_or_null("setup_token_sha256"))
         .col(time("created_at"))
+        .col(text_or_null("recovery_recipients"))
+        .col(time_or_null("recovery_kit_at"))
         .to_owned()
 }
 

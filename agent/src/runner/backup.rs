@@ -7,13 +7,15 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::storage::Strategy;
 use dataguardian_repository::chunker::Profile;
+use dataguardian_repository::layout::ObjectKey;
+use dataguardian_repository::storage::Storage;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::attempt::Attempt;
 use super::packs;
 use super::prepared::{Dumped, PreparedBackup};
-use super::work::{BackupWork, RepositoryPlace};
+use super::work::{BackupWork, RepositoryPlace, WrappedKey};
 use crate::engines::postgres::{DatabaseFailure, DumpOptions, DumpReport, DumpRequest, ProbeRequest};
 use crate::pipeline::{Destination, Pipeline, PipelineSettings, Written};
 use crate::repositories;
@@ -123,6 +125,22 @@ fn is_storages_fault(failure: &Failure) -> bool {
     )
 }
 
+/// The repository at that place, with the recovery kit in it.
+async fn open_for_writing(
+    attempt: &Attempt,
+    work: &BackupWork,
+    place: &RepositoryPlace,
+) -> Result<Storage, Failure> {
+    let (owner, datasource) = (work.control_plane, work.datasource);
+    let storage = repositories::open_for_writing(attempt.host(), place, owner, datasource).await?;
+    if let Some(WrappedKey { key, kit }) = &work.wrapped_key {
+        let key = ObjectKey::WrappedKey(*key);
+        let put = storage.put_unless_there(&key, kit.clone().into());
+        put.await.map_err(|error| error.failure())?;
+    }
+    Ok(storage)
+}
+
 async fn try_storages(
     attempt: &Attempt,
     work: &BackupWork,
@@ -133,8 +151,7 @@ async fn try_storages(
     status.enter("opening the storages");
     let (mut destinations, mut failed) = (Vec::new(), Vec::new());
     for place in places {
-        match repositories::open_for_writing(attempt.host(), place, work.control_plane, work.datasource).await
-        {
+        match open_for_writing(attempt, work, place).await {
             Ok(storage) => {
                 destinations.push(Destination {
                     id: place.storage,

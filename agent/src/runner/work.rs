@@ -13,6 +13,7 @@ use dataguardian_proto::agent::v1;
 use dataguardian_proto::convert::{self, InvalidField};
 use dataguardian_proto::v1 as public;
 use dataguardian_repository::compress::Level;
+use dataguardian_repository::id::KeyId;
 use dataguardian_repository::keys::{DatasourceKeys, Protection};
 use dataguardian_repository::manifest::VerifyingKey;
 
@@ -68,6 +69,15 @@ pub(crate) struct BackupWork {
     pub(crate) table_connections: usize,
     pub(crate) lock_timeout: Duration,
     pub(crate) control_plane: ControlPlaneId,
+    /// A recovery kit for repositories that lack it.
+    pub(crate) wrapped_key: Option<WrappedKey>,
+}
+
+/// A recovery kit that this agent can't open, and the installation key that it is named by.
+#[derive(Debug)]
+pub(crate) struct WrappedKey {
+    pub(crate) key: KeyId,
+    pub(crate) kit: String,
 }
 
 #[derive(Debug)]
@@ -153,6 +163,18 @@ impl TryFrom<v1::BackupAssignment> for BackupWork {
             table_connections: count("table_connections", wire.table_connections)?,
             lock_timeout: convert::length("lock_timeout", &wire.lock_timeout.unwrap_or_default())?,
             control_plane: id("control_plane_id", &wire.control_plane_id)?,
+            wrapped_key: wire.wrapped_key.map(WrappedKey::try_from).transpose()?,
+        })
+    }
+}
+
+impl TryFrom<v1::WrappedKey> for WrappedKey {
+    type Error = InvalidField;
+
+    fn try_from(wire: v1::WrappedKey) -> Result<Self, InvalidField> {
+        Ok(Self {
+            key: id("key_id", &wire.key_id)?,
+            kit: wire.kit,
         })
     }
 }

@@ -12,6 +12,7 @@ use dataguardian_core::secret::SecretBytes;
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::storage::Strategy;
 use dataguardian_core::target::ConnectionTarget;
+use dataguardian_repository::id::KeyId;
 
 use super::backup::BackupSummary;
 use super::execution::RestoreReport;
@@ -81,6 +82,17 @@ pub struct BackupAssignment {
     pub datasource_keys: Option<SecretBytes>,
     /// How it is made.
     pub options: BackupOptions,
+    /// A recovery kit for repositories that lack it; none if nobody has made one.
+    pub wrapped_key: Option<WrappedKey>,
+}
+
+/// A recovery kit, sealed for its recipients: whoever writes into a repository puts it there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// The installation key in use.
+    pub key: KeyId,
+    /// An age file, as text.
+    pub kit: String,
 }
 
 /// Everything for a restore.

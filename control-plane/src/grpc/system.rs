@@ -42,6 +42,19 @@ impl SystemService for Handler {
             agents_connected: u32::try_from(self.0.sessions.count()).unwrap_or(u32::MAX),
             now: Some(timestamp(self.0.clock.now())),
             authorities: self.authorities().await?,
+            recovery_kit_created_at: self.0.services.recovery.made_at().await?.map(timestamp),
+        }))
+    }
+
+    async fn create_recovery_kit(
+        &self,
+        request: Request<v1::CreateRecoveryKitRequest>,
+    ) -> Result<Response<v1::CreateRecoveryKitResponse>, Status> {
+        let recipients = request.into_inner().recipients;
+        let made = self.0.services.recovery.make_kit(&recipients).await?;
+        Ok(Response::new(v1::CreateRecoveryKitResponse {
+            kit: made.text,
+            key_ids: made.keys.iter().map(ToString::to_string).collect(),
         }))
     }
 

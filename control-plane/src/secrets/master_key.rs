@@ -150,7 +150,7 @@ impl MasterKey {
         SystemRandom::new()
             .fill(bytes.as_mut())
             .map_err(|_| SecretsError::NoRandomness)?;
-        let text = Zeroizing::new(format!("{}\n", STANDARD.encode(bytes.as_ref())));
+        let text = Zeroizing::new(format!("{}\n", STANDARD.encode(bytes.as_slice())));
         write_new_private(path, text.as_bytes()).map_err(|source| failed(path, source))?;
         Self::read(path)
     }

@@ -53,7 +53,7 @@ impl NewToken {
         SystemRandom::new()
             .fill(secret.as_mut())
             .map_err(|_| SecretsError::NoRandomness)?;
-        let text = Zeroizing::new(hex::encode(secret.as_ref()));
+        let text = Zeroizing::new(hex::encode(secret.as_slice()));
         Ok(Self {
             text: Secret::new(format!("{}_{}_{}", kind.prefix(), id.simple(), text.as_str())),
             sha256: sha256(secret.as_ref()),

@@ -73,6 +73,11 @@ impl Installation {
         self.repository.derive(datasource)
     }
 
+    /// The key that all datasources' keys come from.
+    pub(super) fn repository_key(&self) -> &InstallationKey {
+        &self.repository
+    }
+
     /// The name of the key that all datasources' keys come from.
     pub fn repository_key_id(&self) -> dataguardian_repository::id::KeyId {
         self.repository.key_id()
@@ -111,7 +116,7 @@ fn place<'a>(control_plane: &'a ControlPlaneId, field: &'static str) -> Place<'a
 
 fn setup_token(master: &MasterKey, control_plane: ControlPlaneId) -> String {
     let bytes = master.derive(&format!("setup token {control_plane}"));
-    format!("dgsetup_{}", hex::encode(bytes.as_ref()))
+    format!("dgsetup_{}", hex::encode(bytes.as_slice()))
 }
 
 fn new_row(master: &MasterKey, now: DateTime<Utc>) -> Result<InstallationRow, Error> {

@@ -40,6 +40,10 @@ fn backup(work: BackupAssignment, control_plane: ControlPlaneId) -> wire::Backup
         table_connections: work.options.table_connections,
         lock_timeout: Some(convert::duration(work.options.lock_timeout)),
         control_plane_id: control_plane.to_string(),
+        wrapped_key: work.wrapped_key.map(|wrapped| wire::WrappedKey {
+            key_id: wrapped.key.to_string(),
+            kit: wrapped.kit,
+        }),
     }
 }
 

@@ -68,9 +68,42 @@ pub async fn installation_insert_in_tx(tx: &Tx, row: &InstallationRow) -> Result
         signing_public_key: Set(row.signing_public_key.clone()),
         setup_token_sha256: Set(row.setup_token_sha256.clone()),
         created_at: Set(row.created_at),
+        recovery_recipients: Set(None),
+        recovery_kit_at: Set(None),
     };
     Entity::insert(model)
         .exec_without_returning(&tx.executor())
+        .await?;
+    Ok(())
+}
+
+/// The newest recovery kit, as far as it is known here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveryRow {
+    /// For whom kits are sealed.
+    pub recipients: Vec<String>,
+    /// When the newest was made.
+    pub made_at: DateTime<Utc>,
+}
+
+/// For whom kits are sealed; none before the first was made.
+pub async fn recovery_get(on: &impl Connected) -> Result<Option<RecoveryRow>, StoreError> {
+    let row = Entity::find_by_id(THE_ROW).one(&on.executor()).await?;
+    Ok(row.and_then(|row| {
+        Some(RecoveryRow {
+            recipients: row.recovery_recipients?.split(' ').map(str::to_owned).collect(),
+            made_at: row.recovery_kit_at?,
+        })
+    }))
+}
+
+/// Kits are sealed for these from now on.
+pub async fn recovery_set_in_tx(tx: &Tx, row: &RecoveryRow) -> Result<(), StoreError> {
+    Entity::update_many()
+        .col_expr(Column::RecoveryRecipients, Expr::val(row.recipients.join(" ")))
+        .col_expr(Column::RecoveryKitAt, Expr::val(row.made_at))
+        .filter(Column::Id.eq(THE_ROW))
+        .exec(&tx.executor())
         .await?;
     Ok(())
 }

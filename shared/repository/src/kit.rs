@@ -79,6 +79,13 @@ pub enum Opener {
 }
 
 impl Recipient {
+    /// A new identity, and who it is.
+    pub fn generate() -> (Secret, Self) {
+        let identity = x25519::Identity::generate();
+        let text = Secret::new(identity.to_string().expose_secret());
+        (text, Self(identity.to_public()))
+    }
+
     /// Reads `age1…`.
     pub fn parse(text: &str) -> Result<Self, KitError> {
         let shown = || text.chars().take(100).collect();
@@ -132,11 +139,11 @@ impl RecoveryKit {
         }
     }
 
-    /// Gives the kit an identity of its own, and says for whom kits are to be sealed that it opens.
-    pub fn make_identity(&mut self) -> Recipient {
-        let identity = x25519::Identity::generate();
-        self.identity = Some(Zeroizing::new(identity.to_string().expose_secret().to_owned()));
-        Recipient(identity.to_public())
+    /// The kit with an identity in it, which opens the kits that were sealed for its recipient.
+    #[must_use]
+    pub fn with_identity(mut self, identity: &Secret) -> Self {
+        self.identity = Some(Zeroizing::new(identity.expose().to_owned()));
+        self
     }
 
     /// The installation keys, the one in use first.
@@ -256,10 +263,9 @@ mod tests {
 
     #[test]
     fn a_passphrase_opens_the_kit_and_the_kit_those_in_the_repositories() {
-        let mut made = kit();
-        let recipient = made.make_identity();
+        let (identity, recipient) = Recipient::generate();
         let passphrase = Secret::new("correct horse battery staple");
-        let sealed = made.seal_with(&passphrase).unwrap();
+        let sealed = kit().with_identity(&identity).seal_with(&passphrase).unwrap();
         assert!(sealed.starts_with("-----BEGIN AGE ENCRYPTED FILE-----\n"));
         let opened = RecoveryKit::open(sealed.as_bytes(), &Opener::Passphrase(passphrase)).unwrap();
         holds(&opened);
@@ -276,14 +282,13 @@ mod tests {
             RecoveryKit::open(sealed.as_bytes(), &wrong),
             Err(KitError::Unopenable(_))
         ));
-        let (mut mine, mut other) = (kit(), kit());
-        let recipient = mine.make_identity();
-        other.make_identity();
+        let (_, recipient) = Recipient::generate();
+        let other = Opener::Identities(Recipient::generate().0);
         let sealed = kit().seal_for(&[recipient]).unwrap();
-        let opened = RecoveryKit::open(sealed.as_bytes(), &other.opener().unwrap());
+        let opened = RecoveryKit::open(sealed.as_bytes(), &other);
         assert!(matches!(opened, Err(KitError::Unopenable(_))));
         assert!(matches!(kit().seal_for(&[]), Err(KitError::NoRecipient)));
-        assert!(RecoveryKit::open(b"not age", &mine.opener().unwrap()).is_err());
+        assert!(RecoveryKit::open(b"not age", &other).is_err());
     }
 
     #[test]
@@ -307,8 +312,7 @@ mod tests {
 
     #[test]
     fn nothing_secret_is_printed() {
-        let mut kit = kit();
-        kit.make_identity();
+        let kit = kit().with_identity(&Recipient::generate().0);
         let printed = format!("{kit:?} {:?}", kit.opener());
         assert!(
             !printed.contains("0001020304") && !printed.contains("AGE-SECRET"),

@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod datasource;
 pub(crate) mod execution;
 pub(crate) mod job;
+pub(crate) mod recovery_kit;
 pub(crate) mod restore;
 pub(crate) mod storage;
 pub(crate) mod system;

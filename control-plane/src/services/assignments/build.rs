@@ -83,6 +83,7 @@ async fn backup(
         strategy: spec.strategy,
         datasource_keys: keys,
         options: spec.options.clone(),
+        wrapped_key: context.wrapped_key(tx).await?,
     }))))
 }
 

@@ -14,6 +14,8 @@ pub struct Model {
     pub signing_public_key: Vec<u8>,
     pub setup_token_sha256: Option<Vec<u8>>,
     pub created_at: DateTimeUtc,
+    pub recovery_recipients: Option<String>,
+    pub recovery_kit_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use dataguardian_proto::v1;
 
 use super::Context;
+use super::recovery_kit::RecoveryKit;
 use crate::ask;
 use crate::error::Result;
 use crate::output::table::{Field, List, Look, details};
@@ -16,6 +17,8 @@ pub(crate) enum Command {
     Info,
     /// Look for what failed and cancelled backups left in the storages, and take each thing one step further on its way out
     Cleanup(Cleanup),
+    /// Make a recovery kit: the file that opens every backup when the control plane is gone
+    RecoveryKit(RecoveryKit),
     /// Make a new certificate authority; the old one stays trusted until no agent needs it
     RotateCa(Rotate),
 }
@@ -53,6 +56,7 @@ impl Command {
         match self {
             Self::Info => info(context).await,
             Self::Cleanup(cleanup) => cleanup.run(context).await,
+            Self::RecoveryKit(kit) => kit.run(context).await,
             Self::RotateCa(rotate) => rotate.run(context).await,
         }
     }
@@ -130,6 +134,15 @@ fn authorities(authorities: &[v1::CertificateAuthority]) -> String {
     authorities.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+fn kit_of(info: &v1::GetSystemInfoResponse) -> String {
+    match info.recovery_kit_created_at.as_ref() {
+        Some(at) => text::time_and_distance(Some(at)),
+        None => "none was made: `dgctl system recovery-kit` makes one; without it encrypted backups are lost with the \
+                 control plane"
+            .to_owned(),
+    }
+}
+
 fn describe(info: &v1::GetSystemInfoResponse, look: Look) -> String {
     details(
         look,
@@ -149,6 +162,7 @@ fn describe(info: &v1::GetSystemInfoResponse, look: Look) -> String {
                 "Authorities",
                 Field::text(&authorities(&info.authorities).replace('\n', ", ")),
             ),
+            ("Recovery kit", Field::text(&kit_of(info))),
             ("Server's clock", Field::text(&text::time(info.now.as_ref()))),
         ],
     )

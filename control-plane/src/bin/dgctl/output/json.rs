@@ -33,6 +33,7 @@ replies! {
     CreateDatasourceResponse
     CreateJobResponse
     CreateJoinTokenResponse
+    CreateRecoveryKitResponse
     CreateStorageResponse
     DeleteDatasourceResponse
     DeleteJobResponse

@@ -1,0 +1,104 @@
+//! `dgctl system recovery-kit`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use dataguardian_proto::v1;
+use dataguardian_repository::kit::{self, KitError, Opener, Recipient};
+
+use super::Context;
+use crate::ask::{self, SecretSource};
+use crate::error::{Error, Result};
+use crate::output::table::Look;
+use crate::profile::write_private;
+
+/// `dgctl system recovery-kit`
+///
+/// The kit holds the keys of all backups. Keep it where a fire, a thief and an attacker of the control plane don't come at the
+/// same time: printed, in a safe, in a password manager. Who has it and the storages needs nothing else to restore.
+#[derive(Debug, Args)]
+pub(crate) struct RecoveryKit {
+    /// Where to write it; must not be there
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Seal it for this age recipient (age1…) instead of with a passphrase; repeatable
+    #[arg(long = "recipient", value_name = "AGE1…", conflicts_with = "passphrase_file")]
+    recipients: Vec<String>,
+    /// A file with the passphrase to seal it with, at least 12 characters; - for standard input [else: you are asked]
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<SecretSource>,
+}
+
+/// A passphrase that is shorter is guessed.
+const SHORTEST_PASSPHRASE: usize = 12;
+
+impl RecoveryKit {
+    pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        if self.output.exists() {
+            return Err(Error::usage(format!(
+                "{} is there already: kits are never overwritten",
+                self.output.display()
+            )));
+        }
+        let (reply, kit) = if self.recipients.is_empty() {
+            self.sealed_with_passphrase(context).await?
+        } else {
+            let reply = create(context, self.recipients.clone()).await?;
+            let kit = reply.kit.clone();
+            (reply, kit)
+        };
+        write_private(&self.output, kit.as_bytes())?;
+        let reply = v1::CreateRecoveryKitResponse {
+            kit: String::new(),
+            ..reply
+        };
+        context.output.show(&reply, |_, _: Look| self.told())
+    }
+
+    /// The control plane seals the kit for an identity that was made here; here it is sealed anew with the passphrase, the
+    /// identity in it. So neither passphrase nor identity ever leaves this machine.
+    async fn sealed_with_passphrase(
+        &self,
+        context: &Context,
+    ) -> Result<(v1::CreateRecoveryKitResponse, String)> {
+        let passphrase = ask::new_secret(self.passphrase_file.as_ref(), "Passphrase", "--passphrase-file")?;
+        if passphrase.expose().chars().count() < SHORTEST_PASSPHRASE {
+            return Err(Error::usage(format!(
+                "the passphrase must have at least {SHORTEST_PASSPHRASE} characters"
+            )));
+        }
+        let (identity, recipient) = Recipient::generate();
+        let reply = create(context, vec![recipient.to_string()]).await?;
+        let opener = Opener::Identities(identity.clone());
+        let kit = kit::RecoveryKit::open(reply.kit.as_bytes(), &opener).map_err(ours)?;
+        let kit = kit
+            .with_identity(&identity)
+            .seal_with(&passphrase)
+            .map_err(ours)?;
+        Ok((reply, kit))
+    }
+
+    fn told(&self) -> String {
+        let path = self.output.display();
+        let how = if self.recipients.is_empty() {
+            format!("with the passphrase: age -d {path}")
+        } else {
+            format!("for its recipients: age -d -i IDENTITY {path}")
+        };
+        format!(
+            "{path} opens every backup, {how}\n\
+             Move it away from this machine. What each repository needs besides is put there by its next backup; how to \
+             restore with it is in each repository's RESTORE.md.\n"
+        )
+    }
+}
+
+async fn create(context: &Context, recipients: Vec<String>) -> Result<v1::CreateRecoveryKitResponse> {
+    let request = v1::CreateRecoveryKitRequest { recipients };
+    let api = context.api().await?;
+    Ok(api.system().create_recovery_kit(request).await?.into_inner())
+}
+
+fn ours(error: KitError) -> Error {
+    Error::usage(error.to_string())
+}

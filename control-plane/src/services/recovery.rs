@@ -1,0 +1,98 @@
+//! Recovery kits: what opens every backup when this control plane is gone.
+//!
+//! A kit is handed out sealed for recipients, and these are remembered: whatever is put into repositories later is sealed for
+//! them too (`keys/<key>.age`).
+
+use chrono::{DateTime, Utc};
+use dataguardian_repository::id::KeyId;
+use dataguardian_repository::kit::{KitError, Recipient, RecoveryKit};
+
+use super::{Context, Error};
+use crate::domain::assignment::WrappedKey;
+use crate::domain::field::BadField;
+use crate::store::Connected;
+use crate::store::installation::{RecoveryRow, recovery_get, recovery_set_in_tx};
+
+/// The most recipients of a kit.
+const MAX_RECIPIENTS: usize = 16;
+
+/// Recovery kits.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    context: Context,
+}
+
+/// A kit that was made.
+#[derive(Debug)]
+pub struct SealedKit {
+    /// An age file, as text.
+    pub text: String,
+    /// The installation keys in it, the one in use first.
+    pub keys: Vec<KeyId>,
+}
+
+impl Recovery {
+    /// Over that context.
+    pub fn new(context: Context) -> Self {
+        Self { context }
+    }
+
+    /// A kit for these recipients, who are those of all later ones too.
+    pub async fn make_kit(&self, recipients: &[String]) -> Result<SealedKit, Error> {
+        let parsed = parse(recipients)?;
+        let kit = self.context.kit();
+        let text = kit.seal_for(&parsed).map_err(internal)?;
+        let row = RecoveryRow {
+            recipients: parsed.iter().map(ToString::to_string).collect(),
+            made_at: self.context.now(),
+        };
+        let tx = self.context.store.begin().await?;
+        recovery_set_in_tx(&tx, &row).await?;
+        tx.commit().await?;
+        Ok(SealedKit {
+            text,
+            keys: vec![self.context.installation.repository_key_id()],
+        })
+    }
+
+    /// When the newest kit was made; none if none ever was.
+    pub async fn made_at(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        let row = recovery_get(&self.context.store).await?;
+        Ok(row.map(|row| row.made_at))
+    }
+}
+
+impl Context {
+    /// The kit for the repositories; none before somebody made one.
+    pub(super) async fn wrapped_key(&self, on: &impl Connected) -> Result<Option<WrappedKey>, Error> {
+        let Some(row) = recovery_get(on).await? else {
+            return Ok(None);
+        };
+        let kit = self.kit().seal_for(&parse(&row.recipients)?).map_err(internal)?;
+        Ok(Some(WrappedKey {
+            key: self.installation.repository_key_id(),
+            kit,
+        }))
+    }
+
+    fn kit(&self) -> RecoveryKit {
+        let signer = self.installation.signing.verifying_key();
+        let keys = [self.installation.repository_key()];
+        RecoveryKit::new(self.installation.control_plane, self.now(), &keys, &[signer])
+    }
+}
+
+fn parse(recipients: &[String]) -> Result<Vec<Recipient>, Error> {
+    let bad = |problem: String| Error::from(BadField::new("recipients", problem));
+    if recipients.is_empty() || recipients.len() > MAX_RECIPIENTS {
+        return Err(bad(format!("must be 1 to {MAX_RECIPIENTS}")));
+    }
+    let parsed = recipients.iter().map(|recipient| Recipient::parse(recipient));
+    parsed
+        .collect::<Result<_, KitError>>()
+        .map_err(|error| bad(error.to_string()))
+}
+
+fn internal(error: KitError) -> Error {
+    Error::Internal(error.to_string())
+}
