@@ -214,7 +214,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
         agent: identity.agent_id,
         owner: identity.control_plane_id,
         signing: keys.signing,
-        engine: Arc::new(RealEngines),
+        engine: Arc::new(RealEngines::default()),
         control_plane: control_plane.clone(),
         clock: clock.clone(),
     })?;
@@ -248,7 +248,7 @@ async fn doctor(args: ConfigArgs) -> anyhow::Result<()> {
         directories: config.client_directories,
         only_these: false,
     };
-    let found = RealEngines.clients(&search).await;
+    let found = RealEngines::default().clients(&search).await;
     if found.is_empty() {
         anyhow::bail!(
             "no client programs were found: install those of the server's kind and version, such as `apt-get install \

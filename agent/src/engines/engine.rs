@@ -14,6 +14,7 @@ use super::clients::{Client, ClientSearch};
 use super::discover::DiscoveredDatabase;
 use super::dump::{DumpReport, DumpRequest};
 use super::marker::SessionMarker;
+use super::mysql::MySqlEngine;
 use super::postgres::PostgresEngine;
 use super::probe::{Probe, ProbeRequest};
 use super::progress::Progress;
@@ -57,14 +58,16 @@ pub trait DatabaseEngine: fmt::Debug + Send + Sync {
 }
 
 /// Real servers, of every kind that this agent can reach.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RealEngines;
+#[derive(Debug, Clone, Default)]
+pub struct RealEngines {
+    mysql: MySqlEngine,
+}
 
 impl RealEngines {
-    fn of(target: &ConnectionTarget) -> &'static dyn DatabaseEngine {
+    fn of(&self, target: &ConnectionTarget) -> &dyn DatabaseEngine {
         match target.engine {
             Engine::Postgres => &PostgresEngine,
-            Engine::MySql | Engine::MariaDb => &PostgresEngine,
+            Engine::MySql | Engine::MariaDb => &self.mysql,
         }
     }
 }
@@ -72,11 +75,11 @@ impl RealEngines {
 #[async_trait]
 impl DatabaseEngine for RealEngines {
     async fn probe(&self, request: &ProbeRequest) -> Result<Probe, Failure> {
-        Self::of(&request.target).probe(request).await
+        self.of(&request.target).probe(request).await
     }
 
     async fn discover(&self, target: &ConnectionTarget) -> Result<Vec<DiscoveredDatabase>, Failure> {
-        Self::of(target).discover(target).await
+        self.of(target).discover(target).await
     }
 
     async fn dump(
@@ -86,7 +89,7 @@ impl DatabaseEngine for RealEngines {
         cancel: CancellationToken,
         progress: Arc<dyn Progress>,
     ) -> Result<DumpReport, Failure> {
-        let engine = Self::of(&request.target);
+        let engine = self.of(&request.target);
         engine.dump(request, sink, cancel, progress).await
     }
 
@@ -96,16 +99,17 @@ impl DatabaseEngine for RealEngines {
         cancel: CancellationToken,
         progress: Arc<dyn Progress>,
     ) -> Result<RestoreReport, Failure> {
-        let engine = Self::of(&request.target);
+        let engine = self.of(&request.target);
         engine.restore(request, cancel, progress).await
     }
 
     async fn waits(&self, target: &ConnectionTarget, marker: &SessionMarker) -> Vec<String> {
-        Self::of(target).waits(target, marker).await
+        self.of(target).waits(target, marker).await
     }
 
     async fn clients(&self, search: &ClientSearch) -> Vec<(Engine, Client)> {
         let mut found = PostgresEngine.clients(search).await;
+        found.extend(self.mysql.clients(search).await);
         found
     }
 }

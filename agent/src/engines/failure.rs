@@ -13,8 +13,3 @@ pub(super) fn local(what: &str, error: &io::Error) -> Failure {
 pub(super) fn cancelled() -> Failure {
     Failure::new(FailureKind::Superseded, "cancelled")
 }
-
-/// A task that ended without a result.
-pub(super) fn broke_off(error: &tokio::task::JoinError) -> Failure {
-    Failure::new(FailureKind::Internal, format!("a task broke off: {error}"))
-}

@@ -7,12 +7,27 @@
 
 mod clients;
 mod connect;
+mod describe;
 mod discover;
+mod dump;
+mod engine;
 mod failure;
 mod flavour;
+mod globals;
+mod grants;
 mod lexer;
 mod option_file;
+mod position;
+mod probe;
 mod quote;
+mod restore;
+mod run;
+mod server;
+mod sessions;
+mod splitter;
+mod statement;
 mod tokens;
+mod watch;
 
+pub use engine::MySqlEngine;
 pub use flavour::{Flavour, version_num};

@@ -62,6 +62,12 @@ impl Probe {
         self.unfit(database, Failure::new(FailureKind::DatabasePrivilege, privilege));
     }
 
+    /// Something that stands in the way of all databases.
+    pub(super) fn hinder(&mut self, failure: Failure) {
+        self.hindrance.get_or_insert(failure.clone());
+        self.problems.push(failure);
+    }
+
     pub(super) fn unfit(&mut self, database: &str, failure: Failure) {
         if !self.unfit.iter().any(|unfit| unfit.database == database) {
             self.unfit.push(DatabaseFailure {

@@ -54,7 +54,7 @@ pub(super) fn program(client: &Client, flavour: Flavour, tool: Tool) -> PathBuf 
 }
 
 /// All installations of a family that can be found: newest first, and of one series those first that were named.
-pub async fn find(search: &ClientSearch, flavour: Flavour) -> Vec<Client> {
+pub(super) async fn find(search: &ClientSearch, flavour: Flavour) -> Vec<Client> {
     let mut clients = Vec::new();
     for dir in places(search, &SIDE_BY_SIDE) {
         clients.extend(look_into(&dir, flavour).await);
@@ -101,7 +101,7 @@ fn parse_version(said: &str) -> Option<String> {
 ///
 /// # Errors
 /// [`FailureKind::ClientMissing`] or [`FailureKind::ClientTooOld`], saying what to install.
-pub fn choose(
+pub(super) fn choose(
     clients: &[Client],
     flavour: Flavour,
     server: u32,

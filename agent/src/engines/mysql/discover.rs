@@ -12,7 +12,7 @@ use crate::engines::discover::DiscoveredDatabase;
 const OF_THE_SERVER: &str = "('mysql', 'information_schema', 'performance_schema', 'sys', 'ndbinfo')";
 
 /// All databases of the server but its own, by name.
-pub async fn discover(target: &ConnectionTarget) -> Result<Vec<DiscoveredDatabase>, Failure> {
+pub(super) async fn discover(target: &ConnectionTarget) -> Result<Vec<DiscoveredDatabase>, Failure> {
     let mut session = connect::open(target).await?;
     let version = connect::ask_one(&mut session, "SELECT VERSION()", "asking for the version").await?;
     Flavour::of(target.engine).confirm(&version.unwrap_or_default())?;

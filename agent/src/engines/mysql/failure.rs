@@ -7,7 +7,7 @@ use std::io;
 use dataguardian_core::failure::{Failure, FailureKind};
 use sqlx::mysql::MySqlDatabaseError;
 
-pub(super) use crate::engines::failure::{broke_off, cancelled, local};
+pub(super) use crate::engines::failure::{cancelled, local};
 
 /// A database of that name exists.
 pub(super) const DATABASE_EXISTS: u16 = 1007;

@@ -34,7 +34,9 @@ impl Grants {
         let account = ask_one(session, "SELECT CURRENT_USER()", WHAT).await?;
         let mut sql = "SHOW GRANTS".to_owned();
         if flavour == Flavour::MySql {
-            let roles = ask_one(session, "SELECT CURRENT_ROLE()", WHAT).await?.unwrap_or_default();
+            let roles = ask_one(session, "SELECT CURRENT_ROLE()", WHAT)
+                .await?
+                .unwrap_or_default();
             if roles.contains('`') {
                 sql = format!("SHOW GRANTS FOR CURRENT_USER() USING {roles}");
             }
@@ -56,9 +58,15 @@ impl Grants {
     /// Whether the user has a privilege on a whole database.
     pub(super) fn on(&self, database: &str, privilege: &str) -> bool {
         let covers = |grant: &Grant| {
-            grant.whole && grant.database.as_deref().is_none_or(|pattern| matches(pattern, database))
+            grant.whole
+                && grant
+                    .database
+                    .as_deref()
+                    .is_none_or(|pattern| matches(pattern, database))
         };
-        self.grants.iter().any(|grant| covers(grant) && grant.has(privilege))
+        self.grants
+            .iter()
+            .any(|grant| covers(grant) && grant.has(privilege))
     }
 
     /// Whether the user has a privilege on one table.
@@ -74,7 +82,8 @@ impl Grants {
 
 impl Grant {
     fn has(&self, privilege: &str) -> bool {
-        self.privileges.contains(privilege) || (self.privileges.contains("ALL PRIVILEGES") && privilege != "GRANT OPTION")
+        self.privileges.contains(privilege)
+            || (self.privileges.contains("ALL PRIVILEGES") && privilege != "GRANT OPTION")
     }
 }
 
@@ -145,7 +154,9 @@ fn like(pattern: &[char], name: &[char]) -> bool {
         [] => name.is_empty(),
         ['%', rest @ ..] => (0..=name.len()).any(|skip| like(rest, &name[skip..])),
         ['_', rest @ ..] => !name.is_empty() && like(rest, &name[1..]),
-        ['\\', wanted, rest @ ..] | [wanted, rest @ ..] => name.first() == Some(wanted) && like(rest, &name[1..]),
+        ['\\', wanted, rest @ ..] | [wanted, rest @ ..] => {
+            name.first() == Some(wanted) && like(rest, &name[1..])
+        }
     }
 }
 

@@ -192,10 +192,7 @@ impl Lexer {
             match self.place {
                 Place::Code => {
                     let from = at;
-                    at += buffer[at..]
-                        .iter()
-                        .take_while(|byte| is_dull(**byte))
-                        .count();
+                    at += buffer[at..].iter().take_while(|byte| is_dull(**byte)).count();
                     // A delimiter may begin with any byte.
                     if self.delimiter.first().is_some_and(|byte| is_dull(*byte)) {
                         let until = buffer.len().min(at + self.delimiter.len() - 1);

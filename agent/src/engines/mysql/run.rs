@@ -43,13 +43,17 @@ pub(super) struct Programs {
 impl Programs {
     /// A program that will reach the server.
     pub(super) fn command(&self, tool: Tool) -> Command {
-        self.credentials.command(&clients::program(&self.client, self.flavour, tool))
+        self.credentials
+            .command(&clients::program(&self.client, self.flavour, tool))
     }
 
     /// The program's own name.
     pub(super) fn name(&self, tool: Tool) -> String {
         let path = clients::program(&self.client, self.flavour, tool);
-        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
     }
 
     /// A private directory.
@@ -144,7 +148,10 @@ impl Run {
 /// A name that the programs take as what it is. One that holds what arguments can't is refused.
 pub(super) fn argument(name: &str) -> Result<String, Failure> {
     if name.contains('\0') {
-        return Err(Failure::new(FailureKind::DatabaseError, "a name holds a zero byte"));
+        return Err(Failure::new(
+            FailureKind::DatabaseError,
+            "a name holds a zero byte",
+        ));
     }
     Ok(name.to_owned())
 }

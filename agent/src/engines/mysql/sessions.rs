@@ -85,7 +85,9 @@ impl Registry {
             match tokio::time::timeout(PATIENCE, end_all(target, &ids)).await {
                 Ok(Ok(0)) => {}
                 Ok(Ok(left)) => tracing::warn!(%marker, left, "sessions on the server could not be ended"),
-                Ok(Err(error)) => tracing::info!(%marker, %error, "sessions on the server were not looked for"),
+                Ok(Err(error)) => {
+                    tracing::info!(%marker, %error, "sessions on the server were not looked for")
+                }
                 Err(_) => tracing::warn!(%marker, "ending sessions on the server took too long"),
             }
         }
@@ -107,15 +109,26 @@ impl Registry {
             seen
         };
         match tokio::time::timeout(LOOKING, asking).await {
-            Ok(Ok(seen)) => seen.iter().filter(|seen| ids.contains(&seen.id)).map(line).collect(),
+            Ok(Ok(seen)) => seen
+                .iter()
+                .filter(|seen| ids.contains(&seen.id))
+                .map(line)
+                .collect(),
             Ok(Err(failure)) => vec![format!("the server could not be asked: {failure}")],
-            Err(_) => vec![format!("the server did not answer within {} s", LOOKING.as_secs())],
+            Err(_) => vec![format!(
+                "the server did not answer within {} s",
+                LOOKING.as_secs()
+            )],
         }
     }
 }
 
 fn line(seen: &Seen) -> String {
-    let state = if seen.state.is_empty() { "working" } else { &seen.state };
+    let state = if seen.state.is_empty() {
+        "working"
+    } else {
+        &seen.state
+    };
     format!(
         "server session {} in {:?}: {}, {state} for {} s",
         seen.id.number, seen.database, seen.command, seen.seconds
@@ -190,4 +203,3 @@ async fn kill(session: &mut MySqlConnection, number: u64) -> Result<(), Failure>
         Err(error) => Err(failure::working("ending a session", &error)),
     }
 }
-

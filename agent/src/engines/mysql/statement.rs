@@ -89,7 +89,9 @@ fn name(tokens: &[Token], at: usize) -> Option<String> {
 
 fn created(tokens: &[Token]) -> Kind {
     for token in tokens {
-        let TokenKind::Word(word) = &token.kind else { continue };
+        let TokenKind::Word(word) = &token.kind else {
+            continue;
+        };
         match word.as_str() {
             "DATABASE" | "SCHEMA" => return Kind::CreateDatabase,
             "TABLE" | "SEQUENCE" | "VIEW" => return Kind::Relation,
@@ -101,7 +103,10 @@ fn created(tokens: &[Token]) -> Kind {
 }
 
 fn inserted(tokens: &[Token]) -> Kind {
-    let Some(at) = tokens.iter().position(|token| matches!(token.kind, TokenKind::Name(_))) else {
+    let Some(at) = tokens
+        .iter()
+        .position(|token| matches!(token.kind, TokenKind::Name(_)))
+    else {
         return Kind::Other;
     };
     let columns = tokens.get(at + 1).is_some_and(|token| token.is_sign('('));
@@ -118,7 +123,10 @@ fn setting(tokens: &[Token]) -> Setting {
     if words().any(|word| word.contains("LOG_BIN") || word.contains("GTID_PURGED")) {
         return Setting::Whole;
     }
-    let value = tokens.iter().position(|token| token.is_sign('=')).and_then(|at| tokens.get(at + 1));
+    let value = tokens
+        .iter()
+        .position(|token| token.is_sign('='))
+        .and_then(|at| tokens.get(at + 1));
     match value.map(|token| &token.kind) {
         Some(TokenKind::Word(word)) if word.starts_with("@OLD_") => Setting::Whole,
         Some(TokenKind::Word(word)) if word.starts_with("@SAVE") => Setting::Restores,
@@ -134,35 +142,70 @@ mod tests {
     fn kinds_are_told_by_the_first_words() {
         for (head, expected) in [
             ("USE `o``dd`", Kind::Use("o`dd".into())),
-            ("CREATE DATABASE /*!32312 IF NOT EXISTS*/ `shop` /*!40100 DEFAULT CHARACTER SET utf8mb4 */", Kind::CreateDatabase),
+            (
+                "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `shop` /*!40100 DEFAULT CHARACTER SET utf8mb4 */",
+                Kind::CreateDatabase,
+            ),
             ("CREATE TABLE `trigger` (", Kind::Relation),
-            ("/*!50001 CREATE ALGORITHM=UNDEFINED */\n/*!50013 DEFINER=`r`@`%` SQL SECURITY DEFINER */\n/*!50001 VIEW `v` AS", Kind::Relation),
-            ("/*!50003 CREATE*/ /*!50017 DEFINER=`event`@`%`*/ /*!50003 TRIGGER t BEFORE", Kind::Program),
+            (
+                "/*!50001 CREATE ALGORITHM=UNDEFINED */\n/*!50013 DEFINER=`r`@`%` SQL SECURITY DEFINER */\n/*!50001 VIEW `v` AS",
+                Kind::Relation,
+            ),
+            (
+                "/*!50003 CREATE*/ /*!50017 DEFINER=`event`@`%`*/ /*!50003 TRIGGER t BEFORE",
+                Kind::Program,
+            ),
             ("CREATE DEFINER=`table`@`%` FUNCTION `f`()", Kind::Program),
             ("LOCK TABLES `a``b` WRITE", Kind::LockTables("a`b".into())),
             ("UNLOCK TABLES", Kind::UnlockTables),
             ("INSERT INTO `t` VALUES (1", Kind::Insert("t".into(), false)),
-            ("INSERT  IGNORE INTO `t` (`a`) VALUES (1", Kind::Insert("t".into(), true)),
+            (
+                "INSERT  IGNORE INTO `t` (`a`) VALUES (1",
+                Kind::Insert("t".into(), true),
+            ),
             ("DO SETVAL(`s`, 1, 0)", Kind::Relation),
             ("/*!40000 ALTER TABLE `t` DISABLE KEYS */", Kind::Other),
-            ("/*!50003 SET sql_mode = @saved_sql_mode */", Kind::Set(Setting::Restores)),
-            ("/*!50106 SET TIME_ZONE= @save_time_zone */", Kind::Set(Setting::Restores)),
-            ("/*!40101 SET SQL_MODE=@OLD_SQL_MODE */", Kind::Set(Setting::Whole)),
+            (
+                "/*!50003 SET sql_mode = @saved_sql_mode */",
+                Kind::Set(Setting::Restores),
+            ),
+            (
+                "/*!50106 SET TIME_ZONE= @save_time_zone */",
+                Kind::Set(Setting::Restores),
+            ),
+            (
+                "/*!40101 SET SQL_MODE=@OLD_SQL_MODE */",
+                Kind::Set(Setting::Whole),
+            ),
             ("SET @@SESSION.SQL_LOG_BIN= 0", Kind::Set(Setting::Whole)),
-            ("SET @saved_cs_client     = @@character_set_client", Kind::Set(Setting::Prepares)),
+            (
+                "SET @saved_cs_client     = @@character_set_client",
+                Kind::Set(Setting::Prepares),
+            ),
         ] {
             assert_eq!(kind(head), expected, "{head}");
         }
         let alter = "ALTER DATABASE `a b` CHARACTER SET latin1 COLLATE latin1_swedish_ci";
-        let Kind::AlterDatabase(after) = kind(alter) else { panic!() };
+        let Kind::AlterDatabase(after) = kind(alter) else {
+            panic!()
+        };
         assert_eq!(&alter[after..], " CHARACTER SET latin1 COLLATE latin1_swedish_ci");
     }
 
     #[test]
     fn the_mode_says_what_a_backslash_is() {
-        assert_eq!(backslash_after("/*!50003 SET sql_mode  = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES' */"), Some(false));
-        assert_eq!(backslash_after("/*!50003 SET sql_mode  = 'ANSI_QUOTES' */"), Some(true));
-        assert_eq!(backslash_after("/*!50003 SET sql_mode  = @saved_sql_mode */"), Some(true));
+        assert_eq!(
+            backslash_after("/*!50003 SET sql_mode  = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES' */"),
+            Some(false)
+        );
+        assert_eq!(
+            backslash_after("/*!50003 SET sql_mode  = 'ANSI_QUOTES' */"),
+            Some(true)
+        );
+        assert_eq!(
+            backslash_after("/*!50003 SET sql_mode  = @saved_sql_mode */"),
+            Some(true)
+        );
         assert_eq!(backslash_after("SET @saved_sql_mode = @@sql_mode"), None);
     }
 }
