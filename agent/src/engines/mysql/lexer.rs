@@ -116,7 +116,7 @@ impl Lexer {
                 .count();
             if space > 0 {
                 self.line_begins = self.line_begins || buffer[..space].contains(&b'\n');
-                let _ = buffer.split_to(space);
+                bytes::Buf::advance(buffer, space);
             }
             if buffer.is_empty() {
                 return Ok(None);
@@ -125,7 +125,7 @@ impl Lexer {
                 return Ok(None);
             }
             if buffer.starts_with(&self.delimiter) {
-                let _ = buffer.split_to(self.delimiter.len());
+                bytes::Buf::advance(buffer, self.delimiter.len());
                 self.line_begins = false;
                 continue;
             }
@@ -165,7 +165,7 @@ impl Lexer {
         match memchr::memchr(b'\n', buffer) {
             Some(at) => {
                 let line = buffer.split_to(at).freeze();
-                let _ = buffer.split_to(1);
+                bytes::Buf::advance(buffer, 1);
                 self.line_begins = true;
                 Ok(Some(line))
             }
@@ -206,7 +206,7 @@ impl Lexer {
                         Sight::Unclear => break,
                         Sight::Delimiter if at > 0 => return Some(self.piece(buffer, at)),
                         Sight::Delimiter => {
-                            let _ = buffer.split_to(self.delimiter.len());
+                            bytes::Buf::advance(buffer, self.delimiter.len());
                             self.place = Place::Between;
                             self.line_begins = false;
                             return Some(Event::End {
