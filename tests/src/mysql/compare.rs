@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, bail};
+use regex::Regex;
 
 use super::{MySql, quoted_name};
 
@@ -228,8 +229,15 @@ fn digest(server: &MySql, own: &str, table: &Object) -> Result<String> {
     ))
 }
 
-/// `SHOW CREATE TRIGGER` tells when it was created; a restored one is younger.
+/// `SHOW CREATE TRIGGER` tells when it was created; a restored one is younger. MySQL tells a column's character set beside its
+/// collation once it was said so, which is the same.
 fn without_moments(name: &str, value: &str) -> String {
+    if name.starts_with("TABLE ") {
+        let said = Regex::new(" CHARACTER SET [a-z0-9]+ COLLATE ");
+        return said.map_or(value.to_owned(), |said| {
+            said.replace_all(value, " COLLATE ").into_owned()
+        });
+    }
     if !name.starts_with("TRIGGER ") {
         return value.to_owned();
     }
