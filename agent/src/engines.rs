@@ -13,8 +13,20 @@ use dataguardian_core::failure::Failure;
 use dataguardian_core::stream::{StreamEnd, StreamHeader};
 use futures::stream::BoxStream;
 
+pub mod clients;
+pub mod discover;
+pub mod dump;
+pub mod engine;
+mod failure;
+pub mod marker;
+pub mod mysql;
+mod patterns;
 pub mod postgres;
+pub mod probe;
+mod process;
 pub mod progress;
+pub mod restore;
+mod spool;
 
 /// Where a dump's streams go. The order in which streams are opened is their order in the manifest.
 #[async_trait]

@@ -5,7 +5,7 @@ use dataguardian_proto::v1::ClientProgram;
 use sysinfo::System;
 use uuid::Uuid;
 
-use crate::engines::postgres::clients;
+use crate::engines::clients::Client;
 use crate::repositories;
 use crate::runner::Host;
 
@@ -35,9 +35,9 @@ impl HostInfo {
 
     /// The client programs that are on the host now.
     pub(crate) async fn clients(&self, host: &Host) -> Vec<ClientProgram> {
-        let found = clients::find(&repositories::client_search(host)).await;
-        let to_wire = |client: clients::Client| ClientProgram {
-            engine: Engine::Postgres.as_str().to_owned(),
+        let found = host.engine.clients(&repositories::client_search(host)).await;
+        let to_wire = |(engine, client): (Engine, Client)| ClientProgram {
+            engine: engine.as_str().to_owned(),
             version: client.version,
             directory: client.dir.display().to_string(),
         };

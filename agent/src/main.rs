@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use dataguardian_agent::config::AgentConfig;
 use dataguardian_agent::control_plane::ControlPlane;
-use dataguardian_agent::engines::postgres::{ClientSearch, PostgresEngine, clients};
+use dataguardian_agent::engines::clients::ClientSearch;
+use dataguardian_agent::engines::engine::{DatabaseEngine as _, RealEngines};
 use dataguardian_agent::enroll::{CaPin, Enrollment, enroll};
 use dataguardian_agent::host_info::HostInfo;
 use dataguardian_agent::identity::{AgentKeys, Identity, IdentityError};
@@ -19,6 +20,7 @@ use dataguardian_agent::runner::{Host, Runner};
 use dataguardian_agent::session::Sessions;
 use dataguardian_agent::state::StateDir;
 use dataguardian_core::clock::SystemClock;
+use dataguardian_core::engine::Engine;
 use dataguardian_core::secret::Secret;
 use dataguardian_telemetry::cpu_pool::CpuPool;
 use dataguardian_telemetry::logging::LogConfig;
@@ -212,7 +214,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
         agent: identity.agent_id,
         owner: identity.control_plane_id,
         signing: keys.signing,
-        engine: Arc::new(PostgresEngine),
+        engine: Arc::new(RealEngines::default()),
         control_plane: control_plane.clone(),
         clock: clock.clone(),
     })?;
@@ -246,16 +248,21 @@ async fn doctor(args: ConfigArgs) -> anyhow::Result<()> {
         directories: config.client_directories,
         only_these: false,
     };
-    let found = clients::find(&search).await;
+    let found = RealEngines::default().clients(&search).await;
     if found.is_empty() {
         anyhow::bail!(
-            "no PostgreSQL client programs were found: install those of the server's version, such as \
-             `apt-get install postgresql-client`, or name their folder in client_directories of agent.toml"
+            "no client programs were found: install those of the server's kind and version, such as `apt-get install \
+             postgresql-client` or `mariadb-client`, or name their folder in client_directories of agent.toml"
         );
     }
-    println!("PostgreSQL client programs:");
-    for client in found {
-        println!("  {:<10} {}", client.version, client.dir.display());
+    for engine in [Engine::Postgres, Engine::MySql, Engine::MariaDb] {
+        let mut of_engine = found.iter().filter(|(of, _)| *of == engine).peekable();
+        if of_engine.peek().is_some() {
+            println!("{} client programs:", engine.product());
+        }
+        for (_, client) in of_engine {
+            println!("  {:<10} {}", client.version, client.dir.display());
+        }
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use dataguardian_core::database::Warning;
-use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::target::ConnectionTarget;
@@ -13,7 +12,7 @@ use dataguardian_proto::v1 as public;
 use dataguardian_repository::id::InvalidName;
 use dataguardian_repository::storage::Storage;
 
-use crate::engines::postgres::{self, ProbeRequest};
+use crate::engines::probe::ProbeRequest;
 use crate::local_place::{self, Neighbour};
 use crate::repositories;
 use crate::runner::Host;
@@ -106,7 +105,7 @@ async fn discover_databases(
     asked: v1::DiscoverDatabasesQuestion,
 ) -> Result<public::DiscoverDatabasesResponse, Failure> {
     let target = connection(host, asked.connection)?;
-    let found = postgres::discover(&target).await?;
+    let found = host.engine.discover(&target).await?;
     let usable = found
         .into_iter()
         .filter(|database| database.allows_connections && !database.is_template);
@@ -171,17 +170,13 @@ fn place(repository: Option<v1::RepositoryLocation>) -> Result<RepositoryPlace, 
         .map_err(|error| malformed(&error))
 }
 
-/// How to reach a database, if the host's owner allows it and this version can.
+/// How to reach a database, if the host's owner allows it.
 fn connection(host: &Host, connection: Option<v1::Connection>) -> Result<ConnectionTarget, Failure> {
     let connection = connection.ok_or_else(|| InvalidField::new("connection", "must be given"));
     let target = connection
         .and_then(ConnectionTarget::try_from)
         .map_err(|error| malformed(&error))?;
     host.config.permit_database(&target)?;
-    if target.engine != Engine::Postgres {
-        let message = format!("this version of the agent can't reach {} yet", target.engine);
-        return Err(Failure::new(FailureKind::ClientMissing, message));
-    }
     Ok(target)
 }
 

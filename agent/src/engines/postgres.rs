@@ -21,11 +21,8 @@ mod engine;
 mod failure;
 mod globals;
 mod large_objects;
-pub mod marker;
 mod passfile;
-mod patterns;
 pub mod probe;
-mod process;
 mod quote;
 pub mod restore;
 mod rows;
@@ -36,15 +33,19 @@ mod server;
 mod sessions;
 mod settings;
 mod snapshot;
-mod spool;
 
-pub use clients::ClientSearch;
-pub use discover::{DiscoveredDatabase, discover};
-pub use dump::{DatabaseFailure, DumpOptions, DumpReport, DumpRequest, SnapshotPosition, dump};
-pub use engine::{DatabaseEngine, PostgresEngine};
-pub use marker::SessionMarker;
-pub use probe::{Probe, ProbeRequest, probe};
-pub use restore::{
-    MissingRoles, RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, RestoredTable, restore,
-};
+pub use discover::discover;
+pub use dump::dump;
+pub use engine::PostgresEngine;
+pub use probe::probe;
+pub use restore::restore;
 pub use sessions::waits;
+
+pub use super::clients::ClientSearch;
+pub use super::discover::DiscoveredDatabase;
+pub use super::dump::{DatabaseFailure, DumpOptions, DumpReport, DumpRequest, SnapshotPosition};
+pub use super::marker::SessionMarker;
+pub use super::probe::{Probe, ProbeRequest};
+pub use super::restore::{
+    MissingRoles, RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, RestoredTable,
+};

@@ -8,7 +8,8 @@ use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId};
 use dataguardian_repository::format::FORMAT_VERSION;
 use dataguardian_repository::keys::Protection;
 use dataguardian_repository::manifest::{
-    Contents, DatabaseSnapshot, Encryption, ListRef, MissingDatabase, Outline, Payload, StoredObject, Stream,
+    Contents, DatabaseSnapshot, Encryption, ListRef, MissingDatabase, Outline, Payload, SnapshotPosition,
+    StoredObject, Stream,
 };
 use dataguardian_repository::presence;
 
@@ -33,7 +34,9 @@ pub struct Particulars {
     pub server_version: String,
     /// What tells the server from every other one.
     pub system_identifier: Option<String>,
-    /// The snapshots of the databases.
+    /// Where in the server's log the one snapshot of all databases stands, if they share one and it is known.
+    pub snapshot: Option<SnapshotPosition>,
+    /// The snapshots of the databases, if each has its own.
     pub snapshots: Vec<DatabaseSnapshot>,
     /// The programs that took part.
     pub tools: Vec<ToolUse>,
@@ -86,7 +89,7 @@ pub fn payload(particulars: Particulars, written: &Written, protection: &Protect
     let contents = Contents {
         server_version: particulars.server_version,
         system_identifier: particulars.system_identifier,
-        snapshot: None,
+        snapshot: particulars.snapshot,
         snapshots: particulars.snapshots,
         tools: particulars.tools,
         databases: particulars.databases,

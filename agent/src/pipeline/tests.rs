@@ -136,6 +136,7 @@ impl Fixture {
             finished_at: now,
             server_version: "18.1".to_owned(),
             system_identifier: None,
+            snapshot: None,
             snapshots: Vec::new(),
             tools: Vec::new(),
             databases: Vec::new(),

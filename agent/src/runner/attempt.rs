@@ -15,7 +15,7 @@ use super::report::Delivery;
 use super::status::StopReason;
 use super::work::{Assignment, Work};
 use super::{Host, Live, Runner, backup, restore};
-use crate::engines::postgres::SessionMarker;
+use crate::engines::marker::SessionMarker;
 use crate::journal::AttemptStage;
 use crate::patience;
 

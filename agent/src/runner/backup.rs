@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::storage::Strategy;
@@ -16,20 +15,14 @@ use super::attempt::Attempt;
 use super::packs;
 use super::prepared::{Dumped, PreparedBackup};
 use super::work::{BackupWork, RepositoryPlace, WrappedKey};
-use crate::engines::postgres::{DatabaseFailure, DumpOptions, DumpReport, DumpRequest, ProbeRequest};
+use crate::engines::dump::{DatabaseFailure, DumpOptions, DumpReport, DumpRequest};
+use crate::engines::probe::ProbeRequest;
 use crate::pipeline::{Destination, Pipeline, PipelineSettings, Written};
 use crate::repositories;
 
 /// Runs the backup. With `fallback`, a storage that fails makes it begin anew on the next one.
 pub(super) async fn back_up(attempt: &Attempt, mut work: BackupWork) -> Result<PreparedBackup, Failure> {
     attempt.host().config.permit_database(&work.target)?;
-    if work.target.engine != Engine::Postgres {
-        let message = format!(
-            "this version of the agent can't back up {} yet",
-            work.target.engine
-        );
-        return Err(Failure::new(FailureKind::ClientMissing, message));
-    }
     let Tested { fit, unfit } = test_connection(attempt, &work).await?;
     work.selection = DatabaseSelection::Named(fit);
     match work.strategy {
@@ -81,7 +74,8 @@ async fn test_connection(attempt: &Attempt, work: &BackupWork) -> Result<Tested,
     let probe =
         probed.unwrap_or_else(|| Err(Failure::new(FailureKind::Superseded, "stopped while probing")))?;
     status.log.info(format!(
-        "PostgreSQL {}, {} database(s)",
+        "{} {}, {} database(s)",
+        work.target.engine.product(),
         probe.server_version,
         probe.databases.len()
     ));

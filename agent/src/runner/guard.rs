@@ -9,13 +9,15 @@ use super::attempt::Attempt;
 use super::status::{AttemptStatus, StopReason, StopSignal};
 use super::watchdog::{Watchdog, in_words};
 use super::work::Assignment;
-use crate::engines::postgres::{self, SessionMarker};
+use crate::engines::engine::DatabaseEngine;
+use crate::engines::marker::SessionMarker;
 
 /// Watches one attempt. Its tasks end with the attempt's work.
 #[derive(Debug, Clone)]
 pub(super) struct Guard {
     stop: StopSignal,
     status: Arc<AttemptStatus>,
+    engine: Arc<dyn DatabaseEngine>,
     target: ConnectionTarget,
     marker: SessionMarker,
 }
@@ -25,6 +27,7 @@ impl Guard {
         Self {
             stop: attempt.live.stop.clone(),
             status: attempt.status(),
+            engine: attempt.host().engine.clone(),
             target: assignment.work.target().clone(),
             marker: attempt.marker(),
         }
@@ -52,7 +55,7 @@ impl Guard {
     /// The server is asked before its sessions are ended: afterwards nobody could tell what they were waiting for.
     async fn end(&self, reason: StopReason, words: String) {
         let mut particulars = format!("{words}; stage: {}", self.status.in_words());
-        for line in postgres::waits(&self.target, &self.marker).await {
+        for line in self.engine.waits(&self.target, &self.marker).await {
             particulars += "; ";
             particulars += &line;
         }

@@ -6,7 +6,7 @@ use dataguardian_core::ids::ExecutionId;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getpgid};
 
-use crate::engines::postgres::SessionMarker;
+use crate::engines::marker::SessionMarker;
 use crate::journal::ProcessGroup;
 
 /// Kills each group whose leader is still the process that was started then. A number that belongs to somebody else by now

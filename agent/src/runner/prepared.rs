@@ -14,7 +14,7 @@ use dataguardian_repository::manifest::{
 
 use super::attempt::Attempt;
 use super::work::{BackupWork, RepositoryPlace};
-use crate::engines::postgres::{self, DatabaseFailure, DumpReport};
+use crate::engines::dump::{self, DatabaseFailure, DumpReport, SharedSnapshot};
 use crate::journal::{CommitInProgress, CommitRepository};
 use crate::pipeline::{Destination, Written, commit};
 
@@ -192,6 +192,7 @@ fn particulars(
         .positions
         .iter()
         .map(|position| position.taken_at)
+        .chain(report.shared_snapshot.iter().map(|shared| shared.taken_at))
         .min()
         .unwrap_or(now);
     let elapsed = TimeDelta::from_std(started.elapsed()).unwrap_or_default();
@@ -204,6 +205,7 @@ fn particulars(
         finished_at: started_at + elapsed,
         server_version: report.server_version,
         system_identifier: report.system_identifier,
+        snapshot: report.shared_snapshot.and_then(shared_position),
         snapshots: report.positions.into_iter().map(snapshot).collect(),
         tools: report.tools,
         databases: report.databases,
@@ -212,7 +214,16 @@ fn particulars(
     }
 }
 
-fn snapshot(position: postgres::SnapshotPosition) -> DatabaseSnapshot {
+fn shared_position(shared: SharedSnapshot) -> Option<SnapshotPosition> {
+    let binlog = shared.binlog?;
+    Some(SnapshotPosition::Binlog {
+        file: binlog.file,
+        position: binlog.position,
+        gtid: binlog.gtid,
+    })
+}
+
+fn snapshot(position: dump::SnapshotPosition) -> DatabaseSnapshot {
     DatabaseSnapshot {
         database: position.database,
         taken_at: position.taken_at,

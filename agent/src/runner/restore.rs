@@ -13,7 +13,8 @@ use dataguardian_repository::read::BackupReader;
 
 use super::attempt::Attempt;
 use super::work::{RepositoryPlace, RestoreMode, RestoreWork};
-use crate::engines::postgres::{self, MissingRoles, RestoreReport, RestoreRequest};
+use crate::engines::mysql;
+use crate::engines::restore::{self as engine, MissingRoles, RestoreReport, RestoreRequest};
 use crate::pipeline::source::RepositorySource;
 use crate::repositories;
 
@@ -22,13 +23,6 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
     let host = attempt.host();
     host.config.permit_restore()?;
     host.config.permit_database(&work.target)?;
-    if work.target.engine != Engine::Postgres {
-        let message = format!(
-            "this version of the agent can't restore {} yet",
-            work.target.engine
-        );
-        return Err(Failure::new(FailureKind::ClientMissing, message));
-    }
     let status = attempt.status();
     status.enter("opening the backup");
     let Opened { reader, lacks } = open(attempt, &work).await?;
@@ -39,7 +33,7 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
         ));
     }
     let databases = choose(&reader.payload().contents, &work.databases)?;
-    let source_version_num = version_num(&reader.payload().contents.server_version);
+    let source_version_num = version_num(work.target.engine, &reader.payload().contents.server_version);
     let work_dir = repositories::work_dir(host)?;
     let request = RestoreRequest {
         target: work.target,
@@ -47,9 +41,9 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
         databases,
         names: work.databases,
         mode: match work.mode {
-            RestoreMode::Create => postgres::RestoreMode::CreateNew,
-            RestoreMode::Replace => postgres::RestoreMode::Replace,
-            RestoreMode::Scratch { keep } => postgres::RestoreMode::Scratch { keep },
+            RestoreMode::Create => engine::RestoreMode::CreateNew,
+            RestoreMode::Replace => engine::RestoreMode::Replace,
+            RestoreMode::Scratch { keep } => engine::RestoreMode::Scratch { keep },
         },
         no_owner: work.no_owner,
         missing_roles: if work.create_missing_roles {
@@ -203,9 +197,17 @@ fn choose(
         .collect())
 }
 
-/// PostgreSQL's `server_version_num` from its `server_version`: `15.18 (Debian …)` is 150018. 0 if it can't be told, which
-/// counts as older than anything.
-fn version_num(server_version: &str) -> u32 {
+/// The version as a number that can be compared, from the one that the server says. 0 if it can't be told, which counts as
+/// older than anything.
+fn version_num(engine: Engine, server_version: &str) -> u32 {
+    match engine {
+        Engine::Postgres => postgres_version_num(server_version),
+        Engine::MySql | Engine::MariaDb => mysql::version_num(server_version),
+    }
+}
+
+/// PostgreSQL's `server_version_num` from its `server_version`: `15.18 (Debian …)` is 150018.
+fn postgres_version_num(server_version: &str) -> u32 {
     let digits = |text: &str| {
         text.chars()
             .take_while(char::is_ascii_digit)
@@ -251,10 +253,10 @@ mod tests {
 
     #[test]
     fn versions_are_read() {
-        assert_eq!(version_num("15.18 (Debian 15.18-0+deb12u1)"), 150_018);
-        assert_eq!(version_num("18.1"), 180_001);
-        assert_eq!(version_num("18beta1"), 180_000);
-        assert_eq!(version_num(""), 0);
+        assert_eq!(postgres_version_num("15.18 (Debian 15.18-0+deb12u1)"), 150_018);
+        assert_eq!(postgres_version_num("18.1"), 180_001);
+        assert_eq!(postgres_version_num("18beta1"), 180_000);
+        assert_eq!(postgres_version_num(""), 0);
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub struct DatabaseDescription {
     /// Security labels: provider and label.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub security_labels: Vec<(String, String)>,
+    /// The length of the longest SQL statement in the streams, in bytes, where a server may refuse long ones (MySQL, MariaDB).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_statement: Option<u64>,
     /// What a server must have before the contents can be restored there.
     #[serde(default, skip_serializing_if = "DatabaseNeeds::is_empty")]
     pub needs: DatabaseNeeds,

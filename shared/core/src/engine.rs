@@ -32,6 +32,15 @@ impl Engine {
         }
     }
 
+    /// The product's own name, for people.
+    pub const fn product(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::MySql => "MySQL",
+            Self::MariaDb => "MariaDB",
+        }
+    }
+
     /// The port the engine listens on unless told otherwise.
     pub const fn default_port(self) -> u16 {
         match self {

@@ -64,6 +64,8 @@ failure_kinds! {
     DatabaseError = "DATABASE_ERROR", false, "look the message up, which is the server's own; the server's log has the context";
     /// A lock could not be had in time.
     DatabaseLockTimeout = "DATABASE_LOCK_TIMEOUT", true, "another session holds a conflicting lock: run at a quieter time or raise the lock time-out";
+    /// Tables were changed under a dump that read them.
+    DatabaseSchemaChanged = "DATABASE_SCHEMA_CHANGED", true, "somebody altered, truncated or dropped tables during the dump: run it again, at a time without such changes";
     /// A standby cancelled the dump.
     DatabaseStandbyConflict = "DATABASE_STANDBY_CONFLICT", true, "raise max_standby_streaming_delay on the standby, or back up the primary";
     /// The client programs are not on the agent's host.
@@ -153,6 +155,7 @@ mod tests {
             K::DatabaseUnreachable,
             K::DatabaseConnectionLost,
             K::DatabaseLockTimeout,
+            K::DatabaseSchemaChanged,
             K::DatabaseStandbyConflict,
             K::ClientFailed,
             K::StorageUnreachable,

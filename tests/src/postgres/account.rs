@@ -7,7 +7,7 @@ use nix::unistd::{User, geteuid};
 
 /// Who runs the server and owns its files.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Account {
+pub(crate) enum Account {
     /// The account of the test process.
     Ours,
     /// Another one, since the test process is root's.
@@ -16,7 +16,7 @@ pub(super) enum Account {
 
 impl Account {
     /// The account to use in this process.
-    pub(super) fn choose() -> Result<Self> {
+    pub(crate) fn choose() -> Result<Self> {
         if !geteuid().is_root() {
             return Ok(Self::Ours);
         }
@@ -29,19 +29,19 @@ impl Account {
             }
         }
         anyhow::bail!(
-            "PostgreSQL refuses to run as root, and there is no account 'postgres' or 'nobody' to run it as"
+            "the server refuses to run as root, and there is no account 'postgres' or 'nobody' to run it as"
         )
     }
 
     /// Makes the command run as this account, with no further groups.
-    pub(super) fn apply(self, command: &mut Command) {
+    pub(crate) fn apply(self, command: &mut Command) {
         if let Self::Other { uid, gid } = self {
             command.gid(gid).uid(uid);
         }
     }
 
     /// Gives the account a file or folder (not what is in it).
-    pub(super) fn own(self, path: &Path) -> Result<()> {
+    pub(crate) fn own(self, path: &Path) -> Result<()> {
         if let Self::Other { uid, gid } = self {
             std::os::unix::fs::chown(path, Some(uid), Some(gid))
                 .with_context(|| format!("giving {} to the server's account", path.display()))?;
@@ -50,7 +50,7 @@ impl Account {
     }
 
     /// Tells templates of different owners apart.
-    pub(super) fn tag(self) -> String {
+    pub(crate) fn tag(self) -> String {
         match self {
             Self::Ours => "own".to_owned(),
             Self::Other { uid, .. } => uid.to_string(),

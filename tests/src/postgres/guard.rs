@@ -38,8 +38,16 @@ impl Guard {
     /// # Errors
     /// If no shell can be started.
     pub fn watch(directory: &Path) -> Result<Self> {
+        Self::run(directory, SCRIPT)
+    }
+
+    /// Runs another script than PostgreSQL's once the test process has ended; `$1` is the directory, which it removes.
+    ///
+    /// # Errors
+    /// If no shell can be started.
+    pub(crate) fn run(directory: &Path, script: &str) -> Result<Self> {
         let shell = Command::new("sh")
-            .args(["-c", SCRIPT, "guard"])
+            .args(["-c", script, "guard"])
             .arg(directory)
             .current_dir("/")
             .stdin(Stdio::piped())

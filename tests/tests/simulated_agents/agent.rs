@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use dataguardian_agent::config::AgentConfig;
 use dataguardian_agent::control_plane::ControlPlane;
-use dataguardian_agent::engines::postgres::DatabaseEngine;
+use dataguardian_agent::engines::engine::DatabaseEngine;
 use dataguardian_agent::enroll::{Enrollment, enroll};
 use dataguardian_agent::host_info::HostInfo;
 use dataguardian_agent::identity::{AgentKeys, Identity};

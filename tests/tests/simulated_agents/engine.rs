@@ -7,14 +7,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dataguardian_agent::engines::StreamSink;
-use dataguardian_agent::engines::postgres::{
-    DatabaseEngine, DumpReport, DumpRequest, Probe, ProbeRequest, RestoreReport, RestoreRequest,
-};
+use dataguardian_agent::engines::clients::{Client, ClientSearch};
+use dataguardian_agent::engines::discover::DiscoveredDatabase;
+use dataguardian_agent::engines::dump::{DumpReport, DumpRequest};
+use dataguardian_agent::engines::engine::DatabaseEngine;
+use dataguardian_agent::engines::marker::SessionMarker;
+use dataguardian_agent::engines::probe::{Probe, ProbeRequest};
 use dataguardian_agent::engines::progress::{Progress, Stage};
+use dataguardian_agent::engines::restore::{RestoreReport, RestoreRequest};
 use dataguardian_core::database::DatabaseDescription;
+use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::size::ByteSize;
 use dataguardian_core::stream::{ObjectName, StreamEnd, StreamHeader, StreamRole};
+use dataguardian_core::target::ConnectionTarget;
 use futures::TryStreamExt as _;
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngCore as _, SeedableRng as _};
@@ -104,6 +110,18 @@ impl DatabaseEngine for FakeEngine {
         })
     }
 
+    async fn discover(&self, _: &ConnectionTarget) -> Result<Vec<DiscoveredDatabase>, Failure> {
+        Ok(Vec::new())
+    }
+
+    async fn waits(&self, _: &ConnectionTarget, _: &SessionMarker) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn clients(&self, _: &ClientSearch) -> Vec<(Engine, Client)> {
+        Vec::new()
+    }
+
     async fn dump(
         &self,
         _: DumpRequest,
@@ -164,6 +182,7 @@ impl DatabaseEngine for FakeEngine {
             failed: Vec::new(),
             warnings: Vec::new(),
             largest_row: ByteSize::bytes(0),
+            shared_snapshot: None,
         })
     }
 

@@ -8,7 +8,7 @@ use dataguardian_core::stream::ObjectName;
 use sqlx::PgConnection;
 
 use super::failure;
-use super::patterns::Patterns;
+use crate::engines::patterns::Patterns;
 
 /// The first object id that is not the system's own (`FirstNormalObjectId`): extensions below it came with `initdb`.
 const FIRST_NORMAL_OID: i64 = 16_384;

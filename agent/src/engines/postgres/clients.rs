@@ -3,22 +3,15 @@
 //! An older `pg_dump` refuses a newer server; a newer one reads an older server, but what it writes may use what the older
 //! server does not know. So the server's own major version comes first, then the nearest newer one.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+use std::path::Path;
 
-use crate::patience;
 use dataguardian_core::database::Warning;
 use dataguardian_core::failure::{Failure, FailureKind};
-use tokio::process::Command;
 
-/// How long a program may take to say its version.
-const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::engines::clients::{Client, ClientSearch, SideBySide, places, version_of};
 
-/// Where packages put the programs of several versions side by side: the directory above the versions, what a version's
-/// name begins with, and where in it the programs are.
-const SIDE_BY_SIDE: [(&str, &str, &str); 6] = [
+/// Where packages put the programs of several versions side by side.
+const SIDE_BY_SIDE: [SideBySide; 6] = [
     ("/usr/lib/postgresql", "", "bin"),
     ("/usr", "pgsql-", "bin"),
     ("/usr/libexec", "postgresql", ""),
@@ -27,34 +20,7 @@ const SIDE_BY_SIDE: [(&str, &str, &str); 6] = [
     ("/Library/PostgreSQL", "", "bin"),
 ];
 
-/// Where to look for client programs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ClientSearch {
-    /// Directories that the agent's configuration names, looked at first.
-    pub directories: Vec<PathBuf>,
-    /// Look nowhere else.
-    pub only_these: bool,
-}
-
-/// One installation of the client programs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    /// The major version: 18.
-    pub major: u32,
-    /// The minor version: 1.
-    pub minor: u32,
-    /// The version as `pg_dump --version` says it: `18.1 (Debian 18.1-1)`.
-    pub version: String,
-    /// The directory that they are in.
-    pub dir: PathBuf,
-}
-
 impl Client {
-    /// The path of one of the programs.
-    pub fn program(&self, name: &str) -> PathBuf {
-        self.dir.join(name)
-    }
-
     /// Whether the programs let the key of psql's `\restrict` be chosen; before that they write none at all, or a new one
     /// each time. Since the minor releases of August 2025 (CVE-2025-8714).
     pub fn knows_restrict_key(&self) -> bool {
@@ -72,7 +38,7 @@ impl Client {
 /// All installations that can be found: newest first, and of one major version those first that were named.
 pub async fn find(search: &ClientSearch) -> Vec<Client> {
     let mut clients: Vec<Client> = Vec::new();
-    for dir in places(search) {
+    for dir in places(search, &SIDE_BY_SIDE) {
         if let Some(client) = look_into(&dir).await {
             clients.push(client);
         }
@@ -128,44 +94,6 @@ fn none_fits(clients: &[Client], major: u32) -> Failure {
     }
 }
 
-/// The directories to look into, each once, links resolved.
-fn places(search: &ClientSearch) -> Vec<PathBuf> {
-    let mut places = search.directories.clone();
-    if !search.only_these {
-        for (above, prefix, below) in SIDE_BY_SIDE {
-            places.extend(versions_in(Path::new(above), prefix, below));
-        }
-        if let Some(path) = std::env::var_os("PATH") {
-            places.extend(std::env::split_paths(&path));
-        }
-    }
-    let mut seen = BTreeSet::new();
-    places
-        .into_iter()
-        .filter_map(|place| place.canonicalize().ok())
-        .filter(|place| seen.insert(place.clone()))
-        .collect()
-}
-
-fn versions_in(above: &Path, prefix: &str, below: &str) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(above) else {
-        return Vec::new();
-    };
-    let is_version = |name: &str| {
-        let version = name
-            .strip_prefix(prefix)
-            .map(|rest| rest.trim_start_matches(['-', '@']));
-        version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    let mut found: Vec<PathBuf> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_name().to_str().is_some_and(is_version))
-        .map(|entry| entry.path().join(below))
-        .collect();
-    found.sort();
-    found
-}
-
 /// An installation, if the directory holds one. A link that leads to a program of another name is a wrapper that chooses a
 /// version by itself (Debian's `pg_wrapper`) and is passed over: the versions that it chooses from are found as such.
 async fn look_into(dir: &Path) -> Option<Client> {
@@ -178,13 +106,7 @@ async fn look_into(dir: &Path) -> Option<Client> {
     }
     // The programs need what lies beside the real ones.
     let program = dir.join("pg_dump").canonicalize().ok()?;
-    let mut command = Command::new(&program);
-    command.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
-    let output = patience::timeout(VERSION_TIMEOUT, command.output())
-        .await
-        .ok()?
-        .ok()?;
-    let said = String::from_utf8(output.stdout).ok()?;
+    let said = version_of(&program).await?;
     let (major, minor, version) = parse_version(&said)?;
     Some(Client {
         major,

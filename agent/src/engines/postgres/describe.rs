@@ -69,6 +69,7 @@ pub(super) async fn describe(
         acl,
         settings: settings(session).await?,
         security_labels: security_labels(session).await?,
+        longest_statement: None,
         needs: needs(session).await?,
     })
 }

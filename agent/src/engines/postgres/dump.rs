@@ -5,125 +5,27 @@
 //! any were opened, are taken back. The dump as a whole fails when all databases do, when the sink does, or when the server does
 //! not answer any more: that may pass, and another attempt then gets everything.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
-use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::failure::Failure;
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::size::ByteSize;
-use dataguardian_core::target::ConnectionTarget;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::catalogue::Exclusions;
-use super::clients::{self, ClientSearch};
-use super::marker::SessionMarker;
-use super::patterns::Patterns;
 use super::run::Run;
 use super::server::Server;
-use super::{connect, discover, globals};
+use super::{clients, connect, discover, globals};
 use crate::engines::StreamSink;
+use crate::engines::clients::Client;
+use crate::engines::dump::{Chosen, DatabaseFailure, DumpReport, DumpRequest};
+use crate::engines::patterns::Patterns;
 use crate::engines::progress::{Progress, Stage};
 
 mod database;
 
 use database::{Dumped, Plan};
-
-/// What to dump, and how.
-#[derive(Debug, Clone)]
-pub struct DumpRequest {
-    /// The server.
-    pub target: ConnectionTarget,
-    /// The databases.
-    pub selection: DatabaseSelection,
-    /// How.
-    pub options: DumpOptions,
-    /// What our sessions are called on the server.
-    pub marker: SessionMarker,
-    /// Where client programs are looked for.
-    pub clients: ClientSearch,
-    /// How long a client program that was asked to stop may take before it is killed.
-    pub client_grace: Duration,
-    /// A directory for small private files (a password file); exists, belongs to the agent.
-    pub work_dir: PathBuf,
-}
-
-/// The settings of a dump.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DumpOptions {
-    /// How many connections copy rows at once, at least 1.
-    pub connections: usize,
-    /// How long to wait for the locks on the tables of one database.
-    pub lock_timeout: Duration,
-    /// Tables left out altogether: `schema.table` or `table` (in any schema), `*` and `?` as in file names.
-    pub exclude_tables: Vec<String>,
-    /// Tables whose rows are left out, written likewise.
-    pub exclude_table_data: Vec<String>,
-    /// Whether roles and tablespaces are dumped too.
-    pub globals: bool,
-    /// The key of psql's `\restrict` in the SQL streams: letters and digits. The same every night, else the text changes;
-    /// hard to guess for whoever can name objects in the database.
-    pub restrict_key: String,
-}
-
-impl Default for DumpOptions {
-    fn default() -> Self {
-        Self {
-            connections: 1,
-            lock_timeout: Duration::from_secs(60),
-            exclude_tables: Vec::new(),
-            exclude_table_data: Vec::new(),
-            globals: true,
-            restrict_key: "DataGuardian".to_owned(),
-        }
-    }
-}
-
-/// The moment that a database's dump shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SnapshotPosition {
-    /// The database.
-    pub database: String,
-    /// The write-ahead log's position just after the snapshot was taken (on a standby: as far as it was replayed).
-    pub lsn: String,
-    /// The server's clock then.
-    pub taken_at: DateTime<Utc>,
-}
-
-/// A database that could not be dumped while others were.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabaseFailure {
-    /// The database.
-    pub database: String,
-    /// Why.
-    pub failure: Failure,
-}
-
-/// What was dumped.
-#[derive(Debug, Clone)]
-pub struct DumpReport {
-    /// The version as the server says it.
-    pub server_version: String,
-    /// `server_version_num`.
-    pub version_num: u32,
-    /// The cluster's identifier, where the user may know it.
-    pub system_identifier: Option<String>,
-    /// The moments of the snapshots, one for each database.
-    pub positions: Vec<SnapshotPosition>,
-    /// The programs that took part.
-    pub tools: Vec<ToolUse>,
-    /// The databases dumped.
-    pub databases: Vec<DatabaseDescription>,
-    /// The databases that failed; not empty means a partial backup.
-    pub failed: Vec<DatabaseFailure>,
-    /// What a person should know.
-    pub warnings: Vec<Warning>,
-    /// The longest row, as text.
-    pub largest_row: ByteSize,
-}
 
 /// Dumps. When `cancel` fires, processes and server sessions are ended before this returns; the failure then is of kind
 /// [`FailureKind::Superseded`](dataguardian_core::failure::FailureKind::Superseded), for the caller to read in the light of
@@ -179,6 +81,7 @@ async fn dump_server(
         failed: missing,
         warnings: warning.into_iter().collect(),
         largest_row: ByteSize::default(),
+        shared_snapshot: None,
     };
     if options.globals {
         run.stage(Stage::Globals);
@@ -206,7 +109,7 @@ async fn dump_server(
 async fn dump_database(
     run: &Run,
     plan: &Plan,
-    client: &clients::Client,
+    client: &Client,
     server: &Server,
     database: &str,
     sink: &Arc<dyn StreamSink>,
@@ -227,25 +130,6 @@ impl DumpReport {
             }
         }
     }
-
-    /// A backup of nothing is none; the first failure tells why.
-    fn unless_all_failed(mut self) -> Result<Self, Failure> {
-        if self.databases.is_empty() && !self.failed.is_empty() {
-            let DatabaseFailure { database, failure } = self.failed.swap_remove(0);
-            return Err(Failure::new(
-                failure.kind,
-                format!("database {database}: {}", failure.message),
-            ));
-        }
-        Ok(self)
-    }
-}
-
-/// What a selection comes to on a server.
-pub(super) struct Chosen {
-    pub(super) databases: Vec<String>,
-    /// Those that it names and that are not there.
-    pub(super) missing: Vec<DatabaseFailure>,
 }
 
 /// The databases that the selection names.
@@ -262,25 +146,5 @@ pub(super) async fn chosen(
         })
         .map(|database| database.name)
         .collect();
-    let (chosen, missing) = selection
-        .choose(&existing)
-        .map_err(|error| Failure::new(FailureKind::DatabaseError, error.to_string()))?;
-    let not_there = |database: String| DatabaseFailure {
-        failure: Failure::new(
-            FailureKind::DatabaseMissing,
-            format!("there is no database {database} on the server"),
-        ),
-        database,
-    };
-    let missing: Vec<_> = missing.into_iter().map(not_there).collect();
-    if chosen.is_empty() && missing.is_empty() {
-        return Err(Failure::new(
-            FailureKind::DatabaseMissing,
-            "the selection leaves no database to dump",
-        ));
-    }
-    Ok(Chosen {
-        databases: chosen,
-        missing,
-    })
+    Chosen::among(selection, &existing)
 }

@@ -1,41 +1,23 @@
-//! The seam between an agent and its servers: a test of thousands of agents puts another behind it, and all else stays real.
+//! PostgreSQL behind the seam.
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::Failure;
+use dataguardian_core::target::ConnectionTarget;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    DumpReport, DumpRequest, Probe, ProbeRequest, RestoreReport, RestoreRequest, dump, probe, restore,
-};
+use super::{clients, discover, dump, probe, restore, waits};
 use crate::engines::StreamSink;
+use crate::engines::clients::{Client, ClientSearch};
+use crate::engines::discover::DiscoveredDatabase;
+use crate::engines::dump::{DumpReport, DumpRequest};
+use crate::engines::engine::DatabaseEngine;
+use crate::engines::marker::SessionMarker;
+use crate::engines::probe::{Probe, ProbeRequest};
 use crate::engines::progress::Progress;
-
-/// What attempts ask of servers.
-#[async_trait]
-pub trait DatabaseEngine: fmt::Debug + Send + Sync {
-    /// As [`probe`].
-    async fn probe(&self, request: &ProbeRequest) -> Result<Probe, Failure>;
-
-    /// As [`dump`].
-    async fn dump(
-        &self,
-        request: DumpRequest,
-        sink: Arc<dyn StreamSink>,
-        cancel: CancellationToken,
-        progress: Arc<dyn Progress>,
-    ) -> Result<DumpReport, Failure>;
-
-    /// As [`restore`].
-    async fn restore(
-        &self,
-        request: RestoreRequest,
-        cancel: CancellationToken,
-        progress: Arc<dyn Progress>,
-    ) -> Result<RestoreReport, Failure>;
-}
+use crate::engines::restore::{RestoreReport, RestoreRequest};
 
 /// Real servers.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +27,10 @@ pub struct PostgresEngine;
 impl DatabaseEngine for PostgresEngine {
     async fn probe(&self, request: &ProbeRequest) -> Result<Probe, Failure> {
         probe(request).await
+    }
+
+    async fn discover(&self, target: &ConnectionTarget) -> Result<Vec<DiscoveredDatabase>, Failure> {
+        discover(target).await
     }
 
     async fn dump(
@@ -64,5 +50,17 @@ impl DatabaseEngine for PostgresEngine {
         progress: Arc<dyn Progress>,
     ) -> Result<RestoreReport, Failure> {
         restore(request, cancel, progress).await
+    }
+
+    async fn waits(&self, target: &ConnectionTarget, marker: &SessionMarker) -> Vec<String> {
+        waits(target, marker).await
+    }
+
+    async fn clients(&self, search: &ClientSearch) -> Vec<(Engine, Client)> {
+        let found = clients::find(search).await;
+        found
+            .into_iter()
+            .map(|client| (Engine::Postgres, client))
+            .collect()
     }
 }

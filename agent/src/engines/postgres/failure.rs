@@ -8,6 +8,8 @@ use std::io;
 use dataguardian_core::failure::{Failure, FailureKind};
 use sqlx::postgres::PgDatabaseError;
 
+pub(super) use crate::engines::failure::{cancelled, local};
+
 /// The relation that was named is not there (any more).
 pub(super) const UNDEFINED_TABLE: &str = "42P01";
 /// The schema that was named is not there (any more).
@@ -71,16 +73,6 @@ pub(super) fn working(what: &str, error: &sqlx::Error) -> Failure {
 /// [`working`], for `map_err`.
 pub(super) fn at(what: &str) -> impl Fn(sqlx::Error) -> Failure + '_ {
     move |error| working(what, &error)
-}
-
-/// An error of the agent's own files.
-pub(super) fn local(what: &str, error: &io::Error) -> Failure {
-    Failure::new(FailureKind::Internal, format!("{what}: {error}"))
-}
-
-/// The failure of a run that was called off.
-pub(super) fn cancelled() -> Failure {
-    Failure::new(FailureKind::Superseded, "cancelled")
 }
 
 /// The SQLSTATE, if the server sent the error.

@@ -5,11 +5,11 @@ use dataguardian_core::failure::Failure;
 use dataguardian_core::stream::{StreamEnd, StreamHeader, StreamRole};
 use sqlx::PgConnection;
 
-use super::clients::Client;
 use super::run::Run;
 use super::schema::{explained, next_piece};
 use super::{connect, failure};
 use crate::engines::StreamSink;
+use crate::engines::clients::Client;
 
 /// Whether the user may read the roles' password hashes; managed services deny it to everybody.
 pub(super) async fn may_read_passwords(session: &mut PgConnection) -> Result<bool, Failure> {

@@ -2,60 +2,16 @@
 
 use std::time::Duration;
 
-use dataguardian_core::database::Warning;
 use dataguardian_core::failure::{Failure, FailureKind};
-use dataguardian_core::selection::DatabaseSelection;
-use dataguardian_core::target::ConnectionTarget;
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
-use super::clients::{self, Client, ClientSearch};
-use super::dump::DatabaseFailure;
 use super::server::Server;
-use super::{connect, dump, failure, globals, quote};
+use super::{clients, connect, dump, failure, globals, quote};
+use crate::engines::probe::{Probe, ProbeRequest};
 
 /// How the server knows the sessions of a probe.
 const APPLICATION: &str = "dataguardian probe";
-
-/// What to look at.
-#[derive(Debug, Clone)]
-pub struct ProbeRequest {
-    /// The server.
-    pub target: ConnectionTarget,
-    /// The databases whose privileges are checked.
-    pub selection: DatabaseSelection,
-    /// Where client programs are looked for.
-    pub clients: ClientSearch,
-}
-
-/// What was found.
-#[derive(Debug, Clone)]
-pub struct Probe {
-    /// The version as the server says it.
-    pub server_version: String,
-    /// `server_version_num`: 180001.
-    pub version_num: u32,
-    /// `pg_control_system()`'s identifier; none where the user may not call it.
-    pub system_identifier: Option<String>,
-    /// Whether it is a standby.
-    pub in_recovery: bool,
-    /// Whether the user is a superuser.
-    pub superuser: bool,
-    /// How long one statement takes.
-    pub latency: Duration,
-    /// The databases that the selection chooses.
-    pub databases: Vec<String>,
-    /// What stands in the way of a backup, each with what mends it.
-    pub problems: Vec<Failure>,
-    /// The databases that can't be dumped, each with its first problem; the others can, unless `hindrance` is set.
-    pub unfit: Vec<DatabaseFailure>,
-    /// What stands in the way of all databases.
-    pub hindrance: Option<Failure>,
-    /// What a backup will lack or suffer from all the same.
-    pub warnings: Vec<Warning>,
-    /// The client programs that would be used.
-    pub client: Option<Client>,
-}
 
 /// Connects, looks, disconnects. An error means that the server could not be looked at at all.
 pub async fn probe(request: &ProbeRequest) -> Result<Probe, Failure> {
@@ -140,27 +96,6 @@ fn connection_problem(database: &str, user: &str, failure: &Failure) -> Failure 
 }
 
 impl Probe {
-    fn warn(&mut self, database: Option<&str>, message: String) {
-        self.warnings.push(Warning {
-            database: database.map(str::to_owned),
-            message,
-        });
-    }
-
-    fn lacks(&mut self, database: &str, privilege: String) {
-        self.unfit(database, Failure::new(FailureKind::DatabasePrivilege, privilege));
-    }
-
-    fn unfit(&mut self, database: &str, failure: Failure) {
-        if !self.unfit.iter().any(|unfit| unfit.database == database) {
-            self.unfit.push(DatabaseFailure {
-                database: database.to_owned(),
-                failure: failure.clone(),
-            });
-        }
-        self.problems.push(failure);
-    }
-
     async fn look_at_server(&mut self, session: &mut PgConnection) -> Result<(), Failure> {
         if !globals::may_read_passwords(session).await? {
             self.warn(

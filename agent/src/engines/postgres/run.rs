@@ -11,10 +11,10 @@ use sqlx::PgConnection;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use super::marker::SessionMarker;
 use super::passfile::Credentials;
-use super::process::{Graveyard, Process};
 use super::{connect, failure, sessions};
+use crate::engines::marker::SessionMarker;
+use crate::engines::process::{Graveyard, Process};
 use crate::engines::progress::{Progress, Severity, Stage};
 
 /// One run: where it connects to, as whom, what it started, and who hears of it.

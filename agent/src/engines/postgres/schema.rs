@@ -19,12 +19,12 @@ use sqlx::PgConnection;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{ChildStdin, ChildStdout};
 
-use super::clients::Client;
 use super::run::Run;
 use super::snapshot::Snapshot;
-use super::spool::Spool;
 use super::{failure, quote};
 use crate::engines::StreamSink;
+use crate::engines::clients::Client;
+use crate::engines::spool::Spool;
 
 /// How often the lock queue is looked at while `pg_dump` runs.
 const LOOK: Duration = Duration::from_millis(50);

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::connect;
-use super::marker::SessionMarker;
+use crate::engines::marker::SessionMarker;
 use crate::patience;
 
 /// How long cancelled sessions may take to go before they are terminated.

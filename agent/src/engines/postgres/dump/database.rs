@@ -8,17 +8,17 @@ use dataguardian_core::size::ByteSize;
 use dataguardian_core::stream::{ObjectName, StreamRole};
 use tokio::time::Instant;
 
-use super::{DumpOptions, SnapshotPosition};
 use crate::engines::StreamSink;
+use crate::engines::clients::Client;
+use crate::engines::dump::{DumpOptions, SnapshotPosition};
 use crate::engines::postgres::catalogue::{self, Exclusions, Relation};
-use crate::engines::postgres::clients::Client;
 use crate::engines::postgres::run::Run;
 use crate::engines::postgres::schema::{self, Archived, Section};
 use crate::engines::postgres::server::Server;
 use crate::engines::postgres::snapshot::{self, Snapshot};
-use crate::engines::postgres::spool::Spool;
 use crate::engines::postgres::{connect, copying, describe, large_objects, sequences};
 use crate::engines::progress::Stage;
+use crate::engines::spool::Spool;
 
 /// What holds for every database of a dump.
 pub(super) struct Plan {

@@ -12,7 +12,8 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::passes::Passes;
 use crate::engines::StreamSource;
-use crate::engines::postgres::clients::{self, Client};
+use crate::engines::clients::Client;
+use crate::engines::postgres::clients;
 use crate::engines::postgres::failure;
 use crate::engines::postgres::run::Run;
 use crate::engines::postgres::schema::{Preamble, next_piece};

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::RestoreRequest;
 use super::halfway::{Halfway, Made, UNFINISHED};
 use super::plan::Plan;
-use crate::engines::postgres::marker::SessionMarker;
+use crate::engines::marker::SessionMarker;
 use crate::engines::postgres::server::Server;
 use crate::engines::postgres::{acl, failure, quote};
 

@@ -1,4 +1,4 @@
-//! A schema archive between the program that writes it and those that read it.
+//! A schema between the program that writes it and whoever reads it.
 
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::PathBuf;
@@ -14,34 +14,34 @@ const IN_MEMORY: usize = 16 << 20;
 
 /// Bytes that were written once and are read several times. Holds schema only, never rows.
 #[derive(Debug)]
-pub(super) struct Spool(SpooledTempFile);
+pub(in crate::engines) struct Spool(SpooledTempFile);
 
 impl Spool {
     /// An empty one; `directory` is used only if it gets long.
-    pub(super) fn new(directory: PathBuf) -> Self {
+    pub(in crate::engines) fn new(directory: PathBuf) -> Self {
         Self(tempfile::spooled_tempfile_in(IN_MEMORY, directory))
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(in crate::engines) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.0
             .write_all(bytes)
-            .map_err(|error| failure::local("keeping the schema archive", &error))
+            .map_err(|error| failure::local("keeping a schema", &error))
     }
 
     /// To the beginning, for the next reader.
-    pub(super) fn rewind(&mut self) -> Result<(), Failure> {
+    pub(in crate::engines) fn rewind(&mut self) -> Result<(), Failure> {
         self.0
             .rewind()
-            .map_err(|error| failure::local("reading the schema archive", &error))
+            .map_err(|error| failure::local("reading a schema", &error))
     }
 
     /// The next piece, none at the end.
-    pub(super) fn read(&mut self, limit: usize) -> Result<Option<Bytes>, Failure> {
+    pub(in crate::engines) fn read(&mut self, limit: usize) -> Result<Option<Bytes>, Failure> {
         let mut piece = BytesMut::zeroed(limit);
         let read = self
             .0
             .read(&mut piece)
-            .map_err(|error| failure::local("reading the schema archive", &error))?;
+            .map_err(|error| failure::local("reading a schema", &error))?;
         piece.truncate(read);
         Ok((read > 0).then(|| piece.freeze()))
     }

@@ -1,0 +1,427 @@
+//! A dump: all chosen databases of a server by one client program, under one snapshot.
+//!
+//! Order: users and grants, then per database the schema before data and each table's rows, then each database's schema after
+//! data. One program and one snapshot mean that whatever fails, fails for all databases: then there is no backup, and another
+//! attempt gets everything. Nothing counts before the program has said that the dump is complete *and* has ended well.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, NaiveDateTime, Utc};
+use dataguardian_core::database::ToolUse;
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::size::ByteSize;
+use dataguardian_core::stream::{StreamEnd, StreamHeader, StreamRole};
+use sqlx::mysql::MySqlConnection;
+use tokio_util::sync::CancellationToken;
+
+use super::clients::Tool;
+use super::connect::{self, ask_one};
+use super::describe::{self, Described, Exclusions, character_set};
+use super::flavour::Flavour;
+use super::run::{Programs, Run, argument};
+use super::server::Server;
+use super::sessions::{self, Registry};
+use super::splitter::{Expected, Hears, Splitter, Tally};
+use super::watch::Watch;
+use super::{clients, discover, failure, globals, position};
+use crate::engines::dump::{Chosen, DumpReport, DumpRequest, SharedSnapshot};
+use crate::engines::patterns::Patterns;
+use crate::engines::progress::{Progress, Stage};
+use crate::engines::{StreamSink, StreamWriter};
+
+/// A row of more than that makes a statement that servers as they are set up usually refuse.
+const USUAL_PACKET: u64 = 16 << 20;
+
+/// Dumps, as [`DatabaseEngine::dump`](crate::engines::engine::DatabaseEngine::dump) says.
+pub(super) async fn dump(
+    request: DumpRequest,
+    sink: Arc<dyn StreamSink>,
+    cancel: CancellationToken,
+    progress: Arc<dyn Progress>,
+    registry: Registry,
+) -> Result<DumpReport, Failure> {
+    let run = Run::new(
+        request.target.clone(),
+        request.marker.clone(),
+        &request.work_dir,
+        request.client_grace,
+        registry,
+        progress,
+    );
+    let work = Box::pin(dump_server(&run, &request, &*sink));
+    run.see_through(&cancel, work).await
+}
+
+async fn dump_server(run: &Run, request: &DumpRequest, sink: &dyn StreamSink) -> Result<DumpReport, Failure> {
+    run.stage(Stage::Probing);
+    let exclusions = Exclusions {
+        tables: Patterns::new(&request.options.exclude_tables)?,
+        rows: Patterns::new(&request.options.exclude_table_data)?,
+    };
+    let mut session = run.connect().await?;
+    let server = Server::ask(&mut session, run.flavour).await?;
+    let Chosen { databases, missing } = chosen(&mut session, request).await?;
+    if databases.is_empty() {
+        let first = missing.into_iter().next().map(|missing| missing.failure);
+        return Err(first
+            .unwrap_or_else(|| Failure::new(FailureKind::DatabaseMissing, "there is no database to dump")));
+    }
+    let found = clients::find(&request.clients, run.flavour).await;
+    let (client, warning) = clients::choose(&found, run.flavour, server.version_num)?;
+    run.log(&format!(
+        "{} {} with the client programs {} of {}",
+        run.flavour.engine().product(),
+        server.version,
+        client.version,
+        client.dir.display()
+    ));
+    let programs = run.programs(client, server.encrypted)?;
+    let mut report = DumpReport {
+        server_version: server.version.clone(),
+        version_num: server.version_num,
+        system_identifier: server.uuid.clone(),
+        positions: Vec::new(),
+        shared_snapshot: None,
+        tools: Vec::new(),
+        databases: Vec::new(),
+        failed: missing,
+        warnings: warning.into_iter().collect(),
+        largest_row: ByteSize::default(),
+    };
+    if request.options.globals {
+        run.stage(Stage::Globals);
+        report
+            .warnings
+            .extend(globals::send(&mut session, &server, sink).await?);
+    }
+    let described = describe::describe(&mut session, &databases).await?;
+    let dumping = Dumping {
+        run,
+        lock_timeout: request.options.lock_timeout,
+        server: &server,
+        programs: &programs,
+        described: &described,
+        exclusions: &exclusions,
+    };
+    dumping.dump(&mut session, sink, &mut report).await?;
+    report.warnings.extend(described.warnings);
+    connect::close(session).await;
+    report.unless_all_failed()
+}
+
+/// The databases that the selection names.
+pub(super) async fn chosen(session: &mut MySqlConnection, request: &DumpRequest) -> Result<Chosen, Failure> {
+    let existing: Vec<String> = discover::list(session)
+        .await?
+        .into_iter()
+        .map(|database| database.name)
+        .collect();
+    Chosen::among(&request.selection, &existing)
+}
+
+/// One dump with all that is known about it.
+struct Dumping<'a> {
+    run: &'a Run,
+    lock_timeout: Duration,
+    server: &'a Server,
+    programs: &'a Programs,
+    described: &'a Described,
+    exclusions: &'a Exclusions,
+}
+
+impl Dumping<'_> {
+    async fn dump(
+        &self,
+        session: &mut MySqlConnection,
+        sink: &dyn StreamSink,
+        report: &mut DumpReport,
+    ) -> Result<(), Failure> {
+        let arguments = self.arguments()?;
+        let taken_at = now(session).await?;
+        let Ran { notes, tallies, said } = self.run(session, sink, arguments.clone()).await?;
+        self.note(report, &tallies);
+        report
+            .warnings
+            .extend(said.iter().filter_map(|line| position::warning(line)));
+        report.shared_snapshot = Some(SharedSnapshot {
+            taken_at,
+            binlog: position::read(session, self.run.flavour, &notes).await,
+        });
+        report.tools.push(ToolUse {
+            name: self.programs.name(Tool::Dump),
+            version: self.programs.client.version.clone(),
+            arguments,
+        });
+        Ok(())
+    }
+
+    /// Runs the program, and takes apart what it writes.
+    async fn run(
+        &self,
+        session: &mut MySqlConnection,
+        sink: &dyn StreamSink,
+        arguments: Vec<String>,
+    ) -> Result<Ran, Failure> {
+        let Self { run, programs, .. } = self;
+        let before = sessions::own(session)
+            .await?
+            .into_iter()
+            .map(|seen| seen.id)
+            .collect();
+        let mut command = programs.command(Tool::Dump);
+        command.args(arguments);
+        let mut process = run.spawn(command)?;
+        let watch = Watch {
+            run,
+            process: process.id().unwrap_or_default(),
+            patience: self.lock_timeout,
+            before,
+        };
+        let mut splitter = Splitter::new(sink, Stages(self), self.expected(), programs.directory());
+        let stdout = process.stdout()?;
+        let read = async {
+            splitter.read(stdout).await?;
+            process.succeed().await.map_err(failure::of_dump)
+        };
+        let said = tokio::select! {
+            read = read => read?,
+            failure = watch.look(session) => return Err(failure),
+        };
+        Ok(Ran {
+            notes: splitter.notes(),
+            tallies: splitter.finish().await?,
+            said,
+        })
+    }
+
+    /// What each option is for is told in the design of the engines; none holds a secret.
+    fn arguments(&self) -> Result<Vec<String>, Failure> {
+        let mut arguments: Vec<String> = [
+            "--single-transaction",
+            "--quick",
+            "--hex-blob",
+            "--routines",
+            "--events",
+            "--triggers",
+            "--tz-utc",
+            "--skip-dump-date",
+            "--skip-add-drop-table",
+            "--add-locks",
+            "--extended-insert",
+            "--skip-no-autocommit",
+            "--quote-names",
+            "--create-options",
+            "--comments",
+            "--default-character-set=utf8mb4",
+            "--max-allowed-packet=1G",
+        ]
+        .map(str::to_owned)
+        .into();
+        let position = self.server.can_tell_position();
+        let own: Vec<&str> = match self.run.flavour {
+            Flavour::MySql => {
+                let gtid = if position && self.server.gtid {
+                    "--set-gtid-purged=COMMENTED"
+                } else {
+                    "--set-gtid-purged=OFF"
+                };
+                let position = if position { Some("--source-data=2") } else { None };
+                [
+                    "--no-tablespaces",
+                    "--column-statistics",
+                    "--skip-lock-tables",
+                    gtid,
+                ]
+                .into_iter()
+                .chain(position)
+                .collect()
+            }
+            Flavour::MariaDb => {
+                let history = (self.programs.client.major, self.programs.client.minor) >= (10, 11);
+                let mut own = vec!["--skip-lock-tables"];
+                own.extend(position.then_some("--master-data=2"));
+                own.extend(history.then_some("--dump-history"));
+                own
+            }
+        };
+        arguments.extend(own.into_iter().map(str::to_owned));
+        for relation in &self.described.relations {
+            if relation.is_broken || self.exclusions.tables.matches(&relation.database, &relation.name) {
+                arguments.push(argument(&format!(
+                    "--ignore-table={}.{}",
+                    relation.database, relation.name
+                ))?);
+            }
+        }
+        arguments.extend(["--databases", "--"].map(str::to_owned));
+        for database in &self.described.databases {
+            arguments.push(argument(&database.name)?);
+        }
+        Ok(arguments)
+    }
+
+    fn expected(&self) -> BTreeMap<String, Expected> {
+        let without_rows = |database: &str| {
+            let tables = self
+                .described
+                .relations
+                .iter()
+                .filter(|relation| relation.database == database);
+            tables
+                .filter(|relation| self.exclusions.rows.matches(database, &relation.name))
+                .map(|relation| relation.name.clone())
+                .collect()
+        };
+        let databases = self.described.databases.iter().map(|description| {
+            let expected = Expected {
+                beginning: format!("ALTER DATABASE {};\n", character_set(description)),
+                without_rows: without_rows(&description.name),
+            };
+            (description.name.clone(), expected)
+        });
+        databases.collect()
+    }
+
+    fn note(&self, report: &mut DumpReport, tallies: &[(String, Tally)]) {
+        for description in &self.described.databases {
+            let Some((_, tally)) = tallies.iter().find(|(name, _)| *name == description.name) else {
+                continue;
+            };
+            self.run.log(&format!(
+                "{} rows of {} were copied",
+                tally.rows, description.name
+            ));
+            let mut description = description.clone();
+            description.longest_statement = Some(tally.longest);
+            if tally.longest > USUAL_PACKET {
+                report.warnings.push(dataguardian_core::database::Warning {
+                    database: Some(description.name.clone()),
+                    message: format!(
+                        "the longest statement is {}: the server that it is restored to needs a max_allowed_packet of more than that",
+                        ByteSize::bytes(tally.longest)
+                    ),
+                });
+            }
+            report.largest_row = report.largest_row.max(ByteSize::bytes(tally.longest));
+            report.databases.push(description);
+        }
+    }
+}
+
+/// What came of the program's run.
+struct Ran {
+    notes: String,
+    tallies: Vec<(String, Tally)>,
+    /// What it said though it ended well.
+    said: Vec<String>,
+}
+
+/// Tells the stages as databases come.
+struct Stages<'a>(&'a Dumping<'a>);
+
+impl Hears for Stages<'_> {
+    fn begins(&mut self, database: &str) {
+        let (tables, bytes) = self.0.described.size_of(database);
+        self.0.run.stage(Stage::Rows {
+            database: database.to_owned(),
+            tables,
+            bytes,
+        });
+    }
+}
+
+/// The server's clock.
+pub(super) async fn now(session: &mut MySqlConnection) -> Result<DateTime<Utc>, Failure> {
+    let said = ask_one(session, "SELECT UTC_TIMESTAMP(6)", "asking for the server's time").await?;
+    let parsed = said
+        .as_deref()
+        .map(|said| NaiveDateTime::parse_from_str(said, "%Y-%m-%d %H:%M:%S%.f"));
+    match parsed {
+        Some(Ok(time)) => Ok(time.and_utc()),
+        _ => Err(Failure::new(
+            FailureKind::DatabaseError,
+            "the server's time can't be read",
+        )),
+    }
+}
+
+/// What makes the triggers, views, routines and events of a live database again.
+pub(super) async fn programs_of(
+    run: &Run,
+    programs: &Programs,
+    server: &Server,
+    session: &mut MySqlConnection,
+    database: &str,
+) -> Result<Vec<u8>, Failure> {
+    let described = describe::describe(session, &[database.to_owned()]).await?;
+    if let Some(view) = described.relations.iter().find(|relation| relation.is_broken) {
+        let message = format!(
+            "view {database}.{} refers to what is not there, so that it could not be made again if need be: drop it first",
+            view.name
+        );
+        return Err(Failure::new(FailureKind::TargetUnfit, message));
+    }
+    let (tables, rows) = (Patterns::new(&[])?, Patterns::new(&[])?);
+    let exclusions = Exclusions { tables, rows };
+    let dumping = Dumping {
+        run,
+        lock_timeout: LOCKS_OF_A_SWAP,
+        server,
+        programs,
+        described: &described,
+        exclusions: &exclusions,
+    };
+    let mut arguments = dumping.arguments()?;
+    arguments.retain(|argument| !argument.contains("-data=") && !argument.starts_with("--column-statistics"));
+    arguments.insert(0, "--no-data".to_owned());
+    let kept = Kept::default();
+    dumping.run(session, &kept, arguments).await?;
+    Ok(kept.take())
+}
+
+/// How long the dump of a live database's schema may wait for locks.
+const LOCKS_OF_A_SWAP: Duration = Duration::from_secs(60);
+
+/// Keeps what comes after the rows, and nothing else.
+#[derive(Debug, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    fn take(self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl StreamSink for Kept {
+    async fn open(&self, header: StreamHeader) -> Result<Box<dyn StreamWriter>, Failure> {
+        let keeps = header.role == StreamRole::SchemaAfterData;
+        Ok(Box::new(KeptStream(keeps.then(|| Arc::clone(&self.0)))))
+    }
+
+    async fn take_back(&self, _: &str) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+struct KeptStream(Option<Arc<Mutex<Vec<u8>>>>);
+
+#[async_trait]
+impl StreamWriter for KeptStream {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Failure> {
+        if let Some(kept) = &self.0 {
+            kept.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend_from_slice(&bytes);
+        }
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>, _: StreamEnd) -> Result<(), Failure> {
+        Ok(())
+    }
+}

@@ -1,0 +1,258 @@
+//! A restore: databases from streams.
+//!
+//! Whatever can be found out before anything is touched is found out before. A database is always made anew, marked as ours
+//! until it is whole, and dropped if anything fails. [`RestoreMode::Replace`] makes it beside the live one; only when all are
+//! filled, counted and complete are they put in place ([`swap`]).
+
+use std::sync::Arc;
+
+use dataguardian_core::failure::Failure;
+use dataguardian_failpoints::failpoint;
+use sqlx::mysql::MySqlConnection;
+use tokio_util::sync::CancellationToken;
+
+use super::run::{Programs, Run};
+use super::server::Server;
+use super::sessions::Registry;
+use super::{clients, connect};
+use crate::engines::progress::{Progress, Stage};
+use crate::engines::restore::{RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase};
+
+mod compare;
+mod halfway;
+mod load;
+mod objects;
+mod plan;
+mod precheck;
+mod rewrite;
+mod swap;
+
+use halfway::Halfway;
+use load::Loader;
+use plan::Plan;
+use precheck::Findings;
+use rewrite::{Manner, Rewriter};
+
+/// Restores, as [`DatabaseEngine::restore`](crate::engines::engine::DatabaseEngine::restore) says.
+pub(super) async fn restore(
+    request: RestoreRequest,
+    cancel: CancellationToken,
+    progress: Arc<dyn Progress>,
+    registry: Registry,
+) -> Result<RestoreReport, Failure> {
+    let suffix = format!("{:08x}", rand::random::<u32>());
+    let plans = plan::plan(&request, &suffix)?;
+    let run = Run::new(
+        request.target.clone(),
+        request.marker.clone(),
+        &request.work_dir,
+        request.client_grace,
+        registry,
+        progress,
+    );
+    let halfway = Halfway::default();
+    let prepared = run
+        .see_through(&cancel, Box::pin(prepare(&run, &request, &plans, &halfway)))
+        .await;
+    // Nothing interrupts what comes then: it is short, and either done or undone.
+    let outcome = match prepared {
+        Ok(prepared) => {
+            run.see_through(
+                &CancellationToken::new(),
+                Box::pin(put(&run, &plans, &halfway, prepared)),
+            )
+            .await
+        }
+        Err(failure) => Err(failure),
+    };
+    let Err(mut failure) = outcome else { return outcome };
+    if request.keep_unfinished && !cancel.is_cancelled() {
+        let kept = halfway.keep_all();
+        if !kept.is_empty() {
+            failure.message = format!(
+                "{}; left as far as they came: {}",
+                failure.message,
+                kept.join(", ")
+            );
+        }
+    }
+    halfway.drop_all(&run).await;
+    Err(failure)
+}
+
+/// What is ready to be put in place.
+struct Prepared {
+    programs: Programs,
+    server: Server,
+    mode: RestoreMode,
+    manners: Vec<(Manner, Vec<u8>)>,
+    report: RestoreReport,
+}
+
+async fn prepare(
+    run: &Run,
+    request: &RestoreRequest,
+    plans: &[Plan],
+    halfway: &Halfway,
+) -> Result<Prepared, Failure> {
+    run.stage(Stage::Probing);
+    let mut session = run.connect().await?;
+    let server = Server::ask(&mut session, run.flavour).await?;
+    let found = clients::find(&request.clients, run.flavour).await;
+    let (client, warning) = clients::choose(&found, run.flavour, server.version_num)?;
+    let programs = run.programs(client, server.encrypted)?;
+    let findings = precheck::check(&mut session, request, &server, plans).await?;
+    let swept = halfway::sweep(run, &programs, &mut session).await?;
+    precheck::create_accounts(&mut session, &findings.create_accounts).await?;
+    let mut prepared = Prepared {
+        mode: request.mode,
+        manners: Vec::new(),
+        report: RestoreReport {
+            server_version: server.version.clone(),
+            databases: Vec::new(),
+            tables: Vec::new(),
+            tools: vec![load::tool(&programs)],
+            warnings: warning
+                .into_iter()
+                .chain(findings.warnings.iter().cloned())
+                .chain(swept)
+                .collect(),
+        },
+        programs,
+        server,
+    };
+    for plan in plans {
+        fill(
+            run,
+            request,
+            plan,
+            halfway,
+            &findings,
+            &mut session,
+            &mut prepared,
+        )
+        .await?;
+    }
+    connect::close(session).await;
+    Ok(prepared)
+}
+
+/// Makes one database, under the name where it is beside, and fills it.
+async fn fill(
+    run: &Run,
+    request: &RestoreRequest,
+    plan: &Plan,
+    halfway: &Halfway,
+    findings: &Findings,
+    session: &mut MySqlConnection,
+    prepared: &mut Prepared,
+) -> Result<(), Failure> {
+    let name = || plan.description.name.clone();
+    let manner = Manner {
+        from: name(),
+        to: plan.to.clone(),
+        no_owner: request.no_owner,
+        events_rest: plan.beside != plan.to || matches!(request.mode, RestoreMode::Scratch { .. }),
+    };
+    let after = load::gather(&*request.source, plan.after).await?;
+    halfway.create(run, session, plan).await?;
+    failpoint!(RestoreCreated);
+    let loader = Loader {
+        run,
+        programs: &prepared.programs,
+        database: &plan.beside,
+    };
+    run.stage(Stage::Schema { database: name() });
+    loader
+        .run_stream(request.source.read(plan.before).await?, "the schema")
+        .await?;
+    run.stage(Stage::Rows {
+        database: name(),
+        tables: plan.tables.len(),
+        bytes: plan.tables.iter().map(|table| table.bytes).sum(),
+    });
+    load::load_rows(&loader, &request.source, &plan.tables, request.jobs).await?;
+    run.stage(Stage::Comparing { database: name() });
+    prepared
+        .report
+        .tables
+        .extend(compare::count_tables(run, plan, request.jobs).await?);
+    run.stage(Stage::Indexing { database: name() });
+    failpoint!(RestoreBeforeIndexes);
+    let rewritten = Rewriter::new(&manner).rewrite(&after)?;
+    loader
+        .run_text(&rewritten.script, "what comes after the rows")
+        .await?;
+    prepared.report.warnings.extend(rewritten.warnings(&manner));
+    if manner.events_rest && rewritten.events > 0 && plan.beside == plan.to {
+        prepared.report.warnings.push(findings.events_rest(&plan.to));
+    }
+    prepared.manners.push((
+        Manner {
+            events_rest: matches!(request.mode, RestoreMode::Scratch { .. }),
+            ..manner
+        },
+        after,
+    ));
+    Ok(())
+}
+
+/// Gives the databases their names, or drops them where that is all that was wanted.
+async fn put(
+    run: &Run,
+    plans: &[Plan],
+    halfway: &Halfway,
+    prepared: Prepared,
+) -> Result<RestoreReport, Failure> {
+    let Prepared {
+        programs,
+        server,
+        mode,
+        manners,
+        mut report,
+    } = prepared;
+    let mut session = run.connect().await?;
+    for (plan, (manner, after)) in plans.iter().zip(&manners) {
+        run.stage(Stage::Swapping {
+            database: plan.to.clone(),
+        });
+        failpoint!(SwapBefore);
+        match mode {
+            RestoreMode::Scratch { keep: false } => halfway.discard(&mut session, &plan.beside).await?,
+            RestoreMode::Replace if precheck::exists(&mut session, &plan.to).await? => {
+                let swap = swap::Swap {
+                    run,
+                    programs: &programs,
+                    server: &server,
+                    plan,
+                };
+                swap.swap(&mut session, &Rewriter::new(manner).rewrite(after)?.script)
+                    .await?;
+                halfway.discard(&mut session, &plan.beside).await?;
+            }
+            RestoreMode::Replace => {
+                // There is nothing to replace: the name is free.
+                swap::move_to_free_name(
+                    run,
+                    &programs,
+                    &mut session,
+                    plan,
+                    &Rewriter::new(manner).rewrite(after)?.script,
+                    halfway,
+                )
+                .await?;
+            }
+            RestoreMode::CreateNew | RestoreMode::Scratch { keep: true } => {
+                halfway.complete(&mut session, &plan.beside).await?
+            }
+        }
+        failpoint!(SwapAfter);
+        report.databases.push(RestoredDatabase {
+            from: plan.description.name.clone(),
+            to: plan.to.clone(),
+            kept: mode != (RestoreMode::Scratch { keep: false }),
+        });
+    }
+    connect::close(session).await;
+    Ok(report)
+}
