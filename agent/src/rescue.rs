@@ -1,0 +1,210 @@
+//! Restoring with nothing but a storage and the recovery kit: no control plane, no agent that was enrolled.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::ids::{BackupId, DatasourceId};
+use dataguardian_core::stream::StreamRole;
+use dataguardian_repository::keys::{InstallationKey, Protection};
+use dataguardian_repository::kit::RecoveryKit;
+use dataguardian_repository::layout::ObjectKey;
+use dataguardian_repository::manifest::{Outline, VerifyingKey};
+use dataguardian_repository::read::{BackupReader, read_outline};
+use dataguardian_repository::storage::{Listing, Storage};
+use futures::{StreamExt as _, TryStreamExt as _};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+
+use crate::engines::restore::RestoreRequest;
+use crate::pipeline::counters::Counters;
+use crate::pipeline::source::RepositorySource;
+use crate::runner::restore::{choose, version_num};
+
+/// A repository, and what opens the backups in it.
+#[derive(Debug)]
+pub struct Rescue {
+    storage: Storage,
+    keys: Vec<InstallationKey>,
+    /// Whose signature a manifest must have; none without a kit.
+    trusted: Vec<VerifyingKey>,
+}
+
+/// A backup that is there.
+#[derive(Debug)]
+pub struct Found {
+    /// The datasource it is of.
+    pub datasource: DatasourceId,
+    /// The backup.
+    pub backup: BackupId,
+    /// When its snapshot was taken; none if its manifest can't be read.
+    pub started_at: Option<DateTime<Utc>>,
+    /// The backup, opened, or why it can't be.
+    pub opened: Result<BackupReader, Failure>,
+}
+
+impl Rescue {
+    /// The repository in that folder, with a kit if there is one: without one, only backups that are not encrypted open, and
+    /// nobody vouches for them.
+    pub fn open(folder: &Path, kit: Option<&RecoveryKit>) -> Result<Self, Failure> {
+        let storage = Storage::local(folder).map_err(|error| error.failure())?;
+        let unfit = |error: dataguardian_repository::kit::KitError| {
+            Failure::new(FailureKind::RepositoryKey, error.to_string())
+        };
+        let (keys, trusted) = match kit {
+            Some(kit) => (kit.keys().map_err(unfit)?, kit.signers().map_err(unfit)?),
+            None => (Vec::new(), Vec::new()),
+        };
+        Ok(Self {
+            storage,
+            keys,
+            trusted,
+        })
+    }
+
+    /// Every backup that is there, the oldest first.
+    pub async fn backups(&self) -> Result<Vec<Found>, Failure> {
+        let mut found = Vec::new();
+        let mut listed = self.storage.list(Listing::Everything);
+        while let Some(listed) = listed.try_next().await.map_err(|error| error.failure())? {
+            if let ObjectKey::Manifest(datasource, backup) = listed.key {
+                found.push(self.look(datasource, backup).await);
+            }
+        }
+        found.sort_by_key(|found| (found.started_at, found.backup));
+        Ok(found)
+    }
+
+    /// One backup by its id.
+    pub async fn backup(&self, backup: BackupId) -> Result<BackupReader, Failure> {
+        let mut listed = self.storage.list(Listing::Everything);
+        while let Some(listed) = listed.try_next().await.map_err(|error| error.failure())? {
+            match listed.key {
+                ObjectKey::Manifest(datasource, id) if id == backup => {
+                    let outline = self.outline(datasource, backup).await?;
+                    return self.reader(datasource, backup, &outline).await;
+                }
+                _ => {}
+            }
+        }
+        let message = format!("{} has no backup {backup}", self.storage);
+        Err(Failure::new(FailureKind::RepositoryDamaged, message))
+    }
+
+    async fn look(&self, datasource: DatasourceId, backup: BackupId) -> Found {
+        let outline = self.outline(datasource, backup).await;
+        let started_at = outline.as_ref().ok().map(|outline| outline.started_at);
+        let opened = match outline {
+            Ok(outline) => self.reader(datasource, backup, &outline).await,
+            Err(failure) => Err(failure),
+        };
+        Found {
+            datasource,
+            backup,
+            started_at,
+            opened,
+        }
+    }
+
+    async fn outline(&self, datasource: DatasourceId, backup: BackupId) -> Result<Outline, Failure> {
+        let read = read_outline(&self.storage, datasource, backup);
+        read.await.map_err(|error| error.failure())
+    }
+
+    async fn reader(
+        &self,
+        datasource: DatasourceId,
+        backup: BackupId,
+        outline: &Outline,
+    ) -> Result<BackupReader, Failure> {
+        let storage = self.storage.clone();
+        let protection = match outline.encryption {
+            None => Protection::Plain,
+            Some(_) => self.protection(datasource)?,
+        };
+        let opened = if self.trusted.is_empty() {
+            BackupReader::open_unsigned(storage, datasource, backup, protection).await
+        } else {
+            BackupReader::open(storage, datasource, backup, protection, &self.trusted).await
+        };
+        opened.map_err(|error| error.failure())
+    }
+
+    fn protection(&self, datasource: DatasourceId) -> Result<Protection, Failure> {
+        let mut keys = self.keys.iter().map(|key| key.derive(datasource));
+        let first = keys.next().ok_or_else(|| {
+            Failure::new(
+                FailureKind::RepositoryKey,
+                "the backup is encrypted: name the recovery kit with --kit",
+            )
+        })?;
+        Ok(Protection::encrypted(
+            keys.fold(first, |keys, older| keys.with_older(&older)),
+        ))
+    }
+}
+
+/// What a restore of these databases of the backup asks the engine for. `rest` fills in what does not depend on the backup.
+pub fn request(
+    reader: BackupReader,
+    names: BTreeMap<String, String>,
+    rest: impl FnOnce(Arc<RepositorySource>) -> RestoreRequest,
+) -> Result<RestoreRequest, Failure> {
+    let contents = &reader.payload().contents;
+    let databases = choose(contents, &names)?;
+    let source_version_num = version_num(reader.payload().outline.engine, &contents.server_version);
+    let source = Arc::new(RepositorySource::new(reader, Arc::new(Counters::default())));
+    Ok(RestoreRequest {
+        databases,
+        names,
+        source_version_num,
+        ..rest(source)
+    })
+}
+
+/// Which part of a backup is written as SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Roles and users.
+    Globals,
+    /// One database.
+    Database(String),
+}
+
+/// Writes a part of a backup as one script: its streams in the manifest's order, byte for byte.
+pub async fn write_sql(
+    reader: &BackupReader,
+    part: &Part,
+    out: &mut (impl AsyncWrite + Unpin),
+) -> Result<(), Failure> {
+    if let Part::Database(name) = part {
+        choose(
+            &reader.payload().contents,
+            &BTreeMap::from([(name.clone(), name.clone())]),
+        )?;
+    }
+    for (index, stream) in reader.streams().iter().enumerate() {
+        let header = &stream.header;
+        let wanted = match part {
+            Part::Globals => header.role == StreamRole::Globals,
+            Part::Database(name) => header.database.as_ref() == Some(name),
+        };
+        if !wanted || !header.role.is_sql() {
+            continue;
+        }
+        let mut pieces = reader.read_stream(index).map_err(|error| error.failure())?;
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| error.failure())?;
+            out.write_all(&piece).await.map_err(|error| unwritable(&error))?;
+        }
+    }
+    out.flush().await.map_err(|error| unwritable(&error))
+}
+
+fn unwritable(error: &std::io::Error) -> Failure {
+    Failure::new(
+        FailureKind::Internal,
+        format!("the script can't be written: {error}"),
+    )
+}

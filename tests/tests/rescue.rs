@@ -1,0 +1,230 @@
+//! Everything but the storage and the recovery kit is lost: the agent's program and `restore.py` bring the databases back, both
+//! the same, byte for byte.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use dataguardian_core::secret::Secret;
+use dataguardian_repository::kit::{Opener, RecoveryKit};
+use dataguardian_tests::cache;
+use dataguardian_tests::compare::{Comparison, Database};
+use dataguardian_tests::postgres::{Postgres, Version};
+use dataguardian_tests::sample::Awkward;
+use dataguardian_tests::system::{System, binary};
+use tempfile::TempDir;
+
+const PASSPHRASE: &str = "correct horse battery staple";
+
+/// What is left after the fire.
+struct Left {
+    folder: TempDir,
+    backup: String,
+}
+
+impl Left {
+    /// Backs `shop` up, makes a kit, and loses control plane and agent.
+    fn after_a_fire(server: &Postgres) -> Result<Self> {
+        let system = System::start()?;
+        let folder = tempfile::tempdir()?;
+        let passphrase = folder.path().join("passphrase");
+        fs::write(&passphrase, PASSPHRASE)?;
+        let (kit, passphrase) = (folder.path().join("kit.age"), passphrase.display().to_string());
+        let kit = kit.display().to_string();
+        let words = [
+            "system",
+            "recovery-kit",
+            "--save-kit",
+            &kit,
+            "--passphrase-file",
+            &passphrase,
+        ];
+        system.dgctl(&words).succeed()?;
+        let again = system.dgctl(&words).fail(2)?;
+        ensure!(again.contains("is there already"), "{again}");
+        system.add_datasource("main", server, &["shop"])?;
+        system.add_job("main", &[])?;
+        system.run_job("main").succeed()?;
+        let backups = system.json(&["backup", "list"])?;
+        let backup = backups["backups"][0]["id"]
+            .as_str()
+            .context("a backup")?
+            .to_owned();
+        system.check_invariants()?;
+        // The storage is all that is kept.
+        let status = Command::new("cp")
+            .arg("-a")
+            .arg(system.vault())
+            .arg(folder.path().join("vault"))
+            .status()?;
+        ensure!(status.success());
+        Ok(Self { folder, backup })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn vault(&self) -> PathBuf {
+        self.path("vault")
+    }
+
+    /// `dataguardian-agent rescue …` with repository and kit.
+    fn rescue(&self, words: &[&str]) -> Result<Command> {
+        let mut command = Command::new(binary("dataguardian-agent")?);
+        command.arg("rescue").args(words);
+        command.arg("--repository").arg(self.vault());
+        command.arg("--kit").arg(self.path("kit.age"));
+        command.arg("--passphrase-file").arg(self.path("passphrase"));
+        Ok(command)
+    }
+
+    /// `restore.py`, as it lies in the repository, with an opened kit.
+    fn script(&self, kit: &Path, words: &[&str]) -> Result<Command> {
+        let mut command = Command::new(cache::part("restore-tools")?.join("python3"));
+        command.arg(self.vault().join("restore.py"));
+        command.arg("--kit").arg(kit).arg(self.vault()).args(words);
+        Ok(command)
+    }
+}
+
+/// What a program writes to its standard output, if it ends well.
+fn output(mut command: Command) -> Result<Vec<u8>> {
+    let output = command.stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{command:?}: {said}");
+    Ok(output.stdout)
+}
+
+/// Opens an age file with an identity, as a person would.
+fn open_with_age(sealed: &Path, identity: &Path) -> Result<Vec<u8>> {
+    let mut age = Command::new(cache::part("restore-tools")?.join("age"));
+    age.arg("-d").arg("-i").arg(identity).arg(sealed);
+    output(age)
+}
+
+#[tokio::test]
+async fn a_storage_and_the_kit_are_enough() -> Result<()> {
+    let server = Postgres::start(Version::V15)?;
+    Awkward::FULL.load(&server, "shop")?;
+    let left = Left::after_a_fire(&server)?;
+
+    let listed = String::from_utf8(output(left.rescue(&["list"])?)?)?;
+    ensure!(
+        listed.contains(&left.backup) && listed.contains("shop"),
+        "{listed}"
+    );
+
+    let connection = server.connection();
+    let password = left.path("password");
+    fs::write(&password, &connection.password)?;
+    let (port, password) = (connection.port.to_string(), password.display().to_string());
+    let words = [
+        "restore",
+        "--backup",
+        &left.backup,
+        "--as",
+        "rescued",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port,
+        "--username",
+        &connection.user,
+        "--password-file",
+        &password,
+        "--tls",
+        "disable",
+    ];
+    let said = String::from_utf8(output(left.rescue(&words)?)?)?;
+    ensure!(said.contains("shop restored as rescued"), "{said}");
+    equal(&server, "rescued").await?;
+
+    // The kit that the backup put into the repository opens with the identity of the one that was made before.
+    let identity_file = left.path("identity");
+    fs::write(&identity_file, identity(&left)?.expose())?;
+    let keys: Vec<_> = fs::read_dir(left.vault().join("keys"))?.collect::<Result<_, _>>()?;
+    ensure!(keys.len() == 1, "{keys:?}");
+    let opened = left.path("kit.json");
+    fs::write(&opened, open_with_age(&keys[0].path(), &identity_file)?)?;
+
+    let words = ["sql", "--backup", &left.backup, "--database", "shop"];
+    let rescued = output(left.rescue(&words)?)?;
+    let scripted = output(left.script(&opened, &[&left.backup, "shop"])?)?;
+    ensure!(
+        rescued == scripted,
+        "{} and {} bytes",
+        rescued.len(),
+        scripted.len()
+    );
+    let globals = output(left.rescue(&["sql", "--backup", &left.backup, "--globals"])?)?;
+    ensure!(globals == output(left.script(&opened, &[&left.backup, "--globals"])?)?);
+    ensure!(String::from_utf8_lossy(&globals).contains("CREATE ROLE"));
+
+    server.create_database("scripted")?;
+    let script = left.path("shop.sql");
+    fs::write(&script, &scripted)?;
+    server.psql_file("scripted", &script, &[])?;
+    equal(&server, "scripted").await
+}
+
+/// The identity in the kit. Its passphrase is asked for at a terminal by `age`, so the library opens it here.
+fn identity(left: &Left) -> Result<Secret> {
+    let sealed = fs::read(left.path("kit.age"))?;
+    let kit = RecoveryKit::open(&sealed, &Opener::Passphrase(Secret::new(PASSPHRASE)))?;
+    match kit.opener() {
+        Some(Opener::Identities(identity)) => Ok(identity),
+        other => bail!("no identity: {other:?}"),
+    }
+}
+
+async fn equal(server: &Postgres, restored: &str) -> Result<()> {
+    let comparison = Comparison::new(Database::of(server, "shop"), Database::of(server, restored));
+    comparison.run().await?.equal().map(drop)
+}
+
+#[test]
+fn a_wrong_passphrase_a_missing_kit_and_damage_are_told() -> Result<()> {
+    let server = Postgres::start(Version::V15)?;
+    server.create_database("shop")?;
+    server.psql(
+        "shop",
+        "create table note (text text); insert into note values ('one')",
+    )?;
+    let left = Left::after_a_fire(&server)?;
+    let fails = |mut command: Command, expected: &str| -> Result<()> {
+        let output = command.stdin(Stdio::null()).output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(
+            !output.status.success() && said.contains(expected),
+            "expected {expected:?}: {said}"
+        );
+        Ok(())
+    };
+    let sql = ["sql", "--backup", &left.backup, "--database", "shop"];
+    let mut without = Command::new(binary("dataguardian-agent")?);
+    without
+        .arg("rescue")
+        .args(sql)
+        .arg("--repository")
+        .arg(left.vault());
+    fails(without, "--kit")?;
+    fails(
+        left.rescue(&["sql", "--backup", &left.backup, "--database", "ship"])?,
+        "shop",
+    )?;
+    fs::write(left.path("passphrase"), "wrong")?;
+    fails(left.rescue(&sql)?, "can't be opened")?;
+    fs::write(left.path("passphrase"), PASSPHRASE)?;
+    for pack in dataguardian_tests::system::files(&left.vault())? {
+        if pack.components().any(|part| part.as_os_str() == "packs") {
+            let mut bytes = fs::read(&pack)?;
+            for byte in bytes.iter_mut().skip(64) {
+                *byte ^= 1;
+            }
+            fs::write(&pack, bytes)?;
+        }
+    }
+    fails(left.rescue(&sql)?, "throw it away")
+}
