@@ -138,7 +138,7 @@ pub fn accounts(server: &MySql) -> Result<Facts> {
     }
     for line in server.sql("", &sql)?.lines() {
         let (account, role) = line.split_once('\t').context("an account")?;
-        let title = account.replace('\'', "''");
+        let title = account.replace('\\', "\\\\").replace('\'', "''");
         if role == "N" {
             writeln!(
                 script,

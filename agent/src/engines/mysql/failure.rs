@@ -55,6 +55,7 @@ pub(super) fn of_client(failure: Failure) -> Failure {
     if failure.kind != FailureKind::ClientFailed {
         return failure;
     }
+    let failure = Failure::new(failure.kind, without_statement(&failure.message));
     let Some(number) = number_in(&failure.message) else {
         return failure;
     };
@@ -68,6 +69,19 @@ pub(super) fn of_client(failure: Failure) -> Failure {
         failure.message
     };
     Failure::new(kind, message)
+}
+
+/// MariaDB's client shows the statement that failed between two lines of dashes, rows and all.
+fn without_statement(message: &str) -> String {
+    const DASHES: &str = "--------------";
+    match (message.split_once(DASHES), message.rsplit_once(DASHES)) {
+        (Some((before, _)), Some((_, after))) => format!(
+            "{} {}",
+            before.trim_end(),
+            after.trim_start_matches("; ").trim_end()
+        ),
+        _ => message.to_owned(),
+    }
 }
 
 /// What a dump's client program says while others change the tables under it: gone, or not what they were.
@@ -193,6 +207,20 @@ mod tests {
         let told = of_client(failure);
         assert!(!told.message.contains("secret"), "{told}");
         assert!(told.message.contains("1062"), "{told}");
+    }
+
+    #[test]
+    fn the_statement_that_failed_is_not_told() {
+        let failure = Failure::new(
+            FailureKind::ClientFailed,
+            "mariadb ended with status 1: --------------; INSERT INTO t VALUES (1,'secret --------------'); --------------; ERROR 1054 \
+             (42S22) at line 20: Unknown column 'x' in 'INSERT INTO'",
+        );
+        let told = of_client(failure).message;
+        assert_eq!(
+            told,
+            "mariadb ended with status 1: ERROR 1054 (42S22) at line 20: Unknown column 'x' in 'INSERT INTO'"
+        );
     }
 
     #[test]

@@ -275,17 +275,12 @@ impl<'a, H: Hears> Splitter<'a, H> {
         let delimited = kind == Kind::Program && self.lexer.delimiter() != b";";
         if target != Target::Held {
             let held = self.held.split().freeze();
-            if target != Target::Nowhere || kind == Kind::UnlockTables {
-                self.write(
-                    if kind == Kind::UnlockTables {
-                        Target::Rows
-                    } else {
-                        target
-                    },
-                    held,
-                )
-                .await?;
-            }
+            let held_for = match kind {
+                // The locks themselves are left away, and what is set for the rows is not.
+                Kind::LockTables(_) | Kind::UnlockTables => Target::Rows,
+                _ => target,
+            };
+            self.write(held_for, held).await?;
             if !matches!(kind, Kind::Set(_)) && target != Target::Nowhere {
                 self.last = target;
             }

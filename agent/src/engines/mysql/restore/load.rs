@@ -20,8 +20,9 @@ use crate::engines::mysql::run::{Programs, Run, argument};
 use crate::engines::mysql::sessions::SessionId;
 
 /// What the program is told: to take what it reads as it is, and to end at the first error.
-const ARGUMENTS: [&str; 6] = [
+const ARGUMENTS: [&str; 7] = [
     "--batch",
+    "--unbuffered",
     "--binary-mode",
     "--comments",
     "--skip-column-names",

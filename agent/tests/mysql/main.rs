@@ -1,0 +1,16 @@
+//! The engine of MySQL and MariaDB against real servers.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test, its helpers included, ends where it finds something unexpected"
+)]
+
+mod connections;
+mod faults;
+mod replace;
+mod restores;
+mod round_trip;
+mod setup;
+#[path = "../postgres/streams.rs"]
+#[expect(dead_code, reason = "what PostgreSQL's tests alone use of it")]
+mod streams;
