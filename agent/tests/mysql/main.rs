@@ -12,5 +12,4 @@ mod restores;
 mod round_trip;
 mod setup;
 #[path = "../postgres/streams.rs"]
-#[expect(dead_code, reason = "what PostgreSQL's tests alone use of it")]
 mod streams;

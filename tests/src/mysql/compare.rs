@@ -113,7 +113,11 @@ pub fn read(server: &MySql, database: &str) -> Result<Facts> {
     let mut facts = Facts::new();
     for part in output.split(MARK).skip(1) {
         let (name, value) = part.split_once('\n').unwrap_or((part, ""));
-        facts.insert(name.to_owned(), without_moments(name, value.trim_end()));
+        // MariaDB names the database where a column uses a sequence.
+        let value = value
+            .trim_end()
+            .replace(&format!("nextval({}.", quoted_name(database)), "nextval(");
+        facts.insert(name.to_owned(), without_moments(name, &value));
     }
     Ok(facts)
 }
@@ -155,6 +159,8 @@ pub fn accounts(server: &MySql) -> Result<Facts> {
         let (name, value) = part.split_once('\n').unwrap_or((part, ""));
         let mut lines: Vec<&str> = value.trim_end().lines().collect();
         lines.sort_unstable();
+        // MariaDB keeps a grant of proxies as often as it is given.
+        lines.dedup();
         (name.to_owned(), lines.join("\n"))
     };
     Ok(output.split(MARK).skip(1).map(fact).collect())

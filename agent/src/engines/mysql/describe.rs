@@ -195,6 +195,23 @@ async fn transactional(session: &mut MySqlConnection) -> Result<Vec<String>, Fai
     super::connect::ask_names(session, sql, "listing the engines").await
 }
 
+/// What changes when a table does: to be compared with an earlier one.
+pub(super) async fn fingerprint(
+    session: &mut MySqlConnection,
+    databases: &[String],
+) -> Result<Vec<String>, Failure> {
+    let chosen = listed(databases);
+    let sql = format!(
+        "SELECT CONCAT_WS('/', table_schema, table_name, MAX(create_time), SUM(columns), SUM(hash)) FROM (
+            SELECT table_schema, table_name, create_time, 0 AS columns, 0 AS hash FROM information_schema.tables
+            WHERE table_schema IN ({chosen}) AND table_type NOT LIKE '%VIEW'
+            UNION ALL SELECT table_schema, table_name, NULL, 1, CRC32(CONCAT_WS('/', column_name, column_type, ordinal_position))
+            FROM information_schema.columns WHERE table_schema IN ({chosen})
+        ) found GROUP BY table_schema, table_name ORDER BY table_schema, table_name"
+    );
+    super::connect::ask_names(session, sql, "looking whether tables were changed").await
+}
+
 /// Names as SQL's `IN` takes them.
 pub(super) fn listed(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| quote::text(name)).collect();

@@ -172,6 +172,7 @@ impl Dumping<'_> {
             .into_iter()
             .map(|seen| seen.id)
             .collect();
+        let shape = describe::fingerprint(session, &self.names()).await?;
         let mut command = programs.command(Tool::Dump);
         command.args(arguments);
         let mut process = run.spawn(command)?;
@@ -188,14 +189,39 @@ impl Dumping<'_> {
             process.succeed().await.map_err(failure::of_dump)
         };
         let said = tokio::select! {
-            read = read => read?,
+            read = read => read,
             failure = watch.look(session) => return Err(failure),
+        };
+        let said = match said {
+            Ok(said) => said,
+            Err(failure) => return Err(self.explained(session, &shape, failure).await),
         };
         Ok(Ran {
             notes: splitter.notes(),
             tallies: splitter.finish().await?,
             said,
         })
+    }
+
+    fn names(&self) -> Vec<String> {
+        let databases = self.described.databases.iter();
+        databases.map(|database| database.name.clone()).collect()
+    }
+
+    /// Programs say in many words, and with no number, that a table is not what it was: so it is looked at.
+    async fn explained(&self, session: &mut MySqlConnection, shape: &[String], failure: Failure) -> Failure {
+        if failure.kind != FailureKind::ClientFailed {
+            return failure;
+        }
+        match describe::fingerprint(session, &self.names()).await {
+            Ok(now) if now != shape => Failure::new(
+                FailureKind::DatabaseSchemaChanged,
+                format!("tables were changed during the dump: {}", failure.message),
+            ),
+            Ok(_) => failure,
+            Err(lost) if lost.kind == FailureKind::DatabaseConnectionLost => lost,
+            Err(_) => failure,
+        }
     }
 
     /// What each option is for is told in the design of the engines; none holds a secret.
@@ -349,14 +375,14 @@ pub(super) async fn now(session: &mut MySqlConnection) -> Result<DateTime<Utc>, 
     }
 }
 
-/// What makes the triggers, views, routines and events of a live database again.
-pub(super) async fn programs_of(
+/// A live database's schema without its rows: what comes before them, and what comes after.
+pub(super) async fn schema_of(
     run: &Run,
     programs: &Programs,
     server: &Server,
     session: &mut MySqlConnection,
     database: &str,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let described = describe::describe(session, &[database.to_owned()]).await?;
     if let Some(view) = described.relations.iter().find(|relation| relation.is_broken) {
         let message = format!(
@@ -386,21 +412,31 @@ pub(super) async fn programs_of(
 /// How long the dump of a live database's schema may wait for locks.
 const LOCKS_OF_A_SWAP: Duration = Duration::from_secs(60);
 
-/// Keeps what comes after the rows, and nothing else.
+/// Keeps what comes before the rows, and what comes after.
 #[derive(Debug, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+struct Kept {
+    before: Arc<Mutex<Vec<u8>>>,
+    after: Arc<Mutex<Vec<u8>>>,
+}
 
 impl Kept {
-    fn take(self) -> Vec<u8> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn take(self) -> (Vec<u8>, Vec<u8>) {
+        let take = |kept: Arc<Mutex<Vec<u8>>>| {
+            std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        (take(self.before), take(self.after))
     }
 }
 
 #[async_trait]
 impl StreamSink for Kept {
     async fn open(&self, header: StreamHeader) -> Result<Box<dyn StreamWriter>, Failure> {
-        let keeps = header.role == StreamRole::SchemaAfterData;
-        Ok(Box::new(KeptStream(keeps.then(|| Arc::clone(&self.0)))))
+        let kept = match header.role {
+            StreamRole::SchemaBeforeData => Some(&self.before),
+            StreamRole::SchemaAfterData => Some(&self.after),
+            _ => None,
+        };
+        Ok(Box::new(KeptStream(kept.map(Arc::clone))))
     }
 
     async fn take_back(&self, _: &str) -> Result<(), Failure> {

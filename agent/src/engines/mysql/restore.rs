@@ -85,7 +85,8 @@ struct Prepared {
     programs: Programs,
     server: Server,
     mode: RestoreMode,
-    manners: Vec<(Manner, Vec<u8>)>,
+    /// How each database is changed, what makes the places of its views, and what comes after its rows.
+    manners: Vec<(Manner, Vec<u8>, Vec<u8>)>,
     report: RestoreReport,
 }
 
@@ -163,9 +164,8 @@ async fn fill(
         database: &plan.beside,
     };
     run.stage(Stage::Schema { database: name() });
-    loader
-        .run_stream(request.source.read(plan.before).await?, "the schema")
-        .await?;
+    let before = load::gather(&*request.source, plan.before).await?;
+    loader.run_text(&before, "the schema").await?;
     run.stage(Stage::Rows {
         database: name(),
         tables: plan.tables.len(),
@@ -187,11 +187,13 @@ async fn fill(
     if manner.events_rest && rewritten.events > 0 && plan.beside == plan.to {
         prepared.report.warnings.push(findings.events_rest(&plan.to));
     }
+    let views = rewrite::places_of_views(&before)?;
     prepared.manners.push((
         Manner {
             events_rest: matches!(request.mode, RestoreMode::Scratch { .. }),
             ..manner
         },
+        views,
         after,
     ));
     Ok(())
@@ -212,11 +214,13 @@ async fn put(
         mut report,
     } = prepared;
     let mut session = run.connect().await?;
-    for (plan, (manner, after)) in plans.iter().zip(&manners) {
+    for (plan, (manner, views, after)) in plans.iter().zip(&manners) {
         run.stage(Stage::Swapping {
             database: plan.to.clone(),
         });
         failpoint!(SwapBefore);
+        let script =
+            || Ok::<_, Failure>([views.clone(), Rewriter::new(manner).rewrite(after)?.script].concat());
         match mode {
             RestoreMode::Scratch { keep: false } => halfway.discard(&mut session, &plan.beside).await?,
             RestoreMode::Replace if precheck::exists(&mut session, &plan.to).await? => {
@@ -226,21 +230,12 @@ async fn put(
                     server: &server,
                     plan,
                 };
-                swap.swap(&mut session, &Rewriter::new(manner).rewrite(after)?.script)
-                    .await?;
+                swap.swap(&mut session, &script()?).await?;
                 halfway.discard(&mut session, &plan.beside).await?;
             }
             RestoreMode::Replace => {
                 // There is nothing to replace: the name is free.
-                swap::move_to_free_name(
-                    run,
-                    &programs,
-                    &mut session,
-                    plan,
-                    &Rewriter::new(manner).rewrite(after)?.script,
-                    halfway,
-                )
-                .await?;
+                swap::move_to_free_name(run, &programs, &mut session, plan, &script()?, halfway).await?;
             }
             RestoreMode::CreateNew | RestoreMode::Scratch { keep: true } => {
                 halfway.complete(&mut session, &plan.beside).await?

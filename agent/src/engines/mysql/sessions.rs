@@ -13,7 +13,7 @@ use sqlx::mysql::MySqlConnection;
 use tokio::time::Instant;
 
 use super::connect::{self, ask, ask_one};
-use super::{failure, quote};
+use super::failure;
 use crate::engines::marker::SessionMarker;
 use crate::patience;
 
@@ -30,8 +30,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SessionId {
     pub(super) number: u64,
-    /// The address that it comes from.
+    /// The address that it comes from; empty where it is not known.
     pub(super) host: String,
+}
+
+impl SessionId {
+    fn is(&self, seen: &Self) -> bool {
+        self.number == seen.number && (self.host.is_empty() || self.host == seen.host)
+    }
 }
 
 /// A session that is there at this moment.
@@ -65,7 +71,7 @@ impl Registry {
     /// Whether a session is one of ours.
     pub(super) fn knows(&self, id: &SessionId) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.values().any(|ids| ids.contains(id))
+        all.values().flatten().any(|own| own.is(id))
     }
 
     fn of(&self, marker: &SessionMarker) -> Vec<SessionId> {
@@ -112,7 +118,7 @@ impl Registry {
         match patience::timeout(LOOKING, asking).await {
             Ok(Ok(seen)) => seen
                 .iter()
-                .filter(|seen| ids.contains(&seen.id))
+                .filter(|seen| ids.iter().any(|id| id.is(&seen.id)))
                 .map(line)
                 .collect(),
             Ok(Err(failure)) => vec![format!("the server could not be asked: {failure}")],
@@ -154,23 +160,19 @@ pub(super) async fn own(session: &mut MySqlConnection) -> Result<Vec<Seen>, Fail
     const WHAT: &str = "looking at our sessions";
     let user = ask_one(session, "SELECT USER()", WHAT).await?.unwrap_or_default();
     let user = user.rsplit_once('@').map_or(user.as_str(), |(user, _)| user);
-    let sql = format!(
-        "SELECT id, host, COALESCE(db, ''), command, COALESCE(state, ''), time FROM information_schema.processlist \
-         WHERE user = {} ORDER BY id",
-        quote::text(user)
-    );
-    let rows = ask(session, sql, WHAT).await?;
+    // Not from a table: a statement of another session may hold what its column can't.
+    let rows = ask(session, "SHOW PROCESSLIST", WHAT).await?;
     let seen = |row: &connect::TextRow| Seen {
         id: SessionId {
             number: row.number(0),
-            host: row.text(1),
+            host: row.text(2),
         },
-        database: row.text(2),
-        command: row.text(3),
-        state: row.text(4),
+        database: row.text(3),
+        command: row.text(4),
         seconds: row.number(5),
+        state: row.text(6),
     };
-    Ok(rows.iter().map(seen).collect())
+    Ok(rows.iter().filter(|row| row.text(1) == user).map(seen).collect())
 }
 
 /// Ends the sessions and waits until none is left or the time is over; gives how many are.
@@ -180,7 +182,10 @@ async fn end_all(target: &ConnectionTarget, ids: &[SessionId]) -> Result<usize, 
     let mut asked = Vec::new();
     let left = loop {
         let seen = own(&mut session).await?;
-        let left: Vec<_> = seen.into_iter().filter(|seen| ids.contains(&seen.id)).collect();
+        let left: Vec<_> = seen
+            .into_iter()
+            .filter(|seen| ids.iter().any(|id| id.is(&seen.id)))
+            .collect();
         for seen in left.iter().filter(|seen| !asked.contains(&seen.id)) {
             kill(&mut session, seen.id.number).await?;
         }

@@ -21,8 +21,8 @@ use crate::engines::{StreamSink, StreamWriter};
 
 /// How much is read at once.
 const READ: usize = 256 << 10;
-/// How long a statement may be that has to be understood as a whole.
-const LONGEST_SETTING: usize = 64 << 10;
+/// How long a statement may be that has to be understood as a whole: a setting, or a table's definition.
+const LONGEST_WHOLE: usize = 16 << 20;
 /// What the program writes when it has written everything.
 const COMPLETED: &[u8] = b"-- Dump completed";
 /// How much of the comments at the beginning is kept.
@@ -259,11 +259,11 @@ impl<'a, H: Hears> Splitter<'a, H> {
         let kind = statement::kind(&shown);
         let needs_all = matches!(
             kind,
-            Kind::Set(_) | Kind::Use(_) | Kind::CreateDatabase | Kind::AlterDatabase(_)
+            Kind::Set(_) | Kind::Use(_) | Kind::CreateDatabase | Kind::AlterDatabase(_) | Kind::Relation
         );
         if needs_all && !whole {
-            if head.len() > LONGEST_SETTING {
-                return Err(broken("a setting is longer than any setting is"));
+            if head.len() > LONGEST_WHOLE {
+                return Err(broken("a definition is longer than any definition is"));
             }
             if let Some(open) = self.open.as_mut() {
                 open.head = head;
@@ -335,7 +335,15 @@ impl<'a, H: Hears> Splitter<'a, H> {
                 *text = Bytes::from(format!("ALTER DATABASE{}", &shown[*after..]));
                 Target::After
             }
-            Kind::Relation if !left => Target::Before,
+            Kind::Relation if !left => {
+                let whole = std::str::from_utf8(text).ok();
+                let database = self.current.as_deref().unwrap_or_default();
+                if let Some(edited) = whole.and_then(|whole| statement::without_own_database(whole, database))
+                {
+                    *text = Bytes::from(edited);
+                }
+                Target::Before
+            }
             Kind::Relation | Kind::Program | Kind::Analyze | Kind::Set(_) | Kind::Other => Target::After,
         })
     }

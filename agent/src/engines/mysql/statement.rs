@@ -67,6 +67,24 @@ pub(super) fn kind(head: &str) -> Kind {
     }
 }
 
+/// Whether it creates a view.
+pub(super) fn makes_view(head: &str) -> bool {
+    let tokens = tokens(head);
+    let kinds = [
+        "TABLE",
+        "SEQUENCE",
+        "VIEW",
+        "TRIGGER",
+        "PROCEDURE",
+        "FUNCTION",
+        "EVENT",
+        "PACKAGE",
+    ];
+    let is_kind = |token: &&Token| kinds.iter().any(|kind| token.is(kind));
+    tokens.first().is_some_and(|token| token.is("CREATE"))
+        && tokens.iter().find(is_kind).is_some_and(|token| token.is("VIEW"))
+}
+
 /// Whether backslashes escape in strings after a `SET` of the SQL mode; none if it is about something else.
 pub(super) fn backslash_after(head: &str) -> Option<bool> {
     let tokens = tokens(head);
@@ -78,6 +96,21 @@ pub(super) fn backslash_after(head: &str) -> Option<bool> {
         TokenKind::Text(modes) => Some(!modes.contains("NO_BACKSLASH_ESCAPES")),
         _ => Some(true),
     }
+}
+
+/// A table's definition that names its own database in the use of a sequence, as MariaDB writes it, without that name.
+pub(super) fn without_own_database(text: &str, database: &str) -> Option<String> {
+    let tokens = tokens(text);
+    let uses = |token: &Token| ["NEXTVAL", "LASTVAL", "SETVAL"].iter().any(|word| token.is(word));
+    let (mut edited, mut at) = (String::new(), 0);
+    for part in tokens.windows(5) {
+        let own = matches!(&part[2].kind, TokenKind::Name(name) if name == database);
+        if uses(&part[0]) && part[1].is_sign('(') && own && part[3].is_sign('.') {
+            edited.push_str(&text[at..part[2].begin]);
+            at = part[4].begin;
+        }
+    }
+    (at > 0).then(|| edited + &text[at..])
 }
 
 fn name(tokens: &[Token], at: usize) -> Option<String> {
@@ -190,6 +223,16 @@ mod tests {
             panic!()
         };
         assert_eq!(&alter[after..], " CHARACTER SET latin1 COLLATE latin1_swedish_ci");
+    }
+
+    #[test]
+    fn a_sequence_of_the_same_database_is_named_without_it() {
+        let table =
+            "CREATE TABLE `t` (`id` int DEFAULT nextval(`sh``op`.`s`), `x` int DEFAULT nextval(`other`.`s`))";
+        let expected =
+            "CREATE TABLE `t` (`id` int DEFAULT nextval(`s`), `x` int DEFAULT nextval(`other`.`s`))";
+        assert_eq!(without_own_database(table, "sh`op").as_deref(), Some(expected));
+        assert_eq!(without_own_database(table, "third"), None);
     }
 
     #[test]

@@ -27,8 +27,11 @@ pub(super) async fn drop_programs(session: &mut MySqlConnection, database: &str)
          UNION ALL SELECT 'EVENT', event_name FROM information_schema.events WHERE event_schema = {own}"
     );
     for row in ask(session, sql, WHAT).await? {
-        // A package's body goes with the package.
         let (kind, name) = (row.text(0), row.text(1));
+        // A package's body goes with the package, which older MariaDB knows in one mode alone.
+        if kind == "PACKAGE" {
+            execute(session, "SET SESSION sql_mode = 'ORACLE'", WHAT).await?;
+        }
         if kind != "PACKAGE BODY" {
             let sql = format!(
                 "DROP {kind} IF EXISTS {}.{}",
@@ -36,6 +39,9 @@ pub(super) async fn drop_programs(session: &mut MySqlConnection, database: &str)
                 quote::name(&name)
             );
             execute(session, sql, WHAT).await?;
+        }
+        if kind == "PACKAGE" {
+            execute(session, "SET SESSION sql_mode = ''", WHAT).await?;
         }
     }
     Ok(())

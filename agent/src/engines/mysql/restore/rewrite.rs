@@ -54,6 +54,27 @@ impl Rewritten {
     }
 }
 
+/// The statements of a script that make the places of views, which may stand on each other in any order.
+pub(super) fn places_of_views(script: &[u8]) -> Result<Vec<u8>, Failure> {
+    let (mut lexer, mut buffer) = (Lexer::new(), BytesMut::from(script));
+    let (mut statement, mut places) = (Vec::new(), Vec::new());
+    while let Some(event) = lexer.next(&mut buffer, true)? {
+        match event {
+            Event::Comment(_) => {}
+            Event::Piece(piece) => statement.extend_from_slice(&piece),
+            Event::End { .. } => {
+                let text = std::mem::take(&mut statement);
+                let head = String::from_utf8_lossy(&text[..text.len().min(statement::HEAD)]);
+                if statement::makes_view(&head) {
+                    places.extend_from_slice(&text);
+                    places.extend_from_slice(b";\n");
+                }
+            }
+        }
+    }
+    Ok(places)
+}
+
 /// Changes scripts.
 pub(super) struct Rewriter<'a> {
     manner: &'a Manner,

@@ -14,9 +14,10 @@ use super::halfway::{self, Halfway, UNFINISHED};
 use super::load::Loader;
 use super::objects::{drop_programs, tables};
 use super::plan::Plan;
+use super::rewrite::places_of_views;
 use crate::engines::mysql::connect::{ask, ask_one, execute};
 use crate::engines::mysql::describe::character_set;
-use crate::engines::mysql::dump::programs_of;
+use crate::engines::mysql::dump::schema_of;
 use crate::engines::mysql::quote;
 use crate::engines::mysql::run::{Programs, Run};
 use crate::engines::mysql::server::Server;
@@ -83,7 +84,8 @@ impl Swap<'_> {
             server,
             plan,
         } = self;
-        let script = programs_of(run, programs, server, session, &plan.to).await?;
+        let (before, after) = schema_of(run, programs, server, session, &plan.to).await?;
+        let script = [places_of_views(&before)?, after].concat();
         let settings = settings(session, &plan.to).await?;
         let old = quote::name(&plan.old);
         execute(
