@@ -5,7 +5,7 @@ use std::io;
 
 use dataguardian_core::failure::{Failure, FailureKind};
 
-use super::Storage;
+use super::{Storage, s3};
 use crate::failure::with_causes;
 
 /// What kind of trouble.
@@ -99,6 +99,13 @@ impl StorageError {
         with_causes(self.failure_kind(), self)
     }
 
+    /// Whether the server says that it does not know what was asked.
+    pub(super) fn is_unknown_to_it(&self) -> bool {
+        self.source
+            .downcast_ref::<s3::Refusal>()
+            .is_some_and(s3::Refusal::is_unknown_to_it)
+    }
+
     /// Whether the file system may have refused a hard link because it has none: vfat says EPERM, others EOPNOTSUPP.
     pub(super) fn may_lack_hard_links(&self) -> bool {
         io_cause(self.source.as_ref())
@@ -116,6 +123,9 @@ impl StorageError {
 
 /// The system's own error where there is one: the store's wrapping tells paths that we tell better.
 fn plainly(error: object_store::Error) -> Box<dyn Error + Send + Sync> {
+    if s3::kind_of(&error).is_some() {
+        return s3::speaks_for_itself(error);
+    }
     match io_cause(&error).and_then(io::Error::raw_os_error) {
         Some(errno) => io::Error::from_raw_os_error(errno).into(),
         None => error.into(),
@@ -123,6 +133,9 @@ fn plainly(error: object_store::Error) -> Box<dyn Error + Send + Sync> {
 }
 
 fn kind_of_store(error: &object_store::Error) -> StorageErrorKind {
+    if let Some(kind) = s3::kind_of(error) {
+        return kind;
+    }
     match error {
         object_store::Error::NotFound { .. } => StorageErrorKind::NotFound,
         object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => {

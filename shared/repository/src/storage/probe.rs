@@ -50,6 +50,7 @@ impl Storage {
             Ok(()) => Ok(false),
             Err(error) if error.kind == StorageErrorKind::Conflict => Ok(self.get(key).await? == first),
             Err(error) if self.directory.is_some() && error.may_lack_hard_links() => Ok(false),
+            Err(error) if error.is_unknown_to_it() => Ok(false),
             Err(error) => Err(error),
         }
     }
