@@ -69,12 +69,13 @@ impl Commits {
             };
             let storages = commit_storages(store, backup).await?;
             let storages = storage_get_many(store, &storages).await?;
+            let repositories = storages.iter().map(|storage| location(&self.context, storage));
             unfinished.push(UnfinishedCommit {
                 fence,
                 agent: execution.agent,
                 datasource,
                 backup,
-                repositories: storages.iter().map(location).collect(),
+                repositories: repositories.collect::<Result<_, Error>>()?,
                 age,
             });
         }

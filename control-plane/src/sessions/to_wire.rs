@@ -148,6 +148,17 @@ fn object(object: &DataObject) -> wire::StoredObject {
 fn repository(location: RepositoryLocation) -> wire::RepositoryLocation {
     let place = match location.place {
         Place::LocalPath(path) => wire::repository_location::Place::LocalPath(path.display().to_string()),
+        Place::S3(bucket, secret) => wire::repository_location::Place::S3(wire::S3Bucket {
+            endpoint: bucket.endpoint,
+            region: bucket.region,
+            bucket: bucket.bucket,
+            prefix: bucket.prefix,
+            path_style: bucket.path_style,
+            allow_http: bucket.allow_http,
+            ca_pem: bucket.ca_pem,
+            access_key_id: bucket.access_key_id,
+            secret_access_key: secret.expose().to_owned(),
+        }),
     };
     wire::RepositoryLocation {
         storage_id: location.storage.to_string(),

@@ -114,6 +114,11 @@ impl Storage {
         }
     }
 
+    /// Whether it is reached over a network, so that it may be away for a moment.
+    pub fn is_remote(&self) -> bool {
+        self.directory.is_none()
+    }
+
     async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<(), StorageError> {
         let payload = PutPayload::from_bytes(bytes);
         let put = self.store.put_opts(&self.path(key), payload, mode.into()).await;

@@ -13,6 +13,8 @@ use crate::failure::with_causes;
 pub enum StorageErrorKind {
     /// It does not answer.
     Unreachable,
+    /// Nothing moved for too long while it was spoken to.
+    Stalled,
     /// It refuses.
     Denied,
     /// It has no room (ENOSPC, EDQUOT).
@@ -84,7 +86,7 @@ impl StorageError {
     /// How an execution that ends with this error failed.
     pub fn failure_kind(&self) -> FailureKind {
         match self.kind {
-            StorageErrorKind::Unreachable | StorageErrorKind::NoPlace => FailureKind::StorageUnreachable,
+            StorageErrorKind::Unreachable | StorageErrorKind::Stalled | StorageErrorKind::NoPlace => FailureKind::StorageUnreachable,
             StorageErrorKind::Denied | StorageErrorKind::ReadOnly => FailureKind::StorageDenied,
             StorageErrorKind::Full => FailureKind::StorageFull,
             StorageErrorKind::NotFound | StorageErrorKind::Conflict | StorageErrorKind::WrongSize => {

@@ -156,6 +156,7 @@ pub(in crate::storage) fn kind_of(error: &object_store::Error) -> Option<Storage
     let http = causes.iter().find_map(|cause| cause.downcast_ref::<HttpError>())?;
     match http.kind() {
         HttpErrorKind::Decode => Some(StorageErrorKind::Other),
+        HttpErrorKind::Timeout => Some(StorageErrorKind::Stalled),
         _ => Some(StorageErrorKind::Unreachable),
     }
 }
