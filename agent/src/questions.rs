@@ -19,6 +19,7 @@ use crate::repositories;
 use crate::runner::Host;
 use crate::runner::work::{Place, RepositoryPlace};
 
+mod copy;
 mod garbage;
 mod manifest;
 
@@ -63,6 +64,7 @@ async fn find(host: &Host, question: Option<question::Question>) -> Result<answe
         Some(Q::DeleteObjects(asked)) => garbage::delete(host, asked)
             .await
             .map(answer::Answer::DeleteObjects),
+        Some(Q::CopyBackup(asked)) => copy::copy(host, asked).await.map(answer::Answer::CopyBackup),
         None => Err(Failure::new(
             FailureKind::Internal,
             "this agent does not know the question: upgrade it",

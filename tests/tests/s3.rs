@@ -57,7 +57,6 @@ fn job(system: &System, storages: &[&str], more: &[&str]) -> Result<()> {
 /// A server with a database that makes several packs.
 fn bulky(rows: u64) -> Result<Postgres> {
     let server = Postgres::start(Version::V15)?;
-    server.create_database("shop")?;
     sample::load_bulk(&server, "shop", rows)?;
     Ok(server)
 }

@@ -121,7 +121,7 @@ impl Commits {
 }
 
 /// The same bytes as the agent's own: the agent's signature first.
-fn encode(stored: SignedManifest) -> Result<Vec<u8>, Error> {
+pub(super) fn encode(stored: SignedManifest) -> Result<Vec<u8>, Error> {
     let damaged = |error: &dyn std::error::Error| Error::Internal(format!("a stored manifest: {error}"));
     let signature = |signer, public_key: &[u8], bytes| {
         let key = VerifyingKey::from_bytes(public_key).map_err(|error| damaged(&error))?;

@@ -128,6 +128,21 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             datasource_id: datasource.to_string(),
             objects: objects.iter().map(object).collect(),
         }),
+        Question::CopyBackup {
+            datasource,
+            backup,
+            manifest_sha256,
+            sources,
+            target,
+            control_plane,
+        } => Wire::CopyBackup(wire::CopyBackupQuestion {
+            datasource_id: datasource.to_string(),
+            backup_id: backup.to_string(),
+            manifest_sha256: manifest_sha256.to_vec(),
+            sources: sources.into_iter().map(repository).collect(),
+            target: Some(repository(target)),
+            control_plane_id: control_plane.to_string(),
+        }),
         Question::TestStorage { repository: place } => Wire::TestStorage(wire::TestStorageQuestion {
             repository: Some(repository(place)),
         }),
