@@ -188,8 +188,6 @@ impl S3Server {
             Kind::Rclone => {
                 command = Command::new(cache::part("rclone")?);
                 command.args(["serve", "s3", "--addr", &format!("127.0.0.1:{}", port(0))]);
-                // It keeps what it knows of folders, and its cache of files, for itself: our own changes are to be seen.
-                command.args(["--dir-cache-time", "0s", "--poll-interval", "0", "--vfs-cache-mode", "off"]);
                 for (id, secret) in [KEY, DELETE_KEY] {
                     command.args(["--auth-key", &format!("{id},{secret}")]);
                 }

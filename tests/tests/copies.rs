@@ -50,6 +50,15 @@ fn latest(system: &System) -> Result<Value> {
     Ok(found["backup"].clone())
 }
 
+/// Waits until the newest backup is complete in exactly these storages.
+fn wait_for_copies(system: &System, storages: &[&str]) -> Result<()> {
+    let waited = wait::until("the copies to be made", || Ok(complete(&latest(system)?) == storages));
+    waited.with_context(|| {
+        let logs = (system.control_plane.log(), system.agent.log());
+        format!("{:#}\n{}\n{}", latest(system).unwrap_or_default()["copies"], logs.0, logs.1)
+    })
+}
+
 /// The names of the storages that hold all of it.
 fn complete(backup: &Value) -> Vec<String> {
     let copies = backup["copies"].as_array().cloned().unwrap_or_default();
@@ -67,11 +76,11 @@ async fn comes_back(system: &System, server: &Postgres, name: &str) -> Result<()
 
 fn bulky() -> Result<Postgres> {
     let server = Postgres::start(Version::V15)?;
-    sample::load_bulk(&server, "shop", 1_500_000)?;
+    sample::load_bulk(&server, "shop", 150_000)?;
     Ok(server)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_falls_out_holds_nobody_up_and_is_healed() -> Result<()> {
     let (server, s3) = (bulky()?, S3Server::start(Kind::SeaweedFs)?);
     let system = System::start_with(Metadata::Embedded, "storage_patience_seconds = 2\n")?;
@@ -95,7 +104,7 @@ async fn whoever_falls_out_holds_nobody_up_and_is_healed() -> Result<()> {
     assert!(shown.contains("not complete: ") && shown.contains("check the endpoint"), "{shown}");
     dead.resume();
     dying.resume();
-    wait::until("the copies to be made", || Ok(complete(&latest(&system)?).len() == 3))?;
+    wait_for_copies(&system, &["dead", "dying", "vault"])?;
     comes_back(&system, &server, "by_dead").await?;
     // Each copy is enough by itself.
     let vault = Hidden::hide(&system.vault())?;
@@ -127,7 +136,7 @@ impl Hidden {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fallback_that_switches_in_mid_run_completes_in_one_attempt() -> Result<()> {
     let (server, s3) = (bulky()?, S3Server::start(Kind::SeaweedFs)?);
     let system = System::start_with(Metadata::Embedded, "storage_patience_seconds = 1\n")?;
@@ -147,10 +156,10 @@ async fn a_fallback_that_switches_in_mid_run_completes_in_one_attempt() -> Resul
     system.check_invariants()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_is_copied_by_hand_where_its_job_never_put_it() -> Result<()> {
     let (server, s3) = (Postgres::start(Version::V15)?, S3Server::start(Kind::Rclone)?);
-    sample::load_bulk(&server, "shop", 100_000)?;
+    sample::load_bulk(&server, "shop", 30_000)?;
     let system = System::start()?;
     system.add_datasource("main", &server, &["shop"])?;
     Buckets::add(&system, &s3, &["unused"]).await?;
@@ -160,7 +169,7 @@ async fn a_backup_is_copied_by_hand_where_its_job_never_put_it() -> Result<()> {
     let copy = ["backup", "copy", "latest", "--datasource", "main", "--to", "elsewhere"];
     system.dgctl(&copy).succeed()?;
     system.dgctl(&copy).succeed()?;
-    wait::until("the copy to be made", || Ok(complete(&latest(&system)?) == ["vault", "elsewhere"]))?;
+    wait_for_copies(&system, &["vault", "elsewhere"])?;
     let vault = Hidden::hide(&system.vault())?;
     comes_back(&system, &server, "restored").await?;
     vault.show()?;

@@ -71,7 +71,7 @@ async fn equal(server: &Postgres) -> Result<()> {
 }
 
 async fn round_trip(kind: Kind) -> Result<()> {
-    let (server, s3) = (bulky(300_000)?, S3Server::start(kind)?);
+    let (server, s3) = (bulky(60_000)?, S3Server::start(kind)?);
     let system = System::start()?;
     system.add_datasource("main", &server, &["shop"])?;
     create(&system, "bucket", s3.address(), &["--prefix", "dg/one"])?.succeed()?;
@@ -109,17 +109,17 @@ fn nothing_shows(system: &System, secrets: &[&str]) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_goes_into_a_bucket_and_comes_back() -> Result<()> {
     round_trip(Kind::SeaweedFs).await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_overwrites_is_known_and_served_all_the_same() -> Result<()> {
     round_trip(Kind::Rclone).await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_reply_is_a_success_with_one_object() -> Result<()> {
     for kind in [Kind::SeaweedFs, Kind::Rclone] {
         let s3 = S3Server::start(kind)?;
@@ -145,7 +145,7 @@ async fn a_lost_reply_is_a_success_with_one_object() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_is_told_with_what_mends_it() -> Result<()> {
     let s3 = S3Server::start(Kind::SeaweedFs)?;
     let right = s3.settings(s3.address(), "");
@@ -172,7 +172,7 @@ async fn what_is_wrong_is_told_with_what_mends_it() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_is_trusted_by_its_own_authority_alone() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
@@ -200,9 +200,9 @@ async fn behind_a_proxy(s3: &S3Server, server: &Postgres, config: &str) -> Resul
     Ok((system, proxy))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_for_a_moment_costs_nothing() -> Result<()> {
-    let (server, mut s3) = (bulky(1_500_000)?, S3Server::start(Kind::SeaweedFs)?);
+    let (server, mut s3) = (bulky(150_000)?, S3Server::start(Kind::SeaweedFs)?);
     let (system, proxy) = behind_a_proxy(&s3, &server, "storage_patience_seconds = 60\n").await?;
     let before = proxy.totals().from_client;
     let id = system.start_job("main")?;
@@ -218,9 +218,9 @@ async fn a_server_that_is_away_for_a_moment_costs_nothing() -> Result<()> {
     system.check_invariants()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stays_away_fails_the_backup_with_its_reason() -> Result<()> {
-    let (server, s3) = (bulky(1_500_000)?, S3Server::start(Kind::Rclone)?);
+    let (server, s3) = (bulky(150_000)?, S3Server::start(Kind::Rclone)?);
     let (system, proxy) = behind_a_proxy(&s3, &server, "storage_patience_seconds = 1\n").await?;
     let before = proxy.totals().from_client;
     let id = system.start_job("main")?;
@@ -239,9 +239,9 @@ fn packs(bucket: &Path) -> Result<Vec<PathBuf>> {
     Ok(files(bucket)?.into_iter().filter(is_pack).collect())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_and_missing_packs_are_named() -> Result<()> {
-    let (server, s3) = (bulky(300_000)?, S3Server::start(Kind::Rclone)?);
+    let (server, s3) = (bulky(60_000)?, S3Server::start(Kind::Rclone)?);
     let system = System::start()?;
     system.add_datasource("main", &server, &["shop"])?;
     create(&system, "bucket", s3.address(), &[])?.succeed()?;
@@ -265,9 +265,9 @@ async fn damaged_and_missing_packs_are_named() -> Result<()> {
     system.check_invariants()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_control_planes_own_key_cleans_up() -> Result<()> {
-    let (server, s3) = (bulky(300_000)?, S3Server::start(Kind::SeaweedFs)?);
+    let (server, s3) = (bulky(60_000)?, S3Server::start(Kind::SeaweedFs)?);
     let system = System::start()?;
     system.add_datasource("main", &server, &["shop"])?;
     let file = secret_file(&system, DELETE_KEY)?.display().to_string();
