@@ -36,6 +36,9 @@ pub struct AgentConfig {
     pub cpu_threads: usize,
     /// Packs of 16 MiB that may be on their way into storages at the same time.
     pub packs_in_flight: usize,
+    /// Seconds that one of several storages of a backup may be away before it falls out; the only one may be away for five
+    /// times as long.
+    pub storage_patience_seconds: u64,
     /// Seconds that a client program which was asked to stop may take before it is killed.
     pub client_grace_seconds: u64,
 }
@@ -50,6 +53,7 @@ impl Default for AgentConfig {
             slots: 1,
             cpu_threads: 0,
             packs_in_flight: 2,
+            storage_patience_seconds: 60,
             client_grace_seconds: 30,
         }
     }
@@ -135,7 +139,15 @@ impl AgentConfig {
         if !(1..=600).contains(&config.client_grace_seconds) {
             return Err("client_grace_seconds: must be 1 to 600".to_owned());
         }
+        if !(1..=3600).contains(&config.storage_patience_seconds) {
+            return Err("storage_patience_seconds: must be 1 to 3600".to_owned());
+        }
         Ok(config)
+    }
+
+    /// How long one of several storages of a backup may be away.
+    pub const fn storage_patience(&self) -> Duration {
+        Duration::from_secs(self.storage_patience_seconds)
     }
 
     /// How long a client program that was asked to stop may take before it is killed.
@@ -222,6 +234,7 @@ mod tests {
             ("local_roots = ['b']", "local_roots"),
             ("packs_in_flight = 99", "packs_in_flight"),
             ("client_grace_seconds = 0", "client_grace_seconds"),
+            ("storage_patience_seconds = 0", "storage_patience_seconds"),
         ] {
             assert!(AgentConfig::parse(text).unwrap_err().contains(key));
         }

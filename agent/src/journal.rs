@@ -78,8 +78,10 @@ pub struct CommitRepository {
     pub name: String,
     /// The repository that must be there.
     pub repository: dataguardian_core::ids::RepositoryId,
-    /// The path on this host.
-    pub local_path: PathBuf,
+    /// The path on this host; none for a bucket, whose secret is not written down: the control plane has its manifest put
+    /// if this process does not come to it.
+    #[serde(default)]
+    pub local_path: Option<PathBuf>,
 }
 
 /// A process group, with what tells it from a later one of the same number.

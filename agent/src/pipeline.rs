@@ -15,6 +15,7 @@
 //! Reuse of earlier backups has its place between chunking and compressing: there a chunk's id is known first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::DatasourceId;
@@ -34,6 +35,7 @@ pub mod commit;
 mod compress;
 pub mod counters;
 mod fault;
+mod insist;
 mod seal;
 pub mod source;
 mod upload;
@@ -58,6 +60,8 @@ pub struct PipelineSettings {
     pub level: Level,
     /// Packs that may be on their way into storages at the same time.
     pub packs_in_flight: usize,
+    /// How long one of several storages may be away before it falls out; the only one may be away for five times as long.
+    pub storage_patience: Duration,
 }
 
 /// A pipeline at work.

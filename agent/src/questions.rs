@@ -1,5 +1,6 @@
 //! Short questions of the control plane about this host's databases and storages, and their answers.
 
+use std::path::Path;
 use std::time::Duration;
 
 use dataguardian_core::database::Warning;
@@ -16,8 +17,9 @@ use crate::engines::probe::ProbeRequest;
 use crate::local_place::{self, Neighbour};
 use crate::repositories;
 use crate::runner::Host;
-use crate::runner::work::RepositoryPlace;
+use crate::runner::work::{Place, RepositoryPlace};
 
+mod copy;
 mod garbage;
 mod manifest;
 
@@ -62,6 +64,7 @@ async fn find(host: &Host, question: Option<question::Question>) -> Result<answe
         Some(Q::DeleteObjects(asked)) => garbage::delete(host, asked)
             .await
             .map(answer::Answer::DeleteObjects),
+        Some(Q::CopyBackup(asked)) => copy::copy(host, asked).await.map(answer::Answer::CopyBackup),
         None => Err(Failure::new(
             FailureKind::Internal,
             "this agent does not know the question: upgrade it",
@@ -125,12 +128,6 @@ async fn prepare_storage(
     asked: v1::PrepareStorageQuestion,
 ) -> Result<v1::PrepareStorageAnswer, Failure> {
     let place = place(asked.repository)?;
-    let path = host.config.permit_local_path(&place.path)?;
-    let neighbours = asked.neighbours.into_iter().map(|storage| Neighbour {
-        name: storage.name,
-        path: storage.local_path.into(),
-    });
-    local_place::keep_apart(&path, &neighbours.collect::<Vec<_>>())?;
     let owner = asked
         .control_plane_id
         .parse()
@@ -138,7 +135,10 @@ async fn prepare_storage(
     let keys = asked.key_ids.iter().map(|id| id.parse());
     let keys = keys.collect::<Result<_, InvalidName>>();
     let keys = keys.map_err(|error| malformed(&error))?;
-    let storage = Storage::create_local(&path).map_err(|error| error.failure())?;
+    let storage = match &place.place {
+        Place::Local(path) => create_local(host, path, asked.neighbours)?,
+        Place::S3(_) | Place::Locked => repositories::open(host, &place)?,
+    };
     let probe = storage.probe().await.map_err(|error| error.failure())?;
     let opened = storage
         .open_or_create_repository(&repositories::descriptor(&place, owner, keys))
@@ -149,6 +149,20 @@ async fn prepare_storage(
         conditional_put: probe.conditional_put,
         free_bytes: probe.free_bytes,
     })
+}
+
+fn create_local(
+    host: &Host,
+    path: &Path,
+    neighbours: Vec<v1::NeighbouringStorage>,
+) -> Result<Storage, Failure> {
+    let path = host.config.permit_local_path(path)?;
+    let neighbours = neighbours.into_iter().map(|storage| Neighbour {
+        name: storage.name,
+        path: storage.local_path.into(),
+    });
+    local_place::keep_apart(&path, &neighbours.collect::<Vec<_>>())?;
+    Storage::create_local(&path).map_err(|error| error.failure())
 }
 
 async fn test_storage(host: &Host, asked: v1::TestStorageQuestion) -> Result<v1::TestStorageAnswer, Failure> {

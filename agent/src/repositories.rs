@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::engines::clients::ClientSearch;
 use crate::runner::Host;
-use crate::runner::work::RepositoryPlace;
+use crate::runner::work::{Place, RepositoryPlace};
 
 /// Staging files older than this belong to no writer that lives.
 const STALE_STAGING: TimeDelta = TimeDelta::hours(48);
@@ -51,15 +51,30 @@ pub(crate) async fn check_repository(storage: &Storage, place: &RepositoryPlace)
         format!("repository {}", other.id)
     });
     let message = format!(
-        "storage {} holds {holds} where repository {} should be: is its disk mounted?",
-        place.name, place.repository
+        "storage {} holds {holds} where repository {} should be: {}",
+        place.name,
+        place.repository,
+        match place.place {
+            Place::Local(_) => "is its disk mounted?",
+            Place::S3(_) | Place::Locked => "is it another bucket or prefix than before?",
+        }
     );
     Err(Failure::new(FailureKind::StorageUnreachable, message))
 }
 
 /// The storage at that place.
 pub(crate) fn open(host: &Host, place: &RepositoryPlace) -> Result<Storage, Failure> {
-    let path = host.config.permit_local_path(&place.path)?;
+    let path = match &place.place {
+        Place::Local(path) => host.config.permit_local_path(path)?,
+        Place::S3(settings) => return Storage::s3(settings).map_err(|error| error.failure()),
+        Place::Locked => {
+            let message = format!(
+                "storage {} is in a bucket whose key this agent did not keep: the control plane sends it anew",
+                place.name
+            );
+            return Err(Failure::new(FailureKind::StorageUnreachable, message));
+        }
+    };
     Storage::local(path).map_err(|error| match error.kind {
         StorageErrorKind::NoPlace => {
             let message = format!("{}: is its disk mounted?", error.failure().message);

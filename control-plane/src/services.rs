@@ -45,6 +45,7 @@ pub mod backups;
 pub mod cleanup;
 pub mod commits;
 mod context;
+pub mod copies;
 pub mod datasources;
 pub mod enrollment;
 mod error;
@@ -98,6 +99,8 @@ pub struct Services {
     pub commits: commits::Commits,
     /// What failed backups left in the storages.
     pub cleanup: cleanup::Cleanup,
+    /// Copies of backups that are to be.
+    pub copies: copies::Copies,
     /// Backups.
     pub backups: backups::Backups,
     /// The certificate authorities.
@@ -127,6 +130,7 @@ impl Services {
             attempts: attempts::Attempts::new(context.clone()),
             commits: commits::Commits::new(context.clone()),
             cleanup: cleanup::Cleanup::new(context.clone()),
+            copies: copies::Copies::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
             authorities: authorities::Authorities::new(context.clone()),
             recovery: recovery::Recovery::new(context.clone()),

@@ -23,6 +23,7 @@ pub mod authorities;
 pub mod backups;
 pub mod certificates;
 pub mod commits;
+pub mod copies;
 mod convert;
 pub mod datasources;
 mod entity;

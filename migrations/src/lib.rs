@@ -11,6 +11,7 @@ mod m20261124_000003_agents;
 mod m20261124_000004_catalogue;
 mod m20261124_000005_executions;
 mod m20261124_000006_backups;
+mod m20261124_000008_s3_storages;
 
 /// All migrations, the oldest first.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000004_catalogue::Migration),
             Box::new(m20261124_000005_executions::Migration),
             Box::new(m20261124_000006_backups::Migration),
+            Box::new(m20261124_000008_s3_storages::Migration),
         ]
     }
 }

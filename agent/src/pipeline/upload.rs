@@ -4,6 +4,7 @@
 //! that fails falls out and the others go on; when the last one has fallen out, so has the backup.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{DatasourceId, StorageId};
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 
 use super::counters::Counters;
 use super::fault::Fault;
+use super::insist::{self, Patience};
 use super::seal::SealedObject;
 use super::{PipelineSettings, WrittenPack};
 
@@ -59,6 +61,7 @@ pub(super) struct Uploaded {
 pub(super) struct Upload {
     datasource: DatasourceId,
     at_once: usize,
+    patience: Duration,
     destinations: Vec<Destination>,
     fault: Fault,
     counters: Arc<Counters>,
@@ -76,6 +79,7 @@ impl Upload {
         Self {
             datasource: settings.datasource,
             at_once: settings.packs_in_flight,
+            patience: settings.storage_patience,
             destinations,
             fault,
             counters,
@@ -87,11 +91,13 @@ impl Upload {
     pub(super) async fn run(self, mut objects: mpsc::Receiver<SealedObject>) -> Uploaded {
         let mut workers = JoinSet::new();
         let mut queues = Vec::new();
+        let patience = Patience::of(self.patience, self.destinations.len());
         for destination in self.destinations {
             let (queue, objects) = mpsc::channel(1);
             let worker = Worker {
                 datasource: self.datasource,
                 at_once: self.at_once,
+                patience,
                 destination,
                 stored: self.stored.clone(),
             };
@@ -165,6 +171,7 @@ fn take(
 struct Worker {
     datasource: DatasourceId,
     at_once: usize,
+    patience: Patience,
     destination: Destination,
     stored: mpsc::Sender<StoredPack>,
 }
@@ -217,10 +224,7 @@ impl Worker {
         };
         let key = ObjectKey::Pack(self.datasource, pack.id);
         failpoint!(PackBeforePut);
-        self.destination
-            .storage
-            .put_if_absent(&key, pack.bytes.clone())
-            .await?;
+        insist::put(&self.destination.storage, &key, &pack.bytes, self.patience).await?;
         failpoint!(PackAfterPut);
         let told = StoredPack {
             pack: pack.id,
@@ -241,10 +245,7 @@ impl Worker {
         };
         let key = ObjectKey::List(self.datasource, list.id);
         failpoint!(ListBeforePut);
-        self.destination
-            .storage
-            .put_if_absent(&key, list.bytes.clone())
-            .await?;
+        insist::put(&self.destination.storage, &key, &list.bytes, self.patience).await?;
         failpoint!(ListAfterPut);
         Ok(())
     }

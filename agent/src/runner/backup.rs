@@ -193,6 +193,7 @@ async fn dump(
         profile: Profile::ContentDefined,
         level: work.level,
         packs_in_flight: host.config.packs_in_flight,
+        storage_patience: host.config.storage_patience(),
     };
     let (stored, stored_packs) = mpsc::channel(packs::WAITING);
     let mut reporting = JoinSet::new();

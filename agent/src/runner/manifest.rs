@@ -15,7 +15,7 @@ use dataguardian_repository::storage::Storage;
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use super::work::RepositoryPlace;
+use super::work::{Place, RepositoryPlace};
 use crate::control_plane::CallError;
 use crate::journal::CommitRepository;
 use crate::repositories;
@@ -120,7 +120,7 @@ impl From<CommitRepository> for RepositoryPlace {
             storage: repository.storage,
             name: repository.name,
             repository: repository.repository,
-            path: repository.local_path,
+            place: repository.local_path.map_or(Place::Locked, Place::Local),
         }
     }
 }

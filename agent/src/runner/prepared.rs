@@ -13,7 +13,7 @@ use dataguardian_repository::manifest::{
 };
 
 use super::attempt::Attempt;
-use super::work::{BackupWork, RepositoryPlace};
+use super::work::{BackupWork, Place, RepositoryPlace};
 use crate::engines::dump::{self, DatabaseFailure, DumpReport, SharedSnapshot};
 use crate::journal::{CommitInProgress, CommitRepository};
 use crate::pipeline::{Destination, Written, commit};
@@ -168,7 +168,10 @@ impl PreparedBackup {
                 storage: destination.id,
                 name: place.name,
                 repository: place.repository,
-                local_path: place.path,
+                local_path: match place.place {
+                    Place::Local(path) => Some(path),
+                    Place::S3(_) | Place::Locked => None,
+                },
             });
         Ok(CommitInProgress {
             datasource: self.payload.outline.datasource,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId, RepositoryId, StorageId};
+use dataguardian_core::secret::Secret;
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::storage::Strategy;
 use dataguardian_core::target::ConnectionTarget;
@@ -16,6 +17,7 @@ use dataguardian_repository::compress::Level;
 use dataguardian_repository::id::KeyId;
 use dataguardian_repository::keys::{DatasourceKeys, Protection};
 use dataguardian_repository::manifest::VerifyingKey;
+use dataguardian_repository::storage::s3::{self, S3Settings};
 
 /// How long nothing may move if the assignment does not say.
 const DEFAULT_NO_PROGRESS: Duration = Duration::from_secs(30 * 60);
@@ -111,7 +113,18 @@ pub(crate) struct RepositoryPlace {
     pub(crate) storage: StorageId,
     pub(crate) name: String,
     pub(crate) repository: RepositoryId,
-    pub(crate) path: PathBuf,
+    pub(crate) place: Place,
+}
+
+/// What kind of place it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A folder on this host.
+    Local(PathBuf),
+    /// A folder in a bucket, with what opens it.
+    S3(Box<S3Settings>),
+    /// A bucket of which this process does not know what opens it: its secret was never written down here.
+    Locked,
 }
 
 impl TryFrom<v1::Assignment> for Assignment {
@@ -224,17 +237,21 @@ impl TryFrom<v1::RepositoryLocation> for RepositoryPlace {
     type Error = InvalidField;
 
     fn try_from(wire: v1::RepositoryLocation) -> Result<Self, InvalidField> {
-        let Some(v1::repository_location::Place::LocalPath(path)) = wire.place else {
-            return Err(InvalidField::new(
-                "place",
-                "is of a kind that this agent does not know",
-            ));
+        let place = match wire.place {
+            Some(v1::repository_location::Place::LocalPath(path)) => Place::Local(PathBuf::from(path)),
+            Some(v1::repository_location::Place::S3(bucket)) => Place::S3(Box::new(s3_settings(bucket))),
+            None => {
+                return Err(InvalidField::new(
+                    "place",
+                    "is of a kind that this agent does not know",
+                ));
+            }
         };
         Ok(Self {
             storage: id("storage_id", &wire.storage_id)?,
             name: wire.storage_name,
             repository: id("repository_id", &wire.repository_id)?,
-            path: PathBuf::from(path),
+            place,
         })
     }
 }
@@ -244,6 +261,21 @@ fn places(wire: Vec<v1::RepositoryLocation>) -> Result<Vec<RepositoryPlace>, Inv
         return Err(InvalidField::new("repositories", "must not be empty"));
     }
     wire.into_iter().map(RepositoryPlace::try_from).collect()
+}
+
+fn s3_settings(bucket: v1::S3Bucket) -> S3Settings {
+    S3Settings {
+        bucket: bucket.bucket,
+        prefix: bucket.prefix,
+        region: bucket.region,
+        endpoint: bucket.endpoint,
+        path_style: bucket.path_style,
+        ca_pem: bucket.ca_pem,
+        allow_http: bucket.allow_http,
+        access_key_id: bucket.access_key_id,
+        secret_access_key: Secret::new(bucket.secret_access_key),
+        stall: s3::STALL,
+    }
 }
 
 fn protection(keys: &[u8]) -> Result<Protection, InvalidField> {

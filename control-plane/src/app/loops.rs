@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{App, StartError};
 use crate::reconcilers::{
-    Commit, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, Reconcile, Reconcilers, SaveReports,
+    Commit, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile, Reconcilers, SaveReports,
     Ticker, Wake,
 };
 use crate::services::Services;
@@ -45,6 +45,13 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         asked: Arc::default(),
     };
     start.woken(commit, &Wake::default(), pass).await?;
+    let heal = HealCopies {
+        copies: services.copies.clone(),
+        sessions: sessions.clone(),
+        clock: Arc::clone(&app.shared.clock),
+        paused: Arc::default(),
+    };
+    start.woken(heal, &Wake::default(), pass).await?;
     let interval = app.config.cleanup.interval();
     start
         .woken(app.shared.cleanup.clone(), &Wake::default(), interval)

@@ -8,7 +8,7 @@ use dataguardian_core::execution::Fence;
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{BackupId, DatasourceId, RepositoryId, StorageId};
 use dataguardian_core::name::ResourceName;
-use dataguardian_core::secret::SecretBytes;
+use dataguardian_core::secret::{Secret, SecretBytes};
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::storage::Strategy;
 use dataguardian_core::target::ConnectionTarget;
@@ -18,6 +18,7 @@ use super::backup::BackupSummary;
 use super::execution::RestoreReport;
 use super::job::BackupOptions;
 use super::restore::RestoreOptions;
+use super::storage::S3Bucket;
 
 /// Work, with everything that is needed for it, the secrets included. Lives in memory only.
 #[derive(Debug, Clone)]
@@ -59,6 +60,8 @@ pub struct RepositoryLocation {
 pub enum Place {
     /// An absolute path on the agent's host.
     LocalPath(PathBuf),
+    /// A folder in a bucket, with the secret of the agents' key.
+    S3(Box<S3Bucket>, Secret),
 }
 
 /// Everything for a backup.

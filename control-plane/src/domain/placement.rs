@@ -39,7 +39,7 @@ pub fn some_reached(agent: AgentId, storages: Vec<Storage>) -> Result<Vec<Storag
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::storage::StorageLocation;
+    use crate::domain::storage::{SealedSecrets, StorageLocation};
     use dataguardian_core::ids::{RepositoryId, StorageId};
 
     fn storage(agent: AgentId, name: &str) -> Storage {
@@ -51,6 +51,7 @@ mod tests {
                 agent_name: "db1".parse().unwrap(),
                 path: "/b".into(),
             },
+            sealed: SealedSecrets::default(),
             repository: RepositoryId::new(),
             conditional_put: true,
             max_concurrent: None,

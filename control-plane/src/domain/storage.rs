@@ -11,6 +11,10 @@ use super::datasource::absolute_path;
 use super::field::{BadField, Checks};
 use super::reference::Reference;
 
+mod s3;
+
+pub use s3::{S3Bucket, S3Change, S3Secrets, SealedSecrets};
+
 /// Where a storage is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StorageLocation {
@@ -23,6 +27,8 @@ pub enum StorageLocation {
         /// Absolute.
         path: PathBuf,
     },
+    /// A folder in a bucket, reached by every agent.
+    S3(Box<S3Bucket>),
 }
 
 impl StorageLocation {
@@ -30,13 +36,15 @@ impl StorageLocation {
     pub fn reached_by(&self, agent: AgentId) -> bool {
         match self {
             Self::Local { agent: owner, .. } => *owner == agent,
+            Self::S3(_) => true,
         }
     }
 
     /// Whether an agent that was broken into could destroy what is stored here.
     pub const fn protected_from_agents(&self) -> bool {
         match self {
-            Self::Local { .. } => false,
+            // Who may put can put over what is there, unless the bucket's own rules forbid it, which nobody sees from here.
+            Self::Local { .. } | Self::S3(_) => false,
         }
     }
 }
@@ -80,6 +88,8 @@ pub struct Storage {
     pub name: ResourceName,
     /// Where it is.
     pub location: StorageLocation,
+    /// Its secrets.
+    pub sealed: SealedSecrets,
     /// The repository in it.
     pub repository: RepositoryId,
     /// Whether the place refuses to overwrite, as the probe found.
@@ -102,6 +112,8 @@ pub enum NewLocation {
         /// Absolute.
         path: PathBuf,
     },
+    /// A folder in a bucket.
+    S3(Box<S3Bucket>, S3Secrets),
 }
 
 /// A storage to be made.
@@ -122,18 +134,29 @@ impl NewStorage {
     pub fn check(&self) -> Result<(), Vec<BadField>> {
         let mut checks = Checks::new();
         match &self.location {
-            NewLocation::Local { path, .. } => checks.take(absolute_path("local.path", path)),
-        };
+            NewLocation::Local { path, .. } => drop(checks.take(absolute_path("local.path", path))),
+            NewLocation::S3(bucket, secrets) => {
+                bucket.check(&mut checks);
+                checks.require(!secrets.secret.is_empty(), "secret_access_key", "must be given");
+                checks.require(
+                    secrets.delete.is_some() != bucket.delete_access_key_id.is_empty(),
+                    "delete_secret_access_key",
+                    "must be given together with delete_access_key_id",
+                );
+            }
+        }
         check_max_concurrent(&mut checks, self.max_concurrent);
         checks.finish()
     }
 }
 
 /// A change of a storage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StorageChange {
     /// Field `max_concurrent`: the new value, none for as many as come.
-    pub max_concurrent: Option<u32>,
+    pub max_concurrent: Option<Option<u32>>,
+    /// What changes of a bucket's keys and address.
+    pub s3: S3Change,
     /// Refuse the change unless this is the present revision.
     pub expected_revision: Option<i64>,
 }
@@ -142,7 +165,7 @@ impl StorageChange {
     /// Checks the ranges.
     pub fn check(&self) -> Result<(), Vec<BadField>> {
         let mut checks = Checks::new();
-        check_max_concurrent(&mut checks, self.max_concurrent);
+        check_max_concurrent(&mut checks, self.max_concurrent.flatten());
         checks.finish()
     }
 }
@@ -174,6 +197,8 @@ pub struct StorageDraft {
     pub name: ResourceName,
     /// Where it is.
     pub location: StorageLocation,
+    /// Its secrets.
+    pub sealed: SealedSecrets,
     /// The id the repository will have, unless there is one of ours already.
     pub repository: RepositoryId,
     /// Backups that may be written into it at the same time; none for as many as come.

@@ -6,15 +6,18 @@ use dataguardian_proto::v1;
 use dataguardian_proto::v1::backup_service_server::BackupService;
 use tonic::{Request, Response, Status};
 
+use super::call::concerns;
 use super::error::bad_request;
 use super::{decode, encode};
 use crate::domain::backup::{BackupFilter, BackupStream};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::page::PageRequest;
+use crate::domain::reference::Reference;
 use crate::domain::restore::BackupChoice;
 use crate::services::backups::Backups;
+use crate::services::copies::Copies;
 
-pub(super) struct Handler(pub(super) Backups);
+pub(super) struct Handler(pub(super) Backups, pub(super) Copies);
 
 #[tonic::async_trait]
 impl BackupService for Handler {
@@ -48,6 +51,22 @@ impl BackupService for Handler {
         Ok(Response::new(v1::ListBackupsResponse {
             backups: page.items.into_iter().map(encode::backup).collect(),
             next_page_token: page.next_page_token,
+        }))
+    }
+
+    async fn copy_backup(
+        &self,
+        request: Request<v1::CopyBackupRequest>,
+    ) -> Result<Response<v1::CopyBackupResponse>, Status> {
+        concerns(&request, &request.get_ref().backup);
+        let request = request.into_inner();
+        let mut checks = Checks::new();
+        let choice = checks.take(BackupChoice::parse(&request.backup, &request.datasource));
+        let storage = checks.take(Reference::parse("storage", &request.storage));
+        let (choice, storage) = decode::checked(checks, choice.zip(storage)).map_err(bad_request)?;
+        let backup = self.1.want(&choice, &storage).await?;
+        Ok(Response::new(v1::CopyBackupResponse {
+            backup: Some(encode::backup(backup)),
         }))
     }
 

@@ -1,6 +1,8 @@
 //! StorageService.
 
+use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::ids::{AgentId, StorageId};
+use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::storage_service_server::StorageService;
 use tonic::{Request, Response, Status};
@@ -13,8 +15,7 @@ use crate::domain::field::BadField;
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
 use crate::domain::storage::{PreparedRepository, Storage, StorageCreation, StorageDraft, StorageLocation};
-use crate::services::storages::location;
-use crate::sessions::{Answer, Question};
+use crate::sessions::{Answer, Question, SessionHandle};
 
 pub(super) struct Handler(pub(super) Shared);
 
@@ -102,8 +103,8 @@ impl StorageService for Handler {
             .storages
             .get(&reference(&request.get_ref().storage)?)
             .await?;
-        let (agent, agent_name) = reached_by(&storage.location);
-        let repository = location(&storage);
+        let (agent, agent_name) = self.party(&storage.location)?;
+        let repository = self.0.services.storages.location(&storage)?;
         let question = Question::TestStorage { repository };
         let tested = ask(&self.0.sessions, agent, &agent_name, question).await?;
         Ok(Response::new(match tested {
@@ -128,9 +129,9 @@ impl StorageService for Handler {
 impl Handler {
     /// Has the agent that reaches the place make a repository there.
     async fn prepare(&self, draft: &StorageDraft) -> Result<PreparedRepository, Status> {
-        let (agent, agent_name) = reached_by(&draft.location);
+        let (agent, agent_name) = self.party(&draft.location)?;
         let question = Question::PrepareStorage {
-            repository: location(&self.preview(draft)),
+            repository: self.0.services.storages.location(&self.preview(draft))?,
             control_plane: self.0.facts.control_plane,
             keys: self.0.services.storages.key_ids(),
             neighbours: draft.neighbours.clone(),
@@ -148,6 +149,7 @@ impl Handler {
             id: draft.id,
             name: draft.name.clone(),
             location: draft.location.clone(),
+            sealed: draft.sealed.clone(),
             repository: draft.repository,
             conditional_put: false,
             max_concurrent: draft.max_concurrent,
@@ -155,13 +157,22 @@ impl Handler {
             revision: 0,
         }
     }
-}
 
-fn reached_by(location: &StorageLocation) -> (AgentId, String) {
-    match location {
-        StorageLocation::Local {
-            agent, agent_name, ..
-        } => (*agent, agent_name.to_string()),
+    /// An agent that reaches the place: the one that alone does, or any that is here.
+    fn party(&self, location: &StorageLocation) -> Result<(AgentId, String), ApiError> {
+        match location {
+            StorageLocation::Local {
+                agent, agent_name, ..
+            } => Ok((*agent, agent_name.to_string())),
+            StorageLocation::S3(_) => {
+                let here = self.0.sessions.all().iter().map(SessionHandle::agent).min();
+                let agent = here.ok_or_else(|| {
+                    let message = "no agent is connected that could look into the bucket: start one";
+                    ApiError::new(ErrorCode::FailedPrecondition, "AGENT_NOT_CONNECTED", message)
+                })?;
+                Ok((agent, agent.to_string()))
+            }
+        }
     }
 }
 

@@ -5,17 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use dataguardian_core::ids::{DatasourceId, StorageId};
+use dataguardian_core::ids::{AgentId, DatasourceId, StorageId};
+use dataguardian_repository::storage::s3::S3Settings;
 use serde::Serialize;
 
 use super::{Pass, Reconcile};
+use crate::domain::assignment::RepositoryLocation;
 use crate::domain::cleanup::{Plan, Sighting};
 use crate::domain::pack::DataObject;
 use crate::domain::storage::{Storage, StorageLocation};
 use crate::services::Error;
 use crate::services::cleanup::{Cleanup as Catalogue, Places};
-use crate::services::storages::location;
 use crate::sessions::{Answer, AskError, Question, Sessions};
+
+mod bucket;
 
 /// An agent reads all manifests of a datasource before it answers.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -103,7 +106,7 @@ impl Cleanup {
             let Some(objects) = plan.delete.get(&storage.id) else {
                 continue;
             };
-            let gone = self.delete(planned.places.datasource, storage, objects).await;
+            let gone = self.delete(planned.places.datasource, storage, objects).await?;
             self.catalogue.deleted(storage.id, &gone).await?;
             report.deleted += gone.len();
             report.kept += objects.len() - gone.len();
@@ -116,22 +119,47 @@ impl Cleanup {
         let mut sightings: BTreeMap<StorageId, Result<Sighting, String>> = BTreeMap::new();
         for storage in &places.storages {
             let seen = self.look(storage, &places).await;
-            sightings.insert(storage.id, seen.map_err(|error| error.to_string()));
+            sightings.insert(storage.id, seen);
         }
         let plan = self.catalogue.plan(datasource, sightings, self.grace).await?;
         Ok(DatasourcePlan { places, plan })
     }
 
-    async fn look(&self, storage: &Storage, places: &Places) -> Result<Sighting, AskError> {
-        let StorageLocation::Local { agent, .. } = &storage.location;
-        let question = Question::FindUnnamed {
-            repository: location(storage),
-            datasource: places.datasource,
-            about: places.leaving.clone(),
-        };
-        match self.sessions.ask(*agent, question, PATIENCE).await? {
-            Answer::Unnamed(sighting) => Ok(sighting),
-            _ => Err(AskError::Nonsense),
+    async fn look(&self, storage: &Storage, places: &Places) -> Result<Sighting, String> {
+        let told = |error: &dyn std::fmt::Display| error.to_string();
+        match self.party(storage).map_err(|error| told(&error))? {
+            Party::Itself(settings) => {
+                let owner = self.catalogue.owner();
+                bucket::look(&settings, storage, owner, places.datasource, &places.leaving)
+                    .await
+                    .map_err(|error| told(&error))
+            }
+            Party::Agent(agent, repository) => {
+                let question = Question::FindUnnamed {
+                    repository,
+                    datasource: places.datasource,
+                    about: places.leaving.clone(),
+                };
+                match self.sessions.ask(agent, question, PATIENCE).await {
+                    Ok(Answer::Unnamed(sighting)) => Ok(sighting),
+                    Ok(_) => Err(told(&AskError::Nonsense)),
+                    Err(error) => Err(told(&error)),
+                }
+            }
+            Party::Nobody => Err("nobody has a key that deletes there: give the control plane one with `dgctl storage update --delete-access-key-id`".to_owned()),
+        }
+    }
+
+    /// Who looks and deletes in that storage.
+    fn party(&self, storage: &Storage) -> Result<Party, Error> {
+        match &storage.location {
+            StorageLocation::Local { agent, .. } => {
+                Ok(Party::Agent(*agent, self.catalogue.location(storage)?))
+            }
+            StorageLocation::S3(_) => {
+                let own = self.catalogue.own_access(storage)?;
+                Ok(own.map_or(Party::Nobody, |settings| Party::Itself(Box::new(settings))))
+            }
         }
     }
 
@@ -141,28 +169,51 @@ impl Cleanup {
         datasource: DatasourceId,
         storage: &Storage,
         objects: &BTreeSet<DataObject>,
-    ) -> BTreeSet<DataObject> {
-        let StorageLocation::Local { agent, .. } = &storage.location;
-        let question = Question::DeleteObjects {
-            repository: location(storage),
-            datasource,
-            objects: objects.clone(),
+    ) -> Result<BTreeSet<DataObject>, Error> {
+        let deleted = match self.party(storage)? {
+            Party::Nobody => return Ok(BTreeSet::new()),
+            Party::Itself(settings) => {
+                let owner = self.catalogue.owner();
+                let deleted = bucket::delete(&settings, storage, owner, datasource, objects).await;
+                deleted.map_err(|error| error.to_string())
+            }
+            Party::Agent(agent, repository) => {
+                let question = Question::DeleteObjects {
+                    repository,
+                    datasource,
+                    objects: objects.clone(),
+                };
+                match self.sessions.ask(agent, question, PATIENCE).await {
+                    Ok(Answer::Deleted { gone, named }) => Ok((gone, named)),
+                    Ok(_) => Err(AskError::Nonsense.to_string()),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
         };
-        match self.sessions.ask(*agent, question, PATIENCE).await {
-            Ok(Answer::Deleted { gone, named }) => {
+        match deleted {
+            Ok((gone, named)) => {
                 if !named.is_empty() {
                     tracing::error!(
                         storage.id = %storage.id, objects = named.len(),
                         "condemned objects are named by a manifest in the storage and were left alone"
                     );
                 }
-                gone.intersection(objects).copied().collect()
+                Ok(gone.intersection(objects).copied().collect())
             }
-            Ok(_) => BTreeSet::new(),
             Err(error) => {
-                tracing::info!(storage.id = %storage.id, %error, "condemned objects could not be deleted yet");
-                BTreeSet::new()
+                tracing::info!(storage.id = %storage.id, error, "condemned objects could not be deleted yet");
+                Ok(BTreeSet::new())
             }
         }
     }
+}
+
+/// Who looks and deletes in a storage.
+enum Party {
+    /// The agent that alone reaches it.
+    Agent(AgentId, RepositoryLocation),
+    /// The control plane, with its own key.
+    Itself(Box<S3Settings>),
+    /// Nobody has a key for it.
+    Nobody,
 }

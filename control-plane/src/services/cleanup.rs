@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use dataguardian_core::ids::{DatasourceId, StorageId};
+use dataguardian_core::ids::{ControlPlaneId, DatasourceId, StorageId};
+use dataguardian_repository::storage::s3::S3Settings;
 
+use super::storages::{location, own_access};
 use super::{Context, Error, lookup};
+use crate::domain::assignment::RepositoryLocation;
 use crate::domain::cleanup::{BATCH, Facts, Plan, Sighting, StorageFacts, plan};
 use crate::domain::pack::{DataObject, PackState};
 use crate::domain::reference::Reference;
@@ -44,6 +47,21 @@ impl Cleanup {
     /// Over that context.
     pub fn new(context: Context) -> Self {
         Self { context }
+    }
+
+    /// How an agent reaches a storage.
+    pub fn location(&self, storage: &Storage) -> Result<RepositoryLocation, Error> {
+        location(&self.context, storage)
+    }
+
+    /// How the control plane itself reaches a bucket to clean up; none if it has no key for it.
+    pub fn own_access(&self, storage: &Storage) -> Result<Option<S3Settings>, Error> {
+        own_access(&self.context, storage)
+    }
+
+    /// This control plane.
+    pub fn owner(&self) -> ControlPlaneId {
+        self.context.installation.control_plane
     }
 
     /// The datasources of which something may be left. One whose failures are older than twice the grace has been looked

@@ -69,12 +69,13 @@ impl Commits {
             };
             let storages = commit_storages(store, backup).await?;
             let storages = storage_get_many(store, &storages).await?;
+            let repositories = storages.iter().map(|storage| location(&self.context, storage));
             unfinished.push(UnfinishedCommit {
                 fence,
                 agent: execution.agent,
                 datasource,
                 backup,
-                repositories: storages.iter().map(location).collect(),
+                repositories: repositories.collect::<Result<_, Error>>()?,
                 age,
             });
         }
@@ -120,7 +121,7 @@ impl Commits {
 }
 
 /// The same bytes as the agent's own: the agent's signature first.
-fn encode(stored: SignedManifest) -> Result<Vec<u8>, Error> {
+pub(super) fn encode(stored: SignedManifest) -> Result<Vec<u8>, Error> {
     let damaged = |error: &dyn std::error::Error| Error::Internal(format!("a stored manifest: {error}"));
     let signature = |signer, public_key: &[u8], bytes| {
         let key = VerifyingKey::from_bytes(public_key).map_err(|error| damaged(&error))?;

@@ -1,17 +1,21 @@
 //! Storages. Making one takes two steps, since an agent has to look at the place and make the repository in between.
 
 use dataguardian_core::ids::{RepositoryId, StorageId};
+use dataguardian_core::secret::Secret;
+use dataguardian_repository::storage::s3::S3Settings;
 
 use super::lookup::{self, Remembered, Request};
 use super::{Context, Error, Noun};
+use crate::secrets::vault;
 use crate::domain::assignment::{Place, RepositoryLocation};
 use crate::domain::execution::ExecutionSpec;
+use crate::domain::field::{BadField, Checks};
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::domain::storage::{
-    Neighbour, NewLocation, NewStorage, Overlap, PreparedRepository, Storage, StorageChange, StorageCreation,
-    StorageDraft, StorageLocation, overlap,
+    Neighbour, NewLocation, NewStorage, Overlap, PreparedRepository, S3Change, SealedSecrets, Storage,
+    StorageChange, StorageCreation, StorageDraft, StorageLocation, overlap,
 };
 use crate::queue::Signal;
 use crate::store::StoreError;
@@ -38,7 +42,15 @@ impl Storages {
     pub async fn begin_create(&self, new: NewStorage) -> Result<StorageCreation, Error> {
         new.check()?;
         let store = &self.context.store;
+        let id = StorageId::new();
+        let mut sealed = SealedSecrets::default();
         let location = match &new.location {
+            NewLocation::S3(bucket, secrets) => {
+                sealed.secret = Some(self.seal(id, SECRET, &secrets.secret)?);
+                let seal_own = |secret| self.seal(id, DELETE_SECRET, secret);
+                sealed.delete = secrets.delete.as_ref().map(seal_own).transpose()?;
+                StorageLocation::S3(bucket.clone())
+            }
             NewLocation::Local { agent, path } => {
                 let agent = lookup::active_agent(store, agent).await?;
                 StorageLocation::Local {
@@ -49,9 +61,10 @@ impl Storages {
             }
         };
         let mut draft = StorageDraft {
-            id: StorageId::new(),
+            id,
             name: new.name,
             location,
+            sealed,
             repository: RepositoryId::new(),
             max_concurrent: new.max_concurrent,
             neighbours: Vec::new(),
@@ -84,6 +97,7 @@ impl Storages {
             id: draft.id,
             name: draft.name.clone(),
             location: draft.location.clone(),
+            sealed: draft.sealed.clone(),
             repository: prepared.repository,
             conditional_put: prepared.conditional_put,
             max_concurrent: draft.max_concurrent,
@@ -142,9 +156,11 @@ impl Storages {
         let tx = self.context.store.begin().await?;
         let before = lookup::storage(&tx, storage).await?;
         let expected = change.expected_revision.unwrap_or(before.revision);
-        if expected != before.revision
-            || !storage_update_in_tx(&tx, before.id, expected, change.max_concurrent).await?
-        {
+        let mut changed = self.changed(&before, &change.s3)?;
+        if let Some(limit) = change.max_concurrent {
+            changed.max_concurrent = limit;
+        }
+        if expected != before.revision || !storage_update_in_tx(&tx, expected, &changed).await? {
             return Err(Error::EtagMismatch {
                 noun: Noun::Storage,
                 which: before.name.to_string(),
@@ -152,9 +168,46 @@ impl Storages {
         }
         let after = lookup::storage(&tx, &Reference::Id(before.id)).await?;
         tx.commit().await?;
-        let StorageLocation::Local { agent, .. } = &after.location;
-        self.context.signal(Signal::WorkQueued(*agent));
+        // Of a bucket the next pass takes note: it may concern every agent.
+        if let StorageLocation::Local { agent, .. } = &after.location {
+            self.context.signal(Signal::WorkQueued(*agent));
+        }
         Ok(after)
+    }
+
+    /// The storage with other keys or another address, its secrets sealed.
+    fn changed(&self, before: &Storage, change: &S3Change) -> Result<Storage, Error> {
+        let mut after = before.clone();
+        if change.is_empty() {
+            return Ok(after);
+        }
+        let StorageLocation::S3(bucket) = &before.location else {
+            let problem = "can be changed of S3 storages alone";
+            return Err(vec![BadField::new("update_mask", problem)].into());
+        };
+        let bucket = change.apply(bucket);
+        let mut checks = Checks::new();
+        bucket.check(&mut checks);
+        checks.finish()?;
+        if let Some((_, secret)) = &change.key {
+            after.sealed.secret = Some(self.seal(before.id, SECRET, secret)?);
+        }
+        if let Some(key) = &change.delete_key {
+            let seal = |(_, secret): &(String, Secret)| self.seal(before.id, DELETE_SECRET, secret);
+            after.sealed.delete = key.as_ref().map(seal).transpose()?;
+        }
+        after.location = StorageLocation::S3(Box::new(bucket));
+        Ok(after)
+    }
+
+    fn seal(&self, id: StorageId, field: &'static str, secret: &Secret) -> Result<Vec<u8>, Error> {
+        let place = place_of(&id, field);
+        Ok(self.context.installation.vault.seal_text(place, secret)?)
+    }
+
+    /// How an agent reaches the repository in a storage, the secret included.
+    pub fn location(&self, storage: &Storage) -> Result<RepositoryLocation, Error> {
+        location(&self.context, storage)
     }
 
     /// Forgets a storage that no job names, no backup lies in and no unfinished execution uses.
@@ -187,42 +240,63 @@ impl Storages {
     }
 }
 
-/// How an agent reaches the repository in a storage.
-pub fn location(storage: &Storage) -> RepositoryLocation {
-    repository_location(
-        storage.id,
-        storage.name.clone(),
-        storage.repository,
-        &storage.location,
-    )
-}
+/// The columns of the sealed secrets.
+const SECRET: &str = "secret";
+const DELETE_SECRET: &str = "delete_secret";
 
-/// How an agent reaches the place of a storage that is being made.
-pub fn draft_location(draft: &StorageDraft) -> RepositoryLocation {
-    repository_location(draft.id, draft.name.clone(), draft.repository, &draft.location)
-}
-
-fn repository_location(
-    storage: StorageId,
-    storage_name: dataguardian_core::name::ResourceName,
-    repository: RepositoryId,
-    location: &StorageLocation,
-) -> RepositoryLocation {
-    let place = match location {
-        StorageLocation::Local { path, .. } => Place::LocalPath(path.clone()),
-    };
-    RepositoryLocation {
-        storage,
-        storage_name,
-        repository,
-        place,
+fn place_of<'a>(id: &'a StorageId, field: &'static str) -> vault::Place<'a> {
+    vault::Place {
+        table: "storages",
+        row: id,
+        field,
     }
+}
+
+/// How an agent reaches the repository in a storage, the secret included.
+pub(super) fn location(context: &Context, storage: &Storage) -> Result<RepositoryLocation, Error> {
+    let place = match &storage.location {
+        StorageLocation::Local { path, .. } => Place::LocalPath(path.clone()),
+        StorageLocation::S3(bucket) => {
+            let secret = open(context, storage, SECRET, storage.sealed.secret.as_deref())?;
+            Place::S3(bucket.clone(), secret)
+        }
+    };
+    Ok(RepositoryLocation {
+        storage: storage.id,
+        storage_name: storage.name.clone(),
+        repository: storage.repository,
+        place,
+    })
+}
+
+/// How the control plane itself reaches a bucket to clean up there; none if it has no key for it.
+pub(super) fn own_access(context: &Context, storage: &Storage) -> Result<Option<S3Settings>, Error> {
+    match (&storage.location, storage.sealed.delete.as_deref()) {
+        (StorageLocation::S3(bucket), Some(sealed)) => {
+            let secret = open(context, storage, DELETE_SECRET, Some(sealed))?;
+            Ok(Some(bucket.settings_for_deleting(secret)))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn open(
+    context: &Context,
+    storage: &Storage,
+    field: &'static str,
+    sealed: Option<&[u8]>,
+) -> Result<Secret, Error> {
+    let sealed = sealed.ok_or_else(|| Error::Internal(format!("storage {} has no {field}", storage.name)))?;
+    let place = place_of(&storage.id, field);
+    Ok(context.installation.vault.open_text(place, sealed)?)
 }
 
 /// Two storages in one place, or one within the other, would be two copies that are lost together. Paths are compared as they
 /// are written; what links and mounts make of them the agent sees, and the repository's id shows.
 fn check_place_is_free(location: &StorageLocation, neighbours: &[Neighbour]) -> Result<(), Error> {
-    let StorageLocation::Local { path, .. } = location;
+    let StorageLocation::Local { path, .. } = location else {
+        return Ok(());
+    };
     let told = neighbours.iter().find_map(|other| {
         let name = &other.name;
         match overlap(path, &other.path)? {

@@ -75,6 +75,21 @@ pub enum Question {
         /// The objects.
         objects: BTreeSet<DataObject>,
     },
+    /// Copy a committed backup into one more storage.
+    CopyBackup {
+        /// Of what.
+        datasource: DatasourceId,
+        /// Which.
+        backup: BackupId,
+        /// The SHA-256 of its manifest.
+        manifest_sha256: [u8; 32],
+        /// Where it is.
+        sources: Vec<RepositoryLocation>,
+        /// Where it is to be.
+        target: RepositoryLocation,
+        /// Whose the repositories are.
+        control_plane: ControlPlaneId,
+    },
     /// Does the repository work?
     TestStorage {
         /// Where it is.
@@ -106,6 +121,13 @@ pub enum Answer {
         gone: BTreeSet<DataObject>,
         /// Left alone, since a manifest names them.
         named: BTreeSet<DataObject>,
+    },
+    /// On [`Question::CopyBackup`].
+    Copied {
+        /// Whether all of it is there now.
+        complete: bool,
+        /// What was copied since the question.
+        bytes: u64,
     },
     /// On [`Question::TestStorage`].
     Storage {
@@ -214,6 +236,10 @@ fn read(answer: WireAnswer) -> Result<Answer, AskError> {
         WireAnswer::DeleteObjects(deleted) => Answer::Deleted {
             gone: objects(deleted.deleted)?,
             named: objects(deleted.named)?,
+        },
+        WireAnswer::CopyBackup(copied) => Answer::Copied {
+            complete: copied.complete,
+            bytes: copied.copied_bytes,
         },
         WireAnswer::TestStorage(tested) => Answer::Storage {
             conditional_put: tested.conditional_put,

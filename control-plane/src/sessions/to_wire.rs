@@ -128,6 +128,21 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             datasource_id: datasource.to_string(),
             objects: objects.iter().map(object).collect(),
         }),
+        Question::CopyBackup {
+            datasource,
+            backup,
+            manifest_sha256,
+            sources,
+            target,
+            control_plane,
+        } => Wire::CopyBackup(wire::CopyBackupQuestion {
+            datasource_id: datasource.to_string(),
+            backup_id: backup.to_string(),
+            manifest_sha256: manifest_sha256.to_vec(),
+            sources: sources.into_iter().map(repository).collect(),
+            target: Some(repository(target)),
+            control_plane_id: control_plane.to_string(),
+        }),
         Question::TestStorage { repository: place } => Wire::TestStorage(wire::TestStorageQuestion {
             repository: Some(repository(place)),
         }),
@@ -148,6 +163,17 @@ fn object(object: &DataObject) -> wire::StoredObject {
 fn repository(location: RepositoryLocation) -> wire::RepositoryLocation {
     let place = match location.place {
         Place::LocalPath(path) => wire::repository_location::Place::LocalPath(path.display().to_string()),
+        Place::S3(bucket, secret) => wire::repository_location::Place::S3(wire::S3Bucket {
+            endpoint: bucket.endpoint,
+            region: bucket.region,
+            bucket: bucket.bucket,
+            prefix: bucket.prefix,
+            path_style: bucket.path_style,
+            allow_http: bucket.allow_http,
+            ca_pem: bucket.ca_pem,
+            access_key_id: bucket.access_key_id,
+            secret_access_key: secret.expose().to_owned(),
+        }),
     };
     wire::RepositoryLocation {
         storage_id: location.storage.to_string(),

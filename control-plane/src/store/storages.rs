@@ -14,22 +14,33 @@ use super::entity::storages::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
 use crate::domain::reference::Reference;
-use crate::domain::storage::{Neighbour, Storage, StorageLocation};
+use crate::domain::storage::{Neighbour, SealedSecrets, Storage, StorageLocation};
 
 const FROM: convert::From = convert::From("storages");
 
 /// The kind of a local storage.
 const LOCAL: &str = "local";
+/// The kind of a bucket.
+const S3: &str = "s3";
 
 /// Makes a storage.
 pub async fn storage_insert_in_tx(tx: &Tx, storage: &Storage) -> Result<(), StoreError> {
-    let StorageLocation::Local { agent, path, .. } = &storage.location;
+    let (kind, agent, path, s3) = match &storage.location {
+        StorageLocation::Local { agent, path, .. } => {
+            let path = path.to_string_lossy().into_owned();
+            (LOCAL, Some(*agent.as_uuid()), Some(path), None)
+        }
+        StorageLocation::S3(bucket) => (S3, None, None, Some(convert::json(bucket)?)),
+    };
     let row = ActiveModel {
         id: Set(*storage.id.as_uuid()),
         name: Set(storage.name.to_string()),
-        kind: Set(LOCAL.to_owned()),
-        agent_id: Set(Some(*agent.as_uuid())),
-        path: Set(Some(path.to_string_lossy().into_owned())),
+        kind: Set(kind.to_owned()),
+        agent_id: Set(agent),
+        path: Set(path),
+        s3: Set(s3),
+        secret_sealed: Set(storage.sealed.secret.clone()),
+        delete_secret_sealed: Set(storage.sealed.delete.clone()),
         repository_id: Set(*storage.repository.as_uuid()),
         conditional_put: Set(storage.conditional_put),
         max_concurrent: Set(storage.max_concurrent.map(convert::small).transpose()?),
@@ -84,7 +95,9 @@ pub async fn storage_neighbours(
     on: &impl Connected,
     location: &StorageLocation,
 ) -> Result<Vec<Neighbour>, StoreError> {
-    let StorageLocation::Local { agent, .. } = location;
+    let StorageLocation::Local { agent, .. } = location else {
+        return Ok(Vec::new());
+    };
     let rows = Entity::find()
         .filter(Column::AgentId.eq(*agent.as_uuid()))
         .order_by_asc(Column::Name)
@@ -115,15 +128,19 @@ pub async fn storage_name_of(
     row.map(|row| FROM.parse(&row.name)).transpose()
 }
 
-/// Changes how many backups a storage takes at the same time; false if the storage has changed since that revision.
-pub async fn storage_update_in_tx(
-    tx: &Tx,
-    id: StorageId,
-    revision: i64,
-    max_concurrent: Option<u32>,
-) -> Result<bool, StoreError> {
+/// Saves what can change of a storage: how many backups it takes at the same time, a bucket's keys and address. False if the
+/// storage has changed since that revision.
+pub async fn storage_update_in_tx(tx: &Tx, revision: i64, after: &Storage) -> Result<bool, StoreError> {
+    let id = after.id;
+    let s3 = match &after.location {
+        StorageLocation::S3(bucket) => Some(convert::json(bucket)?),
+        StorageLocation::Local { .. } => None,
+    };
     let row = ActiveModel {
-        max_concurrent: Set(max_concurrent.map(convert::small).transpose()?),
+        max_concurrent: Set(after.max_concurrent.map(convert::small).transpose()?),
+        s3: Set(s3),
+        secret_sealed: Set(after.sealed.secret.clone()),
+        delete_secret_sealed: Set(after.sealed.delete.clone()),
         ..Default::default()
     };
     let result = Entity::update_many()
@@ -153,8 +170,9 @@ async fn with_agents(on: &impl Connected, rows: Vec<Model>) -> Result<Vec<Storag
 }
 
 fn record(row: Model, agent_name: Option<ResourceName>) -> Result<Storage, StoreError> {
-    let location = match (row.kind.as_str(), row.agent_id, agent_name, row.path) {
-        (LOCAL, Some(agent), Some(agent_name), Some(path)) => StorageLocation::Local {
+    let location = match (row.kind.as_str(), row.agent_id, agent_name, row.path, row.s3) {
+        (S3, _, _, _, Some(bucket)) => StorageLocation::S3(Box::new(FROM.json(bucket)?)),
+        (LOCAL, Some(agent), Some(agent_name), Some(path), _) => StorageLocation::Local {
             agent: AgentId::from_uuid(agent),
             agent_name,
             path: PathBuf::from(path),
@@ -165,6 +183,10 @@ fn record(row: Model, agent_name: Option<ResourceName>) -> Result<Storage, Store
         id: StorageId::from_uuid(row.id),
         name: FROM.parse(&row.name)?,
         location,
+        sealed: SealedSecrets {
+            secret: row.secret_sealed,
+            delete: row.delete_secret_sealed,
+        },
         repository: RepositoryId::from_uuid(row.repository_id),
         conditional_put: row.conditional_put,
         max_concurrent: row.max_concurrent.map(|limit| FROM.small(limit)).transpose()?,

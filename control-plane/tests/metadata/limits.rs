@@ -103,7 +103,7 @@ on_both! {
         let storage = shop.storages[0].id;
         let blog = world.datasource(agent.id, "blog").await;
         let blog = world.services.jobs.create(new_job("blog", blog, &[storage])).await.unwrap();
-        let change = |max_concurrent| StorageChange { max_concurrent, expected_revision: None };
+        let change = |max_concurrent| StorageChange { max_concurrent: Some(max_concurrent), ..StorageChange::default() };
         let storages = &world.services.storages;
         assert!(storages.update(&Reference::Id(storage), change(Some(0))).await.is_err());
         let changed = storages.update(&Reference::Id(storage), change(Some(1))).await.unwrap();

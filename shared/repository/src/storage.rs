@@ -24,6 +24,7 @@ mod error;
 mod local;
 mod probe;
 mod repository;
+pub mod s3;
 
 pub use error::{StorageError, StorageErrorKind};
 pub use probe::ProbeReport;
@@ -36,6 +37,10 @@ pub struct Storage {
     prefix: Path,
     /// The directory of a local storage.
     directory: Option<Arc<PathBuf>>,
+    /// What it is called in messages, where that is not its directory.
+    label: Option<Arc<str>>,
+    /// Whether it is asked for an object before it is written, since its "only if absent" can't be relied upon.
+    looks_first: bool,
 }
 
 /// What [`Storage::put_if_absent`] found.
@@ -76,6 +81,8 @@ impl Storage {
             store,
             prefix,
             directory: None,
+            label: None,
+            looks_first: false,
         }
     }
 
@@ -84,8 +91,16 @@ impl Storage {
     /// # Errors
     /// [`StorageErrorKind::Conflict`] if something else is stored under that name; all else that a storage may refuse with.
     pub async fn put_if_absent(&self, key: &ObjectKey, bytes: Bytes) -> Result<PutOutcome, StorageError> {
+        if self.looks_first && self.head(key).await?.is_some() {
+            return self.compare(key, &bytes).await;
+        }
         match self.put(key, bytes.clone(), PutMode::Create).await {
             Ok(()) => Ok(PutOutcome::Created),
+            // It does not know of "only if absent", and was looked into a moment ago.
+            Err(error) if self.looks_first && error.is_unknown_to_it() => {
+                self.put(key, bytes, PutMode::Overwrite).await?;
+                Ok(PutOutcome::Created)
+            }
             Err(error) if error.kind == StorageErrorKind::Conflict => self.compare(key, &bytes).await,
             // A file system without hard links can't publish only if absent: look first, then rename into place.
             Err(error) if self.directory.is_some() && error.may_lack_hard_links() => {
@@ -99,6 +114,11 @@ impl Storage {
         }
     }
 
+    /// Whether it is reached over a network, so that it may be away for a moment.
+    pub fn is_remote(&self) -> bool {
+        self.directory.is_none()
+    }
+
     async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<(), StorageError> {
         let payload = PutPayload::from_bytes(bytes);
         let put = self.store.put_opts(&self.path(key), payload, mode.into()).await;
@@ -107,8 +127,13 @@ impl Storage {
 
     /// Whether what is stored is `bytes`. If so it is made durable, which whoever wrote it may not have come to.
     async fn compare(&self, key: &ObjectKey, bytes: &Bytes) -> Result<PutOutcome, StorageError> {
-        let same_size = self.head(key).await? == Some(bytes.len() as u64);
-        if !same_size || self.get(key).await? != bytes {
+        let there = self.head(key).await?;
+        // Another write of the same name is under way: who tries again finds how it ended.
+        if there.is_none() && self.looks_first {
+            let what = "another write of it is under way";
+            return Err(self.own_error(StorageErrorKind::Unreachable, "write", key, what));
+        }
+        if there != Some(bytes.len() as u64) || self.get(key).await? != bytes {
             return Err(self.own_error(
                 StorageErrorKind::Conflict,
                 "write",
@@ -159,8 +184,10 @@ impl Storage {
     pub async fn head(&self, key: &ObjectKey) -> Result<Option<u64>, StorageError> {
         match self.store.head(&self.path(key)).await {
             Ok(meta) => Ok(Some(meta.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(self.error("look for", key, source)),
+            Err(source) => match self.error("look for", key, source) {
+                error if error.kind == StorageErrorKind::NotFound => Ok(None),
+                error => Err(error),
+            },
         }
     }
 
@@ -189,8 +216,11 @@ impl Storage {
     /// Removes an object; that it is not there is no error.
     pub(crate) async fn remove(&self, key: &ObjectKey) -> Result<(), StorageError> {
         match self.store.delete(&self.path(key)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(source) => Err(self.error("remove", key, source)),
+            Ok(()) => Ok(()),
+            Err(source) => match self.error("remove", key, source) {
+                error if error.kind == StorageErrorKind::NotFound => Ok(()),
+                error => Err(error),
+            },
         }
     }
 
@@ -231,9 +261,10 @@ impl Storage {
 
 impl fmt::Display for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.directory {
-            Some(directory) => directory.display().fmt(f),
-            None => write!(f, "{}/{}", self.store, self.prefix),
+        match (&self.directory, &self.label) {
+            (Some(directory), _) => directory.display().fmt(f),
+            (None, Some(label)) => f.write_str(label),
+            (None, None) => write!(f, "{}/{}", self.store, self.prefix),
         }
     }
 }

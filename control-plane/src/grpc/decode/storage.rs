@@ -1,13 +1,14 @@
 use std::path::PathBuf;
 
+use dataguardian_core::secret::Secret;
 use dataguardian_proto::v1;
 
 use super::mask::Mask;
-use super::{BadFields, checked, revision};
+use super::{BadFields, checked, filled, revision};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::reference::{Reference, new_name};
 use crate::domain::request::request_id;
-use crate::domain::storage::{NewLocation, NewStorage, StorageChange};
+use crate::domain::storage::{NewLocation, NewStorage, S3Bucket, S3Change, S3Secrets, StorageChange};
 
 /// A storage to be made.
 pub(in crate::grpc) fn new_storage(request: v1::CreateStorageRequest) -> Result<NewStorage, BadFields> {
@@ -32,9 +33,37 @@ pub(in crate::grpc) fn new_storage(request: v1::CreateStorageRequest) -> Result<
 pub(in crate::grpc) fn storage_change(
     request: &v1::UpdateStorageRequest,
 ) -> Result<StorageChange, BadFields> {
-    Mask::parse(request.update_mask.as_ref(), &["max_concurrent"]).map_err(|bad| vec![bad])?;
+    const FIELDS: [&str; 5] = [
+        "max_concurrent",
+        "access_key",
+        "delete_access_key",
+        "endpoint",
+        "ca_pem",
+    ];
+    let mask = Mask::parse(request.update_mask.as_ref(), &FIELDS).map_err(|bad| vec![bad])?;
+    let key = || match (&request.access_key_id, &request.secret_access_key) {
+        (id, secret) if id.is_empty() || secret.is_empty() => Err(BadField::new(
+            "access_key_id",
+            "must be given together with secret_access_key",
+        )),
+        (id, secret) => Ok((id.clone(), Secret::new(secret))),
+    };
+    let delete_key = || match (&request.delete_access_key_id, &request.delete_secret_access_key) {
+        (id, secret) if id.is_empty() && secret.is_empty() => Ok(None),
+        (id, secret) if id.is_empty() || secret.is_empty() => Err(BadField::new(
+            "delete_access_key_id",
+            "must be given together with delete_secret_access_key, or both left empty",
+        )),
+        (id, secret) => Ok(Some((id.clone(), Secret::new(secret)))),
+    };
     let change = StorageChange {
-        max_concurrent: limit(request.max_concurrent),
+        max_concurrent: mask.take("max_concurrent", limit(request.max_concurrent)),
+        s3: S3Change {
+            key: mask.read("access_key", key).map_err(|bad| vec![bad])?,
+            delete_key: mask.read("delete_access_key", delete_key).map_err(|bad| vec![bad])?,
+            endpoint: mask.take("endpoint", request.endpoint.clone()),
+            ca_pem: mask.take("ca_pem", request.ca_pem.clone()),
+        },
         expected_revision: revision(&request.etag).map_err(|bad| vec![bad])?,
     };
     change.check()?;
@@ -52,5 +81,24 @@ fn location(given: Option<v1::create_storage_request::Location>) -> Result<NewLo
             agent: Reference::parse("local.agent", &local.agent)?,
             path: PathBuf::from(local.path),
         }),
+        Some(v1::create_storage_request::Location::S3(new)) => {
+            let s3 = new.s3.ok_or_else(|| BadField::new("s3.s3", "must be given"))?;
+            let bucket = S3Bucket {
+                endpoint: s3.endpoint,
+                region: s3.region,
+                bucket: s3.bucket,
+                prefix: s3.prefix,
+                path_style: s3.path_style,
+                allow_http: s3.allow_http,
+                ca_pem: s3.ca_pem,
+                access_key_id: s3.access_key_id,
+                delete_access_key_id: s3.delete_access_key_id,
+            };
+            let secrets = S3Secrets {
+                secret: Secret::new(new.secret_access_key),
+                delete: filled(new.delete_secret_access_key).map(Secret::new),
+            };
+            Ok(NewLocation::S3(Box::new(bucket), secrets))
+        }
     }
 }

@@ -43,5 +43,6 @@ fn copy(copy: BackupCopy) -> v1::BackupCopy {
         complete: copy.completed_at.is_some(),
         checked_by: checked_by.into(),
         completed_at: copy.completed_at.map(timestamp),
+        failure: copy.failure.as_ref().map(Into::into),
     }
 }

@@ -12,6 +12,17 @@ pub(in crate::grpc) fn storage(storage: Storage) -> v1::Storage {
             agent: agent_name.into(),
             path: path.display().to_string(),
         }),
+        StorageLocation::S3(bucket) => v1::storage::Location::S3(v1::S3Storage {
+            endpoint: bucket.endpoint,
+            region: bucket.region,
+            bucket: bucket.bucket,
+            prefix: bucket.prefix,
+            path_style: bucket.path_style,
+            allow_http: bucket.allow_http,
+            ca_pem: bucket.ca_pem,
+            access_key_id: bucket.access_key_id,
+            delete_access_key_id: bucket.delete_access_key_id,
+        }),
     };
     v1::Storage {
         id: storage.id.to_string(),

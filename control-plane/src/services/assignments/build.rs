@@ -4,12 +4,13 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::DatasourceId;
 use dataguardian_core::secret::SecretBytes;
 
-use crate::domain::assignment::{Assignment, BackupAssignment, RestoreAssignment, Work};
+use crate::domain::assignment::{Assignment, BackupAssignment, RepositoryLocation, RestoreAssignment, Work};
 use crate::domain::datasource::Datasource;
 use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec, RestoreSpec};
 use crate::domain::job::Encryption;
 use crate::domain::placement::all_reached;
 use crate::domain::reference::Reference;
+use crate::domain::storage::Storage;
 use crate::services::datasources::target;
 use crate::services::restores::reachable_copies;
 use crate::services::storages::location;
@@ -79,7 +80,7 @@ async fn backup(
         datasource_name: datasource.name,
         connection,
         databases: datasource.databases,
-        repositories: storages.iter().map(location).collect(),
+        repositories: locations(context, &storages)?,
         strategy: spec.strategy,
         datasource_keys: keys,
         options: spec.options.clone(),
@@ -114,13 +115,17 @@ async fn restore(
     Ok(Ok(Work::Restore(Box::new(RestoreAssignment {
         backup: spec.backup,
         source_datasource: spec.source,
-        repositories: storages.iter().map(location).collect(),
+        repositories: locations(context, &storages)?,
         datasource_keys: keys,
         agent_public_key: manifest.agent_public_key,
         control_plane_public_key: manifest.control_plane_public_key,
         target: target(context, tx, &datasource).await?,
         options: spec.options.clone(),
     }))))
+}
+
+fn locations(context: &Context, storages: &[Storage]) -> Result<Vec<RepositoryLocation>, Error> {
+    storages.iter().map(|storage| location(context, storage)).collect()
 }
 
 async fn datasource_of(tx: &Tx, execution: &Execution) -> Result<Option<Datasource>, Error> {

@@ -16,6 +16,9 @@ pub struct Model {
     pub max_concurrent: Option<i32>,
     pub created_at: DateTimeUtc,
     pub revision: i64,
+    pub s3: Option<Json>,
+    pub secret_sealed: Option<Vec<u8>>,
+    pub delete_secret_sealed: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

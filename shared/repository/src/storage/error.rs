@@ -5,7 +5,7 @@ use std::io;
 
 use dataguardian_core::failure::{Failure, FailureKind};
 
-use super::Storage;
+use super::{Storage, s3};
 use crate::failure::with_causes;
 
 /// What kind of trouble.
@@ -13,6 +13,8 @@ use crate::failure::with_causes;
 pub enum StorageErrorKind {
     /// It does not answer.
     Unreachable,
+    /// Nothing moved for too long while it was spoken to.
+    Stalled,
     /// It refuses.
     Denied,
     /// It has no room (ENOSPC, EDQUOT).
@@ -84,7 +86,7 @@ impl StorageError {
     /// How an execution that ends with this error failed.
     pub fn failure_kind(&self) -> FailureKind {
         match self.kind {
-            StorageErrorKind::Unreachable | StorageErrorKind::NoPlace => FailureKind::StorageUnreachable,
+            StorageErrorKind::Unreachable | StorageErrorKind::Stalled | StorageErrorKind::NoPlace => FailureKind::StorageUnreachable,
             StorageErrorKind::Denied | StorageErrorKind::ReadOnly => FailureKind::StorageDenied,
             StorageErrorKind::Full => FailureKind::StorageFull,
             StorageErrorKind::NotFound | StorageErrorKind::Conflict | StorageErrorKind::WrongSize => {
@@ -97,6 +99,13 @@ impl StorageError {
     /// The same for people, with its causes.
     pub fn failure(&self) -> Failure {
         with_causes(self.failure_kind(), self)
+    }
+
+    /// Whether the server says that it does not know what was asked.
+    pub(super) fn is_unknown_to_it(&self) -> bool {
+        self.source
+            .downcast_ref::<s3::Refusal>()
+            .is_some_and(s3::Refusal::is_unknown_to_it)
     }
 
     /// Whether the file system may have refused a hard link because it has none: vfat says EPERM, others EOPNOTSUPP.
@@ -116,6 +125,9 @@ impl StorageError {
 
 /// The system's own error where there is one: the store's wrapping tells paths that we tell better.
 fn plainly(error: object_store::Error) -> Box<dyn Error + Send + Sync> {
+    if s3::kind_of(&error).is_some() {
+        return s3::speaks_for_itself(error);
+    }
     match io_cause(&error).and_then(io::Error::raw_os_error) {
         Some(errno) => io::Error::from_raw_os_error(errno).into(),
         None => error.into(),
@@ -123,6 +135,9 @@ fn plainly(error: object_store::Error) -> Box<dyn Error + Send + Sync> {
 }
 
 fn kind_of_store(error: &object_store::Error) -> StorageErrorKind {
+    if let Some(kind) = s3::kind_of(error) {
+        return kind;
+    }
     match error {
         object_store::Error::NotFound { .. } => StorageErrorKind::NotFound,
         object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => {

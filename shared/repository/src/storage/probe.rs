@@ -21,6 +21,11 @@ pub struct ProbeReport {
 impl Storage {
     /// Writes an object, reads it back, tries to overwrite it, removes it. The error says what can't be done.
     pub async fn probe(&self) -> Result<ProbeReport, StorageError> {
+        // A server tells why it refuses only where an answer has a body.
+        match self.get(&ObjectKey::Repository).await {
+            Err(error) if error.kind != StorageErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let key = ObjectKey::Probe(Uuid::now_v7());
         let probed = self.write_and_read(&key).await;
         let removed = self.remove(&key).await;
@@ -50,6 +55,7 @@ impl Storage {
             Ok(()) => Ok(false),
             Err(error) if error.kind == StorageErrorKind::Conflict => Ok(self.get(key).await? == first),
             Err(error) if self.directory.is_some() && error.may_lack_hard_links() => Ok(false),
+            Err(error) if error.is_unknown_to_it() => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -20,6 +20,18 @@ pub(crate) enum Command {
     Get(Get),
     /// Show what is in a backup, stream by stream
     Contents(Contents),
+    /// Have a backup copied into one more storage, in the background
+    Copy(Copy),
+}
+
+/// `dgctl backup copy`
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    #[command(flatten)]
+    backup: Get,
+    /// The storage that it is to be in too; name or id
+    #[arg(long, value_name = "STORAGE")]
+    to: String,
 }
 
 /// `dgctl backup list`
@@ -76,6 +88,7 @@ impl Command {
                 context.output.show(&reply, |_, look| describe(&backup, look))
             }
             Self::Contents(contents) => contents.run(context).await,
+            Self::Copy(copy) => copy.run(context).await,
         }
     }
 }
@@ -117,6 +130,20 @@ impl Get {
             .get_backup(request)
             .await?
             .into_inner())
+    }
+}
+
+impl Copy {
+    async fn run(self, context: &Context) -> Result<()> {
+        let request = v1::CopyBackupRequest {
+            backup: self.backup.backup,
+            datasource: self.backup.datasource.unwrap_or_default(),
+            storage: self.to,
+        };
+        let mut backups = context.api().await?.backups();
+        let reply = backups.copy_backup(request).await?.into_inner();
+        let backup = required(reply.backup.clone(), "backup")?;
+        context.output.show(&reply, |_, look| describe(&backup, look))
     }
 }
 
@@ -190,7 +217,10 @@ fn describe(backup: &v1::Backup, look: Look) -> String {
             copy.storage,
             checked_by_word(copy.checked_by())
         ),
-        false => format!("{} (not complete)", copy.storage),
+        false => match &copy.failure {
+            Some(failure) => format!("{} (not complete: {})", copy.storage, failure.message),
+            None => format!("{} (not complete)", copy.storage),
+        },
     };
     let copies: Vec<String> = backup.copies.iter().map(copy).collect();
     let summary = details(
@@ -270,6 +300,7 @@ mod tests {
             complete,
             checked_by: v1::CheckedBy::Agent.into(),
             completed_at: None,
+            failure: None,
         };
         v1::Backup {
             id: "0192f3a4".into(),

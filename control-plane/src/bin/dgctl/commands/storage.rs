@@ -34,6 +34,8 @@ pub(crate) enum Command {
 pub(crate) enum Create {
     /// A folder on an agent's host, reached by that agent alone
     Local(CreateLocal),
+    /// A folder in a bucket of Amazon S3, or of anything that speaks its protocol
+    S3(Box<s3::CreateS3>),
 }
 
 /// `dgctl storage create local`
@@ -62,8 +64,10 @@ pub(crate) struct Update {
     /// Name or id
     storage: String,
     /// Backups that may be written into it at the same time, up to 1000; 0 for as many as come
-    #[arg(long, value_name = "N", required = true)]
+    #[arg(long, value_name = "N")]
     max_concurrent: Option<u32>,
+    #[command(flatten)]
+    s3: s3::ChangeS3,
 }
 
 /// A storage.
@@ -83,6 +87,8 @@ pub(crate) struct Delete {
     yes: bool,
 }
 
+mod s3;
+
 const STORAGES: List<4> = List {
     titles: ["name", "kind", "place", "no overwrite"],
     spare: &["no overwrite"],
@@ -93,6 +99,7 @@ impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         match self {
             Self::Create(Create::Local(create)) => create.run(context).await,
+            Self::Create(Create::S3(create)) => create.run(context).await,
             Self::List(limit) => list_storages(limit, context).await,
             Self::Get(named) => {
                 let mut storages = context.api().await?.storages();
@@ -123,20 +130,19 @@ impl CreateLocal {
             request_id: request_id(),
             validate_only: self.validate_only,
         };
-        let reply = context
-            .api()
-            .await?
-            .storages()
-            .create_storage(request)
-            .await?
-            .into_inner();
-        context.output.show(&reply, |reply, look| {
-            reply
-                .storage
-                .as_ref()
-                .map_or_else(|| "All is well.".into(), |storage| describe(storage, look))
-        })
+        create(request, context).await
     }
+}
+
+async fn create(request: v1::CreateStorageRequest, context: &Context) -> Result<()> {
+    let mut storages = context.api().await?.storages();
+    let reply = storages.create_storage(request).await?.into_inner();
+    context.output.show(&reply, |reply, look| {
+        reply
+            .storage
+            .as_ref()
+            .map_or_else(|| "All is well.".into(), |storage| describe(storage, look))
+    })
 }
 
 async fn list_storages(limit: Limit, context: &Context) -> Result<()> {
@@ -179,14 +185,19 @@ impl Named {
 
 impl Update {
     async fn run(self, context: &Context) -> Result<()> {
-        let request = v1::UpdateStorageRequest {
+        let mut request = v1::UpdateStorageRequest {
             storage: self.storage,
             max_concurrent: self.max_concurrent.unwrap_or_default(),
-            update_mask: Some(prost_types::FieldMask {
-                paths: vec!["max_concurrent".to_owned()],
-            }),
-            etag: String::new(),
+            ..Default::default()
         };
+        let mut paths = self.s3.fill(&mut request)?;
+        if self.max_concurrent.is_some() {
+            paths.push("max_concurrent".to_owned());
+        }
+        if paths.is_empty() {
+            return Err(Error::usage("nothing to change: see `dgctl storage update --help`"));
+        }
+        request.update_mask = Some(prost_types::FieldMask { paths });
         let mut storages = context.api().await?.storages();
         let reply = storages.update_storage(request).await?.into_inner();
         let storage = required(reply.storage.clone(), "storage")?;
@@ -215,6 +226,7 @@ impl Delete {
 fn place(storage: &v1::Storage) -> (&'static str, String) {
     match &storage.location {
         Some(v1::storage::Location::Local(local)) => ("local", format!("{}:{}", local.agent, local.path)),
+        Some(v1::storage::Location::S3(s3)) => ("s3", s3::place(s3)),
         None => ("unknown", String::new()),
     }
 }

@@ -47,6 +47,7 @@ replies! {
     GetStorageResponse
     GetSystemInfoResponse
     ListAgentsResponse
+    CopyBackupResponse
     ListBackupStreamsResponse
     ListBackupsResponse
     ListDatasourcesResponse

@@ -1,0 +1,145 @@
+//! Copies that a storage missed are made from the others, by whoever reaches both.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use dataguardian_core::clock::SharedClock;
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::ids::{BackupId, StorageId};
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde::Serialize;
+
+use super::{Pass, Reconcile};
+use crate::services::Error;
+use crate::services::copies::{Copies, CopyWork};
+use crate::sessions::{Answer, AskError, Question, SessionHandle, Sessions};
+
+/// An agent copies for a minute before it answers, and may have a pack under way then.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Copies at the same time.
+const AT_ONCE: usize = 4;
+/// Between two tries of one copy, at least and at most.
+const PACE: (TimeDelta, TimeDelta) = (TimeDelta::seconds(5), TimeDelta::minutes(10));
+
+type Key = (BackupId, StorageId);
+
+/// Makes copies complete.
+#[derive(Debug, Clone)]
+pub struct HealCopies {
+    /// Knows which are not.
+    pub copies: Copies,
+    /// The agents that are here.
+    pub sessions: Sessions,
+    /// Paces the tries.
+    pub clock: SharedClock,
+    /// When each that failed is tried again, and after which pause. It is only for the pace, so it may be lost.
+    pub paused: Arc<Mutex<HashMap<Key, (DateTime<Utc>, TimeDelta)>>>,
+}
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Healed {
+    /// Copies that are complete now.
+    pub completed: usize,
+    /// Copies that need more time.
+    pub going_on: usize,
+    /// Copies that could not be made.
+    pub failed: usize,
+}
+
+impl Reconcile for HealCopies {
+    const NAME: &'static str = "heal_copies";
+    type Report = Healed;
+
+    async fn pass(&self) -> Result<Pass<Healed>, Error> {
+        let wanted = self.copies.wanted().await?;
+        self.paused().retain(|key, _| wanted.contains(key));
+        let now = self.clock.now();
+        let due: Vec<_> = wanted.into_iter().filter(|key| self.is_due(key, now)).collect();
+        let outcomes = futures::stream::iter(due.into_iter().map(|key| self.clone().heal(key)));
+        let outcomes: Vec<_> = outcomes.buffer_unordered(AT_ONCE).try_collect().await?;
+        let mut report = Healed::default();
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Completed => report.completed += 1,
+                Outcome::GoesOn => report.going_on += 1,
+                Outcome::Failed => report.failed += 1,
+            }
+        }
+        Ok(Pass::Done(report))
+    }
+}
+
+enum Outcome {
+    Completed,
+    GoesOn,
+    Failed,
+}
+
+impl HealCopies {
+    async fn heal(self, key: Key) -> Result<Outcome, Error> {
+        let Some(work) = self.copies.work(key.0, key.1).await? else {
+            self.pause(key);
+            return Ok(Outcome::Failed);
+        };
+        match self.ask(&work).await? {
+            Ok(true) => {
+                self.copies.done(&work).await?;
+                tracing::info!(backup.id = %key.0, storage.id = %key.1, "a copy of a backup is complete now");
+                Ok(Outcome::Completed)
+            }
+            Ok(false) => Ok(Outcome::GoesOn),
+            Err(failure) => {
+                tracing::info!(backup.id = %key.0, storage.id = %key.1, %failure, "a copy of a backup could not be made yet");
+                self.copies.failed(key.0, key.1, failure).await?;
+                self.pause(key);
+                Ok(Outcome::Failed)
+            }
+        }
+    }
+
+    /// Whether the copy is complete; or why it can't be made now.
+    async fn ask(&self, work: &CopyWork) -> Result<Result<bool, Failure>, Error> {
+        let mut here: Vec<_> = self.sessions.all().iter().map(SessionHandle::agent).collect();
+        here.sort();
+        let Some((agent, sources)) = work.parties(&here) else {
+            let message = format!(
+                "no connected agent reaches both storage {} and a storage that holds the backup",
+                work.target.name
+            );
+            return Ok(Err(Failure::new(FailureKind::StorageUnreachable, message)));
+        };
+        let sources = sources.iter().map(|source| self.copies.location(source));
+        let question = Question::CopyBackup {
+            datasource: work.datasource,
+            backup: work.backup,
+            manifest_sha256: work.manifest_sha256,
+            sources: sources.collect::<Result<_, Error>>()?,
+            target: self.copies.location(&work.target)?,
+            control_plane: self.copies.owner(),
+        };
+        Ok(match self.sessions.ask(agent, question, PATIENCE).await {
+            Ok(Answer::Copied { complete, .. }) => Ok(complete),
+            Ok(_) => Err(Failure::new(FailureKind::Internal, AskError::Nonsense.to_string())),
+            Err(AskError::Failed(failure)) => Err(failure),
+            Err(error) => Err(Failure::new(FailureKind::AgentLost, error.to_string())),
+        })
+    }
+
+    fn is_due(&self, key: &Key, now: DateTime<Utc>) -> bool {
+        self.paused().get(key).is_none_or(|(due, _)| *due <= now)
+    }
+
+    fn pause(&self, key: Key) {
+        let now = self.clock.now();
+        let mut paused = self.paused();
+        let pause = paused.get(&key).map_or(PACE.0, |(_, pause)| (*pause * 2).min(PACE.1));
+        paused.insert(key, (now + pause, pause));
+    }
+
+    fn paused(&self) -> MutexGuard<'_, HashMap<Key, (DateTime<Utc>, TimeDelta)>> {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

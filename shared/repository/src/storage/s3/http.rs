@@ -1,0 +1,211 @@
+//! Requests that go on as long as anything moves: a pack on a slow line takes minutes, a dead line shows within one.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt as _, StreamBody};
+use object_store::ClientOptions;
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse,
+    HttpResponseBody, HttpService,
+};
+use tokio::time::Instant;
+
+use super::trouble::{MAX_REFUSAL, Refusal};
+use super::{BadS3Settings, tls};
+
+/// A body goes out in pieces of this size, so that each tells of progress.
+const PIECE: usize = 64 << 10;
+
+/// Makes the client once, for all requests of a storage.
+#[derive(Debug)]
+pub(super) struct Connector(HttpClient);
+
+impl Connector {
+    pub(super) fn new(ca_pem: &str, connect: Duration, stall: Duration) -> Result<Self, BadS3Settings> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::client_config(ca_pem)?)
+            .connect_timeout(connect)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| BadS3Settings::Other(error.without_url().to_string()))?;
+        Ok(Self(HttpClient::new(Service { client, stall })))
+    }
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(self.0.clone())
+    }
+}
+
+#[derive(Debug)]
+struct Service {
+    client: reqwest::Client,
+    stall: Duration,
+}
+
+/// Nothing moved for so long.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing moved on the connection for {} s", .0.as_secs())]
+struct Stalled(Duration);
+
+#[async_trait::async_trait]
+impl HttpService for Service {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let (parts, body) = request.into_parts();
+        let url = parts.uri.to_string().parse::<reqwest::Url>();
+        let url = url.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
+        let is_head = parts.method == http::Method::HEAD;
+        let mut request = reqwest::Request::new(parts.method, url);
+        *request.headers_mut() = parts.headers;
+        let progress = Progress::new(self.stall);
+        if body.content_length() > 0 {
+            *request.body_mut() = Some(reqwest::Body::wrap(Outgoing::new(body, progress.clone())));
+        }
+        let response = tokio::select! {
+            response = self.client.execute(request) => response.map_err(broken)?,
+            () = progress.stalled() => return Err(stalled(self.stall)),
+        };
+        let response: http::Response<reqwest::Body> = response.into();
+        let (parts, body) = response.into_parts();
+        let body = HttpResponseBody::new(incoming(body, self.stall));
+        if parts.status.is_client_error() || parts.status.is_server_error() || parts.status.is_redirection() {
+            let text = if is_head { String::new() } else { refusal_text(body).await };
+            let refusal = Refusal::new(parts.status, &text);
+            return Err(HttpError::new(HttpErrorKind::Unknown, refusal));
+        }
+        Ok(HttpResponse::from_parts(parts, body))
+    }
+}
+
+fn stalled(stall: Duration) -> HttpError {
+    HttpError::new(HttpErrorKind::Timeout, Stalled(stall))
+}
+
+fn broken(error: reqwest::Error) -> HttpError {
+    let kind = match () {
+        () if error.is_timeout() => HttpErrorKind::Timeout,
+        () if error.is_connect() => HttpErrorKind::Connect,
+        () => HttpErrorKind::Interrupted,
+    };
+    HttpError::new(kind, error.without_url())
+}
+
+/// What a server says when it refuses, as far as it is of use.
+async fn refusal_text(mut body: HttpResponseBody) -> String {
+    let mut text = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Ok(data) = frame.into_data() {
+            text.extend_from_slice(&data[..data.len().min(MAX_REFUSAL - text.len())]);
+        }
+        if text.len() >= MAX_REFUSAL {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The answer's body; each piece has the whole time to come.
+fn incoming(
+    body: reqwest::Body,
+    stall: Duration,
+) -> impl Body<Data = Bytes, Error = HttpError> + Send + Sync + 'static {
+    let frames = futures::stream::try_unfold(body, move |mut body| async move {
+        match tokio::time::timeout(stall, body.frame()).await {
+            Ok(Some(frame)) => Ok(Some((frame.map_err(broken)?, body))),
+            Ok(None) => Ok(None),
+            Err(_) => Err(stalled(stall)),
+        }
+    });
+    StreamBody::new(frames)
+}
+
+/// When something moved last.
+#[derive(Debug, Clone)]
+struct Progress {
+    last: Arc<Mutex<Instant>>,
+    stall: Duration,
+}
+
+impl Progress {
+    fn new(stall: Duration) -> Self {
+        let last = Arc::new(Mutex::new(Instant::now()));
+        Self { last, stall }
+    }
+
+    fn moved(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn due(&self) -> Instant {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) + self.stall
+    }
+
+    /// Ends once nothing has moved for too long.
+    async fn stalled(&self) {
+        loop {
+            let due = self.due();
+            if due <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(due).await;
+        }
+    }
+}
+
+/// A request's body, in pieces that tell when they are taken.
+struct Outgoing {
+    body: Pin<Box<HttpRequestBody>>,
+    piece: Bytes,
+    left: u64,
+    progress: Progress,
+}
+
+impl Outgoing {
+    fn new(body: HttpRequestBody, progress: Progress) -> Self {
+        Self {
+            left: body.content_length() as u64,
+            body: Box::pin(body),
+            piece: Bytes::new(),
+            progress,
+        }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        self.progress.moved();
+        while self.piece.is_empty() {
+            match ready!(self.body.as_mut().poll_frame(context)) {
+                Some(Ok(frame)) => self.piece = frame.into_data().unwrap_or_default(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let length = self.piece.len().min(PIECE);
+        let piece = self.piece.split_to(length);
+        self.left = self.left.saturating_sub(length as u64);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
