@@ -245,7 +245,7 @@ impl Session<'_> {
             Action::Answer(question) => {
                 let (runner, outgoing) = (self.runner.clone(), self.outgoing.clone());
                 self.answering.spawn(async move {
-                    let answer = questions::answer(runner.host(), question).await;
+                    let answer = questions::answer(runner.host(), *question).await;
                     let message = Some(session_request::Message::Answer(answer));
                     if outgoing.send(v1::SessionRequest { message }).await.is_err() {
                         tracing::debug!("the session ended before an answer was found");

@@ -31,7 +31,7 @@ pub(super) enum Action {
     /// Forget an attempt: its result has been taken.
     Forget(Fence),
     /// Find the answer to a question, and send it.
-    Answer(v1::Question),
+    Answer(Box<v1::Question>),
     /// Have a new certificate fetched, at a moment within that time.
     RenewWithin(Duration),
     /// End this session in good order and come back after a while.
@@ -97,7 +97,7 @@ impl Protocol {
             (Phase::Open { .. }, M::Welcome(_)) => Err(ProtocolError::Broken("a second Welcome")),
             (Phase::Open { .. }, M::Offer(offer)) => Ok(vec![Action::Consider(Box::new(offer))]),
             (Phase::Open { .. }, M::Cancel(cancel)) => Ok(vec![Action::Cancel(fence(cancel.fence)?)]),
-            (Phase::Open { .. }, M::Question(question)) => Ok(vec![Action::Answer(question)]),
+            (Phase::Open { .. }, M::Question(question)) => Ok(vec![Action::Answer(Box::new(question))]),
             (Phase::Open { .. }, M::HeartbeatSeen(_)) => Ok(Vec::new()),
             (Phase::Open { .. }, M::RenewSoon(renew)) => {
                 let within = renew.within.unwrap_or_default();

@@ -185,7 +185,7 @@ pub enum StorageCreation {
     /// The same request was answered before with this storage.
     Done(Box<Storage>),
     /// All is right so far: have an agent prepare the repository, then save it.
-    Prepare(StorageDraft),
+    Prepare(Box<StorageDraft>),
 }
 
 /// A storage that is checked but not saved yet. Pass it on to the second step as it is.

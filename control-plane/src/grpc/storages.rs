@@ -33,7 +33,7 @@ impl StorageService for Handler {
             StorageCreation::Prepare(draft) if validate_only => self.preview(&draft),
             StorageCreation::Prepare(draft) => {
                 let prepared = self.prepare(&draft).await?;
-                self.0.services.storages.finish_create(draft, prepared).await?
+                self.0.services.storages.finish_create(*draft, prepared).await?
             }
         };
         Ok(Response::new(v1::CreateStorageResponse {

@@ -12,6 +12,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
 use super::{Pass, Reconcile};
+use crate::domain::patience::waited;
 use crate::services::Error;
 use crate::services::copies::{Copies, CopyWork};
 use crate::sessions::{Answer, AskError, Question, SessionHandle, Sessions};
@@ -24,6 +25,8 @@ const AT_ONCE: usize = 4;
 const PACE: (TimeDelta, TimeDelta) = (TimeDelta::seconds(5), TimeDelta::minutes(10));
 
 type Key = (BackupId, StorageId);
+/// When a copy that failed is tried again, and after which pause.
+type Pauses = HashMap<Key, (DateTime<Utc>, TimeDelta)>;
 
 /// Makes copies complete.
 #[derive(Debug, Clone)]
@@ -34,8 +37,8 @@ pub struct HealCopies {
     pub sessions: Sessions,
     /// Paces the tries.
     pub clock: SharedClock,
-    /// When each that failed is tried again, and after which pause. It is only for the pace, so it may be lost.
-    pub paused: Arc<Mutex<HashMap<Key, (DateTime<Utc>, TimeDelta)>>>,
+    /// Those that failed. It is only for the pace, so it may be lost.
+    pub paused: Arc<Mutex<Pauses>>,
 }
 
 /// What a pass did.
@@ -122,24 +125,29 @@ impl HealCopies {
         };
         Ok(match self.sessions.ask(agent, question, PATIENCE).await {
             Ok(Answer::Copied { complete, .. }) => Ok(complete),
-            Ok(_) => Err(Failure::new(FailureKind::Internal, AskError::Nonsense.to_string())),
+            Ok(_) => Err(Failure::new(
+                FailureKind::Internal,
+                AskError::Nonsense.to_string(),
+            )),
             Err(AskError::Failed(failure)) => Err(failure),
             Err(error) => Err(Failure::new(FailureKind::AgentLost, error.to_string())),
         })
     }
 
     fn is_due(&self, key: &Key, now: DateTime<Utc>) -> bool {
-        self.paused().get(key).is_none_or(|(due, _)| *due <= now)
+        self.paused().get(key).is_none_or(|(due, _)| waited(*due, now))
     }
 
     fn pause(&self, key: Key) {
         let now = self.clock.now();
         let mut paused = self.paused();
-        let pause = paused.get(&key).map_or(PACE.0, |(_, pause)| (*pause * 2).min(PACE.1));
+        let pause = paused
+            .get(&key)
+            .map_or(PACE.0, |(_, pause)| (*pause * 2).min(PACE.1));
         paused.insert(key, (now + pause, pause));
     }
 
-    fn paused(&self) -> MutexGuard<'_, HashMap<Key, (DateTime<Utc>, TimeDelta)>> {
+    fn paused(&self) -> MutexGuard<'_, Pauses> {
         self.paused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
