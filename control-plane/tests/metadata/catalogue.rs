@@ -107,8 +107,8 @@ on_both! {
             panic!("nothing is there yet")
         };
         let prepared = PreparedRepository { repository: draft.repository, conditional_put: true };
-        let made = storages.finish_create(draft.clone(), prepared).await.unwrap();
-        assert_eq!(storages.finish_create(draft, prepared).await.unwrap(), made, "the same request again");
+        let made = storages.finish_create((*draft).clone(), prepared).await.unwrap();
+        assert_eq!(storages.finish_create(*draft, prepared).await.unwrap(), made, "the same request again");
         assert_eq!(storages.begin_create(new).await.unwrap(), StorageCreation::Done(Box::new(made.clone())));
         assert_eq!(storages.get(&Reference::Id(made.id)).await.unwrap(), made);
 
@@ -139,7 +139,7 @@ on_both! {
             };
             // The agent found the first one's repository there: a link, a second mount of the same disk.
             let found = PreparedRepository { repository: first.repository, conditional_put: true };
-            let refused = storages.finish_create(draft, found).await.unwrap_err();
+            let refused = storages.finish_create(*draft, found).await.unwrap_err();
             assert_eq!(refused.reason(), "PLACE_TAKEN", "{path}");
             assert!(refused.to_string().contains("vault"), "{path}: {refused}");
         }
@@ -148,7 +148,7 @@ on_both! {
             panic!("nothing was answered before")
         };
         let found = PreparedRepository { repository: first.repository, conditional_put: true };
-        storages.finish_create(draft, found).await.expect("a forgotten storage's repository may be taken on again");
+        storages.finish_create(*draft, found).await.expect("a forgotten storage's repository may be taken on again");
     }
 
     async fn a_job_names_storages_that_its_agent_reaches(world: &World) {

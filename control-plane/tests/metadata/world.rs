@@ -179,7 +179,7 @@ impl World {
         let storage = self
             .services
             .storages
-            .finish_create(draft, prepared)
+            .finish_create(*draft, prepared)
             .await
             .unwrap();
         storage.id
