@@ -1,7 +1,9 @@
 //! Storages in buckets: where they are, and their sealed secrets.
 
 use sea_orm_migration::async_trait;
-use sea_orm_migration::prelude::{ColumnDef, DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, Table};
+use sea_orm_migration::prelude::{
+    ColumnDef, DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, Table,
+};
 
 use crate::columns::{bytes_or_null, json_or_null};
 

@@ -107,7 +107,9 @@ impl S3Server {
         let mut program = Program::start(self.command()?, &log)?;
         fs::write(self.folder.path().join("pid"), program.pid().to_string())?;
         let address = self.address();
-        program.wait_until("an S3 server to listen", || Ok(TcpStream::connect(address).is_ok()))?;
+        program.wait_until("an S3 server to listen", || {
+            Ok(TcpStream::connect(address).is_ok())
+        })?;
         self.program = Some(program);
         Ok(())
     }
@@ -167,7 +169,11 @@ impl S3Server {
             Kind::SeaweedFs => {
                 command = Command::new(cache::part("seaweedfs")?);
                 command.args(["server", "-filer", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]);
-                command.args(["-volume.max=30", "-master.volumeSizeLimitMB=64", "-volume.minFreeSpace=0"]);
+                command.args([
+                    "-volume.max=30",
+                    "-master.volumeSizeLimitMB=64",
+                    "-volume.minFreeSpace=0",
+                ]);
                 command.args(["-s3.port.iceberg=0", "-s3.port.lance=0"]);
                 command.arg(format!("-dir={data}"));
                 command.arg(format!("-s3.config={}", folder.join("s3.json").display()));
@@ -215,7 +221,10 @@ impl S3Server {
                 .stderr(Stdio::null())
                 .spawn()?;
             let mut words = shell.stdin.take().context("standard input")?;
-            std::io::Write::write_all(&mut words, format!("s3.bucket.create -name {BUCKET}\n").as_bytes())?;
+            std::io::Write::write_all(
+                &mut words,
+                format!("s3.bucket.create -name {BUCKET}\n").as_bytes(),
+            )?;
             drop(words);
             let said = shell.wait_with_output()?;
             Ok(String::from_utf8_lossy(&said.stdout).contains("created bucket"))
@@ -237,7 +246,12 @@ impl Drop for S3Server {
 
 /// The agents' key may not delete; the control plane's own may not write.
 fn identities() -> serde_json::Value {
-    let on = |actions: &[&str]| actions.iter().map(|action| format!("{action}:{BUCKET}")).collect::<Vec<_>>();
+    let on = |actions: &[&str]| {
+        actions
+            .iter()
+            .map(|action| format!("{action}:{BUCKET}"))
+            .collect::<Vec<_>>()
+    };
     let identity = |(id, secret): (&str, &str), actions: &[&str]| {
         serde_json::json!({
             "name": id,

@@ -26,9 +26,13 @@ impl Buckets {
         for name in names {
             let proxy = TcpProxy::start(s3.address()).await?;
             let endpoint = format!("http://{}", proxy.address());
-            let words = ["storage", "create", "s3", "--name", name, "--bucket", BUCKET, "--prefix", name];
+            let words = [
+                "storage", "create", "s3", "--name", name, "--bucket", BUCKET, "--prefix", name,
+            ];
             let how = ["--path-style", "--endpoint", &endpoint, "--access-key-id", KEY.0];
-            system.dgctl(&[&words[..], &how, &["--secret-key-file", &file]].concat()).succeed()?;
+            system
+                .dgctl(&[&words[..], &how, &["--secret-key-file", &file]].concat())
+                .succeed()?;
             proxies.push(proxy);
         }
         Ok(Self { proxies })
@@ -52,10 +56,17 @@ fn latest(system: &System) -> Result<Value> {
 
 /// Waits until the newest backup is complete in exactly these storages.
 fn wait_for_copies(system: &System, storages: &[&str]) -> Result<()> {
-    let waited = wait::until("the copies to be made", || Ok(complete(&latest(system)?) == storages));
+    let waited = wait::until("the copies to be made", || {
+        Ok(complete(&latest(system)?) == storages)
+    });
     waited.with_context(|| {
         let logs = (system.control_plane.log(), system.agent.log());
-        format!("{:#}\n{}\n{}", latest(system).unwrap_or_default()["copies"], logs.0, logs.1)
+        format!(
+            "{:#}\n{}\n{}",
+            latest(system).unwrap_or_default()["copies"],
+            logs.0,
+            logs.1
+        )
     })
 }
 
@@ -63,14 +74,27 @@ fn wait_for_copies(system: &System, storages: &[&str]) -> Result<()> {
 fn complete(backup: &Value) -> Vec<String> {
     let copies = backup["copies"].as_array().cloned().unwrap_or_default();
     let whole = copies.iter().filter(|copy| copy["complete"] == true);
-    whole.filter_map(|copy| Some(copy["storage"].as_str()?.to_owned())).collect()
+    whole
+        .filter_map(|copy| Some(copy["storage"].as_str()?.to_owned()))
+        .collect()
 }
 
 async fn comes_back(system: &System, server: &Postgres, name: &str) -> Result<()> {
     let mapping = format!("shop={name}");
-    let words = ["restore", "--backup", "latest", "--datasource", "main", "--database", &mapping, "--wait"];
+    let words = [
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--database",
+        &mapping,
+        "--wait",
+    ];
     system.dgctl(&words).succeed()?;
-    let report = Comparison::new(Database::of(server, "shop"), Database::of(server, name)).run().await?;
+    let report = Comparison::new(Database::of(server, "shop"), Database::of(server, name))
+        .run()
+        .await?;
     report.equal().map(|_| ())
 }
 
@@ -86,13 +110,17 @@ async fn whoever_falls_out_holds_nobody_up_and_is_healed() -> Result<()> {
     let system = System::start_with(Metadata::Embedded, "storage_patience_seconds = 2\n")?;
     system.add_datasource("main", &server, &["shop"])?;
     let buckets = Buckets::add(&system, &s3, &["dead", "dying"]).await?;
-    let [dead, dying] = &buckets.proxies[..] else { anyhow::bail!("two proxies") };
+    let [dead, dying] = &buckets.proxies[..] else {
+        anyhow::bail!("two proxies")
+    };
     job(&system, "replicate", &["dead", "dying", "vault"])?;
     dead.refuse();
     dead.cut();
     let before = dying.totals().from_client;
     let id = system.start_job("main")?;
-    dying.wait_until(|totals| totals.from_client > before + (4 << 20)).await?;
+    dying
+        .wait_until(|totals| totals.from_client > before + (4 << 20))
+        .await?;
     dying.refuse();
     dying.cut();
     system.wait_for_state(&id, "completed")?;
@@ -100,8 +128,14 @@ async fn whoever_falls_out_holds_nobody_up_and_is_healed() -> Result<()> {
     assert_eq!(complete(&backup), ["vault"], "{backup:#}");
     let shown = system.dgctl(&["backup", "list"]).succeed()?.stdout;
     assert!(shown.contains("1/3"), "{shown}");
-    let shown = system.dgctl(&["backup", "get", "latest", "--datasource", "main"]).succeed()?.stdout;
-    assert!(shown.contains("not complete: ") && shown.contains("check the endpoint"), "{shown}");
+    let shown = system
+        .dgctl(&["backup", "get", "latest", "--datasource", "main"])
+        .succeed()?
+        .stdout;
+    assert!(
+        shown.contains("not complete: ") && shown.contains("check the endpoint"),
+        "{shown}"
+    );
     dead.resume();
     dying.resume();
     wait_for_copies(&system, &["dead", "dying", "vault"])?;
@@ -128,7 +162,10 @@ impl Hidden {
     fn hide(folder: &Path) -> Result<Self> {
         let away = folder.with_extension("away");
         fs::rename(folder, &away)?;
-        Ok(Self { folder: folder.to_owned(), away })
+        Ok(Self {
+            folder: folder.to_owned(),
+            away,
+        })
     }
 
     fn show(self) -> Result<()> {
@@ -146,7 +183,9 @@ async fn a_fallback_that_switches_in_mid_run_completes_in_one_attempt() -> Resul
     job(&system, "fallback", &["first", "vault"])?;
     let before = first.totals().from_client;
     let id = system.start_job("main")?;
-    first.wait_until(|totals| totals.from_client > before + (4 << 20)).await?;
+    first
+        .wait_until(|totals| totals.from_client > before + (4 << 20))
+        .await?;
     first.refuse();
     first.cut();
     let ended = system.wait_for_state(&id, "completed")?;
@@ -166,7 +205,15 @@ async fn a_backup_is_copied_by_hand_where_its_job_never_put_it() -> Result<()> {
     let buckets = Buckets::add(&system, &s3, &["elsewhere"]).await?;
     job(&system, "fallback", &["vault"])?;
     system.run_job("main").succeed()?;
-    let copy = ["backup", "copy", "latest", "--datasource", "main", "--to", "elsewhere"];
+    let copy = [
+        "backup",
+        "copy",
+        "latest",
+        "--datasource",
+        "main",
+        "--to",
+        "elsewhere",
+    ];
     system.dgctl(&copy).succeed()?;
     system.dgctl(&copy).succeed()?;
     wait_for_copies(&system, &["vault", "elsewhere"])?;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use dataguardian_core::ids::DatasourceId;
+use dataguardian_core::secret::Secret;
 use dataguardian_repository::id::PackId;
 use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::storage::s3::S3Settings;
 use dataguardian_repository::storage::{Listed, Listing, PutOutcome, Storage, StorageErrorKind};
-use dataguardian_core::secret::Secret;
 use dataguardian_tests::compare::{Comparison, Database};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::s3::{BUCKET, DELETE_KEY, KEY, Kind, S3Server};
@@ -39,8 +39,24 @@ fn secret_file(system: &System, (id, secret): (&str, &str)) -> Result<PathBuf> {
 fn create(system: &System, name: &str, at: SocketAddr, more: &[&str]) -> Result<Outcome> {
     let file = secret_file(system, KEY)?.display().to_string();
     let endpoint = format!("http://{at}");
-    let words = ["storage", "create", "s3", "--name", name, "--bucket", BUCKET, "--path-style"];
-    let which = ["--endpoint", &endpoint, "--access-key-id", KEY.0, "--secret-key-file", &file];
+    let words = [
+        "storage",
+        "create",
+        "s3",
+        "--name",
+        name,
+        "--bucket",
+        BUCKET,
+        "--path-style",
+    ];
+    let which = [
+        "--endpoint",
+        &endpoint,
+        "--access-key-id",
+        KEY.0,
+        "--secret-key-file",
+        &file,
+    ];
     Ok(system.dgctl(&[&words[..], &which, more].concat()))
 }
 
@@ -66,7 +82,9 @@ async fn listed(storage: &Storage) -> Result<Vec<Listed>> {
 }
 
 async fn equal(server: &Postgres) -> Result<()> {
-    let report = Comparison::new(Database::of(server, "shop"), Database::of(server, "restored")).run().await?;
+    let report = Comparison::new(Database::of(server, "shop"), Database::of(server, "restored"))
+        .run()
+        .await?;
     report.equal().map(|_| ())
 }
 
@@ -76,14 +94,20 @@ async fn round_trip(kind: Kind) -> Result<()> {
     system.add_datasource("main", &server, &["shop"])?;
     create(&system, "bucket", s3.address(), &["--prefix", "dg/one"])?.succeed()?;
     let shown = system.json(&["storage", "get", "bucket"])?;
-    assert_eq!(shown["storage"]["conditionalPut"] == true, kind == Kind::SeaweedFs, "{shown:#}");
+    assert_eq!(
+        shown["storage"]["conditionalPut"] == true,
+        kind == Kind::SeaweedFs,
+        "{shown:#}"
+    );
     system.dgctl(&["storage", "test", "bucket"]).succeed()?;
     job(&system, &["bucket"], &[])?;
     system.run_job("main").succeed()?;
     system.dgctl(&RESTORE).succeed()?;
     equal(&server).await?;
     let there = listed(&s3.storage("dg/one")?).await?;
-    let manifests = there.iter().filter(|object| matches!(object.key, ObjectKey::Manifest(..)));
+    let manifests = there
+        .iter()
+        .filter(|object| matches!(object.key, ObjectKey::Manifest(..)));
     assert_eq!(manifests.count(), 1);
     nothing_shows(&system, &[KEY.1])?;
     system.check_invariants()
@@ -93,18 +117,27 @@ async fn round_trip(kind: Kind) -> Result<()> {
 fn nothing_shows(system: &System, secrets: &[&str]) -> Result<()> {
     let mut places = files(&system.control_plane.data_dir())?;
     places.extend(files(&system.agent.state_dir())?);
-    places.extend(files(system.folder())?.into_iter().filter(|file| file.extension().is_some_and(|end| end == "log")));
+    places.extend(
+        files(system.folder())?
+            .into_iter()
+            .filter(|file| file.extension().is_some_and(|end| end == "log")),
+    );
     for place in places {
         let content = std::fs::read(&place)?;
         for secret in secrets {
-            let shown = content.windows(secret.len()).any(|part| part == secret.as_bytes());
+            let shown = content
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes());
             ensure!(!shown, "{} holds a secret in plain", place.display());
         }
     }
     for process in std::fs::read_dir("/proc")? {
         let line = dataguardian_tests::system::command_line(&process?.path());
         let ours = line.contains("dataguardian") || line.contains("dgctl");
-        ensure!(!ours || !secrets.iter().any(|secret| line.contains(secret)), "{line}");
+        ensure!(
+            !ours || !secrets.iter().any(|secret| line.contains(secret)),
+            "{line}"
+        );
     }
     Ok(())
 }
@@ -134,11 +167,25 @@ async fn a_lost_reply_is_a_success_with_one_object() -> Result<()> {
         proxy.cut_after(Direction::FromServer, answer + 1);
         let error = storage.put_if_absent(&key, bytes.clone()).await.unwrap_err();
         assert_eq!(error.kind, StorageErrorKind::Unreachable, "{kind:?}: {error:?}");
-        assert_eq!(storage.put_if_absent(&key, bytes.clone()).await?, PutOutcome::AlreadyThere, "{kind:?}");
+        assert_eq!(
+            storage.put_if_absent(&key, bytes.clone()).await?,
+            PutOutcome::AlreadyThere,
+            "{kind:?}"
+        );
         let there = listed(&storage).await?;
-        assert_eq!(there, [Listed { key, size: bytes.len() as u64 }], "{kind:?}");
+        assert_eq!(
+            there,
+            [Listed {
+                key,
+                size: bytes.len() as u64
+            }],
+            "{kind:?}"
+        );
         // Whatever the server thinks of it, nothing is overwritten.
-        let error = storage.put_if_absent(&key, Bytes::from_static(b"other")).await.unwrap_err();
+        let error = storage
+            .put_if_absent(&key, Bytes::from_static(b"other"))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, StorageErrorKind::Conflict, "{kind:?}");
         assert_eq!(storage.get(&key).await?, bytes, "{kind:?}");
     }
@@ -154,20 +201,39 @@ async fn what_is_wrong_is_told_with_what_mends_it() -> Result<()> {
         let error = storage.probe().await.err().context("a probe that fails")?;
         anyhow::Ok((error.kind, error.failure().message))
     };
-    let wrong_key = S3Settings { access_key_id: "nobody".to_owned(), ..right.clone() };
-    let wrong_secret = S3Settings { secret_access_key: Secret::new("wrong-secret"), ..right.clone() };
-    let no_bucket = S3Settings { bucket: "elsewhere".to_owned(), ..right.clone() };
-    let nobody = S3Settings { endpoint: "http://127.0.0.1:1".to_owned(), ..right.clone() };
+    let wrong_key = S3Settings {
+        access_key_id: "nobody".to_owned(),
+        ..right.clone()
+    };
+    let wrong_secret = S3Settings {
+        secret_access_key: Secret::new("wrong-secret"),
+        ..right.clone()
+    };
+    let no_bucket = S3Settings {
+        bucket: "elsewhere".to_owned(),
+        ..right.clone()
+    };
+    let nobody = S3Settings {
+        endpoint: "http://127.0.0.1:1".to_owned(),
+        ..right.clone()
+    };
     for (settings, kinds, advice) in [
         (wrong_key, &[StorageErrorKind::Denied][..], "access key"),
         (wrong_secret, &[StorageErrorKind::Denied], "secret"),
-        (no_bucket, &[StorageErrorKind::NoPlace, StorageErrorKind::Denied], ""),
+        (
+            no_bucket,
+            &[StorageErrorKind::NoPlace, StorageErrorKind::Denied],
+            "",
+        ),
         (nobody, &[StorageErrorKind::Unreachable], "check the endpoint"),
     ] {
         let (kind, message) = told(settings).await?;
         println!("{kind:?}: {message}");
         assert!(kinds.contains(&kind), "{kind:?}: {message}");
-        assert!(message.contains(advice) && !message.contains("wrong-secret"), "{message}");
+        assert!(
+            message.contains(advice) && !message.contains("wrong-secret"),
+            "{message}"
+        );
     }
     Ok(())
 }
@@ -185,7 +251,10 @@ async fn a_server_is_trusted_by_its_own_authority_alone() -> Result<()> {
     assert_eq!(error.kind, StorageErrorKind::Denied);
     let message = error.failure().message;
     assert!(message.contains("--ca-file"), "{message}");
-    let settings = S3Settings { ca_pem: made.cert.pem(), ..settings };
+    let settings = S3Settings {
+        ca_pem: made.cert.pem(),
+        ..settings
+    };
     Storage::s3(&settings)?.probe().await?;
     Ok(())
 }
@@ -206,10 +275,14 @@ async fn a_server_that_is_away_for_a_moment_costs_nothing() -> Result<()> {
     let (system, proxy) = behind_a_proxy(&s3, &server, "storage_patience_seconds = 60\n").await?;
     let before = proxy.totals().from_client;
     let id = system.start_job("main")?;
-    proxy.wait_until(|totals| totals.from_client > before + (4 << 20)).await?;
+    proxy
+        .wait_until(|totals| totals.from_client > before + (4 << 20))
+        .await?;
     s3.kill()?;
     let connections = proxy.totals().connections;
-    proxy.wait_until(|totals| totals.connections > connections + 3).await?;
+    proxy
+        .wait_until(|totals| totals.connections > connections + 3)
+        .await?;
     s3.start_again()?;
     let ended = system.wait_for_state(&id, "completed")?;
     assert_eq!(ended["attempt"], 1, "{ended:#}");
@@ -224,12 +297,17 @@ async fn a_server_that_stays_away_fails_the_backup_with_its_reason() -> Result<(
     let (system, proxy) = behind_a_proxy(&s3, &server, "storage_patience_seconds = 1\n").await?;
     let before = proxy.totals().from_client;
     let id = system.start_job("main")?;
-    proxy.wait_until(|totals| totals.from_client > before + (4 << 20)).await?;
+    proxy
+        .wait_until(|totals| totals.from_client > before + (4 << 20))
+        .await?;
     proxy.refuse();
     proxy.cut();
     let ended = system.wait_for_state(&id, "failed")?;
     let told = ended["failure"].to_string();
-    assert!(told.contains("STORAGE_UNREACHABLE") && told.contains("storage bucket"), "{ended:#}");
+    assert!(
+        told.contains("STORAGE_UNREACHABLE") && told.contains("storage bucket"),
+        "{ended:#}"
+    );
     assert!(told.contains("check the endpoint"), "{ended:#}");
     system.check_invariants()
 }
@@ -248,17 +326,27 @@ async fn damaged_and_missing_packs_are_named() -> Result<()> {
     job(&system, &["bucket"], &[])?;
     system.run_job("main").succeed()?;
     let pack = packs(&s3.bucket())?.pop().context("a pack")?;
-    let name = pack.file_name().and_then(|name| name.to_str()).context("its name")?.to_owned();
+    let name = pack
+        .file_name()
+        .and_then(|name| name.to_str())
+        .context("its name")?
+        .to_owned();
     let whole = std::fs::read(&pack)?;
     let mut damaged = whole.clone();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
     std::fs::write(&pack, damaged)?;
     let said = system.dgctl(&RESTORE);
-    assert!(said.status != Some(0) && format!("{said:?}").contains(&name), "{said:?}");
+    assert!(
+        said.status != Some(0) && format!("{said:?}").contains(&name),
+        "{said:?}"
+    );
     std::fs::remove_file(&pack)?;
     let said = system.dgctl(&RESTORE);
-    assert!(said.status != Some(0) && format!("{said:?}").contains(&name), "{said:?}");
+    assert!(
+        said.status != Some(0) && format!("{said:?}").contains(&name),
+        "{said:?}"
+    );
     std::fs::write(&pack, whole)?;
     system.dgctl(&RESTORE).succeed()?;
     equal(&server).await?;
@@ -271,7 +359,12 @@ async fn only_the_control_planes_own_key_cleans_up() -> Result<()> {
     let system = System::start()?;
     system.add_datasource("main", &server, &["shop"])?;
     let file = secret_file(&system, DELETE_KEY)?.display().to_string();
-    let own = ["--delete-access-key-id", DELETE_KEY.0, "--delete-secret-key-file", &file];
+    let own = [
+        "--delete-access-key-id",
+        DELETE_KEY.0,
+        "--delete-secret-key-file",
+        &file,
+    ];
     create(&system, "bucket", s3.address(), &own)?.succeed()?;
     let said = create(&system, "again", s3.address(), &[])?.fail(1)?;
     assert!(said.contains("PLACE_TAKEN"), "{said}");
@@ -280,10 +373,20 @@ async fn only_the_control_planes_own_key_cleans_up() -> Result<()> {
     let wrong = system.folder().join("wrong.secret");
     std::fs::write(&wrong, "wrong-secret")?;
     let wrong = wrong.display().to_string();
-    let change = ["storage", "update", "bucket", "--access-key-id", KEY.0, "--secret-key-file"];
+    let change = [
+        "storage",
+        "update",
+        "bucket",
+        "--access-key-id",
+        KEY.0,
+        "--secret-key-file",
+    ];
     system.dgctl(&[&change[..], &[&wrong]].concat()).succeed()?;
     let said = system.dgctl(&["storage", "test", "bucket"]);
-    assert!(said.status == Some(1) && said.stdout.contains("STORAGE_DENIED"), "{said:?}");
+    assert!(
+        said.status == Some(1) && said.stdout.contains("STORAGE_DENIED"),
+        "{said:?}"
+    );
     let right = secret_file(&system, KEY)?.display().to_string();
     system.dgctl(&[&change[..], &[&right]].concat()).succeed()?;
     system.dgctl(&["storage", "test", "bucket"]).succeed()?;

@@ -32,7 +32,10 @@ const AT_A_TIME: Duration = Duration::from_secs(60);
 const IN_FLIGHT: usize = 2;
 
 /// Copies for a while.
-pub(super) async fn copy(host: &Host, asked: v1::CopyBackupQuestion) -> Result<v1::CopyBackupAnswer, Failure> {
+pub(super) async fn copy(
+    host: &Host,
+    asked: v1::CopyBackupQuestion,
+) -> Result<v1::CopyBackupAnswer, Failure> {
     let until = Instant::now() + AT_A_TIME;
     let job = Job::open(host, asked).await?;
     let missing = job.missing().await?;
@@ -66,10 +69,16 @@ impl Job {
     async fn open(host: &Host, asked: v1::CopyBackupQuestion) -> Result<Self, Failure> {
         let datasource: DatasourceId = asked.datasource_id.parse().map_err(|error| malformed(&error))?;
         let backup: BackupId = asked.backup_id.parse().map_err(|error| malformed(&error))?;
-        let owner: ControlPlaneId = asked.control_plane_id.parse().map_err(|error| malformed(&error))?;
+        let owner: ControlPlaneId = asked
+            .control_plane_id
+            .parse()
+            .map_err(|error| malformed(&error))?;
         let mut sources = Vec::new();
         let mut manifest = None;
-        let mut last = Failure::new(FailureKind::StorageUnreachable, "no storage that holds the backup was named");
+        let mut last = Failure::new(
+            FailureKind::StorageUnreachable,
+            "no storage that holds the backup was named",
+        );
         for repository in asked.sources {
             let key = ObjectKey::Manifest(datasource, backup);
             match open_source(host, repository, &key, &asked.manifest_sha256).await {
@@ -109,15 +118,28 @@ impl Job {
                 there.insert(found.key, found.size);
             }
         }
-        let packs = self.outline.packs.iter().map(|pack| (ObjectKey::Pack(datasource, pack.id), pack.size));
-        let lists = self.outline.lists.iter().map(|list| (ObjectKey::List(datasource, list.id), list.size));
-        let missing = packs.chain(lists).filter(|(key, size)| there.get(key) != Some(size));
+        let packs = self
+            .outline
+            .packs
+            .iter()
+            .map(|pack| (ObjectKey::Pack(datasource, pack.id), pack.size));
+        let lists = self
+            .outline
+            .lists
+            .iter()
+            .map(|list| (ObjectKey::List(datasource, list.id), list.size));
+        let missing = packs
+            .chain(lists)
+            .filter(|(key, size)| there.get(key) != Some(size));
         Ok(missing.map(|(key, _)| key).collect())
     }
 
     /// Copies an object from the first source where it is whole.
     async fn copy(&self, key: ObjectKey) -> Result<u64, Failure> {
-        let mut last = Failure::new(FailureKind::Internal, "a backup without a source was to be copied");
+        let mut last = Failure::new(
+            FailureKind::Internal,
+            "a backup without a source was to be copied",
+        );
         for source in &self.sources {
             match read_whole(source, &key).await {
                 Ok(bytes) => {
@@ -176,10 +198,17 @@ async fn read_whole(source: &Storage, key: &ObjectKey) -> Result<Bytes, Failure>
         ObjectKey::List(_, id) => ListId::of(&bytes) == *id,
         ObjectKey::Repository | ObjectKey::Manifest(..) | ObjectKey::Probe(_) => false,
     };
-    if is_whole { Ok(bytes) } else { Err(damaged(source, key)) }
+    if is_whole {
+        Ok(bytes)
+    } else {
+        Err(damaged(source, key))
+    }
 }
 
 fn damaged(storage: &Storage, key: &ObjectKey) -> Failure {
-    let message = format!("storage {storage}: {} is damaged, so it was not copied", key.describe());
+    let message = format!(
+        "storage {storage}: {} is damaged, so it was not copied",
+        key.describe()
+    );
     Failure::new(FailureKind::RepositoryDamaged, message)
 }

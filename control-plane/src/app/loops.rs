@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{App, StartError};
 use crate::reconcilers::{
-    Commit, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile, Reconcilers, SaveReports,
-    Ticker, Wake,
+    Commit, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile, Reconcilers,
+    SaveReports, Ticker, Wake,
 };
 use crate::services::Services;
 

@@ -122,7 +122,10 @@ impl HealCopies {
         };
         Ok(match self.sessions.ask(agent, question, PATIENCE).await {
             Ok(Answer::Copied { complete, .. }) => Ok(complete),
-            Ok(_) => Err(Failure::new(FailureKind::Internal, AskError::Nonsense.to_string())),
+            Ok(_) => Err(Failure::new(
+                FailureKind::Internal,
+                AskError::Nonsense.to_string(),
+            )),
             Err(AskError::Failed(failure)) => Err(failure),
             Err(error) => Err(Failure::new(FailureKind::AgentLost, error.to_string())),
         })
@@ -135,7 +138,9 @@ impl HealCopies {
     fn pause(&self, key: Key) {
         let now = self.clock.now();
         let mut paused = self.paused();
-        let pause = paused.get(&key).map_or(PACE.0, |(_, pause)| (*pause * 2).min(PACE.1));
+        let pause = paused
+            .get(&key)
+            .map_or(PACE.0, |(_, pause)| (*pause * 2).min(PACE.1));
         paused.insert(key, (now + pause, pause));
     }
 

@@ -50,10 +50,15 @@ pub struct CopyWork {
 impl CopyWork {
     /// Those of `agents` that reach the target and a source, and the sources that each reaches.
     pub fn parties(&self, agents: &[AgentId]) -> Option<(AgentId, Vec<Storage>)> {
-        let reaching = agents.iter().filter(|agent| self.target.location.reached_by(**agent));
+        let reaching = agents
+            .iter()
+            .filter(|agent| self.target.location.reached_by(**agent));
         reaching
             .map(|agent| {
-                let within = self.sources.iter().filter(|source| source.location.reached_by(*agent));
+                let within = self
+                    .sources
+                    .iter()
+                    .filter(|source| source.location.reached_by(*agent));
                 (*agent, within.cloned().collect::<Vec<_>>())
             })
             .max_by_key(|(_, sources)| sources.len())
@@ -92,7 +97,9 @@ impl Copies {
     /// none of it goes while the copy has no manifest.
     pub async fn work(&self, backup: BackupId, target: StorageId) -> Result<Option<CopyWork>, Error> {
         let tx = self.context.store.begin().await?;
-        let (Some(backup), Some(manifest)) = (backup_get(&tx, backup).await?, manifest_get(&tx, backup).await?) else {
+        let (Some(backup), Some(manifest)) =
+            (backup_get(&tx, backup).await?, manifest_get(&tx, backup).await?)
+        else {
             return Ok(None);
         };
         let complete = backup.copies.iter().filter(|copy| copy.completed_at.is_some());
@@ -116,7 +123,8 @@ impl Copies {
         Ok(Some(CopyWork {
             datasource: backup.datasource,
             backup: backup.id,
-            manifest_sha256: manifest_sha256.map_err(|_| Error::Internal("a digest of another length".into()))?,
+            manifest_sha256: manifest_sha256
+                .map_err(|_| Error::Internal("a digest of another length".into()))?,
             sources,
             target,
             packs,

@@ -6,7 +6,6 @@ use dataguardian_repository::storage::s3::S3Settings;
 
 use super::lookup::{self, Remembered, Request};
 use super::{Context, Error, Noun};
-use crate::secrets::vault;
 use crate::domain::assignment::{Place, RepositoryLocation};
 use crate::domain::execution::ExecutionSpec;
 use crate::domain::field::{BadField, Checks};
@@ -18,6 +17,7 @@ use crate::domain::storage::{
     StorageChange, StorageCreation, StorageDraft, StorageLocation, overlap,
 };
 use crate::queue::Signal;
+use crate::secrets::vault;
 use crate::store::StoreError;
 use crate::store::executions::execution_unfinished;
 use crate::store::storages::{

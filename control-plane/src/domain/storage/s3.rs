@@ -186,11 +186,18 @@ mod tests {
         assert!(problems(|_| {}).is_empty());
         assert_eq!(problems(|bucket| bucket.bucket = "a/b".to_owned()), ["s3.bucket"]);
         for prefix in ["/a", "a/", "a//b", "../a", "a b"] {
-            assert_eq!(problems(|bucket| bucket.prefix = prefix.to_owned()), ["s3.prefix"], "{prefix}");
+            assert_eq!(
+                problems(|bucket| bucket.prefix = prefix.to_owned()),
+                ["s3.prefix"],
+                "{prefix}"
+            );
         }
         let remote = "http://10.0.0.1:9000".to_owned();
         assert_eq!(problems(|bucket| bucket.endpoint = remote), ["s3.endpoint"]);
-        assert_eq!(problems(|bucket| bucket.ca_pem = "none".to_owned()), ["s3.ca_pem"]);
+        assert_eq!(
+            problems(|bucket| bucket.ca_pem = "none".to_owned()),
+            ["s3.ca_pem"]
+        );
         let same = "key".to_owned();
         assert_eq!(
             problems(|bucket| bucket.delete_access_key_id = same),

@@ -60,7 +60,9 @@ pub(in crate::grpc) fn storage_change(
         max_concurrent: mask.take("max_concurrent", limit(request.max_concurrent)),
         s3: S3Change {
             key: mask.read("access_key", key).map_err(|bad| vec![bad])?,
-            delete_key: mask.read("delete_access_key", delete_key).map_err(|bad| vec![bad])?,
+            delete_key: mask
+                .read("delete_access_key", delete_key)
+                .map_err(|bad| vec![bad])?,
             endpoint: mask.take("endpoint", request.endpoint.clone()),
             ca_pem: mask.take("ca_pem", request.ca_pem.clone()),
         },

@@ -125,7 +125,10 @@ async fn restore(
 }
 
 fn locations(context: &Context, storages: &[Storage]) -> Result<Vec<RepositoryLocation>, Error> {
-    storages.iter().map(|storage| location(context, storage)).collect()
+    storages
+        .iter()
+        .map(|storage| location(context, storage))
+        .collect()
 }
 
 async fn datasource_of(tx: &Tx, execution: &Execution) -> Result<Option<Datasource>, Error> {

@@ -86,7 +86,9 @@ impl StorageError {
     /// How an execution that ends with this error failed.
     pub fn failure_kind(&self) -> FailureKind {
         match self.kind {
-            StorageErrorKind::Unreachable | StorageErrorKind::Stalled | StorageErrorKind::NoPlace => FailureKind::StorageUnreachable,
+            StorageErrorKind::Unreachable | StorageErrorKind::Stalled | StorageErrorKind::NoPlace => {
+                FailureKind::StorageUnreachable
+            }
             StorageErrorKind::Denied | StorageErrorKind::ReadOnly => FailureKind::StorageDenied,
             StorageErrorKind::Full => FailureKind::StorageFull,
             StorageErrorKind::NotFound | StorageErrorKind::Conflict | StorageErrorKind::WrongSize => {

@@ -121,7 +121,10 @@ pub fn check_endpoint(endpoint: &str, allow_http: bool) -> Result<(), BadS3Setti
 }
 
 fn is_this_host(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let address = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
     address.map_or(host == "localhost", |address| address.is_loopback())
 }
 

@@ -195,7 +195,9 @@ impl Update {
             paths.push("max_concurrent".to_owned());
         }
         if paths.is_empty() {
-            return Err(Error::usage("nothing to change: see `dgctl storage update --help`"));
+            return Err(Error::usage(
+                "nothing to change: see `dgctl storage update --help`",
+            ));
         }
         request.update_mask = Some(prost_types::FieldMask { paths });
         let mut storages = context.api().await?.storages();

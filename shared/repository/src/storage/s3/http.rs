@@ -77,7 +77,11 @@ impl HttpService for Service {
         let (parts, body) = response.into_parts();
         let body = HttpResponseBody::new(incoming(body, self.stall));
         if parts.status.is_client_error() || parts.status.is_server_error() || parts.status.is_redirection() {
-            let text = if is_head { String::new() } else { refusal_text(body).await };
+            let text = if is_head {
+                String::new()
+            } else {
+                refusal_text(body).await
+            };
             let refusal = Refusal::new(parts.status, &text);
             return Err(HttpError::new(HttpErrorKind::Unknown, refusal));
         }

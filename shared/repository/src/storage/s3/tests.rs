@@ -18,14 +18,36 @@ fn settings() -> S3Settings {
 
 #[test]
 fn plain_http_is_for_this_host_alone_unless_allowed() {
-    for here in ["", "http://127.0.0.1:9000", "http://[::1]:9000", "http://localhost", "https://s3.example.org"] {
+    for here in [
+        "",
+        "http://127.0.0.1:9000",
+        "http://[::1]:9000",
+        "http://localhost",
+        "https://s3.example.org",
+    ] {
         check_endpoint(here, false).unwrap();
     }
-    assert_eq!(check_endpoint("http://10.0.0.1:9000", false), Err(BadS3Settings::PlainHttp));
-    assert_eq!(check_endpoint("http://localhost.evil.org", false), Err(BadS3Settings::PlainHttp));
+    assert_eq!(
+        check_endpoint("http://10.0.0.1:9000", false),
+        Err(BadS3Settings::PlainHttp)
+    );
+    assert_eq!(
+        check_endpoint("http://localhost.evil.org", false),
+        Err(BadS3Settings::PlainHttp)
+    );
     check_endpoint("http://10.0.0.1:9000", true).unwrap();
-    for wrong in ["ftp://host", "host:9000", "https://host/path", "https://user:word@host", "https://host?x=y"] {
-        assert_eq!(check_endpoint(wrong, true), Err(BadS3Settings::Endpoint), "{wrong}");
+    for wrong in [
+        "ftp://host",
+        "host:9000",
+        "https://host/path",
+        "https://user:word@host",
+        "https://host?x=y",
+    ] {
+        assert_eq!(
+            check_endpoint(wrong, true),
+            Err(BadS3Settings::Endpoint),
+            "{wrong}"
+        );
     }
 }
 
@@ -49,16 +71,27 @@ fn the_bucket_is_where_it_is_wanted() {
     assert_eq!(endpoint(&settings).as_deref(), Some("http://127.0.0.1:1"));
     settings.path_style = false;
     settings.endpoint = "https://s3.example.org/".to_owned();
-    assert_eq!(endpoint(&settings).as_deref(), Some("https://backups.s3.example.org"));
+    assert_eq!(
+        endpoint(&settings).as_deref(),
+        Some("https://backups.s3.example.org")
+    );
     settings.endpoint = String::new();
     assert_eq!(endpoint(&settings), None);
 }
 
 #[test]
 fn authorities_that_are_none_are_refused() {
-    let settings = S3Settings { ca_pem: "nothing".to_owned(), ..settings() };
+    let settings = S3Settings {
+        ca_pem: "nothing".to_owned(),
+        ..settings()
+    };
     assert_eq!(settings.check(), Err(BadS3Settings::Authorities));
-    assert!(Storage::s3(&settings).unwrap_err().to_string().contains("settings"));
+    assert!(
+        Storage::s3(&settings)
+            .unwrap_err()
+            .to_string()
+            .contains("settings")
+    );
 }
 
 #[test]
@@ -76,15 +109,24 @@ fn refusals_say_what_mends_them() {
         (301, "PermanentRedirect", "another region"),
     ] {
         let told = refusal(status, code);
-        assert!(told.contains(advice) && told.contains(code) && told.contains("soit is"), "{told}");
+        assert!(
+            told.contains(advice) && told.contains(code) && told.contains("soit is"),
+            "{told}"
+        );
     }
 }
 
 #[tokio::test]
 async fn nobody_there_is_unreachable_with_advice() {
     let storage = Storage::s3(&settings()).unwrap();
-    let error = storage.head(&crate::layout::ObjectKey::Repository).await.unwrap_err();
+    let error = storage
+        .head(&crate::layout::ObjectKey::Repository)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, StorageErrorKind::Unreachable);
     let told = error.failure().message;
-    assert!(told.contains("check the endpoint") && told.contains("refused"), "{told}");
+    assert!(
+        told.contains("check the endpoint") && told.contains("refused"),
+        "{told}"
+    );
 }

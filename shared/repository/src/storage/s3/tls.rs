@@ -20,9 +20,7 @@ pub(super) fn roots(ca_pem: &str) -> Result<RootCertStore, BadS3Settings> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()).take(MAX_AUTHORITIES) {
         let certificate = certificate.map_err(|_| BadS3Settings::Authorities)?;
-        roots
-            .add(certificate)
-            .map_err(|_| BadS3Settings::Authorities)?;
+        roots.add(certificate).map_err(|_| BadS3Settings::Authorities)?;
     }
     match roots.is_empty() {
         true => Err(BadS3Settings::Authorities),

@@ -66,7 +66,10 @@ impl Refusal {
             ("RequestTimeTooSkewed" | "RequestExpired", _) => {
                 "this host's clock and the server's differ too much: set the clocks, best by NTP"
             }
-            ("AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException", _)
+            (
+                "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException",
+                _,
+            )
             | (_, 301 | 307 | 308) => "the bucket is in another region or at another endpoint: correct them",
             ("NoSuchBucket", _) => "there is no such bucket: create it, or correct its name or the endpoint",
             ("InvalidBucketName", _) => "no bucket can have that name: correct it",
@@ -153,7 +156,9 @@ pub(in crate::storage) fn kind_of(error: &object_store::Error) -> Option<Storage
     if causes.iter().any(|cause| cause.is::<rustls::Error>()) {
         return Some(StorageErrorKind::Denied);
     }
-    let http = causes.iter().find_map(|cause| cause.downcast_ref::<HttpError>())?;
+    let http = causes
+        .iter()
+        .find_map(|cause| cause.downcast_ref::<HttpError>())?;
     match http.kind() {
         HttpErrorKind::Decode => Some(StorageErrorKind::Other),
         HttpErrorKind::Timeout => Some(StorageErrorKind::Stalled),
@@ -176,7 +181,9 @@ pub(in crate::storage) fn speaks_for_itself(error: object_store::Error) -> Box<d
         true => {
             "no trusted connection: check the server's certificate and name; one of an authority of your own needs its file, with --ca-file"
         }
-        false => "no connection, or it broke: check the endpoint, its name, its port and the network in between",
+        false => {
+            "no connection, or it broke: check the endpoint, its name, its port and the network in between"
+        }
     };
     let cause = causes.last().map(ToString::to_string).unwrap_or_default();
     Box::new(NoConnection { advice, cause })
