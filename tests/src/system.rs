@@ -29,6 +29,7 @@ pub use dgctl::{Dgctl, Outcome};
 pub use program::{Program, binary};
 pub use remains::command_line;
 
+use crate::mysql::{self, MySql};
 use crate::postgres::{Postgres, Version};
 use crate::wait;
 
@@ -142,7 +143,8 @@ impl System {
     /// If it is refused.
     pub fn add_datasource(&self, name: &str, server: &Postgres, databases: &[&str]) -> Result<()> {
         let connection = server.connection();
-        self.add_datasource_at(
+        self.add_datasource_of(
+            "postgres",
             name,
             connection.port,
             &connection.user,
@@ -151,7 +153,16 @@ impl System {
         )
     }
 
-    /// Makes a server on that port of this host known, with that user.
+    /// Makes that MySQL or MariaDB server known under `name`, with these databases.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub fn add_mysql(&self, name: &str, server: &MySql, user: &str, databases: &[&str]) -> Result<()> {
+        let engine = server.version().engine();
+        self.add_datasource_of(engine, name, server.port(), user, mysql::PASSWORD, databases)
+    }
+
+    /// Makes a PostgreSQL server on that port of this host known, with that user.
     ///
     /// # Errors
     /// If it is refused.
@@ -163,18 +174,26 @@ impl System {
         password: &str,
         databases: &[&str],
     ) -> Result<()> {
+        self.add_datasource_of("postgres", name, port, user, password, databases)
+    }
+
+    /// Makes a server of that engine on that port of this host known, with that user.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub fn add_datasource_of(
+        &self,
+        engine: &str,
+        name: &str,
+        port: u16,
+        user: &str,
+        password: &str,
+        databases: &[&str],
+    ) -> Result<()> {
         let file = self.folder.path().join(format!("{name}.password"));
         std::fs::write(&file, password)?;
         let (file, port) = (file.display().to_string(), port.to_string());
-        let mut words = vec![
-            "datasource",
-            "create",
-            "postgres",
-            "--name",
-            name,
-            "--agent",
-            AGENT,
-        ];
+        let mut words = vec!["datasource", "create", engine, "--name", name, "--agent", AGENT];
         words.extend([
             "--host",
             "127.0.0.1",
@@ -295,7 +314,12 @@ impl System {
 /// A line of `agent.toml` with the client programs of every server that tests use.
 fn client_directories() -> Result<String> {
     let quoted = |version: &Version| Ok(format!("{:?}", version.bin_dir()?));
-    let all = Version::ALL.iter().map(quoted).collect::<Result<Vec<_>>>()?;
+    let mut all = Version::ALL.iter().map(quoted).collect::<Result<Vec<_>>>()?;
+    // Only tests that use them need these to be installed.
+    let others = mysql::Version::ALL
+        .iter()
+        .filter_map(|version| version.tree().ok());
+    all.extend(others.map(|tree| format!("{:?}", tree.join("bin"))));
     Ok(format!("client_directories = [{}]\n", all.join(", ")))
 }
 

@@ -102,7 +102,12 @@ pub struct DatasourceChange {
 impl NewDatasource {
     /// Checks everything that can be checked without looking anything up.
     pub fn check(&self) -> Result<(), Vec<BadField>> {
-        check(&self.connection, &self.databases, self.password.as_ref())
+        check(
+            self.engine,
+            &self.connection,
+            &self.databases,
+            self.password.as_ref(),
+        )
     }
 }
 
@@ -129,6 +134,7 @@ impl DatasourceChange {
             .clone()
             .unwrap_or_else(|| datasource.databases.clone());
         check(
+            datasource.engine,
             &connection,
             &databases,
             self.password.as_ref().and_then(Option::as_ref),
@@ -137,7 +143,11 @@ impl DatasourceChange {
     }
 }
 
+/// The longest name of a database in MySQL and MariaDB, in characters.
+const LONGEST_NAME: usize = 64;
+
 fn check(
+    engine: Engine,
     connection: &ConnectionSettings,
     databases: &DatabaseSelection,
     password: Option<&Secret>,
@@ -156,7 +166,35 @@ fn check(
         checks.take(text::bounded("password", password.expose(), text::MAX_LONG_TEXT));
     }
     checks.take(check_selection(databases));
+    checks.take(check_for(engine, connection, databases));
     checks.finish()
+}
+
+/// What one kind of server does not have.
+fn check_for(
+    engine: Engine,
+    connection: &ConnectionSettings,
+    databases: &DatabaseSelection,
+) -> Result<(), BadField> {
+    if engine == Engine::Postgres {
+        return Ok(());
+    }
+    let product = engine.product();
+    if connection.maintenance_database.is_some() {
+        let message = format!("is for PostgreSQL: a connection to {product} needs no database");
+        return Err(BadField::new("maintenance_database", message));
+    }
+    let DatabaseSelection::Named(names) = databases else {
+        return Ok(());
+    };
+    match names.iter().find(|name| name.chars().count() > LONGEST_NAME) {
+        Some(name) => {
+            let shown: String = name.chars().take(LONGEST_NAME).collect();
+            let message = format!("has a name that is too long for {product}: {shown}…");
+            Err(BadField::new("databases", message))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_selection(databases: &DatabaseSelection) -> Result<(), BadField> {
@@ -216,10 +254,30 @@ mod tests {
             ..settings()
         };
         let password = Secret::new("x".repeat(5000));
-        let bad = check(&connection, &DatabaseSelection::Named(vec![]), Some(&password)).unwrap_err();
+        let bad = check(
+            Engine::Postgres,
+            &connection,
+            &DatabaseSelection::Named(vec![]),
+            Some(&password),
+        )
+        .unwrap_err();
         let fields: Vec<_> = bad.iter().map(|bad| bad.field.as_str()).collect();
         assert_eq!(fields, ["host", "port", "tls_ca_file", "password", "databases"]);
         assert!(bad.iter().all(|bad| !bad.description.contains("xxx")));
+    }
+
+    #[test]
+    fn what_an_engine_does_not_have_is_refused() {
+        let connection = ConnectionSettings {
+            maintenance_database: Some("mysql".into()),
+            ..settings()
+        };
+        let named = |name: String| DatabaseSelection::Named(vec![name]);
+        let bad = check(Engine::MariaDb, &connection, &named("shop".into()), None).unwrap_err();
+        assert_eq!(bad[0].field, "maintenance_database");
+        let bad = check(Engine::MySql, &settings(), &named("ä".repeat(65)), None).unwrap_err();
+        assert_eq!(bad[0].field, "databases");
+        assert!(check(Engine::MySql, &settings(), &named("ä".repeat(64)), None).is_ok());
     }
 
     #[test]

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use dataguardian_core::failure::Failure;
-use dataguardian_failpoints::failpoint;
 use sqlx::mysql::MySqlConnection;
 use tokio_util::sync::CancellationToken;
 
@@ -157,7 +156,6 @@ async fn fill(
     };
     let after = load::gather(&*request.source, plan.after).await?;
     halfway.create(run, session, plan).await?;
-    failpoint!(RestoreCreated);
     let loader = Loader {
         run,
         programs: &prepared.programs,
@@ -178,7 +176,6 @@ async fn fill(
         .tables
         .extend(compare::count_tables(run, plan, request.jobs).await?);
     run.stage(Stage::Indexing { database: name() });
-    failpoint!(RestoreBeforeIndexes);
     let rewritten = Rewriter::new(&manner).rewrite(&after)?;
     loader
         .run_text(&rewritten.script, "what comes after the rows")
@@ -218,7 +215,6 @@ async fn put(
         run.stage(Stage::Swapping {
             database: plan.to.clone(),
         });
-        failpoint!(SwapBefore);
         let script =
             || Ok::<_, Failure>([views.clone(), Rewriter::new(manner).rewrite(after)?.script].concat());
         match mode {
@@ -241,7 +237,6 @@ async fn put(
                 halfway.complete(&mut session, &plan.beside).await?
             }
         }
-        failpoint!(SwapAfter);
         report.databases.push(RestoredDatabase {
             from: plan.description.name.clone(),
             to: plan.to.clone(),

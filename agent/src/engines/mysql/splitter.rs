@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use bytes::{Bytes, BytesMut};
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::stream::{ObjectName, StreamEnd, StreamHeader, StreamRole};
-use dataguardian_failpoints::failpoint;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::lexer::{Event, Lexer};
@@ -405,7 +404,6 @@ impl<'a, H: Hears> Splitter<'a, H> {
                 .sink
                 .open(header(&database, StreamRole::TableData, Some(table)))
                 .await?;
-            failpoint!(FirstRows);
             writer.write(self.preamble.clone().freeze()).await?;
             Some(writer)
         };

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use dataguardian_core::database::ToolUse;
 use dataguardian_core::failure::{Failure, FailureKind};
-use dataguardian_failpoints::failpoint;
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, FuturesUnordered};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -162,7 +161,6 @@ pub(super) async fn load_rows(
     let worker = || async {
         while let Some(table) = next() {
             let stream = source.read(table.stream).await?;
-            failpoint!(RestoreRows);
             loader
                 .run_stream(stream, &format!("the rows of table {}", table.name.name))
                 .await?;

@@ -53,6 +53,7 @@ impl Swap<'_> {
                 character_set(&plan.description)
             );
             execute(session, sql, "setting the character set").await?;
+            redirect_sequences(session, &plan.beside, &plan.to).await?;
             let loader = Loader {
                 run,
                 programs,
@@ -150,6 +151,7 @@ pub(super) async fn move_to_free_name(
         .filter(|name| name != UNFINISHED)
         .collect();
     rename_all(session, pairs(&names, &plan.beside, &plan.to).collect()).await?;
+    redirect_sequences(session, &plan.beside, &plan.to).await?;
     let loader = Loader {
         run,
         programs,
@@ -241,6 +243,31 @@ async fn rename_all(session: &mut MySqlConnection, renames: Vec<String>) -> Resu
         "renaming tables",
     )
     .await
+}
+
+/// MariaDB's columns name the database of the sequence that they use, and a renamed table goes on naming the old one.
+async fn redirect_sequences(session: &mut MySqlConnection, from: &str, to: &str) -> Result<(), Failure> {
+    const WHAT: &str = "letting columns use their sequences";
+    let old = format!("nextval({}.", quote::name(from));
+    let sql = format!(
+        "SELECT table_name, column_name, column_default FROM information_schema.columns \
+         WHERE table_schema = {} AND INSTR(column_default, {}) > 0",
+        quote::text(to),
+        quote::text(&old)
+    );
+    for row in ask(session, sql, WHAT).await? {
+        let default = row
+            .text(2)
+            .replace(&old, &format!("nextval({}.", quote::name(to)));
+        let sql = format!(
+            "ALTER TABLE {}.{} ALTER COLUMN {} SET DEFAULT ({default})",
+            quote::name(to),
+            quote::name(&row.text(0)),
+            quote::name(&row.text(1))
+        );
+        execute(session, sql, WHAT).await?;
+    }
+    Ok(())
 }
 
 /// The character set of a database, as `ALTER DATABASE` takes it.

@@ -36,14 +36,20 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Create {
     /// A PostgreSQL server
-    Postgres(Box<CreatePostgres>),
+    Postgres(Box<CreateArgs>),
+    /// A MySQL server
+    #[command(name = "mysql")]
+    MySql(Box<CreateArgs>),
+    /// A MariaDB server
+    #[command(name = "mariadb")]
+    MariaDb(Box<CreateArgs>),
 }
 
-/// `dgctl datasource create postgres`
+/// `dgctl datasource create ENGINE`
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).multiple(true).args(["databases", "all_databases"]))]
 #[command(mut_arg("host", |arg| arg.required(true)), mut_arg("username", |arg| arg.required(true)))]
-pub(crate) struct CreatePostgres {
+pub(crate) struct CreateArgs {
     /// The datasource's name
     #[arg(long, value_name = "NAME")]
     name: String,
@@ -90,7 +96,7 @@ pub(crate) struct Delete {
 impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         match self {
-            Self::Create(Create::Postgres(create)) => create.run(context).await,
+            Self::Create(create) => create.run(context).await,
             Self::List(limit) => list(limit, context).await,
             Self::Get(named) => named.get(context).await,
             Self::Update(update) => update.run(context).await,
@@ -101,13 +107,23 @@ impl Command {
     }
 }
 
-impl CreatePostgres {
+impl Create {
     async fn run(self, context: &Context) -> Result<()> {
+        match self {
+            Self::Postgres(create) => create.run(v1::Engine::Postgres, context).await,
+            Self::MySql(create) => create.run(v1::Engine::Mysql, context).await,
+            Self::MariaDb(create) => create.run(v1::Engine::Mariadb, context).await,
+        }
+    }
+}
+
+impl CreateArgs {
+    async fn run(self, engine: v1::Engine, context: &Context) -> Result<()> {
         let password = self.connection.password()?;
         let tls_mode = self.connection.tls_mode();
         let request = v1::CreateDatasourceRequest {
             name: self.name,
-            engine: v1::Engine::Postgres.into(),
+            engine: engine.into(),
             agent: self.agent,
             host: self.connection.host.unwrap_or_default(),
             port: self.connection.port.map(u32::from).unwrap_or_default(),
