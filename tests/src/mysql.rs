@@ -335,6 +335,16 @@ impl MySql {
 
 impl Drop for MySql {
     fn drop(&mut self) {
+        if self.process.as_mut().is_some_and(Process::has_ended) {
+            let log = self.log().unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(40).collect();
+            let tail: Vec<&str> = tail.into_iter().rev().collect();
+            eprintln!(
+                "{} ended by itself; its log ends with:\n{}",
+                self.version,
+                tail.join("\n")
+            );
+        }
         self.stop();
         drop(self.guard.take());
     }

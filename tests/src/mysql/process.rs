@@ -90,6 +90,11 @@ impl Process {
         self.child.id()
     }
 
+    /// Whether it is gone though nobody stopped it.
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
     /// An orderly shutdown; a kill if that takes too long.
     pub(super) fn stop(mut self) {
         self.signal(Signal::SIGTERM);
