@@ -89,6 +89,8 @@ impl Version {
         let directory = directory.display();
         options.extend([
             format!("--datadir={directory}/data"),
+            // Servers that share a folder for temporary tables remove each other's when they start, and crash.
+            format!("--tmpdir={directory}"),
             format!("--socket={directory}/mysqld.sock"),
             format!("--pid-file={directory}/pid"),
             format!("--port={port}"),
