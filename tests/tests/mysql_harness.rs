@@ -52,7 +52,8 @@ fn a_plain_dump_of_the_sample_is_equal_and_any_change_is_seen() -> Result<()> {
             String::from_utf8_lossy(&output.stderr)
         );
         server.sql("", "CREATE DATABASE copy CHARACTER SET utf8mb4")?;
-        let script = String::from_utf8(output.stdout)?;
+        // MariaDB's own program names the database of a column's sequence, so that the copy would go on using the original's.
+        let script = String::from_utf8(output.stdout)?.replace("nextval(`shop`.", "nextval(");
         server.sql("copy", &script)?;
         compare::equal((&server, "shop"), (&server, "copy"))?;
         for (change, expected) in [
