@@ -1,7 +1,6 @@
 //! `dataguardian-agent`: enrolls a host, runs the agent, says what the host lacks.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +20,6 @@ use dataguardian_agent::session::Sessions;
 use dataguardian_agent::state::StateDir;
 use dataguardian_core::clock::SystemClock;
 use dataguardian_core::engine::Engine;
-use dataguardian_core::secret::Secret;
 use dataguardian_telemetry::cpu_pool::CpuPool;
 use dataguardian_telemetry::logging::LogConfig;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,6 +28,7 @@ use tokio_util::task::TaskTracker;
 
 mod cli;
 
+use cli::read_secret;
 use cli::rescue::Rescue;
 
 /// Threads for file access and sealing. Each keeps a heap of its own warm, so few of them are part of the bound on memory.
@@ -170,7 +169,7 @@ async fn enroll_host(args: EnrollArgs) -> anyhow::Result<()> {
     let enrollment = Enrollment {
         server: args.server,
         ca_pin: args.ca_pin,
-        join_token: read_secret(&args.token_file)?,
+        join_token: read_secret(&args.token_file, "join token")?,
         name: args.name,
         again: args.again,
     };
@@ -184,22 +183,6 @@ async fn enroll_host(args: EnrollArgs) -> anyhow::Result<()> {
         args.state_dir.display()
     );
     Ok(())
-}
-
-fn read_secret(path: &Path) -> anyhow::Result<Secret> {
-    let mut text = String::new();
-    if path == Path::new("-") {
-        std::io::stdin()
-            .take(4096)
-            .read_to_string(&mut text)
-            .context("the token can't be read from standard input")?;
-    } else {
-        text = std::fs::read_to_string(path)
-            .with_context(|| format!("the token can't be read from {}", path.display()))?;
-    }
-    let secret = Secret::new(text.trim());
-    anyhow::ensure!(!secret.is_empty(), "the token is empty");
-    Ok(secret)
 }
 
 async fn run(args: RunArgs) -> anyhow::Result<()> {

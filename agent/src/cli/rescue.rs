@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 use dataguardian_agent::engines::clients::ClientSearch;
@@ -20,6 +21,8 @@ use dataguardian_core::target::{ConnectionTarget, TlsMode};
 use dataguardian_repository::kit::{MAX_KIT_LEN, Opener, RecoveryKit};
 use dataguardian_repository::read::BackupReader;
 use tokio_util::sync::CancellationToken;
+
+use super::read_secret;
 
 /// `dataguardian-agent rescue …`
 #[derive(Debug, Subcommand)]
@@ -73,9 +76,9 @@ pub(crate) struct Restore {
     /// A file with the user's password; - for standard input. Leave it out where the server asks for none
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// Encryption of the connection: disable, prefer, require, verify-ca, verify-full
-    #[arg(long, value_name = "MODE", default_value = "prefer")]
-    tls: String,
+    /// Encryption of the connection
+    #[arg(long, value_name = "MODE", default_value = "prefer", value_parser = tls_mode())]
+    tls: TlsMode,
     /// A file with the authorities to trust, PEM
     #[arg(long, value_name = "FILE")]
     tls_ca_file: Option<PathBuf>,
@@ -111,6 +114,14 @@ pub(crate) struct Sql {
     globals: bool,
 }
 
+/// The modes by their names.
+fn tls_mode() -> impl TypedValueParser<Value = TlsMode> {
+    PossibleValuesParser::new(TlsMode::ALL.map(TlsMode::as_str)).try_map(|name| {
+        let mode = TlsMode::ALL.into_iter().find(|mode| mode.as_str() == name);
+        mode.ok_or("no such mode")
+    })
+}
+
 impl Rescue {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self {
@@ -138,8 +149,8 @@ impl Repository {
         );
         let sealed = std::fs::read(path).with_context(unreadable)?;
         let opener = match (&self.identity_file, &self.passphrase_file) {
-            (Some(file), _) => Opener::Identities(super::super::read_secret(file)?),
-            (None, Some(file)) => Opener::Passphrase(super::super::read_secret(file)?),
+            (Some(file), _) => Opener::Identities(read_secret(file, "identity")?),
+            (None, Some(file)) => Opener::Passphrase(read_secret(file, "passphrase")?),
             (None, None) => Opener::Passphrase(Secret::new(
                 rpassword::prompt_password("Passphrase of the recovery kit: ")
                     .context("the passphrase can't be asked for: name a file with --passphrase-file or --identity-file")?,
@@ -281,15 +292,6 @@ impl Restore {
     }
 
     fn target(&self, engine: Engine) -> anyhow::Result<ConnectionTarget> {
-        let tls = [
-            TlsMode::Disable,
-            TlsMode::Prefer,
-            TlsMode::Require,
-            TlsMode::VerifyCa,
-            TlsMode::VerifyFull,
-        ]
-        .into_iter()
-        .find(|mode| mode.as_str() == self.tls);
         Ok(ConnectionTarget {
             engine,
             host: self.host.clone(),
@@ -298,9 +300,9 @@ impl Restore {
             password: self
                 .password_file
                 .as_deref()
-                .map(super::super::read_secret)
+                .map(|path| read_secret(path, "password"))
                 .transpose()?,
-            tls: tls.with_context(|| format!("--tls {}: not one of the modes", self.tls))?,
+            tls: self.tls,
             tls_ca: self.tls_ca_file.clone(),
             maintenance_database: None,
         })

@@ -25,6 +25,15 @@ pub enum TlsMode {
 }
 
 impl TlsMode {
+    /// All of them, the laxest first.
+    pub const ALL: [Self; 5] = [
+        Self::Disable,
+        Self::Prefer,
+        Self::Require,
+        Self::VerifyCa,
+        Self::VerifyFull,
+    ];
+
     /// libpq's word for it.
     pub const fn as_str(self) -> &'static str {
         match self {

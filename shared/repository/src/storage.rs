@@ -175,24 +175,8 @@ impl Storage {
             // Stores answer a range past the end each in their own way: ask for the size to tell this from other errors.
             Err(source) => match self.head(key).await {
                 Ok(Some(size)) if size < range.end => Err(cut_off()),
-                Ok(Some(_)) if sent_everything(&source) => self.part_of_whole(key, range).await,
                 _ => Err(self.error("read", key, source)),
             },
-        }
-    }
-
-    /// The part, from a server that sends whole objects whatever is asked for.
-    async fn part_of_whole(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StorageError> {
-        let whole = self.get(key).await?;
-        let place = usize::try_from(range.start)
-            .ok()
-            .zip(usize::try_from(range.end).ok());
-        match place {
-            Some((start, end)) if start <= end && end <= whole.len() => Ok(whole.slice(start..end)),
-            _ => {
-                let what = format!("it ends before byte {}", range.end);
-                Err(self.own_error(StorageErrorKind::WrongSize, "read", key, what))
-            }
         }
     }
 
@@ -273,12 +257,6 @@ impl Storage {
             source: what.into().into(),
         }
     }
-}
-
-/// Whether a server answered a request for a part with the whole object (200 where 206 is right), as it may (RFC 9110, section
-/// 14.2). object_store has no variant for it.
-fn sent_everything(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::Generic { source, .. } if source.to_string().contains("non-partial response"))
 }
 
 impl fmt::Display for Storage {

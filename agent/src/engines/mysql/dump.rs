@@ -5,33 +5,36 @@
 //! attempt gets everything. Nothing counts before the program has said that the dump is complete *and* has ended well.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use dataguardian_core::database::ToolUse;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::size::ByteSize;
-use dataguardian_core::stream::{StreamEnd, StreamHeader, StreamRole};
 use sqlx::mysql::MySqlConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::clients::Tool;
 use super::connect::{self, ask_one};
 use super::describe::{self, Described, Exclusions, character_set};
-use super::flavour::Flavour;
-use super::run::{Programs, Run, argument};
+use super::run::{Programs, Run};
 use super::server::Server;
 use super::sessions::{self, Registry};
 use super::splitter::{Expected, Hears, Splitter, Tally};
 use super::watch::Watch;
 use super::{clients, discover, failure, globals, position};
+use crate::engines::StreamSink;
 use crate::engines::dump::{Chosen, DumpReport, DumpRequest, SharedSnapshot};
 use crate::engines::patterns::Patterns;
 use crate::engines::progress::{Progress, Stage};
-use crate::engines::{StreamSink, StreamWriter};
+
+mod arguments;
+mod schema;
+
+pub(super) use schema::schema_of;
+
+use arguments::Purpose;
 
 /// A row of more than that makes a statement that servers as they are set up usually refuse.
 const USUAL_PACKET: u64 = 16 << 20;
@@ -140,7 +143,7 @@ impl Dumping<'_> {
         sink: &dyn StreamSink,
         report: &mut DumpReport,
     ) -> Result<(), Failure> {
-        let arguments = self.arguments()?;
+        let arguments = self.arguments(Purpose::Everything)?;
         let taken_at = now(session).await?;
         let Ran { notes, tallies, said } = self.run(session, sink, arguments.clone()).await?;
         self.note(report, &tallies);
@@ -222,72 +225,6 @@ impl Dumping<'_> {
             Err(lost) if lost.kind == FailureKind::DatabaseConnectionLost => lost,
             Err(_) => failure,
         }
-    }
-
-    /// What each option is for is told in the design of the engines; none holds a secret.
-    fn arguments(&self) -> Result<Vec<String>, Failure> {
-        let mut arguments: Vec<String> = [
-            "--single-transaction",
-            "--quick",
-            "--hex-blob",
-            "--routines",
-            "--events",
-            "--triggers",
-            "--tz-utc",
-            "--skip-dump-date",
-            "--skip-add-drop-table",
-            "--add-locks",
-            "--extended-insert",
-            "--skip-no-autocommit",
-            "--quote-names",
-            "--create-options",
-            "--comments",
-            "--default-character-set=utf8mb4",
-            "--max-allowed-packet=1G",
-        ]
-        .map(str::to_owned)
-        .into();
-        let position = self.server.can_tell_position();
-        let own: Vec<&str> = match self.run.flavour {
-            Flavour::MySql => {
-                let gtid = if position && self.server.gtid {
-                    "--set-gtid-purged=COMMENTED"
-                } else {
-                    "--set-gtid-purged=OFF"
-                };
-                let position = if position { Some("--source-data=2") } else { None };
-                [
-                    "--no-tablespaces",
-                    "--column-statistics",
-                    "--skip-lock-tables",
-                    gtid,
-                ]
-                .into_iter()
-                .chain(position)
-                .collect()
-            }
-            Flavour::MariaDb => {
-                let history = (self.programs.client.major, self.programs.client.minor) >= (10, 11);
-                let mut own = vec!["--skip-lock-tables"];
-                own.extend(position.then_some("--master-data=2"));
-                own.extend(history.then_some("--dump-history"));
-                own
-            }
-        };
-        arguments.extend(own.into_iter().map(str::to_owned));
-        for relation in &self.described.relations {
-            if relation.is_broken || self.exclusions.tables.matches(&relation.database, &relation.name) {
-                arguments.push(argument(&format!(
-                    "--ignore-table={}.{}",
-                    relation.database, relation.name
-                ))?);
-            }
-        }
-        arguments.extend(["--databases", "--"].map(str::to_owned));
-        for database in &self.described.databases {
-            arguments.push(argument(&database.name)?);
-        }
-        Ok(arguments)
     }
 
     fn expected(&self) -> BTreeMap<String, Expected> {
@@ -372,92 +309,5 @@ pub(super) async fn now(session: &mut MySqlConnection) -> Result<DateTime<Utc>, 
             FailureKind::DatabaseError,
             "the server's time can't be read",
         )),
-    }
-}
-
-/// A live database's schema without its rows: what comes before them, and what comes after.
-pub(super) async fn schema_of(
-    run: &Run,
-    programs: &Programs,
-    server: &Server,
-    session: &mut MySqlConnection,
-    database: &str,
-) -> Result<(Vec<u8>, Vec<u8>), Failure> {
-    let described = describe::describe(session, &[database.to_owned()]).await?;
-    if let Some(view) = described.relations.iter().find(|relation| relation.is_broken) {
-        let message = format!(
-            "view {database}.{} refers to what is not there, so that it could not be made again if need be: drop it first",
-            view.name
-        );
-        return Err(Failure::new(FailureKind::TargetUnfit, message));
-    }
-    let (tables, rows) = (Patterns::new(&[])?, Patterns::new(&[])?);
-    let exclusions = Exclusions { tables, rows };
-    let dumping = Dumping {
-        run,
-        lock_timeout: LOCKS_OF_A_SWAP,
-        server,
-        programs,
-        described: &described,
-        exclusions: &exclusions,
-    };
-    let mut arguments = dumping.arguments()?;
-    arguments.retain(|argument| !argument.contains("-data=") && !argument.starts_with("--column-statistics"));
-    arguments.insert(0, "--no-data".to_owned());
-    let kept = Kept::default();
-    dumping.run(session, &kept, arguments).await?;
-    Ok(kept.take())
-}
-
-/// How long the dump of a live database's schema may wait for locks.
-const LOCKS_OF_A_SWAP: Duration = Duration::from_secs(60);
-
-/// Keeps what comes before the rows, and what comes after.
-#[derive(Debug, Default)]
-struct Kept {
-    before: Arc<Mutex<Vec<u8>>>,
-    after: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Kept {
-    fn take(self) -> (Vec<u8>, Vec<u8>) {
-        let take = |kept: Arc<Mutex<Vec<u8>>>| {
-            std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner))
-        };
-        (take(self.before), take(self.after))
-    }
-}
-
-#[async_trait]
-impl StreamSink for Kept {
-    async fn open(&self, header: StreamHeader) -> Result<Box<dyn StreamWriter>, Failure> {
-        let kept = match header.role {
-            StreamRole::SchemaBeforeData => Some(&self.before),
-            StreamRole::SchemaAfterData => Some(&self.after),
-            _ => None,
-        };
-        Ok(Box::new(KeptStream(kept.map(Arc::clone))))
-    }
-
-    async fn take_back(&self, _: &str) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
-struct KeptStream(Option<Arc<Mutex<Vec<u8>>>>);
-
-#[async_trait]
-impl StreamWriter for KeptStream {
-    async fn write(&mut self, bytes: Bytes) -> Result<(), Failure> {
-        if let Some(kept) = &self.0 {
-            kept.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend_from_slice(&bytes);
-        }
-        Ok(())
-    }
-
-    async fn finish(self: Box<Self>, _: StreamEnd) -> Result<(), Failure> {
-        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::{StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, StreamBody};
 use object_store::ClientOptions;
@@ -63,6 +64,7 @@ impl HttpService for Service {
         let url = parts.uri.to_string().parse::<reqwest::Url>();
         let url = url.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let is_head = parts.method == http::Method::HEAD;
+        let wants_part = parts.headers.contains_key(header::RANGE);
         let mut request = reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
         let progress = Progress::new(self.stall);
@@ -74,7 +76,11 @@ impl HttpService for Service {
             () = progress.stalled() => return Err(stalled(self.stall)),
         };
         let response: http::Response<reqwest::Body> = response.into();
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        // A part is answered with 206 (RFC 9110, section 14.4). rclone answers with the part, says which it is, and calls it 200.
+        if wants_part && parts.status == StatusCode::OK && parts.headers.contains_key(header::CONTENT_RANGE) {
+            parts.status = StatusCode::PARTIAL_CONTENT;
+        }
         let body = HttpResponseBody::new(incoming(body, self.stall));
         if parts.status.is_client_error() || parts.status.is_server_error() || parts.status.is_redirection() {
             let text = if is_head {
