@@ -232,6 +232,20 @@ impl System {
         self.dgctl(&["job", "run", job, "--wait"])
     }
 
+    /// Restores the newest backup of a datasource, with `more` to say how, and waits for the end.
+    #[must_use]
+    pub fn restore_latest(&self, datasource: &str, more: &[&str]) -> Outcome {
+        let words = [
+            "restore",
+            "--backup",
+            "latest",
+            "--datasource",
+            datasource,
+            "--wait",
+        ];
+        self.dgctl(&[&words[..], more].concat())
+    }
+
     /// Starts a job and gives the execution's id.
     ///
     /// # Errors

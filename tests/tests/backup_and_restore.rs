@@ -13,17 +13,9 @@ async fn awkward_comes_back(version: Version) -> Result<()> {
     system.add_datasource("main", &server, &["shop"])?;
     system.add_job("main", &[])?;
     system.run_job("main").succeed()?;
-    let restore = [
-        "restore",
-        "--backup",
-        "latest",
-        "--datasource",
-        "main",
-        "--database",
-        "shop=restored",
-        "--wait",
-    ];
-    system.dgctl(&restore).succeed()?;
+    system
+        .restore_latest("main", &["--database", "shop=restored"])
+        .succeed()?;
     equal(&server, "shop", &server, "restored").await?;
     assert_eq!(server.server_sessions("dataguardian")?, 0);
     system.check_invariants()
@@ -177,17 +169,9 @@ async fn an_unencrypted_backup_comes_back_too() -> Result<()> {
         ],
     )?;
     system.run_job("main").succeed()?;
-    let words = [
-        "restore",
-        "--backup",
-        "latest",
-        "--datasource",
-        "main",
-        "--database",
-        "shop=restored",
-        "--wait",
-    ];
-    system.dgctl(&words).succeed()?;
+    system
+        .restore_latest("main", &["--database", "shop=restored"])
+        .succeed()?;
     equal(&server, "shop", &server, "restored").await?;
     system.check_invariants()
 }

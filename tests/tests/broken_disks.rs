@@ -84,16 +84,7 @@ impl Scene {
 
     fn next_run_works(&self, job: &str) -> Result<()> {
         self.system.run_job(job).succeed()?;
-        let words = [
-            "restore",
-            "--backup",
-            "latest",
-            "--datasource",
-            "main",
-            "--scratch",
-            "--wait",
-        ];
-        self.system.dgctl(&words).succeed()?;
+        self.system.restore_latest("main", &["--scratch"]).succeed()?;
         self.system.nothing_is_left(&self.server)?;
         self.system.check_invariants()
     }

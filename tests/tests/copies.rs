@@ -81,17 +81,9 @@ fn complete(backup: &Value) -> Vec<String> {
 
 async fn comes_back(system: &System, server: &Postgres, name: &str) -> Result<()> {
     let mapping = format!("shop={name}");
-    let words = [
-        "restore",
-        "--backup",
-        "latest",
-        "--datasource",
-        "main",
-        "--database",
-        &mapping,
-        "--wait",
-    ];
-    system.dgctl(&words).succeed()?;
+    system
+        .restore_latest("main", &["--database", &mapping])
+        .succeed()?;
     let report = Comparison::new(Database::of(server, "shop"), Database::of(server, name))
         .run()
         .await?;

@@ -62,16 +62,7 @@ impl Scene {
     fn next_run_works(&self) -> Result<()> {
         self.system.run_job("main").succeed()?;
         ensure!(self.system.manifests()?.len() == 1, "one manifest");
-        let words = [
-            "restore",
-            "--backup",
-            "latest",
-            "--datasource",
-            "main",
-            "--scratch",
-            "--wait",
-        ];
-        self.system.dgctl(&words).succeed()?;
+        self.system.restore_latest("main", &["--scratch"]).succeed()?;
         self.nothing_runs()
     }
 }

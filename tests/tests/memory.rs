@@ -60,16 +60,7 @@ fn a_gigabyte_goes_through_a_small_agent() -> Result<()> {
     println!("peak of the agent for {} MiB: {} MiB", size.trim(), peak >> 10);
     ensure!(peak < LIMIT_KIB, "the agent's memory rose to {peak} KiB");
 
-    let words = [
-        "restore",
-        "--backup",
-        "latest",
-        "--datasource",
-        "main",
-        "--scratch",
-        "--wait",
-    ];
-    system.dgctl(&words).succeed()?;
+    system.restore_latest("main", &["--scratch"]).succeed()?;
     let peak = peak_kib(pid)?;
     println!("after the restore: {} MiB", peak >> 10);
     ensure!(peak < LIMIT_KIB, "the agent's memory rose to {peak} KiB");

@@ -251,16 +251,7 @@ async fn happen(fault: Fault, server: &Postgres, outage: Duration) -> Result<Lin
     scene.system.agent.program().stop()?;
     scene.system.agent.start_again()?;
     scene.system.run_job("main").succeed()?;
-    let words = [
-        "restore",
-        "--backup",
-        "latest",
-        "--datasource",
-        "main",
-        "--scratch",
-        "--wait",
-    ];
-    scene.system.dgctl(&words).succeed()?;
+    scene.system.restore_latest("main", &["--scratch"]).succeed()?;
     scene.system.check_invariants()?;
     Ok(Line::new(
         fault.name(outage),

@@ -221,15 +221,6 @@ fn metadata_in_postgres_serves_as_well() -> Result<()> {
     system.control_plane.program().stop()?;
     system.control_plane.start_again()?;
     system.wait_for_agent("host1")?;
-    let words = [
-        "restore",
-        "--backup",
-        "latest",
-        "--datasource",
-        "main",
-        "--scratch",
-        "--wait",
-    ];
-    system.dgctl(&words).succeed()?;
+    system.restore_latest("main", &["--scratch"]).succeed()?;
     system.check_invariants()
 }
