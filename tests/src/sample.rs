@@ -37,8 +37,8 @@ impl Awkward {
     }
 }
 
-/// Creates the database and fills it with about `rows` orders of a shop (`tests/sql/bulk.sql`): a million are about
-/// 0.5 GB.
+/// Creates the database and fills it with about `rows` orders of a shop (`tests/sql/bulk.sql`): 1,500,000 are
+/// 1 GB.
 ///
 /// # Errors
 /// With what psql said.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
-use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId};
+use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId, JobId};
 use dataguardian_repository::format::FORMAT_VERSION;
 use dataguardian_repository::keys::Protection;
 use dataguardian_repository::manifest::{
@@ -24,6 +24,8 @@ pub struct Particulars {
     pub datasource: DatasourceId,
     /// The execution that made it.
     pub execution: ExecutionId,
+    /// The job that it is of.
+    pub job: Option<JobId>,
     /// The kind of server.
     pub engine: Engine,
     /// When the first snapshot was taken, by the server's clock.
@@ -78,7 +80,7 @@ pub fn payload(particulars: Particulars, written: &Written, protection: &Protect
         datasource: particulars.datasource,
         backup: particulars.backup,
         execution: particulars.execution,
-        job: None,
+        job: particulars.job,
         engine: particulars.engine,
         started_at: particulars.started_at,
         finished_at: particulars.finished_at,

@@ -132,6 +132,7 @@ impl Fixture {
             backup,
             datasource: self.settings.datasource,
             execution: ExecutionId::new(),
+            job: None,
             engine: dataguardian_core::engine::Engine::Postgres,
             started_at: now,
             finished_at: now,

@@ -203,6 +203,7 @@ fn particulars(
         backup: work.backup,
         datasource: work.datasource,
         execution: attempt.fence.execution,
+        job: work.job,
         engine: work.target.engine,
         started_at,
         finished_at: started_at + elapsed,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dataguardian_core::execution::Fence;
-use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId, RepositoryId, StorageId};
+use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId, JobId, RepositoryId, StorageId};
 use dataguardian_core::secret::Secret;
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::storage::Strategy;
@@ -61,6 +61,8 @@ impl Work {
 #[derive(Debug)]
 pub(crate) struct BackupWork {
     pub(crate) backup: BackupId,
+    /// None if it was deleted after the run was asked for.
+    pub(crate) job: Option<JobId>,
     pub(crate) datasource: DatasourceId,
     pub(crate) target: ConnectionTarget,
     pub(crate) selection: DatabaseSelection,
@@ -166,6 +168,7 @@ impl TryFrom<v1::BackupAssignment> for BackupWork {
         let level = i32::try_from(wire.compression_level).unwrap_or(i32::MAX);
         Ok(Self {
             backup: id("backup_id", &wire.backup_id)?,
+            job: optional_id("job_id", &wire.job_id)?,
             datasource: id("datasource_id", &wire.datasource_id)?,
             target: given("connection", wire.connection)?.try_into()?,
             selection: given("databases", wire.databases)?.try_into()?,
@@ -295,6 +298,14 @@ fn id<T: std::str::FromStr<Err: std::error::Error>>(
     text: &str,
 ) -> Result<T, InvalidField> {
     text.parse().map_err(|error| invalid(field, &error))
+}
+
+/// None where the field is left empty.
+fn optional_id<T: std::str::FromStr<Err: std::error::Error>>(
+    field: &'static str,
+    text: &str,
+) -> Result<Option<T>, InvalidField> {
+    (!text.is_empty()).then(|| id(field, text)).transpose()
 }
 
 fn given<T>(field: &'static str, value: Option<T>) -> Result<T, InvalidField> {

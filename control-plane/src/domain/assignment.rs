@@ -6,7 +6,7 @@ use std::time::Duration;
 use dataguardian_core::database::Warning;
 use dataguardian_core::execution::Fence;
 use dataguardian_core::failure::Failure;
-use dataguardian_core::ids::{BackupId, DatasourceId, RepositoryId, StorageId};
+use dataguardian_core::ids::{BackupId, DatasourceId, JobId, RepositoryId, StorageId};
 use dataguardian_core::name::ResourceName;
 use dataguardian_core::secret::{Secret, SecretBytes};
 use dataguardian_core::selection::DatabaseSelection;
@@ -69,6 +69,8 @@ pub enum Place {
 pub struct BackupAssignment {
     /// The id the backup will have.
     pub backup: BackupId,
+    /// The job that it is of; none if that was deleted after the run was asked for.
+    pub job: Option<JobId>,
     /// What is backed up.
     pub datasource: DatasourceId,
     /// Its name.

@@ -44,6 +44,7 @@ fn backup(work: BackupAssignment, control_plane: ControlPlaneId) -> wire::Backup
             key_id: wrapped.key.to_string(),
             kit: wrapped.kit,
         }),
+        job_id: work.job.map(|job| job.to_string()).unwrap_or_default(),
     }
 }
 

@@ -76,6 +76,7 @@ async fn backup(
     };
     Ok(Ok(Work::Backup(Box::new(BackupAssignment {
         backup,
+        job: leased.job.as_ref().map(|(id, _)| *id),
         datasource: datasource.id,
         datasource_name: datasource.name,
         connection,
