@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use dataguardian_core::causes;
 use dataguardian_core::clock::SharedClock;
 use dataguardian_core::secret::Secret;
 use dataguardian_proto::agent::v1::{
@@ -64,6 +65,15 @@ pub enum EnrollError {
         /// Why.
         #[source]
         source: tonic::transport::Error,
+    },
+    /// Whoever answers there is not vouched for by the pinned authority.
+    #[error(
+        "the certificate at {server} is not from the authority that the pin names: check --ca-pin, which `dgctl agent token create` \
+         shows, and that --server has the port of the API, which is 8443 if nobody changed it"
+    )]
+    OtherAuthority {
+        /// The address.
+        server: String,
     },
     /// The control plane said no.
     #[error("the control plane refuses: {0}")]
@@ -162,9 +172,15 @@ async fn connect(enrollment: &Enrollment) -> Result<(Channel, String), EnrollErr
     let endpoint =
         TonicEndpoint::from_shared(format!("http://{}", uri.authority().map_or("", |a| a.as_str())))
             .map_err(|_| not_an_address())?;
-    let unreachable = |source| EnrollError::Unreachable {
-        server: enrollment.server.clone(),
-        source,
+    let unreachable = |source: tonic::transport::Error| {
+        let server = enrollment.server.clone();
+        // rustls's words. They come through as texts only.
+        let other = ["UnknownIssuer", "BadSignature"];
+        let causes = causes::in_a_line(&source);
+        match other.iter().any(|error| causes.contains(error)) {
+            true => EnrollError::OtherAuthority { server },
+            false => EnrollError::Unreachable { server, source },
+        }
     };
     let channel = endpoint
         .connect_with_connector(connector)

@@ -18,6 +18,7 @@ use dataguardian_agent::renewal::Renewal;
 use dataguardian_agent::runner::{Host, Runner};
 use dataguardian_agent::session::Sessions;
 use dataguardian_agent::state::StateDir;
+use dataguardian_core::causes;
 use dataguardian_core::clock::SystemClock;
 use dataguardian_core::engine::Engine;
 use dataguardian_telemetry::cpu_pool::CpuPool;
@@ -141,7 +142,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", causes::in_a_line(error.as_ref()));
             ExitCode::FAILURE
         }
     }

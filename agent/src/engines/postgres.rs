@@ -21,6 +21,7 @@ mod engine;
 mod failure;
 mod globals;
 mod large_objects;
+mod no_delay;
 mod passfile;
 pub mod probe;
 mod quote;

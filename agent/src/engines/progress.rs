@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use dataguardian_core::size::ByteSize;
+
 /// Whoever wants to know how far a dump or restore is. Called from several tasks; must not block.
 pub trait Progress: Send + Sync {
     /// A stage has begun.
@@ -116,7 +118,10 @@ impl fmt::Display for Stage {
                 tables,
                 bytes,
                 ..
-            } => write!(f, "rows of {tables} tables of {database}, about {bytes} bytes"),
+            } => {
+                let size = ByteSize::bytes(*bytes);
+                write!(f, "rows of {tables} tables of {database}, about {size}")
+            }
             Self::LargeObjects { database } => write!(f, "large objects of {database}"),
             Self::Finishing { database } => write!(f, "the rest of the schema of {database}"),
             Self::Indexing { database } => write!(f, "indexes, constraints and statistics of {database}"),

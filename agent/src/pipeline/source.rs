@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dataguardian_core::failure::Failure;
-use dataguardian_core::stream::StreamEnd;
+use dataguardian_core::stream::{StreamEnd, StreamRole};
 use dataguardian_repository::read::BackupReader;
-use futures::stream::{BoxStream, StreamExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _};
 
 use super::counters::Counters;
 use crate::engines::{StoredStream, StreamSource};
@@ -46,12 +46,27 @@ impl StreamSource for RepositorySource {
     async fn read(&self, index: usize) -> Result<BoxStream<'static, Result<Bytes, Failure>>, Failure> {
         let pieces = self.reader.read_stream(index).map_err(|error| error.failure())?;
         let counters = self.counters.clone();
-        let counted = pieces.map(move |piece| match piece {
-            Ok(bytes) => {
-                counters.add_raw(bytes.len() as u64);
-                Ok(bytes)
+        let rows = self.streams.get(index).and_then(|stream| {
+            let holds_rows = stream.header.role == StreamRole::TableData;
+            stream.end.rows.filter(|_| holds_rows)
+        });
+        // Ends after the first error, without counting the stream.
+        let counted = stream::unfold(Some(pieces), move |pieces| {
+            let counters = counters.clone();
+            async move {
+                let mut pieces = pieces?;
+                match pieces.next().await {
+                    Some(Ok(bytes)) => {
+                        counters.add_raw(bytes.len() as u64);
+                        Some((Ok(bytes), Some(pieces)))
+                    }
+                    Some(Err(error)) => Some((Err(error.failure()), None)),
+                    None => {
+                        counters.add_stream(rows);
+                        None
+                    }
+                }
             }
-            Err(error) => Err(error.failure()),
         });
         Ok(counted.boxed())
     }

@@ -219,26 +219,45 @@ fn postgres_version_num(server_version: &str) -> u32 {
     digits(major) * 10_000 + digits(rest)
 }
 
+/// How many tables are named one by one: a message must not grow with the database.
+const TABLES_TOLD: usize = 1000;
+
 fn outcome(report: RestoreReport) -> v1::RestoreOutcome {
-    let rows = report.tables.iter().map(|table| table.restored_rows).sum();
-    let databases = report
+    let counted = |database: &str| {
+        let tables = report.tables.iter().filter(|table| table.database == database);
+        tables.fold((0, 0), |(tables, rows), table| {
+            (tables + 1, rows + table.restored_rows)
+        })
+    };
+    let databases: Vec<_> = report
         .databases
+        .iter()
+        .map(|database| {
+            let (tables, rows) = counted(&database.from);
+            public::RestoredDatabase {
+                from: database.from.clone(),
+                to: database.to.clone(),
+                dropped: !database.kept,
+                tables,
+                rows,
+            }
+        })
+        .collect();
+    let rows = report.tables.iter().map(|table| table.restored_rows).sum();
+    let tables = report
+        .tables
         .into_iter()
-        .map(|database| public::RestoredDatabase {
-            from: database.from,
-            to: database.to,
-            dropped: !database.kept,
+        .take(TABLES_TOLD)
+        .map(|table| public::RestoredTable {
+            database: table.database,
+            schema: table.schema,
+            name: table.table,
+            expected_rows: table.expected_rows,
+            restored_rows: table.restored_rows,
         });
-    let tables = report.tables.into_iter().map(|table| public::RestoredTable {
-        database: table.database,
-        schema: table.schema,
-        name: table.table,
-        expected_rows: table.expected_rows,
-        restored_rows: table.restored_rows,
-    });
     v1::RestoreOutcome {
         report: Some(public::RestoreReport {
-            databases: databases.collect(),
+            databases,
             tables: tables.collect(),
             rows,
         }),
@@ -249,6 +268,7 @@ fn outcome(report: RestoreReport) -> v1::RestoreOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engines::restore::{RestoredDatabase, RestoredTable};
     use dataguardian_repository::manifest::MissingDatabase;
 
     #[test]
@@ -257,6 +277,37 @@ mod tests {
         assert_eq!(postgres_version_num("18.1"), 180_001);
         assert_eq!(postgres_version_num("18beta1"), 180_000);
         assert_eq!(postgres_version_num(""), 0);
+    }
+
+    #[test]
+    fn of_very_many_tables_all_are_counted_and_the_first_are_named() {
+        let table = |number: u64| RestoredTable {
+            database: if number < 5 { "crm" } else { "shop" }.to_owned(),
+            schema: "public".to_owned(),
+            table: format!("t{number}"),
+            expected_rows: 3,
+            restored_rows: 3,
+        };
+        let database = |name: &str| RestoredDatabase {
+            from: name.to_owned(),
+            to: name.to_owned(),
+            kept: true,
+        };
+        let report = RestoreReport {
+            server_version: String::new(),
+            databases: vec![database("crm"), database("shop"), database("empty")],
+            tables: (0..2005).map(table).collect(),
+            tools: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let told = outcome(report).report.unwrap();
+        let counts: Vec<_> = told
+            .databases
+            .iter()
+            .map(|database| (database.tables, database.rows))
+            .collect();
+        assert_eq!(counts, [(5, 15), (2000, 6000), (0, 0)]);
+        assert_eq!((told.tables.len(), told.rows), (TABLES_TOLD, 6015));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dataguardian_core::execution::Fence;
 use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::size::ByteSize;
 use dataguardian_proto::v1;
 use tokio_util::sync::CancellationToken;
 
@@ -154,10 +155,10 @@ impl AttemptStatus {
     pub(crate) fn in_words(&self) -> String {
         let counts = self.counters.counts();
         format!(
-            "{} ({} bytes read, {} stored, {} rows, {} streams done)",
+            "{} ({} read, {} stored, {} rows, {} streams done)",
             self.stage().words,
-            counts.raw_bytes,
-            counts.stored_bytes,
+            ByteSize::bytes(counts.raw_bytes),
+            ByteSize::bytes(counts.stored_bytes),
             counts.rows,
             counts.streams_done
         )
@@ -177,7 +178,8 @@ impl AttemptStatus {
             stage: stage.words.clone(),
             raw_bytes: counts.raw_bytes,
             stored_bytes: counts.stored_bytes,
-            expected_raw_bytes: stage.expected_raw,
+            // A guess that was exceeded was too small.
+            expected_raw_bytes: stage.expected_raw.map(|expected| expected.max(counts.raw_bytes)),
             rows: counts.rows,
             streams_done: counts.streams_done,
             streams_total: None,

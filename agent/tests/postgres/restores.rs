@@ -419,6 +419,25 @@ async fn the_database_that_everybody_connects_to_can_be_replaced_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_template_is_not_replaced_by_what_is_none() {
+    let (server, report, source) = shop(Version::V16).await;
+    let restoring = Restoring::of(
+        &server,
+        &report,
+        source,
+        &[("shop", "template1")],
+        RestoreMode::Replace,
+    );
+    let failure = fails(&restoring, FailureKind::TargetUnfit).await;
+    assert!(
+        failure.message.contains("\"template1\" is a template"),
+        "{failure}"
+    );
+    let still = "SELECT datistemplate FROM pg_database WHERE datname = 'template1'";
+    assert_eq!(server.psql("postgres", still).unwrap().trim(), "t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_newer_server_takes_an_older_ones_backup() {
     let (old, report, source) = shop(Version::V15).await;
     let new = Postgres::start(Version::V18).unwrap();

@@ -281,6 +281,12 @@ pub struct RestoredDatabase {
     pub to: String,
     /// For a scratch restore: whether it was dropped again after the comparison.
     pub dropped: bool,
+    /// How many tables it has, all counted.
+    #[serde(default)]
+    pub tables: u64,
+    /// How many rows they have together.
+    #[serde(default)]
+    pub rows: u64,
 }
 
 /// A table that was restored.

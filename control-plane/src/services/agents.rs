@@ -197,7 +197,7 @@ impl Agents {
     /// Ends what a revoked agent will never do.
     async fn end_in_tx(&self, tx: &Tx, execution: &Execution) -> Result<Execution, Error> {
         let context = &self.context;
-        let failure = Failure::new(FailureKind::AgentLost, "the agent was revoked");
+        let failure = Failure::new(FailureKind::AgentRevoked, "the agent was revoked");
         let ends = |after: &mut Execution| after.failure = Some(failure.clone());
         match judge_forgotten(execution.state) {
             Forgotten::TakeBack => {

@@ -94,7 +94,7 @@ on_both! {
         for id in [running.id, waiting.id] {
             let execution = world.services.executions.get(id).await.unwrap();
             assert_eq!(execution.state, ExecutionState::Failed);
-            assert_eq!(execution.failure.unwrap().kind, FailureKind::AgentLost);
+            assert_eq!(execution.failure.unwrap().kind, FailureKind::AgentRevoked);
         }
         let identify = world.services.enrollment.identify(agent.id, &agent.presented(world)).await;
         assert_eq!(identify.unwrap_err().reason(), "AGENT_REVOKED");

@@ -100,6 +100,8 @@ failure_kinds! {
     AgentRestarted = "AGENT_RESTARTED", true, "the agent's host or service was restarted; look into its log if it happens again";
     /// The agent was silent for too long.
     AgentLost = "AGENT_LOST", true, "check the agent's host, its service and its network";
+    /// The agent was revoked.
+    AgentRevoked = "AGENT_REVOKED", false, "enroll the agent anew, or make the datasource anew for another agent";
     /// The attempt took longer than allowed.
     TimedOut = "TIMED_OUT", true, "find out what slows it down, or give it more time with --max-duration";
     /// Nothing moved for longer than allowed.

@@ -4,6 +4,7 @@
 //! What a term means is decided here once; protos, tables, commands and screens use the same names.
 
 pub mod backoff;
+pub mod causes;
 pub mod clock;
 pub mod database;
 pub mod engine;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use dataguardian_core::causes;
 use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
 use tonic::Status;
@@ -73,7 +74,7 @@ pub(crate) enum Error {
     #[error("nothing was changed")]
     Declined,
     /// Ctrl-C.
-    #[error("interrupted; what the server has begun goes on")]
+    #[error("interrupted; what the server has begun goes on: see `dgctl execution list`")]
     Interrupted,
 }
 
@@ -111,21 +112,18 @@ impl Error {
         match self {
             Self::Api(status) => api_text(status),
             Self::NotCompleted(execution) => execution_text(execution),
-            Self::Connect { source, .. } => {
-                let causes = causes(source);
-                format!("error: {self}: {}\n{}", causes, connect_advice(&causes))
+            Self::Connect { .. } => {
+                let causes = causes::in_a_line(self);
+                format!("error: {causes}\n{}", connect_advice(&causes))
             }
-            _ => match self.source() {
-                Some(cause) => format!("error: {self}: {}\n", causes(cause)),
-                None => format!("error: {self}\n"),
-            },
+            _ => format!("error: {}\n", causes::in_a_line(self)),
         }
     }
 }
 
 fn api_text(status: &Status) -> String {
     if let Some(cause) = status.source() {
-        return format!("error: {}: {}\n", status.message(), causes(cause));
+        return format!("error: {}: {}\n", status.message(), causes::in_a_line(cause));
     }
     let error = ApiError::from(status);
     let reason = match error.reason.as_str() {
@@ -168,21 +166,6 @@ fn execution_text(execution: &v1::Execution) -> String {
         None => text.push('\n'),
     }
     text + &format!("  log: dgctl execution logs {}\n", execution.id)
-}
-
-/// The chain of causes on one line, each said once.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        let told = parts.iter().any(|part| part.contains(&text));
-        if !told && text != "transport error" {
-            parts.push(text);
-        }
-        next = cause.source();
-    }
-    parts.join(": ")
 }
 
 /// What to do about the usual reasons. The texts are rustls's and the system's; a reason that is not known gets no advice.

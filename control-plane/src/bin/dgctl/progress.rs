@@ -25,6 +25,8 @@ const MEASURED_PLAIN: &str = "{spinner} {elapsed} {wide_msg}\n  {bar:24} {binary
 
 /// Follows the execution to its end and gives it as it is then, however it ended.
 pub(crate) async fn wait(api: &Api, id: &str) -> Result<v1::Execution> {
+    // Whoever stops waiting needs it to look again, or to cancel.
+    eprintln!("execution {id}");
     let mut watch = Watch::new(api, id);
     let mut display = Display::new();
     let mut last = None;

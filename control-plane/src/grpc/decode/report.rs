@@ -197,6 +197,8 @@ fn restore_report(report: v1::RestoreReport) -> RestoreReport {
         from: database.from,
         to: database.to,
         dropped: database.dropped,
+        tables: database.tables,
+        rows: database.rows,
     };
     let table = |table: v1::RestoredTable| RestoredTable {
         database: table.database,

@@ -77,6 +77,8 @@ fn restore_report(report: RestoreReport) -> v1::RestoreReport {
         from: database.from,
         to: database.to,
         dropped: database.dropped,
+        tables: database.tables,
+        rows: database.rows,
     };
     let table = |table: RestoredTable| v1::RestoredTable {
         database: table.database,

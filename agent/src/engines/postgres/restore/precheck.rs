@@ -84,9 +84,33 @@ impl Checks<'_> {
     }
 
     async fn names(&mut self, plans: &[Plan]) -> Result<(), Failure> {
-        if self.request.mode != RestoreMode::CreateNew {
-            return Ok(());
+        match self.request.mode {
+            RestoreMode::CreateNew => self.names_are_free(plans).await,
+            RestoreMode::Replace => self.no_template_is_replaced(plans).await,
+            RestoreMode::Scratch { .. } => Ok(()),
         }
+    }
+
+    /// New databases are made from templates, and by those who own none only from what is marked as one.
+    async fn no_template_is_replaced(&mut self, plans: &[Plan]) -> Result<(), Failure> {
+        const SQL: &str = "SELECT datname::text FROM pg_catalog.pg_database WHERE datistemplate";
+        let templates: Vec<String> = sqlx::query_scalar(SQL)
+            .fetch_all(&mut *self.session)
+            .await
+            .map_err(failure::at("listing the template databases"))?;
+        for plan in plans {
+            if templates.contains(&plan.to) && !plan.description.is_template {
+                self.problems.push(format!(
+                    "{:?} is a template on the target, which new databases are made from, and {:?} was none: restore it under \
+                     another name",
+                    plan.to, plan.description.name
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    async fn names_are_free(&mut self, plans: &[Plan]) -> Result<(), Failure> {
         for plan in plans {
             if exists(self.session, &plan.to).await? {
                 return Err(Failure::new(

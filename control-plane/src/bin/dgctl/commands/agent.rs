@@ -185,11 +185,19 @@ fn describe_token(reply: &v1::CreateJoinTokenResponse, saved: Option<&PathBuf>, 
             ("CA pin", Field::text(&reply.ca_pin)),
         ],
     );
-    let how = "To enroll the agent, run this on its host and paste the token:";
-    format!(
-        "{properties}\n{how}\n\n  {}\n",
-        text::printable(&reply.enroll_command)
-    )
+    let (how, command) = match saved {
+        None => (
+            "To enroll the agent, run this on its host and paste the token:",
+            reply.enroll_command.clone(),
+        ),
+        Some(_) => (
+            "To enroll the agent, bring that file to its host, and run this there:",
+            reply
+                .enroll_command
+                .replace("--token-file -", "--token-file FILE"),
+        ),
+    };
+    format!("{properties}\n{how}\n\n  {}\n", text::printable(&command))
 }
 
 #[cfg(test)]
