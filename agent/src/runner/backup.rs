@@ -115,6 +115,7 @@ fn is_storages_fault(failure: &Failure) -> bool {
         FailureKind::StorageUnreachable
             | FailureKind::StorageDenied
             | FailureKind::StorageFull
+            | FailureKind::RepositoryForeign
             | FailureKind::StorageError
     )
 }

@@ -85,7 +85,9 @@ failure_kinds! {
     /// A storage answers nonsense or breaks off.
     StorageError = "STORAGE_ERROR", true, "check the storage with `dgctl storage test` and look at its own log";
     /// Data in a storage is not what was written.
-    RepositoryDamaged = "REPOSITORY_DAMAGED", false, "the object named in the message is damaged or missing: restore from another copy or another backup";
+    RepositoryDamaged = "REPOSITORY_DAMAGED", false, "the object named in the message is damaged or missing: restore from another copy or another backup; to back up there, mend it or give the storage another path";
+    /// A repository is another control plane's, or a newer version's.
+    RepositoryForeign = "REPOSITORY_FOREIGN", false, "give the storage another path or prefix, or use the control plane or the version that the message names";
     /// What is stored can't be opened with the keys at hand.
     RepositoryKey = "REPOSITORY_KEY", false, "restore with the control plane that wrote this backup: the keys of this one do not fit";
     /// The restore's target is not fit for it.

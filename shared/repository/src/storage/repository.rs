@@ -79,7 +79,7 @@ impl OpenRepositoryError {
     pub fn failure_kind(&self) -> FailureKind {
         match self {
             Self::Storage(error) => error.failure_kind(),
-            Self::ForeignOwner { .. } | Self::NewerFormat { .. } => FailureKind::StorageDenied,
+            Self::ForeignOwner { .. } | Self::NewerFormat { .. } => FailureKind::RepositoryForeign,
             Self::Unreadable { .. } => FailureKind::RepositoryDamaged,
         }
     }
@@ -102,16 +102,12 @@ impl Storage {
             source,
         };
         if let Some(descriptor) = self.describe_repository().await? {
-            return self.admit(descriptor, wanted.owner, false);
+            let opened = self.admit(descriptor, wanted.owner, false)?;
+            self.put_instructions().await?;
+            return Ok(opened);
         }
-        // First, so that no repository is without them; of an older release they may stay, since the format is the same.
-        for (key, text) in [
-            (ObjectKey::Instructions, INSTRUCTIONS),
-            (ObjectKey::Script, SCRIPT),
-        ] {
-            self.put_unless_there(&key, Bytes::from_static(text.as_bytes()))
-                .await?;
-        }
+        // First, so that no repository is without them.
+        self.put_instructions().await?;
         let json = serde_json::to_vec_pretty(wanted).map_err(unreadable)?;
         match self
             .put_if_absent(&ObjectKey::Repository, Bytes::from(json))
@@ -128,6 +124,19 @@ impl Storage {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Puts what tells how to restore without us, where somebody removed it too. Of an older release it may stay, since the
+    /// format is the same.
+    async fn put_instructions(&self) -> Result<(), StorageError> {
+        for (key, text) in [
+            (ObjectKey::Instructions, INSTRUCTIONS),
+            (ObjectKey::Script, SCRIPT),
+        ] {
+            self.put_unless_there(&key, Bytes::from_static(text.as_bytes()))
+                .await?;
+        }
+        Ok(())
     }
 
     /// What the repository in this storage says of itself; none if there is none.

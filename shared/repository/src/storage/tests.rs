@@ -283,7 +283,21 @@ async fn a_repository_is_made_once_and_belongs_to_its_maker() {
             matches!(error, OpenRepositoryError::ForeignOwner { owner, .. } if owner == ours.owner),
             "{error}"
         );
-        assert_eq!(error.failure_kind(), FailureKind::StorageDenied);
+        assert_eq!(error.failure_kind(), FailureKind::RepositoryForeign);
+    }
+}
+
+#[tokio::test]
+async fn instructions_that_were_removed_are_put_back() {
+    let (directory, [local, _]) = storages();
+    let open = async || local.open_or_create_repository(&descriptor(1)).await.unwrap();
+    open().await;
+    for name in ["RESTORE.md", "restore.py"] {
+        let file = directory.path().join(name);
+        let written = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        open().await;
+        assert_eq!(fs::read(&file).unwrap(), written);
     }
 }
 
