@@ -178,7 +178,7 @@ fn properties(execution: &v1::Execution) -> Vec<(&'static str, Field)> {
             "Stored",
             optional(progress.stored_bytes, bytes(progress.stored_bytes)),
         ),
-        ("Reused", optional(progress.reused_bytes, reused(progress))),
+        ("Reused", optional(progress.reused_bytes, reused(&progress))),
         ("Rows", optional(progress.rows, counted_rows)),
     ]
 }
