@@ -120,6 +120,13 @@ enum Place {
     Pack(StoredObject<PackId>),
 }
 
+impl Default for Reuse {
+    /// As [`Self::none`].
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
 impl Reuse {
     /// Nothing is looked for, anywhere.
     pub fn none() -> Self {

@@ -11,12 +11,13 @@ use crate::columns::{id_or_null, index, number_or_null, text_or_null};
 pub(crate) struct Migration;
 
 /// SQLite adds one column at a time.
-fn columns() -> [(&'static str, ColumnDef); 6] {
+fn columns() -> [(&'static str, ColumnDef); 7] {
     [
         ("executions", text_or_null("chunking")),
         ("executions", text_or_null("chunking_reason")),
         ("executions", id_or_null("base_backup_id")),
         ("backups", text_or_null("chunking")),
+        ("backups", text_or_null("chunking_reason")),
         ("backups", id_or_null("base_backup_id")),
         ("backups", number_or_null("reused_bytes")),
     ]
@@ -49,6 +50,7 @@ impl MigrationTrait for Migration {
         for (table, name) in [
             ("backups", "reused_bytes"),
             ("backups", "base_backup_id"),
+            ("backups", "chunking_reason"),
             ("backups", "chunking"),
             ("executions", "base_backup_id"),
             ("executions", "chunking_reason"),

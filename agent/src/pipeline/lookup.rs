@@ -193,9 +193,7 @@ impl Lookup {
                 }
                 Found::AfterLoading(segment) => {
                     self.fetch(segment);
-                    let Some(arrived) = self.loading.join_next().await else {
-                        return None;
-                    };
+                    let arrived = self.loading.join_next().await?;
                     self.take(arrived);
                 }
             }

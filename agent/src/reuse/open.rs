@@ -12,7 +12,7 @@ use super::index::Index;
 use super::{Held, PER_RECENT_CHUNK, Place, Places, Reuse, Source, Wanted, base, left};
 
 /// What was found, and what a person should know of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Opened {
     /// What can be referred to.
     pub reuse: Reuse,

@@ -28,12 +28,16 @@ pub(super) async fn open(
     if let Some(because) = work.because {
         status.log.info(because);
     }
-    let (Profile::ContentDefined, Some(first)) = (work.profile, destinations.first()) else {
+    let Some(first) = destinations.first() else {
         return Ok(Reuse::none());
     };
     status.wait_for("looking for what is stored already");
     let opening = async {
         let left = list(attempt, v1::PackStanding::Left).await?;
+        // Without looking, what the last attempt left still counts: streams that did not change are cut as they were.
+        if work.profile == Profile::Stream && left.is_empty() {
+            return Ok::<_, CallError>(Opened::default());
+        }
         let unusable = list(attempt, v1::PackStanding::Unusable).await?;
         let wanted = Wanted {
             datasource: work.datasource,
@@ -43,7 +47,7 @@ pub(super) async fn open(
             unusable: unusable.into_iter().map(|pack| pack.id).collect(),
             memory: attempt.host().config.reuse.memory(),
         };
-        Ok::<_, CallError>(Reuse::open(&first.storage, wanted).await)
+        Ok(Reuse::open(&first.storage, wanted).await)
     };
     let opened = attempt.live.stop.token().run_until_cancelled(opening).await;
     let stopped = || Failure::new(FailureKind::Superseded, "stopped before the dump");

@@ -80,7 +80,7 @@ impl Default for BackupOptions {
             lock_timeout: Duration::from_secs(60),
             max_duration: Duration::from_secs(24 * 3600),
             no_progress_timeout: DEFAULT_NO_PROGRESS,
-            max_attempts: 1,
+            max_attempts: 3,
             chunking: Chunking::Auto,
         }
     }

@@ -245,6 +245,7 @@ fn row(new: &NewBackup) -> Result<backups::ActiveModel, StoreError> {
         warnings: Set(convert::json(&summary.warnings)?),
         missing_databases: Set(convert::json(&summary.missing)?),
         chunking: Set(new.reuse.map(|reuse| reuse.profile.as_str().to_owned())),
+        chunking_reason: Set(new.reuse.map(|reuse| convert::word(&reuse.reason)).transpose()?),
         base_backup_id: Set(new.reuse.and_then(|reuse| reuse.base).map(|id| *id.as_uuid())),
         reused_bytes: Set(Some(convert::number(summary.reused_bytes)?)),
     })

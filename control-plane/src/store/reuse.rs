@@ -3,6 +3,7 @@
 //! What an execution that has not ended builds upon is pinned: nothing of its datasource takes a step on its way out while a
 //! backup is at work ([`super::garbage::garbage_held`]), and its base is not deleted ([`backup_is_base`]).
 
+use dataguardian_core::chunking::ChunkingReason;
 use dataguardian_core::execution::{ExecutionKind, ExecutionState};
 use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId, StorageId};
 use dataguardian_repository::chunker::Profile;
@@ -21,14 +22,20 @@ use crate::domain::reuse::{HISTORY, PastRun};
 
 const FROM: convert::From = convert::From("backups");
 
-/// What the last backups of a datasource say of reuse, the newest first.
+/// What the last backups of a datasource say of reuse, the newest first. Those that looked for nothing because their job
+/// wanted it so say nothing.
 pub async fn reuse_history(
     on: &impl Connected,
     datasource: DatasourceId,
 ) -> Result<Vec<PastRun>, StoreError> {
+    let of_itself = Condition::any()
+        .add(backups::Column::ChunkingReason.is_null())
+        .add(backups::Column::ChunkingReason.ne(convert::word(&ChunkingReason::Job)?))
+        .add(backups::Column::Chunking.ne(Profile::Stream.as_str()));
     let rows = backups::Entity::find()
         .filter(backups::Column::DatasourceId.eq(*datasource.as_uuid()))
         .filter(backups::Column::CompletedAt.is_not_null())
+        .filter(of_itself)
         .order_by_desc(backups::Column::Id)
         .limit(HISTORY)
         .all(&on.executor())

@@ -187,7 +187,7 @@ async fn with_damage(kind: &str, damage: impl Fn(usize, &PathBuf)) -> (Written, 
         damage(number, object);
     }
     let mut opened = fixture.open(Some(&base), &[]).await;
-    let reuse = std::mem::replace(&mut opened.reuse, Reuse::none());
+    let reuse = std::mem::take(&mut opened.reuse);
     let second = fixture.back_up(reuse, &second_day()).await;
     fixture.comes_back(&second, &second_day()).await;
     (second, opened)

@@ -31,6 +31,7 @@ pub struct Model {
     #[sea_orm(column_type = "JsonBinary")]
     pub missing_databases: Json,
     pub chunking: Option<String>,
+    pub chunking_reason: Option<String>,
     pub base_backup_id: Option<Uuid>,
     pub reused_bytes: Option<i64>,
 }

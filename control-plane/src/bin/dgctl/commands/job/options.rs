@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// An attempt ends when nothing moves for this long, as in 45m [else: 30m]
     #[arg(long, value_name = "TIME", value_parser = length)]
     no_progress_timeout: Option<Duration>,
-    /// Attempts in all, 1 to 10 [else: 1]
+    /// Attempts in all, 1 to 10; each goes on where the last one ended [else: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10))]
     max_attempts: Option<u32>,
     /// How streams are cut: `auto` goes by the last backups, `content-defined` always looks for what is stored already,
