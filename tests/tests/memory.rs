@@ -40,7 +40,10 @@ fn a_gigabyte_goes_through_a_small_agent() -> Result<()> {
     let rows = setting::number("DATAGUARDIAN_TEST_BULK_ROWS")?.unwrap_or(ROWS);
     load_bulk(&server, "shop", rows)?;
     let size = server.psql("postgres", "select pg_database_size('shop') >> 20")?;
-    ensure!(size.trim().parse::<u64>()? > (rows * 500) >> 20, "only {size} MiB");
+    ensure!(
+        size.trim().parse::<u64>()? > (rows * 500) >> 20,
+        "only {size} MiB"
+    );
     let system = System::start()?;
     system.add_datasource("main", &server, &["shop"])?;
     system.add_job("main", &[])?;
