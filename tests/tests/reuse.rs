@@ -109,7 +109,7 @@ async fn the_next_backup_of_postgres_stores_what_changed() -> Result<()> {
     shop.comes_back("restored").await?;
     let system = &shop.system;
     let listed = system.dgctl(&["backup", "list"]).succeed()?.stdout;
-    ensure!(listed.contains("reused"), "{listed}");
+    ensure!(listed.contains("REUSED"), "{listed}");
     let shown = system
         .dgctl(&["backup", "get", "latest", "--datasource", "main"])
         .succeed()?
