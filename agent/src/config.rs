@@ -41,6 +41,29 @@ pub struct AgentConfig {
     pub storage_patience_seconds: u64,
     /// Seconds that a client program which was asked to stop may take before it is killed.
     pub client_grace_seconds: u64,
+    /// Looking for what earlier backups stored.
+    pub reuse: ReuseConfig,
+}
+
+/// How chunks that are stored already are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReuseConfig {
+    /// MiB of memory for each backup that runs. More of it finds more where tables are read in another order each time.
+    pub memory_mib: usize,
+}
+
+impl Default for ReuseConfig {
+    fn default() -> Self {
+        Self { memory_mib: 16 }
+    }
+}
+
+impl ReuseConfig {
+    /// The same in bytes.
+    pub const fn memory(self) -> usize {
+        self.memory_mib << 20
+    }
 }
 
 impl Default for AgentConfig {
@@ -55,6 +78,7 @@ impl Default for AgentConfig {
             packs_in_flight: 2,
             storage_patience_seconds: 60,
             client_grace_seconds: 30,
+            reuse: ReuseConfig::default(),
         }
     }
 }
@@ -141,6 +165,9 @@ impl AgentConfig {
         }
         if !(1..=3600).contains(&config.storage_patience_seconds) {
             return Err("storage_patience_seconds: must be 1 to 3600".to_owned());
+        }
+        if !(2..=4096).contains(&config.reuse.memory_mib) {
+            return Err("reuse.memory_mib: must be 2 to 4096".to_owned());
         }
         Ok(config)
     }
@@ -235,6 +262,7 @@ mod tests {
             ("packs_in_flight = 99", "packs_in_flight"),
             ("client_grace_seconds = 0", "client_grace_seconds"),
             ("storage_patience_seconds = 0", "storage_patience_seconds"),
+            ("[reuse]\nmemory_mib = 1", "reuse.memory_mib"),
         ] {
             assert!(AgentConfig::parse(text).unwrap_err().contains(key));
         }

@@ -18,6 +18,7 @@ mod questions;
 pub mod renewal;
 mod repositories;
 pub mod rescue;
+pub mod reuse;
 pub mod runner;
 pub mod session;
 pub mod state;

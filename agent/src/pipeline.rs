@@ -1,24 +1,23 @@
 //! From a database's streams to objects in storages, with bounded memory and no temporary file.
 //!
 //! ```text
-//! engine ──bytes──▶ chunk ──RawChunk──▶ compress ──CompressedChunk──▶ seal ──SealedPack, SealedList──▶ upload ──▶ storages
-//!  (one writer        (CPU pool, one      (CPU pool, several            (a thread of its own:          (one worker
-//!   per stream)        batch after         batches at once,              packs, lists, digests)         per storage)
-//!                      the other)          order kept)
+//! engine ──bytes──▶ chunk ──RawChunk──▶ look up ──NamedChunk──▶ compress ──CompressedChunk──▶ seal ──SealedPack──▶ upload ──▶ storages
+//!  (one writer        (CPU pool, one      (named on the CPU       (CPU pool, several            (a thread of its     (one worker
+//!   per stream)        batch after         pool; what is stored    batches at once,              own: packs,          per storage)
+//!                      the other)          goes past the rest)     order kept)                   lists, digests)
 //! ```
 //! Each arrow is a bounded channel, so a slow storage holds back everything up to the database. The memory is bounded by
-//! (packs in flight + 1) × 16 MiB plus a few batches of 1 MiB, whatever the database's size.
+//! (packs in flight + 1) × 16 MiB plus a few batches of 1 MiB, whatever the database's size; and by what [`crate::reuse`]
+//! was given.
 //!
 //! Write order: packs, then the lists that name them, then, in [`commit`], the manifest. What fails stays behind as objects
 //! that no manifest names. Nothing here retries a whole backup.
-//!
-//! Reuse of earlier backups has its place between chunking and compressing: there a chunk's id is known first.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use dataguardian_core::failure::{Failure, FailureKind};
-use dataguardian_core::ids::DatasourceId;
+use dataguardian_core::ids::{BackupId, DatasourceId};
 use dataguardian_core::stream::{StreamEnd, StreamHeader};
 use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::compress::Level;
@@ -36,16 +35,21 @@ mod compress;
 pub mod counters;
 mod fault;
 mod insist;
+mod lookup;
 mod seal;
 pub mod source;
 mod upload;
+mod uses;
 
 pub use chunk::ChunkingSink;
 pub use upload::{Destination, StoredPack};
 
 use counters::Counters;
 use fault::Fault;
+use seal::Sealed;
 use upload::Uploaded;
+
+use crate::reuse::Reuse;
 
 /// How a backup is written.
 #[derive(Debug, Clone)]
@@ -69,8 +73,10 @@ pub struct PipelineSettings {
 pub struct Pipeline {
     sink: Arc<ChunkingSink>,
     fault: Fault,
+    base: Option<BackupId>,
+    looking_up: JoinHandle<Vec<String>>,
     compressing: JoinSet<()>,
-    sealing: JoinHandle<Option<Vec<WrittenStream>>>,
+    sealing: JoinHandle<Option<Sealed>>,
     uploading: JoinHandle<Uploaded>,
 }
 
@@ -122,6 +128,16 @@ pub struct Written {
     pub streams: Vec<WrittenStream>,
     /// The packs, in the order in which they were made.
     pub packs: Vec<WrittenPack>,
+    /// Packs that were there before and that it needs.
+    pub earlier_packs: Vec<WrittenPack>,
+    /// How much of each of these packs it refers to, those that were made first.
+    pub referenced: Vec<u64>,
+    /// The length of the chunks that needed no storing, in bytes before compression.
+    pub reused_bytes: u64,
+    /// The earlier backup that chunks were looked for in.
+    pub base: Option<BackupId>,
+    /// What could not be used of what is stored.
+    pub troubles: Vec<String>,
     /// The storages that took everything; at least one.
     pub complete: Vec<Destination>,
     /// The storages that fell out, and why.
@@ -133,6 +149,7 @@ impl Pipeline {
     /// is cancelled, so that the engine need not find out by its next write.
     pub fn start(
         settings: &PipelineSettings,
+        reuse: Reuse,
         destinations: Vec<Destination>,
         cpu: &CpuPool,
         counters: Arc<Counters>,
@@ -141,11 +158,12 @@ impl Pipeline {
     ) -> Self {
         let fault = Fault::new(broken);
         let (raw, raw_batches) = mpsc::channel(1);
+        let (looked_up, looked_up_batches) = mpsc::channel(1);
         let (compressed, compressed_batches) = mpsc::channel(1);
         let (objects, object_queue) = mpsc::channel(1);
         let mut compressing = JoinSet::new();
         let compress = compress::Compress::new(settings, cpu.clone(), fault.clone());
-        compressing.spawn(compress.run(raw_batches, compressed));
+        compressing.spawn(compress.run(looked_up_batches, compressed));
         let sink = Arc::new(ChunkingSink::new(
             settings,
             cpu.clone(),
@@ -153,7 +171,11 @@ impl Pipeline {
             fault.clone(),
             counters.clone(),
         ));
-        let seal = seal::Seal::new(settings, fault.clone(), objects, sink.headers());
+        let base = reuse.base;
+        let known = (reuse.held.clone(), reuse.recent);
+        let seal = seal::Seal::new(settings, fault.clone(), objects, sink.headers(), known);
+        let lookup = lookup::Lookup::new(settings, cpu.clone(), sink.headers(), counters.clone(), reuse);
+        let looking_up = runtime_task(lookup.run(raw_batches, looked_up));
         let runtime = tokio::runtime::Handle::current();
         let sealing = tokio::task::spawn_blocking(move || seal.run(compressed_batches, &runtime));
         let upload = upload::Upload::new(settings, destinations, fault.clone(), counters, stored);
@@ -161,6 +183,8 @@ impl Pipeline {
         Self {
             sink,
             fault,
+            base,
+            looking_up,
             compressing,
             sealing,
             uploading,
@@ -177,6 +201,8 @@ impl Pipeline {
         let Self {
             sink,
             fault,
+            base,
+            looking_up,
             mut compressing,
             sealing,
             uploading,
@@ -189,16 +215,24 @@ impl Pipeline {
         }
         drop(sink);
         let died = |_| Failure::new(FailureKind::Internal, "a stage of the pipeline died");
+        let troubles = looking_up.await.map_err(|error| fault.or(died(error)))?;
         while let Some(ended) = compressing.join_next().await {
             ended.map_err(|error| fault.or(died(error)))?;
         }
-        let streams = sealing.await.map_err(|error| fault.or(died(error)))?;
+        let sealed = sealing.await.map_err(|error| fault.or(died(error)))?;
         let uploaded = uploading.await.map_err(|error| fault.or(died(error)))?;
-        let (Some(streams), None) = (streams, fault.get()) else {
+        let (Some(Sealed { streams, uses }), None) = (sealed, fault.get()) else {
             return Err(fault.or(Failure::new(FailureKind::Internal, "the pipeline ended early")));
         };
+        let earlier_packs = uses.earlier_packs();
+        let all = uploaded.packs.iter().chain(&earlier_packs);
         Ok(Written {
             streams,
+            referenced: all.map(|pack| uses.bytes(&pack.id)).collect(),
+            earlier_packs,
+            reused_bytes: uses.reused_bytes(),
+            base,
+            troubles,
             packs: uploaded.packs,
             complete: uploaded.complete,
             failed: uploaded.failed,
@@ -211,19 +245,22 @@ impl Pipeline {
         let Self {
             sink,
             fault,
+            looking_up,
             mut compressing,
             sealing,
             uploading,
+            ..
         } = self;
         let cause = fault.get();
         fault.set(Failure::new(FailureKind::Superseded, "the backup was abandoned"));
         sink.close();
         drop(sink);
+        looking_up.abort();
         compressing.shutdown().await;
         uploading.abort();
-        let (sealed, uploaded) = tokio::join!(sealing, uploading);
+        let (looked_up, sealed, uploaded) = tokio::join!(looking_up, sealing, uploading);
         let died = |error: &tokio::task::JoinError| !error.is_cancelled();
-        if sealed.is_err() || uploaded.as_ref().is_err_and(died) {
+        if sealed.is_err() || looked_up.as_ref().is_err_and(died) || uploaded.as_ref().is_err_and(died) {
             tracing::error!("a stage of the pipeline died");
         }
         cause

@@ -36,6 +36,7 @@ mod packs;
 mod prepared;
 mod report;
 pub(crate) mod restore;
+mod reusable;
 pub(crate) mod status;
 mod watchdog;
 pub(crate) mod work;

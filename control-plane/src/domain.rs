@@ -25,6 +25,7 @@ pub mod reference;
 pub mod request;
 pub mod restore;
 pub mod retry;
+pub mod reuse;
 pub mod storage;
 pub mod text;
 pub mod throttle;

@@ -38,6 +38,7 @@ pub mod logs;
 mod open;
 pub mod packs;
 pub mod requests;
+pub mod reuse;
 pub mod storages;
 pub mod transitions;
 pub mod users;

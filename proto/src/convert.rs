@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 mod assignment;
+mod chunking;
 pub mod database;
 mod execution;
 mod failure;

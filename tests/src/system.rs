@@ -214,13 +214,16 @@ impl System {
         Ok(())
     }
 
-    /// Makes a job of the same name for a datasource, into [`STORAGE`].
+    /// Makes a job of the same name for a datasource, into [`STORAGE`], with one attempt unless `more` says otherwise.
     ///
     /// # Errors
     /// If it is refused.
     pub fn add_job(&self, datasource: &str, more: &[&str]) -> Result<()> {
         let mut words = vec!["job", "create", "--name", datasource, "--datasource", datasource];
         words.extend(["--storage", STORAGE]);
+        if !more.contains(&"--max-attempts") {
+            words.extend(["--max-attempts", "1"]);
+        }
         words.extend(more);
         self.dgctl(&words).succeed()?;
         Ok(())

@@ -8,8 +8,8 @@ use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId, JobId};
 use dataguardian_repository::format::FORMAT_VERSION;
 use dataguardian_repository::keys::Protection;
 use dataguardian_repository::manifest::{
-    Contents, DatabaseSnapshot, Encryption, ListRef, MissingDatabase, Outline, Payload, SnapshotPosition,
-    StoredObject, Stream,
+    Contents, DatabaseSnapshot, Encryption, Figures, ListRef, MissingDatabase, Outline, Payload,
+    SnapshotPosition, StoredObject, Stream,
 };
 use dataguardian_repository::presence;
 
@@ -59,10 +59,14 @@ pub fn payload(particulars: Particulars, written: &Written, protection: &Protect
             keys: keys.key_ids(),
         }),
     };
-    let packs = written.packs.iter().map(|pack| StoredObject {
-        id: pack.id,
-        size: pack.stored_bytes,
-    });
+    let packs = written
+        .packs
+        .iter()
+        .chain(&written.earlier_packs)
+        .map(|pack| StoredObject {
+            id: pack.id,
+            size: pack.stored_bytes,
+        });
     let mut lists: Vec<_> = written
         .streams
         .iter()
@@ -98,6 +102,12 @@ pub fn payload(particulars: Particulars, written: &Written, protection: &Protect
         streams: written.streams.iter().map(stream).collect(),
         warnings: particulars.warnings,
         missing: particulars.missing,
+        figures: Some(Figures {
+            base: written.base,
+            stored: written.packs.iter().map(|pack| pack.stored_bytes).sum(),
+            reused: written.reused_bytes,
+        }),
+        referenced: written.referenced.clone(),
     };
     Payload { outline, contents }
 }
@@ -145,7 +155,7 @@ async fn missing(destination: &Destination, outline: &Outline) -> Result<(), Fai
         Some(found) => format!("has {found} bytes, not {}", first.expected),
     };
     let message = format!(
-        "storage {}: {} {what} right after it was stored ({} objects in all)",
+        "storage {}: {} {what}, though the backup needs it ({} objects in all)",
         destination.name,
         first.key,
         wrong.len()

@@ -1,10 +1,9 @@
-//! The second stage: chunks are named and compressed on the CPU pool, several batches at once, their order kept.
+//! The third stage: chunks that are new are compressed on the CPU pool, several batches at once, their order kept.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::stream::StreamEnd;
-use dataguardian_repository::chunk::RawChunk;
 use dataguardian_repository::compress::{CompressError, CompressedChunk, Compressor, Level};
 use dataguardian_repository::keys::Protection;
 use dataguardian_telemetry::cpu_pool::CpuPool;
@@ -13,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::PipelineSettings;
-use super::chunk::RawBatch;
 use super::fault::Fault;
+use super::lookup::{LookedUp, NamedChunk, Piece};
 
 /// What this stage hands to the next one.
 #[derive(Debug)]
@@ -22,7 +21,7 @@ pub(super) enum CompressedBatch {
     /// The stream's next chunks.
     Chunks {
         stream: usize,
-        chunks: Vec<CompressedChunk>,
+        chunks: Vec<Piece<CompressedChunk>>,
     },
     /// The stream is complete.
     End { stream: usize, end: StreamEnd },
@@ -50,8 +49,8 @@ impl Compress {
         }
     }
 
-    /// Runs until the writers are gone, or something fails.
-    pub(super) async fn run(self, batches: mpsc::Receiver<RawBatch>, next: mpsc::Sender<CompressedBatch>) {
+    /// Runs until the stage before is gone, or something fails.
+    pub(super) async fn run(self, batches: mpsc::Receiver<LookedUp>, next: mpsc::Sender<CompressedBatch>) {
         // One batch more than threads, so that a thread that ends one finds another waiting.
         let at_once = self.cpu.snapshot().size + 1;
         let mut compressed = ReceiverStream::new(batches)
@@ -72,10 +71,10 @@ impl Compress {
         }
     }
 
-    async fn compress(&self, batch: RawBatch) -> Result<CompressedBatch, CompressError> {
+    async fn compress(&self, batch: LookedUp) -> Result<CompressedBatch, CompressError> {
         let (stream, chunks) = match batch {
-            RawBatch::Chunks { stream, chunks } => (stream, chunks),
-            RawBatch::End { stream, end } => return Ok(CompressedBatch::End { stream, end }),
+            LookedUp::Chunks { stream, chunks } => (stream, chunks),
+            LookedUp::End { stream, end } => return Ok(CompressedBatch::End { stream, end }),
         };
         let compressors = self.compressors.clone();
         let chunks = self.cpu.run(move || compressors.compress_all(&chunks)).await?;
@@ -92,13 +91,26 @@ struct Compressors {
 }
 
 impl Compressors {
-    fn compress_all(&self, chunks: &[RawChunk]) -> Result<Vec<CompressedChunk>, CompressError> {
+    fn compress_all(
+        &self,
+        chunks: &[Piece<NamedChunk>],
+    ) -> Result<Vec<Piece<CompressedChunk>>, CompressError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut compressor = match idle {
             Some(compressor) => compressor,
             None => Compressor::new(self.level, &self.protection)?,
         };
-        let compressed = chunks.iter().map(|chunk| compressor.compress(chunk)).collect();
+        let compress = |piece: &Piece<NamedChunk>| {
+            Ok(match piece {
+                Piece::New(chunk) => Piece::New(compressor.compress_named(chunk.id, &chunk.raw)?),
+                Piece::Again { id, raw_len } => Piece::Again {
+                    id: *id,
+                    raw_len: *raw_len,
+                },
+                Piece::Known(reference) => Piece::Known(*reference),
+            })
+        };
+        let compressed = chunks.iter().map(compress).collect();
         self.idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

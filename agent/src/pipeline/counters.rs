@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 pub struct Counters {
     raw_bytes: AtomicU64,
     stored_bytes: AtomicU64,
+    reused_bytes: AtomicU64,
     rows: AtomicU64,
     streams_done: AtomicU32,
 }
@@ -18,6 +19,8 @@ pub struct Counts {
     pub raw_bytes: u64,
     /// Put into, or read from, storages; each byte once, however many storages there are.
     pub stored_bytes: u64,
+    /// Read from the database and not stored, since they are stored already.
+    pub reused_bytes: u64,
     /// Rows of finished streams.
     pub rows: u64,
     /// Streams that are finished.
@@ -35,6 +38,11 @@ impl Counters {
         self.stored_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// More bytes from the database are stored already.
+    pub fn add_reused(&self, bytes: u64) {
+        self.reused_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// A stream is finished.
     pub fn add_stream(&self, rows: Option<u64>) {
         self.rows.fetch_add(rows.unwrap_or(0), Ordering::Relaxed);
@@ -46,6 +54,7 @@ impl Counters {
         Counts {
             raw_bytes: self.raw_bytes.load(Ordering::Relaxed),
             stored_bytes: self.stored_bytes.load(Ordering::Relaxed),
+            reused_bytes: self.reused_bytes.load(Ordering::Relaxed),
             rows: self.rows.load(Ordering::Relaxed),
             streams_done: self.streams_done.load(Ordering::Relaxed),
         }

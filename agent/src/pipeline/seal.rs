@@ -1,18 +1,20 @@
-//! The third stage, on a thread of its own: compressed chunks are sealed into packs, and the references to them into
+//! The fourth stage, on a thread of its own: compressed chunks are sealed into packs, and the references to them into
 //! lists.
 //!
 //! All streams share the packs. Where a chunk lies is known only when its pack is finished, since the pack's name is a
-//! digest of its bytes; until then its stream keeps the frame's number.
+//! digest of its bytes; until then its stream keeps the frame's number, and the references after it. A stream of which
+//! almost nothing is new would keep ever more of these: past [`MAX_PENDING`] the pack is finished as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::stream::StreamEnd;
 use dataguardian_repository::compress::CompressedChunk;
 use dataguardian_repository::digest::StreamDigest;
+use dataguardian_repository::id::ChunkId;
 use dataguardian_repository::keys::Protection;
-use dataguardian_repository::list::{ListBuilder, SealedList, Tail};
+use dataguardian_repository::list::{ChunkRef, ListBuilder, SealedList, Tail};
 use dataguardian_repository::pack::{FrameNumber, PackBuilder, SealedPack};
 use dataguardian_repository::seal::SealError;
 use tokio::runtime::Handle;
@@ -21,7 +23,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::chunk::Headers;
 use super::compress::CompressedBatch;
 use super::fault::Fault;
+use super::lookup::Piece;
+use super::uses::Uses;
 use super::{PipelineSettings, WrittenList, WrittenStream};
+use crate::reuse::Held;
+use crate::reuse::recent::Recent;
+
+/// References that may wait for the current pack: 4 GB of what is stored already.
+const MAX_PENDING: usize = 65_536;
 
 /// What this stage hands to the next one, in the order in which it must become visible.
 #[derive(Debug)]
@@ -45,10 +54,32 @@ pub(super) struct Seal {
     headers: Headers,
     room: Arc<Semaphore>,
     pack: Option<PackBuilder>,
-    /// For each frame of the current pack, the stream it belongs to.
-    owners: Vec<usize>,
+    held: Arc<Held>,
+    /// The last new chunks.
+    recent: Recent<Place>,
+    /// References that wait for the current pack, of all streams.
+    pending: usize,
+    uses: Uses,
     open: BTreeMap<usize, OpenStream>,
     done: BTreeMap<usize, WrittenStream>,
+}
+
+/// Where a chunk is.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// In the current pack.
+    Frame(FrameNumber),
+    /// In a finished one.
+    Stored(ChunkRef),
+}
+
+/// What the stage made.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    /// The streams but those taken back.
+    pub(super) streams: Vec<WrittenStream>,
+    /// What they refer to.
+    pub(super) uses: Uses,
 }
 
 #[derive(Debug)]
@@ -57,8 +88,8 @@ struct OpenStream {
     written: Vec<WrittenList>,
     digest: StreamDigest,
     bytes: u64,
-    /// Frames of the current pack that it waits for.
-    waiting: usize,
+    /// Its next references, from the first on that waits for the current pack.
+    pending: VecDeque<Place>,
     end: Option<StreamEnd>,
 }
 
@@ -67,6 +98,8 @@ enum Stop {
     /// The next stage is gone; it has left the reason.
     NextGone,
     Failed(SealError),
+    /// The tables of recent chunks do not agree.
+    Forgotten(ChunkId),
 }
 
 impl From<SealError> for Stop {
@@ -81,6 +114,7 @@ impl Seal {
         fault: Fault,
         next: mpsc::Sender<SealedObject>,
         headers: Headers,
+        (held, recent): (Arc<Held>, usize),
     ) -> Self {
         Self {
             protection: settings.protection.clone(),
@@ -89,22 +123,24 @@ impl Seal {
             headers,
             room: Arc::new(Semaphore::new(settings.packs_in_flight)),
             pack: None,
-            owners: Vec::new(),
+            uses: Uses::new(held.clone()),
+            held,
+            recent: Recent::new(recent),
+            pending: 0,
             open: BTreeMap::new(),
             done: BTreeMap::new(),
         }
     }
 
-    /// Runs until the stage before is gone. Gives the streams but those taken back, unless it had to stop or another one is
-    /// unfinished.
+    /// Runs until the stage before is gone. Gives nothing if it had to stop or a stream is unfinished.
     pub(super) fn run(
         mut self,
         mut batches: mpsc::Receiver<CompressedBatch>,
         runtime: &Handle,
-    ) -> Option<Vec<WrittenStream>> {
+    ) -> Option<Sealed> {
         while let Some(batch) = batches.blocking_recv() {
             let taken = match batch {
-                CompressedBatch::Chunks { stream, chunks } => self.chunks(stream, &chunks, runtime),
+                CompressedBatch::Chunks { stream, chunks } => self.chunks(stream, chunks, runtime),
                 CompressedBatch::End { stream, end } => self.end(stream, end),
             };
             if let Err(stop) = taken {
@@ -122,33 +158,88 @@ impl Seal {
             .done
             .into_iter()
             .filter(|(stream, _)| !headers.is_taken_back(*stream));
-        (!unfinished).then(|| kept.map(|(_, written)| written).collect())
+        let uses = self.uses;
+        (!unfinished).then(|| Sealed {
+            streams: kept.map(|(_, written)| written).collect(),
+            uses,
+        })
     }
 
     fn stop(&self, stop: &Stop) {
-        if let Stop::Failed(error) = stop {
-            self.fault.set(Failure::new(
-                FailureKind::Internal,
-                format!("a pack could not be sealed: {error}"),
-            ));
+        let message = match stop {
+            Stop::NextGone => return,
+            Stop::Failed(error) => format!("a pack could not be sealed: {error}"),
+            Stop::Forgotten(chunk) => format!("chunk {chunk} was called known and is not"),
+        };
+        self.fault.set(Failure::new(FailureKind::Internal, message));
+    }
+
+    fn chunks(
+        &mut self,
+        stream: usize,
+        chunks: Vec<Piece<CompressedChunk>>,
+        runtime: &Handle,
+    ) -> Result<(), Stop> {
+        for piece in chunks {
+            let (id, raw_len, place) = match piece {
+                Piece::New(chunk) => {
+                    let frame = self.push(&chunk, runtime)?;
+                    (chunk.id, chunk.raw_len, Place::Frame(frame))
+                }
+                Piece::Again { id, raw_len } => {
+                    let place = *self.recent.get(&id).ok_or(Stop::Forgotten(id))?;
+                    self.uses.reused(raw_len);
+                    (id, raw_len, place)
+                }
+                Piece::Known(reference) => {
+                    self.uses.reused(reference.raw_len);
+                    (reference.id, reference.raw_len, Place::Stored(reference))
+                }
+            };
+            self.refer(stream, (id, raw_len), place)?;
+            if self.pending > MAX_PENDING {
+                self.flush(runtime)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a chunk into the current pack.
+    fn push(&mut self, chunk: &CompressedChunk, runtime: &Handle) -> Result<FrameNumber, Stop> {
+        if self.pack.as_ref().is_some_and(PackBuilder::is_full) {
+            self.flush(runtime)?;
+        }
+        let pack = match &mut self.pack {
+            Some(pack) => pack,
+            none => none.insert(PackBuilder::new(&self.protection)?),
+        };
+        let frame = pack.push(chunk)?;
+        self.recent.enter(chunk.id, Place::Frame(frame));
+        Ok(frame)
+    }
+
+    /// The stream's next chunk is there.
+    fn refer(&mut self, stream: usize, (id, raw_len): (ChunkId, u32), place: Place) -> Result<(), Stop> {
+        let open = self.stream(stream);
+        open.digest.push(&id);
+        open.bytes += u64::from(raw_len);
+        match place {
+            Place::Stored(reference) if open.pending.is_empty() => self.list(stream, reference),
+            Place::Stored(_) | Place::Frame(_) => {
+                open.pending.push_back(place);
+                self.pending += 1;
+                Ok(())
+            }
         }
     }
 
-    fn chunks(&mut self, stream: usize, chunks: &[CompressedChunk], runtime: &Handle) -> Result<(), Stop> {
-        for chunk in chunks {
-            if self.pack.as_ref().is_some_and(PackBuilder::is_full) {
-                self.flush(runtime)?;
-            }
-            let pack = match &mut self.pack {
-                Some(pack) => pack,
-                none => none.insert(PackBuilder::new(&self.protection)?),
-            };
-            pack.push(chunk)?;
-            self.owners.push(stream);
-            let open = self.stream(stream);
-            open.digest.push(&chunk.id);
-            open.bytes += u64::from(chunk.raw_len);
-            open.waiting += 1;
+    /// Adds a reference to the stream's current list.
+    fn list(&mut self, stream: usize, reference: ChunkRef) -> Result<(), Stop> {
+        self.uses.refer(&reference);
+        let open = self.stream(stream);
+        if let Some(list) = open.lists.push(reference)? {
+            open.written.push(WrittenList::from(&list));
+            self.hand_on_list(list)?;
         }
         Ok(())
     }
@@ -156,7 +247,7 @@ impl Seal {
     fn end(&mut self, stream: usize, end: StreamEnd) -> Result<(), Stop> {
         let open = self.stream(stream);
         open.end = Some(end);
-        if open.waiting == 0 {
+        if open.pending.is_empty() {
             self.close(stream)?;
         }
         Ok(())
@@ -169,7 +260,7 @@ impl Seal {
             written: Vec::new(),
             digest: StreamDigest::new(),
             bytes: 0,
-            waiting: 0,
+            pending: VecDeque::new(),
             end: None,
         })
     }
@@ -179,27 +270,34 @@ impl Seal {
         let Some(pack) = self.pack.take() else {
             return Ok(());
         };
-        let owners = std::mem::take(&mut self.owners);
         let pack = pack.finish()?;
         let references: Vec<_> = (0..)
             .map(FrameNumber)
             .map_while(|frame| pack.chunk_ref(frame))
             .collect();
+        for reference in &references {
+            if let Some(place @ Place::Frame(_)) = self.recent.get_mut(&reference.id) {
+                *place = Place::Stored(*reference);
+            }
+        }
+        self.uses.made(&pack);
         let permit = runtime
             .block_on(self.room.clone().acquire_owned())
             .map_err(|_| Stop::NextGone)?;
         self.hand_on(SealedObject::Pack(pack, Room(permit)))?;
-        for (&stream, reference) in owners.iter().zip(references) {
-            let open = self.stream(stream);
-            open.waiting -= 1;
-            if let Some(list) = open.lists.push(reference)? {
-                open.written.push(WrittenList::from(&list));
-                self.hand_on(SealedObject::List(list))?;
+        self.pending = 0;
+        for stream in self.open.keys().copied().collect::<Vec<_>>() {
+            let pending = std::mem::take(&mut self.stream(stream).pending);
+            for place in pending {
+                let reference = match place {
+                    Place::Stored(reference) => Some(reference),
+                    Place::Frame(frame) => references.get(frame.0 as usize).copied(),
+                };
+                let reference = reference.ok_or(SealError::PackFull)?;
+                self.list(stream, reference)?;
             }
         }
-        let complete = |(stream, open): (&usize, &OpenStream)| {
-            (open.end.is_some() && open.waiting == 0).then_some(*stream)
-        };
+        let complete = |(stream, open): (&usize, &OpenStream)| open.end.is_some().then_some(*stream);
         for stream in self.open.iter().filter_map(complete).collect::<Vec<_>>() {
             self.close(stream)?;
         }
@@ -223,7 +321,7 @@ impl Seal {
             Tail::Inline(references) => references,
             Tail::List(list) => {
                 written.push(WrittenList::from(&list));
-                self.hand_on(SealedObject::List(list))?;
+                self.hand_on_list(list)?;
                 Vec::new()
             }
         };
@@ -243,6 +341,14 @@ impl Seal {
             },
         );
         Ok(())
+    }
+
+    /// A list that is there already, and was read and found whole, goes nowhere.
+    fn hand_on_list(&self, list: SealedList) -> Result<(), Stop> {
+        if self.held.has_list(&list.id) {
+            return Ok(());
+        }
+        self.hand_on(SealedObject::List(list))
     }
 
     fn hand_on(&self, object: SealedObject) -> Result<(), Stop> {

@@ -110,11 +110,16 @@ async fn write(sink: &ChunkingSink, header: StreamHeader, bytes: Bytes, piece: u
 
 impl Fixture {
     fn start(&self) -> (Pipeline, mpsc::Receiver<StoredPack>, CancellationToken) {
+        self.start_with(Reuse::none())
+    }
+
+    fn start_with(&self, reuse: Reuse) -> (Pipeline, mpsc::Receiver<StoredPack>, CancellationToken) {
         let (stored, told) = mpsc::channel(1000);
         let broken = CancellationToken::new();
         let destinations = self.destinations.clone();
         let pipeline = Pipeline::start(
             &self.settings,
+            reuse,
             destinations,
             &self.cpu,
             Arc::default(),
@@ -316,3 +321,5 @@ async fn an_abandoned_pipeline_leaves_no_manifest_and_ends() {
         .unwrap();
     assert_eq!(listed, []);
 }
+
+mod reuse;

@@ -5,20 +5,20 @@ use std::time::Instant;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::storage::Strategy;
-use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::storage::Storage;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::attempt::Attempt;
-use super::packs;
 use super::prepared::{Dumped, PreparedBackup};
 use super::work::{BackupWork, RepositoryPlace, WrappedKey};
+use super::{packs, reusable};
 use crate::engines::dump::{DatabaseFailure, DumpOptions, DumpReport, DumpRequest};
 use crate::engines::probe::ProbeRequest;
 use crate::pipeline::{Destination, Pipeline, PipelineSettings, Written};
 use crate::repositories;
+use crate::reuse::Reuse;
 
 /// Runs the backup. With `fallback`, a storage that fails makes it begin anew on the next one.
 pub(super) async fn back_up(attempt: &Attempt, mut work: BackupWork) -> Result<PreparedBackup, Failure> {
@@ -168,7 +168,11 @@ async fn try_storages(
             first.unwrap_or_else(|| Failure::new(FailureKind::StorageUnreachable, "no storage can be used"))
         );
     }
-    let (mut report, written, started) = dump(attempt, work, destinations).await?;
+    let reuse = reusable::open(attempt, work, &destinations).await?;
+    let (mut report, written, started) = dump(attempt, work, destinations, reuse).await?;
+    for trouble in &written.troubles {
+        status.log.warn(trouble.clone());
+    }
     report.failed.extend_from_slice(unfit);
     let dumped = Dumped {
         report,
@@ -183,6 +187,7 @@ async fn dump(
     attempt: &Attempt,
     work: &BackupWork,
     destinations: Vec<Destination>,
+    reuse: Reuse,
 ) -> Result<(DumpReport, Written, Instant), Failure> {
     let host = attempt.host();
     let status = attempt.status();
@@ -191,7 +196,7 @@ async fn dump(
     let settings = PipelineSettings {
         datasource: work.datasource,
         protection: work.protection.clone(),
-        profile: Profile::ContentDefined,
+        profile: work.profile,
         level: work.level,
         packs_in_flight: host.config.packs_in_flight,
         storage_patience: host.config.storage_patience(),
@@ -208,6 +213,7 @@ async fn dump(
     let broken = token.child_token();
     let pipeline = Pipeline::start(
         &settings,
+        reuse,
         destinations,
         &host.cpu,
         status.counters.clone(),

@@ -13,6 +13,7 @@ use dataguardian_repository::manifest::{
 };
 
 use super::attempt::Attempt;
+use super::packs;
 use super::work::{BackupWork, Place, RepositoryPlace};
 use crate::engines::dump::{self, DatabaseFailure, DumpReport, SharedSnapshot};
 use crate::journal::{CommitInProgress, CommitRepository};
@@ -66,6 +67,13 @@ impl PreparedBackup {
                 first.unwrap_or_else(|| Failure::new(FailureKind::StorageError, "no storage has everything"))
             );
         }
+        let told = packs::report_earlier(attempt, &written.earlier_packs, &complete).await;
+        told.map_err(|error| {
+            Failure::new(
+                FailureKind::Superseded,
+                format!("packs could not be told: {error}"),
+            )
+        })?;
         let place_of = |destination: Destination| {
             let place = places
                 .iter()
@@ -133,6 +141,7 @@ impl PreparedBackup {
                 .collect(),
             raw_bytes: contents.streams.iter().map(|stream| stream.bytes).sum(),
             stored_bytes: self.stored_bytes,
+            reused_bytes: contents.figures.map_or(0, |figures| figures.reused),
             rows: tables.clone().filter_map(|stream| stream.rows).sum(),
             tables: u32::try_from(tables.count()).unwrap_or(u32::MAX),
             warnings: contents.warnings.iter().map(Into::into).collect(),

@@ -184,6 +184,7 @@ impl AttemptStatus {
             streams_done: counts.streams_done,
             streams_total: None,
             unmeasured: stage.pace != Pace::Measured,
+            reused_bytes: counts.reused_bytes,
         }
     }
 

@@ -13,11 +13,14 @@ use dataguardian_core::target::ConnectionTarget;
 use dataguardian_proto::agent::v1;
 use dataguardian_proto::convert::{self, InvalidField};
 use dataguardian_proto::v1 as public;
+use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::compress::Level;
 use dataguardian_repository::id::KeyId;
 use dataguardian_repository::keys::{DatasourceKeys, Protection};
 use dataguardian_repository::manifest::VerifyingKey;
 use dataguardian_repository::storage::s3::{self, S3Settings};
+
+use crate::reuse::Base;
 
 /// How long nothing may move if the assignment does not say.
 const DEFAULT_NO_PROGRESS: Duration = Duration::from_secs(30 * 60);
@@ -75,6 +78,11 @@ pub(crate) struct BackupWork {
     pub(crate) control_plane: ControlPlaneId,
     /// A recovery kit for repositories that lack it.
     pub(crate) wrapped_key: Option<WrappedKey>,
+    pub(crate) profile: Profile,
+    /// Why streams are cut so, for the log; none where nothing is to be said.
+    pub(crate) because: Option<&'static str>,
+    /// The backup in which chunks are looked for.
+    pub(crate) base: Option<Base>,
 }
 
 /// A recovery kit that this agent can't open, and the installation key that it is named by.
@@ -165,6 +173,7 @@ impl TryFrom<v1::BackupAssignment> for BackupWork {
 
     fn try_from(wire: v1::BackupAssignment) -> Result<Self, InvalidField> {
         let strategy = Strategy::from(wire.strategy());
+        let (profile, because) = chunking(&wire);
         let level = i32::try_from(wire.compression_level).unwrap_or(i32::MAX);
         Ok(Self {
             backup: id("backup_id", &wire.backup_id)?,
@@ -180,7 +189,49 @@ impl TryFrom<v1::BackupAssignment> for BackupWork {
             lock_timeout: convert::length("lock_timeout", &wire.lock_timeout.unwrap_or_default())?,
             control_plane: id("control_plane_id", &wire.control_plane_id)?,
             wrapped_key: wire.wrapped_key.map(WrappedKey::try_from).transpose()?,
+            profile,
+            because,
+            base: wire.base.map(Base::try_from).transpose()?,
         })
+    }
+}
+
+impl TryFrom<v1::ReuseBase> for Base {
+    type Error = InvalidField;
+
+    fn try_from(wire: v1::ReuseBase) -> Result<Self, InvalidField> {
+        Ok(Self {
+            backup: id("base.backup_id", &wire.backup_id)?,
+            trusted: wire
+                .trusted_keys
+                .into_iter()
+                .map(trusted)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// How streams are cut, and why if it is worth a word.
+fn chunking(wire: &v1::BackupAssignment) -> (Profile, Option<&'static str>) {
+    use public::ChunkingReason as Reason;
+    match (wire.chunking(), wire.chunking_reason()) {
+        (public::Chunking::Stream, Reason::Job) => (
+            Profile::Stream,
+            Some("the job says that nothing earlier is looked for: all is stored anew"),
+        ),
+        (public::Chunking::Stream, _) => (
+            Profile::Stream,
+            Some(
+                "less than 20 % of the last backups was stored already: nothing earlier is looked for, all is stored anew",
+            ),
+        ),
+        (_, Reason::Trial) => (
+            Profile::ContentDefined,
+            Some(
+                "after many backups without looking, it is tried again whether much of the data stays as it is",
+            ),
+        ),
+        _ => (Profile::ContentDefined, None),
     }
 }
 

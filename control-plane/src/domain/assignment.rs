@@ -18,6 +18,7 @@ use super::backup::BackupSummary;
 use super::execution::RestoreReport;
 use super::job::BackupOptions;
 use super::restore::RestoreOptions;
+use super::reuse::ReusePlan;
 use super::storage::S3Bucket;
 
 /// Work, with everything that is needed for it, the secrets included. Lives in memory only.
@@ -89,6 +90,21 @@ pub struct BackupAssignment {
     pub options: BackupOptions,
     /// A recovery kit for repositories that lack it; none if nobody has made one.
     pub wrapped_key: Option<WrappedKey>,
+    /// How streams are cut, and why.
+    pub reuse: Option<ReusePlan>,
+    /// The backup in which chunks are looked for.
+    pub base: Option<ReuseBase>,
+}
+
+/// An earlier backup that a backup builds upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReuseBase {
+    /// Which.
+    pub backup: BackupId,
+    /// The agent's key that signed its manifest: Ed25519, 32 bytes.
+    pub agent_public_key: Vec<u8>,
+    /// The control plane's key that signed it: Ed25519, 32 bytes.
+    pub control_plane_public_key: Vec<u8>,
 }
 
 /// A recovery kit, sealed for its recipients: whoever writes into a repository puts it there.

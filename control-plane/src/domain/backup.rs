@@ -5,6 +5,7 @@ use dataguardian_core::database::{MissingDatabase, Warning};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{AgentId, BackupId, DatasourceId, ExecutionId, JobId, StorageId};
+use dataguardian_repository::chunker::Profile;
 
 use super::execution::{kept_missing, kept_warnings};
 use super::job::Encryption;
@@ -36,6 +37,10 @@ pub struct Backup {
     pub encryption: Encryption,
     /// Packs that it names.
     pub packs: u32,
+    /// How its streams were cut.
+    pub profile: Profile,
+    /// The backup that it was compared with.
+    pub base: Option<BackupId>,
     /// Where it is.
     pub copies: Vec<BackupCopy>,
 }
@@ -55,6 +60,8 @@ pub struct BackupSummary {
     pub raw_bytes: u64,
     /// Bytes newly stored.
     pub stored_bytes: u64,
+    /// Bytes before compression that needed no storing, since they were stored already.
+    pub reused_bytes: u64,
     /// Rows in all.
     pub rows: u64,
     /// Tables in all.

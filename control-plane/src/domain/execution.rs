@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::job::BackupOptions;
 use super::restore::RestoreOptions;
+use super::reuse::ReusePlan;
 use super::text;
 
 /// The most warnings, and the most restored tables, that are kept with an execution.
@@ -114,6 +115,8 @@ pub struct Execution {
     pub agent_name: String,
     /// The backup that the lease makes. It exists only once the execution is completed: see [`Execution::backup`].
     pub leased_backup: Option<BackupId>,
+    /// For a backup that was offered: what it builds upon.
+    pub reuse: Option<ReusePlan>,
     /// When it was queued.
     pub created_at: DateTime<Utc>,
     /// When its first attempt began.
@@ -250,6 +253,9 @@ pub struct Progress {
     /// Whether the stage moves no count while it goes on.
     #[serde(default)]
     pub unmeasured: bool,
+    /// Bytes before compression that needed no storing.
+    #[serde(default)]
+    pub reused_bytes: u64,
 }
 
 impl Progress {

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use dataguardian_core::chunking::{Chunking, ChunkingReason};
 use dataguardian_core::ids::{DatasourceId, JobId, StorageId};
 use dataguardian_core::name::ResourceName;
 use dataguardian_core::storage::{MAX_STORAGES_PER_JOB, Strategy};
+use dataguardian_repository::chunker::Profile;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -29,6 +31,9 @@ pub struct BackupOptions {
     pub no_progress_timeout: Duration,
     /// Attempts in all, 1 to 10.
     pub max_attempts: u32,
+    /// How streams are cut.
+    #[serde(default)]
+    pub chunking: Chunking,
 }
 
 /// How long nothing may move unless told otherwise. Long enough for a failover, a checkpoint storm or a storage that is being
@@ -75,7 +80,8 @@ impl Default for BackupOptions {
             lock_timeout: Duration::from_secs(60),
             max_duration: Duration::from_secs(24 * 3600),
             no_progress_timeout: DEFAULT_NO_PROGRESS,
-            max_attempts: 1,
+            max_attempts: 3,
+            chunking: Chunking::Auto,
         }
     }
 }
@@ -148,6 +154,8 @@ pub struct Job {
     pub updated_at: DateTime<Utc>,
     /// Rises with every change: the etag.
     pub revision: i64,
+    /// How the next backup's streams will be cut, and why. Not kept: whoever shows one job looks anew.
+    pub next_chunking: Option<(Profile, ChunkingReason)>,
 }
 
 /// A job to be made.

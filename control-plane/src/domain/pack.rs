@@ -101,6 +101,24 @@ pub struct KnownPack {
     pub stored_bytes: u64,
 }
 
+/// A pack by its name, with its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizedPack {
+    /// SHA-256 of its stored bytes.
+    pub id: [u8; 32],
+    /// Its size.
+    pub stored_bytes: u64,
+}
+
+/// What a backup may do with packs that it did not store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackStanding {
+    /// An attempt that failed has left them: it may refer to them.
+    Left,
+    /// It must not refer to them.
+    Unusable,
+}
+
 /// A manifest that can't be committed because of a pack that it names.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PackProblem {

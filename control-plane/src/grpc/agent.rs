@@ -67,6 +67,17 @@ impl AgentService for Handler {
             .map(Response::new)
     }
 
+    async fn list_packs(
+        &self,
+        request: Request<wire::ListPacksRequest>,
+    ) -> Result<Response<wire::ListPacksResponse>, Status> {
+        let agent = agent(&request)?;
+        self.reports
+            .list_packs(agent, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
     async fn complete_attempt(
         &self,
         request: Request<wire::CompleteAttemptRequest>,

@@ -19,8 +19,8 @@ pub(super) use datasource::{datasource_change, new_datasource};
 pub(super) use execution::{execution_filter, optional};
 pub(super) use job::{job_change, new_job};
 pub(super) use report::{
-    agent_facts, attempt_outcome, in_flight, log_lines, progress, slots, storage_failures, storage_id,
-    stored_packs,
+    agent_facts, attempt_outcome, in_flight, log_lines, pack_standing, progress, slots, storage_failures,
+    storage_id, stored_packs,
 };
 pub(super) use restore::new_restore;
 pub(super) use storage::{new_storage, storage_change};

@@ -2,6 +2,7 @@
 
 mod build;
 mod comeback;
+pub(super) mod reuse;
 
 use dataguardian_core::execution::{ExecutionEvent, ExecutionState, Fence};
 use dataguardian_core::ids::{AgentId, BackupId, LeaseToken};
@@ -109,14 +110,18 @@ impl Assignments {
             since: self.context.now(),
         };
         // A new id for each lease: what an earlier one has left behind can't be taken for this backup's.
-        let backup = match &execution.spec {
-            ExecutionSpec::Backup(_) => Some(BackupId::new()),
-            ExecutionSpec::Restore(_) => None,
+        let (backup, reuse) = match &execution.spec {
+            ExecutionSpec::Backup(spec) => {
+                let reuse = reuse::plan_in_tx(tx, execution.datasource, spec).await?;
+                (Some(BackupId::new()), reuse)
+            }
+            ExecutionSpec::Restore(_) => (None, None),
         };
         self.context
             .apply_in_tx(tx, execution, ExecutionEvent::Offered, |after| {
                 after.lease = Some(lease);
                 after.leased_backup = backup;
+                after.reuse = reuse;
             })
             .await
     }

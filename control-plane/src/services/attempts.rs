@@ -6,6 +6,7 @@
 mod commit;
 mod complete;
 mod missed;
+mod packs;
 
 use dataguardian_core::execution::{ExecutionState, Fence};
 use dataguardian_core::ids::AgentId;

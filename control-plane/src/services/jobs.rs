@@ -4,6 +4,7 @@ use dataguardian_core::execution::ExecutionState;
 use dataguardian_core::ids::{ExecutionId, JobId, StorageId};
 use uuid::Uuid;
 
+use super::assignments::reuse::chunking;
 use super::lookup::{self, Remembered, Request};
 use super::{Context, Error, Noun};
 use crate::domain::agent::Agent;
@@ -73,7 +74,10 @@ impl Jobs {
 
     /// One job.
     pub async fn get(&self, job: &Reference<JobId>) -> Result<Job, Error> {
-        lookup::job(&self.context.store, job).await
+        let store = &self.context.store;
+        let mut job = lookup::job(store, job).await?;
+        job.next_chunking = Some(chunking(store, job.datasource, job.options.chunking).await?);
+        Ok(job)
     }
 
     /// Jobs in order of their names.
@@ -198,6 +202,7 @@ impl Jobs {
             created_at: now,
             updated_at: now,
             revision: 1,
+            next_chunking: None,
         })
     }
 }
@@ -248,6 +253,7 @@ pub(super) fn queued(
         agent: agent.id,
         agent_name: agent.name.to_string(),
         leased_backup: None,
+        reuse: None,
         created_at: context.now(),
         started_at: None,
         ended_at: None,

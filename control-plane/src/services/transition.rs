@@ -60,6 +60,7 @@ impl Context {
         if state == ExecutionState::Queued {
             after.lease = None;
             after.leased_backup = None;
+            after.reuse = None;
         }
         change(&mut after);
         let saved = execution_transition_in_tx(tx, before, event, &after, now).await?;

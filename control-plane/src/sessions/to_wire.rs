@@ -4,6 +4,7 @@ use dataguardian_core::ids::ControlPlaneId;
 use dataguardian_core::secret::SecretBytes;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::{convert, v1};
+use dataguardian_repository::chunker::Profile;
 
 use super::question::Question;
 use crate::domain::assignment::{
@@ -45,23 +46,46 @@ fn backup(work: BackupAssignment, control_plane: ControlPlaneId) -> wire::Backup
             kit: wrapped.kit,
         }),
         job_id: work.job.map(|job| job.to_string()).unwrap_or_default(),
+        chunking: work
+            .reuse
+            .map_or(v1::Chunking::Unspecified, |reuse| chunking(reuse.profile))
+            .into(),
+        chunking_reason: work
+            .reuse
+            .map_or(v1::ChunkingReason::Unspecified, |reuse| reuse.reason.into())
+            .into(),
+        base: work.base.map(|base| wire::ReuseBase {
+            backup_id: base.backup.to_string(),
+            trusted_keys: trusted(base.agent_public_key, base.control_plane_public_key),
+        }),
     }
 }
 
-fn restore(work: RestoreAssignment, control_plane: ControlPlaneId) -> wire::RestoreAssignment {
+const fn chunking(profile: Profile) -> v1::Chunking {
+    match profile {
+        Profile::ContentDefined => v1::Chunking::ContentDefined,
+        Profile::Stream => v1::Chunking::Stream,
+    }
+}
+
+fn trusted(agent: Vec<u8>, control_plane: Vec<u8>) -> Vec<wire::TrustedKey> {
     let trusted = |signer: wire::Signer, public_key| wire::TrustedKey {
         signer: signer.into(),
         public_key,
     };
+    vec![
+        trusted(wire::Signer::Agent, agent),
+        trusted(wire::Signer::ControlPlane, control_plane),
+    ]
+}
+
+fn restore(work: RestoreAssignment, control_plane: ControlPlaneId) -> wire::RestoreAssignment {
     wire::RestoreAssignment {
         backup_id: work.backup.to_string(),
         source_datasource_id: work.source_datasource.to_string(),
         repositories: work.repositories.into_iter().map(repository).collect(),
         datasource_keys: keys(work.datasource_keys.as_ref()),
-        trusted_keys: vec![
-            trusted(wire::Signer::Agent, work.agent_public_key),
-            trusted(wire::Signer::ControlPlane, work.control_plane_public_key),
-        ],
+        trusted_keys: trusted(work.agent_public_key, work.control_plane_public_key),
         target: Some((&work.target).into()),
         mode: mode(work.options.mode).into(),
         databases: work.options.databases.into_iter().map(mapping).collect(),

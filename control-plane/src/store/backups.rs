@@ -132,6 +132,7 @@ fn record(row: backups::Model, copies: Vec<BackupCopy>) -> Result<Backup, StoreE
             databases: FROM.json(row.databases)?,
             raw_bytes: FROM.number(row.raw_bytes)?,
             stored_bytes: FROM.number(row.stored_bytes)?,
+            reused_bytes: FROM.number(row.reused_bytes.unwrap_or(0))?,
             rows: FROM.number(row.row_count)?,
             tables: FROM.small(row.tables)?,
             warnings: FROM.json(row.warnings)?,
@@ -144,6 +145,8 @@ fn record(row: backups::Model, copies: Vec<BackupCopy>) -> Result<Backup, StoreE
             Encryption::Plain
         },
         packs: FROM.small(row.packs)?,
+        profile: super::reuse::profile(row.chunking.as_deref())?,
+        base: row.base_backup_id.map(BackupId::from_uuid),
         copies,
     })
 }

@@ -17,6 +17,7 @@ use super::{Connected, StoreError, Tx, convert};
 use crate::domain::backup::{BackupSummary, CheckedBy, SignedManifest};
 use crate::domain::commit::CommitAge;
 use crate::domain::job::Encryption;
+use crate::domain::reuse::ReusePlan;
 
 /// A backup on its way to being one.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub struct NewBackup {
     pub copies: Vec<NewCopy>,
     /// When payload and signatures came to be here.
     pub stored_at: DateTime<Utc>,
+    /// What it builds upon.
+    pub reuse: Option<ReusePlan>,
 }
 
 /// A copy of a backup that is to be, or that failed already.
@@ -241,5 +244,9 @@ fn row(new: &NewBackup) -> Result<backups::ActiveModel, StoreError> {
         encrypted: Set(new.encryption == Encryption::Sealed),
         warnings: Set(convert::json(&summary.warnings)?),
         missing_databases: Set(convert::json(&summary.missing)?),
+        chunking: Set(new.reuse.map(|reuse| reuse.profile.as_str().to_owned())),
+        chunking_reason: Set(new.reuse.map(|reuse| convert::word(&reuse.reason)).transpose()?),
+        base_backup_id: Set(new.reuse.and_then(|reuse| reuse.base).map(|id| *id.as_uuid())),
+        reused_bytes: Set(Some(convert::number(summary.reused_bytes)?)),
     })
 }

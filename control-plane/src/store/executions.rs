@@ -15,6 +15,7 @@ use super::entity::executions::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
 use super::{Connected, HELD, StoreError, Tx, convert};
 use crate::domain::execution::{Execution, Lease, Outlook, Progress};
+use crate::domain::reuse::ReusePlan;
 
 const FROM: convert::From = convert::From("executions");
 
@@ -229,6 +230,7 @@ pub async fn execution_progress_in_tx(
 impl TryFrom<Model> for Execution {
     type Error = StoreError;
     fn try_from(row: Model) -> Result<Self, StoreError> {
+        let reuse = reuse(&row)?;
         let lease = lease(row.lease_token, row.lease_attempt, row.leased_at)?;
         let progress = row.progress.map(|progress| FROM.json(progress)).transpose()?;
         let report = row.restore_report.map(|report| FROM.json(report)).transpose()?;
@@ -244,6 +246,7 @@ impl TryFrom<Model> for Execution {
             agent: AgentId::from_uuid(row.agent_id),
             agent_name: row.agent_name,
             leased_backup: row.leased_backup_id.map(BackupId::from_uuid),
+            reuse,
             created_at: row.created_at,
             started_at: row.started_at,
             ended_at: row.ended_at,
@@ -260,6 +263,17 @@ impl TryFrom<Model> for Execution {
             outlook: Outlook::default(),
         })
     }
+}
+
+fn reuse(row: &Model) -> Result<Option<ReusePlan>, StoreError> {
+    let (Some(profile), Some(reason)) = (&row.chunking, &row.chunking_reason) else {
+        return Ok(None);
+    };
+    Ok(Some(ReusePlan {
+        profile: FROM.parse(profile)?,
+        reason: FROM.word(reason.clone())?,
+        base: row.base_backup_id.map(BackupId::from_uuid),
+    }))
 }
 
 fn lease(

@@ -23,7 +23,7 @@ use crate::domain::pack::{DataObject, ObjectKind, PackState};
 const FROM: convert::From = convert::From("packs");
 
 /// States in which a backup may be putting objects into storages, or mean to use those of its last attempt.
-const AT_WORK: [ExecutionState; 5] = [
+pub(super) const AT_WORK: [ExecutionState; 5] = [
     ExecutionState::Leased,
     ExecutionState::Running,
     ExecutionState::Committing,

@@ -169,6 +169,7 @@ async fn with_names(on: &impl Connected, rows: Vec<jobs::Model>) -> Result<Vec<J
                 created_at: row.created_at,
                 updated_at: row.updated_at,
                 revision: row.revision,
+                next_chunking: None,
             })
         })
         .collect()

@@ -91,6 +91,7 @@ fn changed(after: &Execution) -> Result<executions::ActiveModel, StoreError> {
     let report = after.restore_report.as_ref();
     let failure = after.failure.as_ref();
     let progress = after.progress.as_ref();
+    let reuse = after.reuse;
     Ok(executions::ActiveModel {
         state: Set(after.state.as_str().to_owned()),
         attempt: Set(convert::small(after.attempt)?),
@@ -98,6 +99,9 @@ fn changed(after: &Execution) -> Result<executions::ActiveModel, StoreError> {
         lease_attempt: Set(lease.map(|lease| convert::small(lease.attempt)).transpose()?),
         leased_at: Set(lease.map(|lease| convert::time(lease.since))),
         leased_backup_id: Set(after.leased_backup.map(|id| *id.as_uuid())),
+        chunking: Set(reuse.map(|reuse| reuse.profile.as_str().to_owned())),
+        chunking_reason: Set(reuse.map(|reuse| convert::word(&reuse.reason)).transpose()?),
+        base_backup_id: Set(reuse.and_then(|reuse| reuse.base).map(|id| *id.as_uuid())),
         started_at: Set(after.started_at.map(convert::time)),
         ended_at: Set(after.ended_at.map(convert::time)),
         not_before: Set(after.not_before.map(convert::time)),

@@ -1,17 +1,19 @@
 //! Datasources, storages, jobs.
 
 use dataguardian_control_plane::domain::datasource::DatasourceChange;
-use dataguardian_control_plane::domain::job::{BackupOptions, JobChange};
+use dataguardian_control_plane::domain::job::{BackupOptions, Job, JobChange};
 use dataguardian_control_plane::domain::page::PageRequest;
 use dataguardian_control_plane::domain::reference::Reference;
 use dataguardian_control_plane::domain::storage::{
     NewLocation, NewStorage, PreparedRepository, StorageCreation,
 };
+use dataguardian_core::chunking::ChunkingReason;
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::ids::DatasourceId;
 use dataguardian_core::secret::Secret;
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::storage::Strategy;
+use dataguardian_repository::chunker::Profile;
 use uuid::Uuid;
 
 use crate::world::{World, new_datasource, new_job, new_storage, on_both};
@@ -166,7 +168,8 @@ on_both! {
         let second = world.storage(here.id, "second").await;
         let made = jobs.create(new_job("nightly", datasource, &[second, near])).await.unwrap();
         let read = jobs.get(&Reference::Id(made.id)).await.unwrap();
-        assert_eq!(read, made);
+        assert_eq!(read.next_chunking, Some((Profile::ContentDefined, ChunkingReason::Usual)));
+        assert_eq!(Job { next_chunking: None, ..read.clone() }, made);
         let names: Vec<_> = read.storages.iter().map(|storage| storage.name.as_str()).collect();
         assert_eq!(names, ["second", "near"]);
         let change = JobChange {

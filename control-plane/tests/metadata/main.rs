@@ -22,6 +22,7 @@ mod invariants;
 mod limits;
 mod logs;
 mod outage;
+mod reuse;
 mod schema;
 mod secrecy;
 mod simulated;

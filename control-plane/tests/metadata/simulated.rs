@@ -241,6 +241,7 @@ fn summary(now: DateTime<Utc>) -> BackupSummary {
         databases: vec!["shop".into()],
         raw_bytes: 10_000,
         stored_bytes: 2_000,
+        reused_bytes: 0,
         rows: 77,
         tables: 3,
         warnings: Vec::new(),

@@ -157,11 +157,12 @@ async fn an_agents_certificate_opens_no_door_of_the_api_and_a_token_none_of_the_
 }
 
 /// The agents' own methods that name an attempt.
-const REPORTS: [&str; 5] = [
+const REPORTS: [&str; 6] = [
     "AppendLogs",
     "CompleteAttempt",
     "ConfirmCommit",
     "FetchManifest",
+    "ListPacks",
     "ReportPacks",
 ];
 
@@ -235,6 +236,14 @@ async fn an_attempt_of_another_agent_is_stale_by_whatever_method_it_is_named() {
             "AppendLogs" => client
                 .append_logs(wire::AppendLogsRequest {
                     fence,
+                    ..Default::default()
+                })
+                .await
+                .map(drop),
+            "ListPacks" => client
+                .list_packs(wire::ListPacksRequest {
+                    fence,
+                    standing: wire::PackStanding::Left.into(),
                     ..Default::default()
                 })
                 .await

@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod causes;
+pub mod chunking;
 pub mod clock;
 pub mod database;
 pub mod engine;

@@ -48,7 +48,7 @@ impl fmt::Display for ObjectName {
 }
 
 /// What is known of a stream before its first byte.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StreamHeader {
     /// What it holds.
     pub role: StreamRole,

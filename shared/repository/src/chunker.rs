@@ -55,6 +55,22 @@ impl Profile {
     }
 }
 
+/// A text that names no profile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown chunker profile {0:?}")]
+pub struct UnknownProfile(String);
+
+impl std::str::FromStr for Profile {
+    type Err = UnknownProfile;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProfile> {
+        [Self::ContentDefined, Self::Stream]
+            .into_iter()
+            .find(|profile| profile.as_str() == text)
+            .ok_or_else(|| UnknownProfile(text.to_owned()))
+    }
+}
+
 /// Cuts one stream. The cuts depend on the stream's bytes alone, not on how they are split into pushes.
 /// A clone goes on from the same place.
 #[derive(Debug, Clone)]

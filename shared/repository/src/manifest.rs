@@ -14,7 +14,7 @@ mod payload;
 mod sign;
 mod wire;
 
-pub use contents::{Contents, DatabaseSnapshot, ListRef, MissingDatabase, SnapshotPosition, Stream};
+pub use contents::{Contents, DatabaseSnapshot, Figures, ListRef, MissingDatabase, SnapshotPosition, Stream};
 pub use payload::{Encryption, Outline, Payload, PayloadError, StoredObject};
 pub use sign::{
     InvalidSigningKey, Signature, Signer, SigningKey, Untrusted, VerifiedSignature, VerifyingKey,

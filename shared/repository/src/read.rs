@@ -14,7 +14,10 @@ use futures::stream::BoxStream;
 
 use crate::keys::Protection;
 use crate::layout::ObjectKey;
-use crate::manifest::{Manifest, Outline, Payload, PayloadError, Stream, VerifiedSignature, VerifyingKey};
+use crate::list::ChunkRef;
+use crate::manifest::{
+    ListRef, Manifest, Outline, Payload, PayloadError, Stream, VerifiedSignature, VerifyingKey,
+};
 use crate::seal::KeyError;
 use crate::storage::Storage;
 
@@ -23,9 +26,11 @@ mod execute;
 mod fetch;
 mod plan;
 mod stream;
+mod trailer;
 
 pub use error::{Damage, ReadError};
 pub use execute::Executor;
+pub use trailer::read_trailer;
 
 /// The most stored bytes that one request asks for, unless a single frame has more.
 pub const REQUEST_LEN: u64 = 1 << 20;
@@ -115,6 +120,12 @@ impl BackupReader {
     /// The backup's streams, in the order in which a restore needs them.
     pub fn streams(&self) -> &[Stream] {
         &self.payload.contents.streams
+    }
+
+    /// The references in one of its lists, checked against its name, against what the manifest says of it, and for being to
+    /// places within packs of the backup.
+    pub async fn list(&self, list: &ListRef) -> Result<Vec<ChunkRef>, ReadError> {
+        self.shared.list(list).await
     }
 
     /// The contents of stream number `index`, in pieces of one chunk each. The first error ends the stream; one that ends

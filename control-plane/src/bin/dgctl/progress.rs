@@ -200,6 +200,9 @@ fn particulars(progress: &v1::Progress) -> String {
     if progress.stored_bytes > 0 {
         parts.push(format!("{} stored", bytes(progress.stored_bytes)));
     }
+    if progress.reused_bytes > 0 {
+        parts.push(format!("{} reused", bytes(progress.reused_bytes)));
+    }
     parts.join(", ")
 }
 

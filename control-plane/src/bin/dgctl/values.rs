@@ -24,6 +24,27 @@ impl From<StrategyWord> for v1::Strategy {
     }
 }
 
+/// How streams are cut into chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ChunkingWord {
+    /// As the last backups suggest.
+    Auto,
+    /// By content, so that what did not change need not be stored again.
+    ContentDefined,
+    /// Every 4 MiB, and nothing is looked for.
+    Stream,
+}
+
+impl From<ChunkingWord> for v1::Chunking {
+    fn from(word: ChunkingWord) -> Self {
+        match word {
+            ChunkingWord::Auto => Self::Auto,
+            ChunkingWord::ContentDefined => Self::ContentDefined,
+            ChunkingWord::Stream => Self::Stream,
+        }
+    }
+}
+
 /// Whether, and how strictly, a connection to a database is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TlsWord {
@@ -159,6 +180,11 @@ pub(crate) fn engine_word(engine: v1::Engine) -> String {
 /// `fallback`, `replicate`.
 pub(crate) fn strategy_word(strategy: v1::Strategy) -> String {
     word(strategy.as_str_name(), "STRATEGY_")
+}
+
+/// `auto`, `content-defined`, `stream`.
+pub(crate) fn chunking_word(chunking: v1::Chunking) -> String {
+    word(chunking.as_str_name(), "CHUNKING_").replace('_', "-")
 }
 
 /// libpq's words: `verify-full`, ….

@@ -10,6 +10,7 @@ use tonic::Status;
 use crate::domain::assignment::Completion;
 use crate::domain::execution::Progress;
 use crate::domain::field::{BadField, Checks};
+use crate::domain::pack::SizedPack;
 use crate::grpc::decode;
 use crate::grpc::error::bad_request;
 use crate::services::{Error, Services};
@@ -52,6 +53,30 @@ impl Reports {
         self.services.attempts.report_packs(agent, fence, packs).await?;
         failpoint!(PacksStored);
         Ok(wire::ReportPacksResponse {})
+    }
+
+    pub(super) async fn list_packs(
+        &self,
+        agent: AgentId,
+        request: wire::ListPacksRequest,
+    ) -> Result<wire::ListPacksResponse, Status> {
+        let mut checks = Checks::new();
+        let fence = checks.take(fence(request.fence));
+        let standing = checks.take(decode::pack_standing(request.standing));
+        let (fence, standing) = decode::checked(checks, fence.zip(standing)).map_err(bad_request)?;
+        let listing = self
+            .services
+            .attempts
+            .list_packs(agent, fence, standing, &request.page_token);
+        let page = listing.await?;
+        let pack = |pack: SizedPack| wire::CataloguedPack {
+            pack_id: pack.id.to_vec(),
+            stored_bytes: pack.stored_bytes,
+        };
+        Ok(wire::ListPacksResponse {
+            packs: page.items.into_iter().map(pack).collect(),
+            next_page_token: page.next_page_token,
+        })
     }
 
     pub(super) async fn complete_attempt(

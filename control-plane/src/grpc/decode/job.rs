@@ -89,6 +89,7 @@ fn options(checks: &mut Checks, given: v1::BackupOptions) -> Option<BackupOption
         given.no_progress_timeout.as_ref(),
         defaults.no_progress_timeout,
     );
+    let chunking = checks.take(known::<v1::Chunking>("options.chunking", given.chunking));
     let options = BackupOptions {
         encryption: if given.unencrypted {
             Encryption::Plain
@@ -101,6 +102,7 @@ fn options(checks: &mut Checks, given: v1::BackupOptions) -> Option<BackupOption
         max_duration: max_duration?,
         no_progress_timeout: no_progress_timeout?,
         max_attempts: or(given.max_attempts, defaults.max_attempts),
+        chunking: chunking?.into(),
     };
     for bad in options.check().err().unwrap_or_default() {
         checks.take::<()>(Err(bad));

@@ -13,6 +13,7 @@ use crate::domain::backup::BackupSummary;
 use crate::domain::execution::{Progress, RestoreReport, RestoredDatabase, RestoredTable};
 use crate::domain::field::BadField;
 use crate::domain::logs::{LogLevel, LogLine, MAX_LINES};
+use crate::domain::pack::PackStanding;
 
 /// What an agent says of itself in its Hello.
 pub(in crate::grpc) fn agent_facts(hello: &wire::Hello) -> AgentFacts {
@@ -62,6 +63,7 @@ pub(in crate::grpc) fn progress(progress: v1::Progress) -> Progress {
         streams_done: progress.streams_done,
         streams_total: progress.streams_total,
         unmeasured: progress.unmeasured,
+        reused_bytes: progress.reused_bytes,
     }
     .kept()
 }
@@ -107,6 +109,18 @@ pub(in crate::grpc) fn stored_packs(packs: Vec<wire::StoredPack>) -> Result<Vec<
         })
     };
     packs.into_iter().map(one).collect()
+}
+
+/// Which packs are asked for.
+pub(in crate::grpc) fn pack_standing(standing: i32) -> Result<PackStanding, BadField> {
+    match wire::PackStanding::try_from(standing) {
+        Ok(wire::PackStanding::Left) => Ok(PackStanding::Left),
+        Ok(wire::PackStanding::Unusable) => Ok(PackStanding::Unusable),
+        Ok(wire::PackStanding::Unspecified) | Err(_) => Err(BadField::new(
+            "standing",
+            "must be a standing that a pack can have",
+        )),
+    }
 }
 
 /// Storages that failed.
@@ -180,6 +194,7 @@ fn backup_summary(summary: wire::BackupSummary) -> Result<BackupSummary, BadFiel
         databases: summary.databases,
         raw_bytes: summary.raw_bytes,
         stored_bytes: summary.stored_bytes,
+        reused_bytes: summary.reused_bytes,
         rows: summary.rows,
         tables: summary.tables,
         warnings: summary.warnings.into_iter().map(Warning::from).collect(),

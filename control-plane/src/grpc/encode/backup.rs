@@ -29,6 +29,9 @@ pub(in crate::grpc) fn backup(backup: Backup) -> v1::Backup {
         warnings: summary.warnings.iter().map(Into::into).collect(),
         packs: backup.packs,
         partial: !summary.missing.is_empty(),
+        reused_bytes: summary.reused_bytes,
+        chunking: super::job::chunking(backup.profile).into(),
+        base_backup_id: backup.base.map(|id| id.to_string()).unwrap_or_default(),
         missing_databases: summary.missing.iter().map(Into::into).collect(),
     }
 }

@@ -69,6 +69,7 @@ fn progress(progress: Progress) -> v1::Progress {
         streams_done: progress.streams_done,
         streams_total: progress.streams_total,
         unmeasured: progress.unmeasured,
+        reused_bytes: progress.reused_bytes,
     }
 }
 

@@ -1,5 +1,6 @@
 use dataguardian_proto::convert::{duration, timestamp};
 use dataguardian_proto::v1;
+use dataguardian_repository::chunker::Profile;
 
 use super::etag;
 use crate::domain::job::{BackupOptions, Encryption, Job};
@@ -20,6 +21,14 @@ pub(in crate::grpc) fn job(job: Job) -> v1::Job {
         created_at: Some(timestamp(job.created_at)),
         updated_at: Some(timestamp(job.updated_at)),
         etag: etag(job.revision),
+        next_chunking: job
+            .next_chunking
+            .map_or(v1::Chunking::Unspecified, |(profile, _)| chunking(profile))
+            .into(),
+        next_chunking_reason: job
+            .next_chunking
+            .map_or(v1::ChunkingReason::Unspecified, |(_, reason)| reason.into())
+            .into(),
     }
 }
 
@@ -35,5 +44,14 @@ fn options(options: &BackupOptions) -> v1::BackupOptions {
         max_duration: Some(duration(options.max_duration)),
         no_progress_timeout: Some(duration(options.no_progress_timeout)),
         max_attempts: options.max_attempts,
+        chunking: v1::Chunking::from(options.chunking).into(),
+    }
+}
+
+/// How streams are cut.
+pub(super) const fn chunking(profile: Profile) -> v1::Chunking {
+    match profile {
+        Profile::ContentDefined => v1::Chunking::ContentDefined,
+        Profile::Stream => v1::Chunking::Stream,
     }
 }

@@ -4,6 +4,7 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::DatasourceId;
 use dataguardian_core::secret::SecretBytes;
 
+use super::reuse;
 use crate::domain::assignment::{Assignment, BackupAssignment, RepositoryLocation, RestoreAssignment, Work};
 use crate::domain::datasource::Datasource;
 use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec, RestoreSpec};
@@ -86,6 +87,8 @@ async fn backup(
         datasource_keys: keys,
         options: spec.options.clone(),
         wrapped_key: context.wrapped_key(tx).await?,
+        reuse: leased.reuse,
+        base: reuse::base_in_tx(tx, leased.reuse).await?,
     }))))
 }
 

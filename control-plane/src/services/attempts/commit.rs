@@ -81,6 +81,7 @@ pub(super) async fn store_payload_in_tx(
         },
         copies,
         stored_at: context.now(),
+        reuse: execution.reuse,
     };
     commit_insert_in_tx(tx, &new).await?;
     Ok(countersignature)

@@ -30,6 +30,10 @@ pub struct Model {
     pub warnings: Json,
     #[sea_orm(column_type = "JsonBinary")]
     pub missing_databases: Json,
+    pub chunking: Option<String>,
+    pub chunking_reason: Option<String>,
+    pub base_backup_id: Option<Uuid>,
+    pub reused_bytes: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -39,6 +39,9 @@ pub struct Model {
     #[sea_orm(column_type = "JsonBinary")]
     pub restore_report: Option<Json>,
     pub revision: i64,
+    pub chunking: Option<String>,
+    pub chunking_reason: Option<String>,
+    pub base_backup_id: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
+use dataguardian_core::ids::BackupId;
 use dataguardian_core::stream::StreamHeader;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,23 @@ pub struct Contents {
     pub warnings: Vec<Warning>,
     /// The databases that were meant to be in it and are not; not empty means that the backup is partial.
     pub missing: Vec<MissingDatabase>,
+    /// What became of it on its way into the storages, if that was counted.
+    pub figures: Option<Figures>,
+    /// For each pack of the outline, how many bytes of its frames the streams refer to, each frame counted once; empty if
+    /// nobody counted.
+    pub referenced: Vec<u64>,
+}
+
+/// How much of a backup had to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
+    /// The earlier backup that its chunks were looked for in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<BackupId>,
+    /// The size of the packs that were stored for it, in bytes.
+    pub stored: u64,
+    /// The length of all chunks that needed no storing, since they were there, in bytes before compression.
+    pub reused: u64,
 }
 
 /// A database that was meant to be in a backup and is not. The reason is a plain text, so that an older reader is not stopped

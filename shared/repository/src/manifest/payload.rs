@@ -133,7 +133,7 @@ struct Encoded {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum EncodedContents {
-    Plain(wire::Contents),
+    Plain(Box<wire::Contents>),
     Sealed(Sealed),
 }
 
@@ -201,7 +201,7 @@ impl Payload {
         }
         let contents = wire::Contents::encode(&self.contents, &self.outline)?;
         let contents = match protection {
-            Protection::Plain => EncodedContents::Plain(contents),
+            Protection::Plain => EncodedContents::Plain(Box::new(contents)),
             Protection::Encrypted(keys) => {
                 let json = serde_json::to_vec(&contents)?;
                 let mut data = zstd::bulk::compress(&json, 9).map_err(PayloadError::Zstd)?;
@@ -224,7 +224,7 @@ impl Payload {
         let Encoded { outline, contents } = serde_json::from_slice(payload)?;
         outline.check()?;
         let contents = match (contents, protection) {
-            (EncodedContents::Plain(contents), Protection::Plain) => contents,
+            (EncodedContents::Plain(contents), Protection::Plain) => *contents,
             (EncodedContents::Plain(_), Protection::Encrypted(_)) => return Err(KeyError::NotSealed.into()),
             (EncodedContents::Sealed(sealed), Protection::Plain) => {
                 return Err(KeyError::Missing(sealed.key).into());

@@ -108,6 +108,12 @@ fn payload(protection: &Protection, streams: u32) -> Payload {
                 reason: "DATABASE_MISSING".to_owned(),
                 message: "it was dropped meanwhile".to_owned(),
             }],
+            figures: Some(Figures {
+                base: Some(BackupId::from_uuid(Uuid::from_u128(0xba5e))),
+                stored: 1_000,
+                reused: 2_000,
+            }),
+            referenced: vec![900],
         },
     }
 }

@@ -8,7 +8,7 @@ use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
 use dataguardian_core::stream::StreamHeader;
 use serde::{Deserialize, Serialize};
 
-use super::contents::{self, DatabaseSnapshot, ListRef, MissingDatabase, SnapshotPosition};
+use super::contents::{self, DatabaseSnapshot, Figures, ListRef, MissingDatabase, SnapshotPosition};
 use super::payload::{Outline, PayloadError, StoredObject};
 use crate::format::MAX_INLINE_TAIL;
 use crate::id::{ChunkId, Digest, ListId, PackId};
@@ -30,6 +30,10 @@ pub(super) struct Contents {
     warnings: Vec<Warning>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     missing: Vec<MissingDatabase>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    figures: Option<Figures>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    referenced: Vec<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +75,8 @@ impl Contents {
             streams: streams.collect::<Result<_, _>>()?,
             warnings: contents.warnings.clone(),
             missing: contents.missing.clone(),
+            figures: contents.figures,
+            referenced: contents.referenced.clone(),
         })
     }
 
@@ -86,6 +92,8 @@ impl Contents {
             streams: streams.collect::<Result<_, _>>()?,
             warnings: self.warnings,
             missing: self.missing,
+            figures: self.figures,
+            referenced: self.referenced,
         })
     }
 }

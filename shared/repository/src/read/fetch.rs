@@ -142,7 +142,7 @@ impl Shared {
     }
 }
 
-fn in_pack(object: ObjectKey, error: PackError) -> ReadError {
+pub(super) fn in_pack(object: ObjectKey, error: PackError) -> ReadError {
     match error {
         PackError::Key(error) => ReadError::key(object, error),
         error => ReadError::Damaged {

@@ -3,8 +3,11 @@
 //! A figure is a ratio of medians: seconds of ours to seconds of a peer's. `pg_dump --compress=0` into nothing is the limit of
 //! what the server and one connection give; `pg_dump` and `pg_restore` with their defaults are what people use. Written to
 //! `target/bench/postgres.json` with the machine and the versions, so that two runs can be compared.
+//!
+//! With `--next-day` it measures bytes instead: what a second backup adds to its storage, beside restic.
 
 mod contestants;
+mod next_day;
 mod report;
 
 use std::path::PathBuf;
@@ -30,10 +33,16 @@ struct Arguments {
     /// Where the figures go
     #[arg(long, default_value = "target/bench/postgres.json")]
     output: PathBuf,
+    /// Measure what the next day's backup adds, beside restic, and nothing else
+    #[arg(long)]
+    next_day: bool,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if arguments.next_day {
+        return next_day::run(&arguments.output.with_file_name("next-day.json"));
+    }
     let server = Postgres::start(Version::V18)?;
     load_bulk(&server, contestants::DATABASE, arguments.rows)?;
     let ring = Ring::new(&server)?;

@@ -9,7 +9,7 @@ use crate::output::findings;
 use crate::output::table::{Field, List, Look, Tone, details};
 use crate::output::text::{self, bytes, count};
 use crate::paging::Limit;
-use crate::values::{checked_by_word, engine_word};
+use crate::values::{checked_by_word, chunking_word, engine_word};
 
 /// `dgctl backup …`
 #[derive(Debug, Subcommand)]
@@ -66,9 +66,18 @@ pub(crate) struct Contents {
     limit: Limit,
 }
 
-const BACKUPS: List<7> = List {
-    titles: ["id", "datasource", "completed", "raw", "stored", "rows", "copies"],
-    spare: &["rows", "raw"],
+const BACKUPS: List<8> = List {
+    titles: [
+        "id",
+        "datasource",
+        "completed",
+        "raw",
+        "stored",
+        "reused",
+        "rows",
+        "copies",
+    ],
+    spare: &["rows", "raw", "reused"],
     none: "No backups.",
 };
 
@@ -183,6 +192,7 @@ fn table(backups: &[v1::Backup], look: Look) -> String {
             Field::text(&text::short_time(backup.completed_at.as_ref(), look.width)),
             Field::number(bytes(backup.raw_bytes)),
             Field::number(bytes(backup.stored_bytes)),
+            Field::number(bytes(backup.reused_bytes)),
             Field::number(count(backup.rows)),
             copies(backup),
         ]
@@ -254,7 +264,16 @@ fn describe(backup: &v1::Backup, look: Look) -> String {
             ),
             ("Took", Field::text(&took.map(text::length).unwrap_or_default())),
             ("Raw", Field::text(&bytes(backup.raw_bytes))),
-            ("Stored", Field::text(&stored(backup))),
+            (
+                "Stored",
+                Field::text(&text::share(backup.stored_bytes, backup.raw_bytes)),
+            ),
+            (
+                "Reused",
+                Field::text(&text::share(backup.reused_bytes, backup.raw_bytes)),
+            ),
+            ("Compared with", Field::text(&backup.base_backup_id)),
+            ("Chunking", Field::text(&chunking_word(backup.chunking()))),
             ("Tables", Field::text(&count(backup.tables.into()))),
             ("Rows", Field::text(&count(backup.rows))),
             ("Packs", Field::text(&count(backup.packs.into()))),
@@ -263,14 +282,6 @@ fn describe(backup: &v1::Backup, look: Look) -> String {
         ],
     );
     summary + &findings::missing(&backup.missing_databases) + &findings::warnings(&backup.warnings)
-}
-
-/// `3.0 MiB (25 % of raw)`.
-fn stored(backup: &v1::Backup) -> String {
-    match (u128::from(backup.stored_bytes) * 100).checked_div(backup.raw_bytes.into()) {
-        Some(percent) => format!("{} ({percent} % of raw)", bytes(backup.stored_bytes)),
-        None => bytes(backup.stored_bytes),
-    }
 }
 
 fn contents(streams: &[v1::BackupStream], look: Look) -> String {
@@ -310,6 +321,9 @@ mod tests {
             databases: vec!["shop".into()],
             raw_bytes: 12 << 20,
             stored_bytes: 3 << 20,
+            reused_bytes: 9 << 20,
+            chunking: v1::Chunking::ContentDefined.into(),
+            base_backup_id: "0192f3a3".into(),
             rows: 1_234_567,
             tables: 42,
             encrypted: true,

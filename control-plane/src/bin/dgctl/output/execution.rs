@@ -178,8 +178,14 @@ fn properties(execution: &v1::Execution) -> Vec<(&'static str, Field)> {
             "Stored",
             optional(progress.stored_bytes, bytes(progress.stored_bytes)),
         ),
+        ("Reused", optional(progress.reused_bytes, reused(&progress))),
         ("Rows", optional(progress.rows, counted_rows)),
     ]
+}
+
+/// `9.0 MiB (75 % of raw)`.
+fn reused(progress: &v1::Progress) -> String {
+    text::share(progress.reused_bytes, progress.raw_bytes)
 }
 
 /// ` (12.0 MiB/s)`, once it has ended.

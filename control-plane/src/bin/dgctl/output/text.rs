@@ -144,6 +144,14 @@ fn now() -> DateTime<Utc> {
     SystemClock.now()
 }
 
+/// Bytes, and which part of all raw ones they are: `3.0 MiB (25 % of raw)`.
+pub(crate) fn share(part: u64, raw: u64) -> String {
+    match (u128::from(part) * 100).checked_div(raw.into()) {
+        Some(percent) => format!("{} ({percent} % of raw)", bytes(part)),
+        None => bytes(part),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

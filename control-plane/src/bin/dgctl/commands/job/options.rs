@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use dataguardian_proto::{convert, v1};
 
-use crate::values::length;
+use crate::values::{ChunkingWord, length};
 
 /// How backups are made. What is not given stays as it is.
 #[derive(Debug, Clone, Args)]
@@ -31,9 +31,13 @@ pub(crate) struct Options {
     /// An attempt ends when nothing moves for this long, as in 45m [else: 30m]
     #[arg(long, value_name = "TIME", value_parser = length)]
     no_progress_timeout: Option<Duration>,
-    /// Attempts in all, 1 to 10 [else: 1]
+    /// Attempts in all, 1 to 10; each goes on where the last one ended [else: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10))]
     max_attempts: Option<u32>,
+    /// How streams are cut: `auto` goes by the last backups, `content-defined` always looks for what is stored already,
+    /// `stream` never does [else: auto]
+    #[arg(long, value_enum, value_name = "CHUNKING")]
+    chunking: Option<ChunkingWord>,
 }
 
 impl Options {
@@ -56,6 +60,9 @@ impl Options {
                 .map(convert::duration)
                 .or(before.no_progress_timeout),
             max_attempts: self.max_attempts.unwrap_or(before.max_attempts),
+            chunking: self
+                .chunking
+                .map_or(before.chunking, |chunking| v1::Chunking::from(chunking).into()),
         }
     }
 }
@@ -101,6 +108,7 @@ mod tests {
             "--compression-level 3",
             "--max-duration 1h",
             "--no-progress-timeout 5m",
+            "--chunking stream",
         ] {
             assert!(given(line).is_given(), "{line}");
         }

@@ -4,7 +4,7 @@ use dataguardian_proto::{convert, v1};
 
 use crate::output::table::{Field, List, Look, details};
 use crate::output::text;
-use crate::values::strategy_word;
+use crate::values::{chunking_word, strategy_word};
 
 const JOBS: List<5> = List {
     titles: ["name", "datasource", "storages", "strategy", "encrypted"],
@@ -55,6 +55,8 @@ pub(super) fn describe(job: &v1::Job, look: Look) -> String {
             ("Longest attempt", length(options.max_duration)),
             ("Longest standstill", length(options.no_progress_timeout)),
             ("Attempts", number(options.max_attempts)),
+            ("Chunking", Field::text(&chunking_word(options.chunking()))),
+            ("Next backup", Field::text(&next(job))),
             (
                 "Created",
                 Field::text(&text::time_and_distance(job.created_at.as_ref())),
@@ -65,6 +67,19 @@ pub(super) fn describe(job: &v1::Job, look: Look) -> String {
             ),
         ],
     )
+}
+
+/// How the next backup is cut, and why: `stream: less than 20 % of the last backups was stored already`.
+fn next(job: &v1::Job) -> String {
+    use v1::ChunkingReason as Reason;
+    let because = match job.next_chunking_reason() {
+        Reason::Unspecified => return String::new(),
+        Reason::Usual => return chunking_word(job.next_chunking()),
+        Reason::Job => "the job says so",
+        Reason::LittleReuse => "less than 20 % of the last backups was stored already",
+        Reason::Trial => "after long it is tried again",
+    };
+    format!("{}: {because}", chunking_word(job.next_chunking()))
 }
 
 #[cfg(test)]
@@ -86,6 +101,8 @@ mod tests {
                 }),
                 ..Default::default()
             }),
+            next_chunking: v1::Chunking::Stream.into(),
+            next_chunking_reason: v1::ChunkingReason::LittleReuse.into(),
             ..Default::default()
         };
         insta::assert_snapshot!(
