@@ -20,7 +20,7 @@ impl Executor {
         Self(Arc::new(submit))
     }
 
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ReadError> {
