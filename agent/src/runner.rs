@@ -37,6 +37,7 @@ mod prepared;
 mod report;
 pub(crate) mod restore;
 pub(crate) mod status;
+pub(crate) mod verify;
 mod watchdog;
 pub(crate) mod work;
 
@@ -44,6 +45,9 @@ use attempt::Attempt;
 use logs::AttemptLog;
 use status::{AttemptStatus, StopReason, StopSignal};
 use work::Assignment;
+
+/// Verifications at the same time, besides what the slots are for.
+const VERIFICATIONS: u32 = 1;
 
 /// What every attempt needs of its agent.
 #[derive(Debug)]
@@ -89,6 +93,8 @@ struct Shared {
 struct Live {
     /// Whether it works; otherwise its report is under way.
     running: bool,
+    /// Whether it takes a slot while it works.
+    takes_a_slot: bool,
     stop: StopSignal,
     status: Arc<AttemptStatus>,
 }
@@ -127,6 +133,7 @@ impl Runner {
         let fence = assignment.fence;
         let live = Live {
             running: true,
+            takes_a_slot: assignment.work.takes_a_slot(),
             stop: StopSignal::default(),
             status: Arc::new(self.status(fence)),
         };
@@ -135,8 +142,15 @@ impl Runner {
             if attempts.contains_key(&fence) {
                 return Ok(fence);
             }
-            let running = attempts.values().filter(|live| live.running).count();
-            if running >= self.0.host.config.slots as usize || self.0.tasks.is_closed() {
+            let alike = attempts
+                .values()
+                .filter(|other| other.running && other.takes_a_slot == live.takes_a_slot);
+            let room = if live.takes_a_slot {
+                self.0.host.config.slots
+            } else {
+                VERIFICATIONS
+            };
+            if alike.count() >= room as usize || self.0.tasks.is_closed() {
                 return Err("no free slot".to_owned());
             }
             let entry = JournalEntry {
@@ -200,7 +214,9 @@ impl Runner {
 
     /// How many more attempts it can take on now.
     pub fn free_slots(&self) -> u32 {
-        let running = self.attempts().values().filter(|live| live.running).count();
+        let attempts = self.attempts();
+        let running = attempts.values().filter(|live| live.running && live.takes_a_slot);
+        let running = running.count();
         self.0
             .host
             .config
@@ -247,6 +263,7 @@ impl Runner {
         let status = self.status(entry.fence);
         let live = Live {
             running: false,
+            takes_a_slot: false,
             stop: StopSignal::default(),
             status: Arc::new(status),
         };
