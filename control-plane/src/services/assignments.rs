@@ -37,7 +37,7 @@ impl Assignments {
     ///
     /// What can't be done at all any more, because what it needs is gone, fails on the way.
     pub async fn claim(&self, agent: AgentId, free: FreeSlots) -> Result<Option<Assignment>, Error> {
-        if !self.context.queue.is_online() || free.0 == 0 {
+        if !self.context.queue.is_online() {
             return Ok(None);
         }
         // Most agents have nothing to do most of the time: they must not queue up for the lock.
@@ -111,7 +111,7 @@ impl Assignments {
         // A new id for each lease: what an earlier one has left behind can't be taken for this backup's.
         let backup = match &execution.spec {
             ExecutionSpec::Backup(_) => Some(BackupId::new()),
-            ExecutionSpec::Restore(_) => None,
+            ExecutionSpec::Restore(_) | ExecutionSpec::Verify(_) => None,
         };
         self.context
             .apply_in_tx(tx, execution, ExecutionEvent::Offered, |after| {

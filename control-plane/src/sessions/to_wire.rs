@@ -4,11 +4,13 @@ use dataguardian_core::ids::ControlPlaneId;
 use dataguardian_core::secret::SecretBytes;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::{convert, v1};
+use dataguardian_repository::layout::ObjectKey;
 
 use super::question::Question;
 use crate::domain::assignment::{
-    Assignment, BackupAssignment, Place, RepositoryLocation, RestoreAssignment, Work,
+    Assignment, BackupAssignment, Place, RepositoryLocation, RestoreAssignment, VerifyAssignment, Work,
 };
+use crate::domain::job::Encryption;
 use crate::domain::pack::{DataObject, ObjectKind};
 use crate::domain::restore::{DatabaseMapping, RestoreMode};
 use crate::domain::storage::Neighbour;
@@ -17,6 +19,7 @@ pub(super) fn assignment(assignment: Assignment, control_plane: ControlPlaneId) 
     let work = match assignment.work {
         Work::Backup(work) => wire::assignment::Work::Backup(backup(*work, control_plane)),
         Work::Restore(work) => wire::assignment::Work::Restore(restore(*work, control_plane)),
+        Work::Verify(work) => wire::assignment::Work::Verify(verify(*work)),
     };
     wire::Assignment {
         fence: Some(assignment.fence.into()),
@@ -49,19 +52,12 @@ fn backup(work: BackupAssignment, control_plane: ControlPlaneId) -> wire::Backup
 }
 
 fn restore(work: RestoreAssignment, control_plane: ControlPlaneId) -> wire::RestoreAssignment {
-    let trusted = |signer: wire::Signer, public_key| wire::TrustedKey {
-        signer: signer.into(),
-        public_key,
-    };
     wire::RestoreAssignment {
         backup_id: work.backup.to_string(),
         source_datasource_id: work.source_datasource.to_string(),
         repositories: work.repositories.into_iter().map(repository).collect(),
         datasource_keys: keys(work.datasource_keys.as_ref()),
-        trusted_keys: vec![
-            trusted(wire::Signer::Agent, work.agent_public_key),
-            trusted(wire::Signer::ControlPlane, work.control_plane_public_key),
-        ],
+        trusted_keys: trusted(work.agent_public_key, work.control_plane_public_key),
         target: Some((&work.target).into()),
         mode: mode(work.options.mode).into(),
         databases: work.options.databases.into_iter().map(mapping).collect(),
@@ -136,6 +132,7 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             sources,
             target,
             control_plane,
+            mend,
         } => Wire::CopyBackup(wire::CopyBackupQuestion {
             datasource_id: datasource.to_string(),
             backup_id: backup.to_string(),
@@ -143,10 +140,72 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             sources: sources.into_iter().map(repository).collect(),
             target: Some(repository(target)),
             control_plane_id: control_plane.to_string(),
+            mend: mend.iter().map(ToString::to_string).collect(),
+        }),
+        Question::CheckCopy {
+            repository: place,
+            work,
+        } => Wire::CheckCopy(wire::CheckCopyQuestion {
+            repository: Some(repository(place)),
+            datasource_id: work.datasource.to_string(),
+            backup_id: work.backup.to_string(),
+            trusted_keys: trusted(work.agent_public_key, work.control_plane_public_key),
+        }),
+        Question::CheckObjects {
+            repository: place,
+            work,
+        } => Wire::CheckObjects(wire::CheckObjectsQuestion {
+            repository: Some(repository(place)),
+            datasource_id: work.datasource.to_string(),
+            objects: work.objects.iter().map(|(key, size)| sized(key, *size)).collect(),
         }),
         Question::TestStorage { repository: place } => Wire::TestStorage(wire::TestStorageQuestion {
             repository: Some(repository(place)),
         }),
+    }
+}
+
+fn verify(work: VerifyAssignment) -> wire::VerifyAssignment {
+    wire::VerifyAssignment {
+        backup_id: work.backup.to_string(),
+        datasource_id: work.datasource.to_string(),
+        repositories: work.repositories.into_iter().map(repository).collect(),
+        datasource_keys: keys(work.datasource_keys.as_ref()),
+        trusted_keys: trusted(work.agent_public_key, work.control_plane_public_key),
+        level: u32::from(work.level.number()),
+        sealed: work.encryption == Encryption::Sealed,
+    }
+}
+
+/// The keys that must have signed a manifest.
+fn trusted(agent: Vec<u8>, control_plane: Vec<u8>) -> Vec<wire::TrustedKey> {
+    let key = |signer: wire::Signer, public_key| wire::TrustedKey {
+        signer: signer.into(),
+        public_key,
+    };
+    vec![
+        key(wire::Signer::Agent, agent),
+        key(wire::Signer::ControlPlane, control_plane),
+    ]
+}
+
+fn sized(key: &ObjectKey, size: u64) -> wire::SizedObject {
+    let (kind, id) = match key {
+        ObjectKey::Pack(_, id) => (wire::ObjectKind::Pack, id.as_bytes().to_vec()),
+        ObjectKey::List(_, id) => (wire::ObjectKind::List, id.as_bytes().to_vec()),
+        ObjectKey::Repository
+        | ObjectKey::Instructions
+        | ObjectKey::Script
+        | ObjectKey::WrappedKey(_)
+        | ObjectKey::Manifest(..)
+        | ObjectKey::Probe(_) => (wire::ObjectKind::Unspecified, Vec::new()),
+    };
+    wire::SizedObject {
+        object: Some(wire::StoredObject {
+            kind: kind.into(),
+            id,
+        }),
+        size,
     }
 }
 

@@ -1,11 +1,13 @@
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
+use super::verification::{check, damage};
 use crate::domain::backup::{Backup, BackupCopy, CheckedBy};
 use crate::domain::job::Encryption;
 
 /// A backup.
 pub(in crate::grpc) fn backup(backup: Backup) -> v1::Backup {
+    let verified_at = backup.verified_at();
     let summary = backup.summary;
     v1::Backup {
         id: backup.id.to_string(),
@@ -30,6 +32,7 @@ pub(in crate::grpc) fn backup(backup: Backup) -> v1::Backup {
         packs: backup.packs,
         partial: !summary.missing.is_empty(),
         missing_databases: summary.missing.iter().map(Into::into).collect(),
+        verified_at: verified_at.map(timestamp),
     }
 }
 
@@ -44,5 +47,8 @@ fn copy(copy: BackupCopy) -> v1::BackupCopy {
         checked_by: checked_by.into(),
         completed_at: copy.completed_at.map(timestamp),
         failure: copy.failure.as_ref().map(Into::into),
+        damaged: copy.damaged_at.is_some(),
+        checks: copy.checks.into_iter().map(check).collect(),
+        damage: copy.damage.into_iter().map(damage).collect(),
     }
 }
