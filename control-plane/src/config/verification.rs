@@ -12,11 +12,11 @@ use crate::domain::verification::schedule::Policy;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VerificationConfig {
-    /// Hours between two looks at a copy's manifest and at the sizes of all that it names.
-    pub presence_every_hours: u32,
-    /// Days within which every byte in every storage is read again.
-    pub verify_every_days: u32,
-    /// The most bytes that are read of one storage in 24 h; as many as the days need if 0.
+    /// Seconds between two looks at a copy's manifest and at the sizes of all that it names.
+    pub presence_every_seconds: u32,
+    /// Seconds within which every byte in every storage is read again.
+    pub read_every_seconds: u32,
+    /// The most bytes that are read of one storage in 24 h; as many as that needs if 0.
     pub bytes_per_day: u64,
     /// Seconds between two looks into one storage, at least.
     pub interval_seconds: u64,
@@ -25,8 +25,8 @@ pub struct VerificationConfig {
 impl Default for VerificationConfig {
     fn default() -> Self {
         Self {
-            presence_every_hours: 24,
-            verify_every_days: 30,
+            presence_every_seconds: 24 * 3600,
+            read_every_seconds: 30 * 24 * 3600,
             bytes_per_day: 0,
             interval_seconds: 60,
         }
@@ -37,8 +37,8 @@ impl VerificationConfig {
     /// What is read when.
     pub fn policy(&self) -> Policy {
         Policy {
-            presence_every: TimeDelta::hours(i64::from(self.presence_every_hours)),
-            read_every: TimeDelta::days(i64::from(self.verify_every_days)),
+            presence_every: TimeDelta::seconds(i64::from(self.presence_every_seconds)),
+            read_every: TimeDelta::seconds(i64::from(self.read_every_seconds)),
             bytes_per_day: (self.bytes_per_day != 0).then_some(self.bytes_per_day),
         }
     }
@@ -56,15 +56,16 @@ impl VerificationConfig {
             let problem = format!("is {value}: it must be {} to {}", range.start(), range.end());
             Err(InvalidSetting::new(key, problem))
         };
+        let longest = 10 * 366 * 24 * 3600;
         check(
-            "verification.presence_every_hours",
-            self.presence_every_hours.into(),
-            1..=8760,
+            "verification.presence_every_seconds",
+            self.presence_every_seconds.into(),
+            1..=longest,
         )?;
         check(
-            "verification.verify_every_days",
-            self.verify_every_days.into(),
-            1..=3650,
+            "verification.read_every_seconds",
+            self.read_every_seconds.into(),
+            1..=longest,
         )?;
         check("verification.interval_seconds", self.interval_seconds, 1..=86_400)
     }

@@ -42,9 +42,10 @@ pub struct Stock {
 impl Policy {
     /// How many bytes of a storage with so many may be read in any 24 h.
     pub fn budget(&self, bytes: u64) -> u64 {
-        let days = u64::try_from(self.read_every.num_days()).unwrap_or(1).max(1);
-        // A fifth more than the share.
-        let share = (bytes / days).saturating_add(bytes / days / 5).saturating_add(1);
+        let period = u128::from(self.read_every.num_seconds().max(1).unsigned_abs());
+        // A fifth more than the share of a day.
+        let share = u128::from(bytes) * 24 * 3600 * 6 / (period * 5) + 1;
+        let share = u64::try_from(share).unwrap_or(u64::MAX);
         self.bytes_per_day.map_or(share, |most| most.min(share))
     }
 
