@@ -138,6 +138,12 @@ fn damage_fails_the_verification_and_is_shown_wherever_people_look() -> Result<(
         "--scratch",
     ])?;
     ensure!(warned.to_string().contains("known to be damaged"), "{warned:#}");
+    let restore = warned["execution"]["id"].as_str().context("an id")?;
+    let failed = system.wait_for_state(restore, "failed")?;
+    ensure!(
+        failed["failure"]["message"].to_string().contains(&name(&pack)),
+        "{failed:#}"
+    );
     fs::write(&pack, whole)?;
     verify(&system, &["--level", "2"]).succeed()?;
     let backup = latest(&system)?;

@@ -1,6 +1,7 @@
 //! Work and questions as messages. The one place where secrets are laid open, on their way to the agent that needs them.
 
-use dataguardian_core::ids::ControlPlaneId;
+use dataguardian_core::execution::Fence;
+use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId};
 use dataguardian_core::secret::SecretBytes;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::{convert, v1};
@@ -14,6 +15,7 @@ use crate::domain::job::Encryption;
 use crate::domain::pack::{DataObject, ObjectKind};
 use crate::domain::restore::{DatabaseMapping, RestoreMode};
 use crate::domain::storage::Neighbour;
+use crate::services::verifications::{ObjectsWork, PresenceWork};
 
 pub(super) fn assignment(assignment: Assignment, control_plane: ControlPlaneId) -> wire::Assignment {
     let work = match assignment.work {
@@ -101,12 +103,7 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             datasource,
             backup,
             repositories,
-        } => Wire::PutManifest(wire::PutManifestQuestion {
-            fence: Some(fence.into()),
-            datasource_id: datasource.to_string(),
-            backup_id: backup.to_string(),
-            repositories: repositories.into_iter().map(repository).collect(),
-        }),
+        } => Wire::PutManifest(put_manifest(fence, datasource, backup, repositories)),
         Question::FindUnnamed {
             repository: place,
             datasource,
@@ -145,20 +142,11 @@ pub(super) fn question(question: Question) -> wire::question::Question {
         Question::CheckCopy {
             repository: place,
             work,
-        } => Wire::CheckCopy(wire::CheckCopyQuestion {
-            repository: Some(repository(place)),
-            datasource_id: work.datasource.to_string(),
-            backup_id: work.backup.to_string(),
-            trusted_keys: trusted(work.agent_public_key, work.control_plane_public_key),
-        }),
+        } => Wire::CheckCopy(check_copy(place, work)),
         Question::CheckObjects {
             repository: place,
             work,
-        } => Wire::CheckObjects(wire::CheckObjectsQuestion {
-            repository: Some(repository(place)),
-            datasource_id: work.datasource.to_string(),
-            objects: work.objects.iter().map(|(key, size)| sized(key, *size)).collect(),
-        }),
+        } => Wire::CheckObjects(check_objects(place, &work)),
         Question::TestStorage { repository: place } => Wire::TestStorage(wire::TestStorageQuestion {
             repository: Some(repository(place)),
         }),
@@ -187,6 +175,37 @@ fn trusted(agent: Vec<u8>, control_plane: Vec<u8>) -> Vec<wire::TrustedKey> {
         key(wire::Signer::Agent, agent),
         key(wire::Signer::ControlPlane, control_plane),
     ]
+}
+
+fn put_manifest(
+    fence: Fence,
+    datasource: DatasourceId,
+    backup: BackupId,
+    repositories: Vec<RepositoryLocation>,
+) -> wire::PutManifestQuestion {
+    wire::PutManifestQuestion {
+        fence: Some(fence.into()),
+        datasource_id: datasource.to_string(),
+        backup_id: backup.to_string(),
+        repositories: repositories.into_iter().map(repository).collect(),
+    }
+}
+
+fn check_copy(place: RepositoryLocation, work: PresenceWork) -> wire::CheckCopyQuestion {
+    wire::CheckCopyQuestion {
+        repository: Some(repository(place)),
+        datasource_id: work.datasource.to_string(),
+        backup_id: work.backup.to_string(),
+        trusted_keys: trusted(work.agent_public_key, work.control_plane_public_key),
+    }
+}
+
+fn check_objects(place: RepositoryLocation, work: &ObjectsWork) -> wire::CheckObjectsQuestion {
+    wire::CheckObjectsQuestion {
+        repository: Some(repository(place)),
+        datasource_id: work.datasource.to_string(),
+        objects: work.objects.iter().map(|(key, size)| sized(key, *size)).collect(),
+    }
 }
 
 fn sized(key: &ObjectKey, size: u64) -> wire::SizedObject {

@@ -162,7 +162,7 @@ mod tests {
             let largest = storage.sizes.iter().copied().max().unwrap_or(0);
             let budget = policy.budget(total);
             // Room for the largest beside a day's share.
-            let is_enough = budget >= total / (PERIOD as u64) + largest + 1;
+            let is_enough = budget > total / (PERIOD as u64) + largest;
             let mut now = start;
             while now < start + TimeDelta::days(3 * PERIOD) {
                 let stock = storage.stock(now);
