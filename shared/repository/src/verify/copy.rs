@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dataguardian_core::causes::in_a_line as chain;
 use dataguardian_core::ids::{BackupId, DatasourceId};
 use futures::{StreamExt, TryStreamExt};
 
@@ -9,7 +10,6 @@ use super::object::{patiently, problem};
 use super::{
     Fault, IN_FLIGHT, Level, MAX_FAULTS, MAX_STREAMS, ObjectProblem, Progress, Report, check_object,
 };
-use dataguardian_core::causes::in_a_line as chain;
 use crate::keys::Protection;
 use crate::layout::ObjectKey;
 use crate::manifest::{Manifest, Outline, Signer, VerifyingKey};
