@@ -49,6 +49,13 @@ pub enum AttemptStage {
         #[serde(with = "hex")]
         outcome: Vec<u8>,
     },
+    /// Copies of a backup were looked into; the control plane has not taken the report yet. The report is a `VerifyOutcome`,
+    /// encoded.
+    Verified {
+        /// The encoded message.
+        #[serde(with = "hex")]
+        outcome: Vec<u8>,
+    },
     /// A backup's payload is stored and countersigned; the manifest may not be in every storage yet.
     Committing(CommitInProgress),
 }

@@ -19,6 +19,7 @@ use crate::repositories;
 use crate::runner::Host;
 use crate::runner::work::{Place, RepositoryPlace};
 
+mod check;
 mod copy;
 mod garbage;
 mod manifest;
@@ -65,6 +66,10 @@ async fn find(host: &Host, question: Option<question::Question>) -> Result<answe
             .await
             .map(answer::Answer::DeleteObjects),
         Some(Q::CopyBackup(asked)) => copy::copy(host, asked).await.map(answer::Answer::CopyBackup),
+        Some(Q::CheckCopy(asked)) => check::copy(host, asked).await.map(answer::Answer::CheckCopy),
+        Some(Q::CheckObjects(asked)) => check::objects(host, asked)
+            .await
+            .map(answer::Answer::CheckObjects),
         None => Err(Failure::new(
             FailureKind::Internal,
             "this agent does not know the question: upgrade it",

@@ -38,6 +38,7 @@ mod report;
 pub(crate) mod restore;
 mod reusable;
 pub(crate) mod status;
+pub(crate) mod verify;
 mod watchdog;
 pub(crate) mod work;
 
@@ -45,6 +46,9 @@ use attempt::Attempt;
 use logs::AttemptLog;
 use status::{AttemptStatus, StopReason, StopSignal};
 use work::Assignment;
+
+/// Verifications at the same time, besides what the slots are for.
+const VERIFICATIONS: u32 = 1;
 
 /// What every attempt needs of its agent.
 #[derive(Debug)]
@@ -90,6 +94,8 @@ struct Shared {
 struct Live {
     /// Whether it works; otherwise its report is under way.
     running: bool,
+    /// Whether it takes a slot while it works.
+    takes_a_slot: bool,
     stop: StopSignal,
     status: Arc<AttemptStatus>,
 }
@@ -128,6 +134,7 @@ impl Runner {
         let fence = assignment.fence;
         let live = Live {
             running: true,
+            takes_a_slot: assignment.work.takes_a_slot(),
             stop: StopSignal::default(),
             status: Arc::new(self.status(fence)),
         };
@@ -136,8 +143,15 @@ impl Runner {
             if attempts.contains_key(&fence) {
                 return Ok(fence);
             }
-            let running = attempts.values().filter(|live| live.running).count();
-            if running >= self.0.host.config.slots as usize || self.0.tasks.is_closed() {
+            let alike = attempts
+                .values()
+                .filter(|other| other.running && other.takes_a_slot == live.takes_a_slot);
+            let room = if live.takes_a_slot {
+                self.0.host.config.slots
+            } else {
+                VERIFICATIONS
+            };
+            if alike.count() >= room as usize || self.0.tasks.is_closed() {
                 return Err("no free slot".to_owned());
             }
             let entry = JournalEntry {
@@ -201,7 +215,9 @@ impl Runner {
 
     /// How many more attempts it can take on now.
     pub fn free_slots(&self) -> u32 {
-        let running = self.attempts().values().filter(|live| live.running).count();
+        let attempts = self.attempts();
+        let running = attempts.values().filter(|live| live.running && live.takes_a_slot);
+        let running = running.count();
         self.0
             .host
             .config
@@ -248,6 +264,7 @@ impl Runner {
         let status = self.status(entry.fence);
         let live = Live {
             running: false,
+            takes_a_slot: false,
             stop: StopSignal::default(),
             status: Arc::new(status),
         };

@@ -18,6 +18,7 @@ mod flags;
 mod limits;
 mod reconcilers;
 mod secrets;
+mod verification;
 mod work;
 
 pub use agents::AgentsConfig;
@@ -29,6 +30,7 @@ pub use flags::{Command, CommandLine, DevFlags, ResetAdminFlags, ServeFlags};
 pub use limits::ConnectionLimits;
 pub use reconcilers::ReconcilerConfig;
 pub use secrets::SecretsConfig;
+pub use verification::VerificationConfig;
 pub use work::WorkConfig;
 
 /// Every setting of the control plane.
@@ -51,6 +53,8 @@ pub struct Config {
     pub reconcilers: ReconcilerConfig,
     /// Clean-up of what failed backups left.
     pub cleanup: CleanupConfig,
+    /// Looking into the storages on schedule.
+    pub verification: VerificationConfig,
     /// The system monitor.
     pub monitor: MonitorConfig,
     /// Log lines.
@@ -110,6 +114,7 @@ impl Config {
         self.work.validate()?;
         self.reconcilers.validate()?;
         self.cleanup.validate()?;
+        self.verification.validate()?;
         self.monitor
             .validate()
             .map_err(|error| InvalidSetting::new("monitor", error.to_string()))?;

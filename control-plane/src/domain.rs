@@ -31,3 +31,4 @@ pub mod text;
 pub mod throttle;
 pub mod user;
 pub mod verdict;
+pub mod verification;

@@ -29,6 +29,7 @@ mod heal_copies;
 mod renew_certificates;
 mod save_reports;
 mod ticker;
+mod verify_copies;
 
 pub use cleanup::{CleanedUp, Cleanup, DatasourcePlan};
 pub use commit::Commit;
@@ -41,6 +42,7 @@ pub use heal_copies::HealCopies;
 pub use renew_certificates::{ListenerCertificate, ListenerCertificateError, RenewCertificates};
 pub use save_reports::SaveReports;
 pub use ticker::{Ticker, TickerError};
+pub use verify_copies::VerifyCopies;
 
 /// One of the loops.
 pub trait Reconcile: Send + Sync + 'static {

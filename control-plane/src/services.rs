@@ -21,6 +21,7 @@
 //! | [`commits`] | FetchManifest, the `commit` loop | `manifest`, `unfinished`, `give_up` |
 //! | [`cleanup`] | the `cleanup` loop, RunCleanup | `suspected`, `places`, `plan`, `carry_out`, `deleted` |
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
+//! | [`verifications`] | VerifyBackup, the `verify_copies` loop | `start`; `enter`, `presence_work`, `objects_work` and what came of them; `notices` |
 //! | [`recovery`] | SystemService | `make_kit`, `made_at` |
 //! | [`audit`] | interceptor | `append`, `list` |
 //!
@@ -62,6 +63,7 @@ pub mod restores;
 pub mod sessions;
 pub mod storages;
 mod transition;
+pub mod verifications;
 
 pub use context::Context;
 pub use error::{Error, Noun};
@@ -101,6 +103,8 @@ pub struct Services {
     pub cleanup: cleanup::Cleanup,
     /// Copies of backups that are to be.
     pub copies: copies::Copies,
+    /// Verifications.
+    pub verifications: verifications::Verifications,
     /// Backups.
     pub backups: backups::Backups,
     /// The certificate authorities.
@@ -131,6 +135,7 @@ impl Services {
             commits: commits::Commits::new(context.clone()),
             cleanup: cleanup::Cleanup::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
+            verifications: verifications::Verifications::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
             authorities: authorities::Authorities::new(context.clone()),
             recovery: recovery::Recovery::new(context.clone()),

@@ -21,6 +21,7 @@ mod question;
 mod to_wire;
 
 pub use handle::{EndReason, NotDelivered, Outbox, SessionHandle, outbox};
+pub(crate) use question::findings;
 pub use question::{Answer, AskError, Question};
 
 /// The live sessions of this replica. Clones share them.

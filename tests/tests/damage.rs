@@ -1,9 +1,16 @@
 //! What lies in a storage rots: a restore then names the object, or does not need what rotted.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use dataguardian_core::secret::Secret;
+use dataguardian_repository::kit::{Opener, RecoveryKit};
+use dataguardian_repository::layout::ObjectKey;
+use dataguardian_repository::read::Executor;
+use dataguardian_repository::storage::Storage;
+use dataguardian_repository::verify::{CopyCheck, Level, Silent, verify_copy};
 use dataguardian_tests::compare::{Comparison, Database};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::{Awkward, load_bulk};
@@ -167,5 +174,103 @@ fn an_empty_mount_point_is_not_taken_for_the_storage() -> Result<()> {
     fs::remove_dir(system.vault())?;
     fs::rename(&aside, system.vault())?;
     system.run_job("main").succeed()?;
+    system.check_invariants()
+}
+
+/// What looks at the one backup that there is, without its keys, as everybody can.
+fn digests(system: &System) -> Result<CopyCheck> {
+    const PASSPHRASE: &str = "correct horse battery staple";
+    let (passphrase, kit) = (
+        system.folder().join("passphrase"),
+        system.folder().join("kit.age"),
+    );
+    fs::write(&passphrase, PASSPHRASE)?;
+    let (passphrase, path) = (passphrase.display().to_string(), kit.display().to_string());
+    let words = [
+        "system",
+        "recovery-kit",
+        "--save-kit",
+        &path,
+        "--passphrase-file",
+        &passphrase,
+    ];
+    system.dgctl(&words).succeed()?;
+    let kit = RecoveryKit::open(&fs::read(kit)?, &Opener::Passphrase(Secret::new(PASSPHRASE)))?;
+    let manifest = system.manifests()?.pop().context("a manifest")?;
+    let path = manifest.strip_prefix(system.vault())?.display().to_string();
+    let ObjectKey::Manifest(datasource, backup) = path.parse()? else {
+        anyhow::bail!("{path} is no manifest");
+    };
+    Ok(CopyCheck {
+        storage: Storage::local(system.vault())?,
+        datasource,
+        backup,
+        trusted: kit.signers()?,
+        protection: None,
+        level: Level::Digests,
+        executor: Executor::default(),
+    })
+}
+
+/// Another one for each backup, whose id is drawn.
+fn seed(check: &CopyCheck) -> u64 {
+    let [.., a, b, c, d, e, f, g, h] = *check.backup.as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h]) | 1
+}
+
+/// Drawn from a seed that a failure names.
+fn draw(seed: &mut u64) -> u64 {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    *seed
+}
+
+/// Objects for which a restore is tried: the first that is damaged of each kind, and a few more.
+const RESTORED: usize = 6;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_hundred_changed_bytes_every_one_is_found() -> Result<()> {
+    let (server, system) = scene()?;
+    let check = digests(&system)?;
+    let whole = verify_copy(&check, &Silent).await?;
+    ensure!(whole.is_good(), "{whole:?}");
+    let objects: Vec<_> = objects(&system)?
+        .into_iter()
+        .filter(|path| {
+            ["/packs/", "/lists/", "/backups/"]
+                .iter()
+                .any(|part| path.to_string_lossy().contains(part))
+        })
+        .collect();
+    let mut seed = seed(&check);
+    eprintln!("seed {seed}");
+    let (mut hit, mut restored) = (BTreeSet::new(), 0);
+    for round in 0..200 {
+        let nth = usize::try_from(draw(&mut seed) % objects.len() as u64)?;
+        let object = &objects[nth];
+        let before = fs::read(object)?;
+        let mut damaged = before.clone();
+        let at = usize::try_from(draw(&mut seed) % before.len() as u64)?;
+        damaged[at] ^= u8::try_from(1 + draw(&mut seed) % 255)?;
+        fs::write(object, &damaged)?;
+        let report = verify_copy(&check, &Silent).await?;
+        let named = report
+            .faults
+            .first()
+            .map(|fault| system.vault().join(fault.key.to_string()));
+        ensure!(
+            report.found == 1 && named.as_ref() == Some(object),
+            "byte {at} of {} was changed, and was found as {report:?}",
+            object.display()
+        );
+        if hit.insert(nth) && restored < RESTORED {
+            restore_damaged(&server, &system, object, 1000 + round).await?;
+            restored += 1;
+        }
+        fs::write(object, &before)?;
+    }
+    ensure!(verify_copy(&check, &Silent).await?.is_good());
+    restore(&system).succeed()?;
     system.check_invariants()
 }

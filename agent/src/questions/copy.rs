@@ -4,15 +4,19 @@
 //! something else than what was backed up is put there. So each pack and list is known again by its name before it is put,
 //! the manifest by its digest, and all are looked for before the manifest goes last.
 //!
+//! A copy that is damaged is mended the same way: what is named as damaged is put anew over what is there, and nothing else
+//! ever is.
+//!
 //! One question works for a bounded time and says whether it is done. Whoever asks again finds what is there and goes on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId};
 use dataguardian_proto::agent::v1;
+use dataguardian_proto::convert::InvalidField;
 use dataguardian_repository::id::{ListId, PackId};
 use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::manifest::Outline;
@@ -63,6 +67,8 @@ struct Job {
     manifest: Bytes,
     sources: Vec<Storage>,
     target: Storage,
+    /// What of the target is to be put anew, whatever is there.
+    mend: HashSet<ObjectKey>,
 }
 
 impl Job {
@@ -98,6 +104,7 @@ impl Job {
             let message = "the manifest that was found is of another backup";
             return Err(Failure::new(FailureKind::RepositoryDamaged, message));
         }
+        let mend = mend(&asked.mend)?;
         let target = place(asked.target)?;
         let target = repositories::open_for_writing(host, &target, owner, datasource).await?;
         Ok(Self {
@@ -105,6 +112,7 @@ impl Job {
             manifest,
             sources,
             target,
+            mend,
         })
     }
 
@@ -130,7 +138,7 @@ impl Job {
             .map(|list| (ObjectKey::List(datasource, list.id), list.size));
         let missing = packs
             .chain(lists)
-            .filter(|(key, size)| there.get(key) != Some(size));
+            .filter(|(key, size)| self.mend.contains(key) || there.get(key) != Some(size));
         Ok(missing.map(|(key, _)| key).collect())
     }
 
@@ -144,14 +152,22 @@ impl Job {
             match read_whole(source, &key).await {
                 Ok(bytes) => {
                     let size = bytes.len() as u64;
-                    let put = self.target.put_if_absent(&key, bytes).await;
-                    put.map_err(|error| error.failure())?;
+                    self.put(&key, bytes).await?;
                     return Ok(size);
                 }
                 Err(failure) => last = failure,
             }
         }
         Err(last)
+    }
+
+    async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<(), Failure> {
+        let put = if self.mend.contains(key) {
+            self.target.mend(key, bytes).await
+        } else {
+            self.target.put_if_absent(key, bytes).await
+        };
+        put.map(drop).map_err(|error| error.failure())
     }
 
     /// Looks whether everything is there, and puts the manifest.
@@ -168,9 +184,20 @@ impl Job {
             return Err(Failure::new(FailureKind::StorageError, message));
         }
         let key = ObjectKey::Manifest(self.outline.datasource, self.outline.backup);
-        let put = self.target.put_if_absent(&key, self.manifest.clone()).await;
-        put.map(drop).map_err(|error| error.failure())
+        self.put(&key, self.manifest.clone()).await
     }
+}
+
+/// Most objects that one question has mended.
+const MAX_MENDED: usize = 1000;
+
+fn mend(paths: &[String]) -> Result<HashSet<ObjectKey>, Failure> {
+    if paths.len() > MAX_MENDED {
+        let problem = format!("has more than {MAX_MENDED} objects");
+        return Err(malformed(&InvalidField::new("mend", problem)));
+    }
+    let keys = paths.iter().map(|path| path.parse::<ObjectKey>());
+    keys.collect::<Result<_, _>>().map_err(|error| malformed(&error))
 }
 
 /// A storage that holds the backup, and its manifest, known again by its digest.

@@ -99,7 +99,8 @@ fn objects(field: &'static str, wire: &[v1::StoredObject]) -> Result<BTreeSet<Da
     read.collect::<Result<_, _>>().map_err(|error| malformed(&error))
 }
 
-fn from_wire(field: &'static str, object: &v1::StoredObject) -> Result<DataObject, InvalidField> {
+/// A pack or list by its id.
+pub(super) fn from_wire(field: &'static str, object: &v1::StoredObject) -> Result<DataObject, InvalidField> {
     let id = object.id.as_slice().try_into();
     let id = id.map_err(|_| InvalidField::new(field, "has an id that is not 32 bytes long"))?;
     match object.kind() {

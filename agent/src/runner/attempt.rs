@@ -14,7 +14,7 @@ use super::prepared::PreparedBackup;
 use super::report::Delivery;
 use super::status::StopReason;
 use super::work::{Assignment, Work};
-use super::{Host, Live, Runner, backup, restore};
+use super::{Host, Live, Runner, backup, restore, verify};
 use crate::engines::marker::SessionMarker;
 use crate::journal::AttemptStage;
 use crate::patience;
@@ -29,6 +29,8 @@ pub(super) enum Outcome {
     Prepared(Box<PreparedBackup>),
     /// A restore succeeded.
     Restored(v1::RestoreOutcome),
+    /// Copies of a backup were looked into; what was found is in it.
+    Verified(v1::VerifyOutcome),
     /// It failed.
     Failed(Failure),
     /// It was cancelled, and nothing of it is left.
@@ -99,6 +101,13 @@ impl Attempt {
                         self.conclude(Outcome::Failed(restarted())).await;
                     }
                 },
+                AttemptStage::Verified { outcome } => match prost::Message::decode(&outcome[..]) {
+                    Ok(outcome) => self.conclude(Outcome::Verified(outcome)).await,
+                    Err(error) => {
+                        tracing::error!(%error, "a verification's report in the journal can't be read");
+                        self.conclude(Outcome::Failed(restarted())).await;
+                    }
+                },
                 AttemptStage::Committing(commit) => {
                     self.delivery().resume_commit(commit).await;
                     self.leave();
@@ -122,6 +131,7 @@ impl Attempt {
                 .await
                 .map(|done| Outcome::Prepared(Box::new(done))),
             Work::Restore(work) => restore::restore(self, *work).await.map(Outcome::Restored),
+            Work::Verify(work) => verify::verify(self, *work).await.map(Outcome::Verified),
         };
         limits.shutdown().await;
         // A wish to stop that came too late changes nothing: what is done is done.
@@ -138,6 +148,7 @@ impl Attempt {
         match outcome {
             Outcome::Prepared(_) => log.info("everything is stored; committing"),
             Outcome::Restored(_) => log.info("restored"),
+            Outcome::Verified(_) => log.info("looked into every copy"),
             Outcome::Failed(failure) => {
                 tracing::warn!(reason = %failure.kind, %failure, "attempt failed");
                 log.error(format!("{}: {failure}", failure.kind));
@@ -160,6 +171,14 @@ impl Attempt {
                 };
                 delivery
                     .deliver(stage, v1::complete_attempt_request::Outcome::Restore(outcome))
+                    .await;
+            }
+            Outcome::Verified(outcome) => {
+                let stage = AttemptStage::Verified {
+                    outcome: prost::Message::encode_to_vec(&outcome),
+                };
+                delivery
+                    .deliver(stage, v1::complete_attempt_request::Outcome::Verify(outcome))
                     .await;
             }
             Outcome::Failed(failure) => {

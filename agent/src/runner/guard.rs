@@ -18,7 +18,7 @@ pub(super) struct Guard {
     stop: StopSignal,
     status: Arc<AttemptStatus>,
     engine: Arc<dyn DatabaseEngine>,
-    target: ConnectionTarget,
+    target: Option<ConnectionTarget>,
     marker: SessionMarker,
 }
 
@@ -28,7 +28,7 @@ impl Guard {
             stop: attempt.live.stop.clone(),
             status: attempt.status(),
             engine: attempt.host().engine.clone(),
-            target: assignment.work.target().clone(),
+            target: assignment.work.target().cloned(),
             marker: attempt.marker(),
         }
     }
@@ -55,9 +55,11 @@ impl Guard {
     /// The server is asked before its sessions are ended: afterwards nobody could tell what they were waiting for.
     async fn end(&self, reason: StopReason, words: String) {
         let mut particulars = format!("{words}; stage: {}", self.status.in_words());
-        for line in self.engine.waits(&self.target, &self.marker).await {
-            particulars += "; ";
-            particulars += &line;
+        if let Some(target) = &self.target {
+            for line in self.engine.waits(target, &self.marker).await {
+                particulars += "; ";
+                particulars += &line;
+            }
         }
         self.stop.stop_because(reason, particulars);
     }

@@ -165,7 +165,7 @@ impl AttemptStatus {
     }
 
     /// Tells how many bytes are expected on top of those expected so far.
-    fn expect_raw(&self, bytes: u64) {
+    pub(crate) fn expect_raw(&self, bytes: u64) {
         let mut stage = self.stage();
         stage.expected_raw = Some(stage.expected_raw.unwrap_or(0).saturating_add(bytes));
     }

@@ -19,6 +19,7 @@ use dataguardian_repository::id::KeyId;
 use dataguardian_repository::keys::{DatasourceKeys, Protection};
 use dataguardian_repository::manifest::VerifyingKey;
 use dataguardian_repository::storage::s3::{self, S3Settings};
+use dataguardian_repository::verify::Level as VerifyLevel;
 
 use crate::reuse::Base;
 
@@ -41,14 +42,16 @@ pub(crate) struct Assignment {
 pub(crate) enum Work {
     Backup(Box<BackupWork>),
     Restore(Box<RestoreWork>),
+    Verify(Box<VerifyWork>),
 }
 
 impl Work {
-    /// The database server.
-    pub(crate) fn target(&self) -> &ConnectionTarget {
+    /// The database server, if it has to do with one.
+    pub(crate) fn target(&self) -> Option<&ConnectionTarget> {
         match self {
-            Self::Backup(work) => &work.target,
-            Self::Restore(work) => &work.target,
+            Self::Backup(work) => Some(&work.target),
+            Self::Restore(work) => Some(&work.target),
+            Self::Verify(_) => None,
         }
     }
 
@@ -56,7 +59,15 @@ impl Work {
     pub(crate) fn lock_timeout(&self) -> Duration {
         match self {
             Self::Backup(work) => work.lock_timeout,
-            Self::Restore(_) => Duration::ZERO,
+            Self::Restore(_) | Self::Verify(_) => Duration::ZERO,
+        }
+    }
+
+    /// Whether it takes one of the agent's slots. A verification does not: it would hold up the next backup.
+    pub(crate) fn takes_a_slot(&self) -> bool {
+        match self {
+            Self::Backup(_) | Self::Restore(_) => true,
+            Self::Verify(_) => false,
         }
     }
 }
@@ -109,6 +120,17 @@ pub(crate) struct RestoreWork {
     pub(crate) parallelism: usize,
 }
 
+#[derive(Debug)]
+pub(crate) struct VerifyWork {
+    pub(crate) backup: BackupId,
+    pub(crate) datasource: DatasourceId,
+    pub(crate) repositories: Vec<RepositoryPlace>,
+    /// What opens the backup; none if it is sealed and no keys came.
+    pub(crate) protection: Option<Protection>,
+    pub(crate) trusted: Vec<VerifyingKey>,
+    pub(crate) level: VerifyLevel,
+}
+
 /// What becomes of a database that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RestoreMode {
@@ -152,6 +174,7 @@ impl TryFrom<v1::Assignment> for Assignment {
         let work = match wire.work {
             Some(v1::assignment::Work::Backup(backup)) => Work::Backup(Box::new(backup.try_into()?)),
             Some(v1::assignment::Work::Restore(restore)) => Work::Restore(Box::new(restore.try_into()?)),
+            Some(v1::assignment::Work::Verify(verify)) => Work::Verify(Box::new(verify.try_into()?)),
             None => {
                 return Err(InvalidField::new(
                     "work",
@@ -271,11 +294,7 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
             datasource: id("source_datasource_id", &wire.source_datasource_id)?,
             repositories: places(wire.repositories)?,
             protection: protection(&wire.datasource_keys)?,
-            trusted: wire
-                .trusted_keys
-                .into_iter()
-                .map(trusted)
-                .collect::<Result<_, _>>()?,
+            trusted: trusted_keys(wire.trusted_keys)?,
             target: given("target", wire.target)?.try_into()?,
             mode,
             databases: wire.databases.into_iter().map(name).collect(),
@@ -283,6 +302,34 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
             create_missing_roles: wire.create_missing_roles,
             keep_unfinished: wire.keep_unfinished,
             parallelism: count("parallelism", wire.parallelism)?,
+        })
+    }
+}
+
+impl TryFrom<v1::VerifyAssignment> for VerifyWork {
+    type Error = InvalidField;
+
+    fn try_from(wire: v1::VerifyAssignment) -> Result<Self, InvalidField> {
+        let protection = match (wire.sealed, wire.datasource_keys.is_empty()) {
+            (true, true) => None,
+            (true, false) | (false, _) => Some(protection(&wire.datasource_keys)?),
+        };
+        let level = VerifyLevel::from_number(wire.level);
+        let level =
+            level.ok_or_else(|| InvalidField::new("level", "is one that this agent does not know"))?;
+        if level == VerifyLevel::Contents && protection.is_none() {
+            return Err(InvalidField::new(
+                "datasource_keys",
+                "must be given for this level",
+            ));
+        }
+        Ok(Self {
+            backup: id("backup_id", &wire.backup_id)?,
+            datasource: id("datasource_id", &wire.datasource_id)?,
+            repositories: places(wire.repositories)?,
+            protection,
+            trusted: trusted_keys(wire.trusted_keys)?,
+            level,
         })
     }
 }
@@ -338,6 +385,11 @@ fn protection(keys: &[u8]) -> Result<Protection, InvalidField> {
     }
     let keys = DatasourceKeys::from_bytes(keys).map_err(|error| invalid("datasource_keys", &error))?;
     Ok(Protection::encrypted(keys))
+}
+
+/// The keys that may have signed a manifest.
+pub(crate) fn trusted_keys(wire: Vec<v1::TrustedKey>) -> Result<Vec<VerifyingKey>, InvalidField> {
+    wire.into_iter().map(trusted).collect()
 }
 
 fn trusted(wire: v1::TrustedKey) -> Result<VerifyingKey, InvalidField> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{App, StartError};
 use crate::reconcilers::{
     Commit, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile, Reconcilers,
-    SaveReports, Ticker, Wake,
+    SaveReports, Ticker, VerifyCopies, Wake,
 };
 use crate::services::Services;
 
@@ -52,6 +52,18 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         paused: Arc::default(),
     };
     start.woken(heal, &Wake::default(), pass).await?;
+    let looks = app.config.verification.interval();
+    let verify = VerifyCopies {
+        verifications: services.verifications.clone(),
+        sessions: sessions.clone(),
+        policy: app.config.verification.policy(),
+        pace: chrono::TimeDelta::from_std(looks).unwrap_or(chrono::TimeDelta::MAX),
+        clock: Arc::clone(&app.shared.clock),
+        next: Arc::default(),
+    };
+    start
+        .woken(verify, &Wake::default(), looks.min(10 * second))
+        .await?;
     let interval = app.config.cleanup.interval();
     start
         .woken(app.shared.cleanup.clone(), &Wake::default(), interval)

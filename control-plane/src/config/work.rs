@@ -35,6 +35,7 @@ impl WorkConfig {
         Limits {
             dumps_per_agent: self.dumps_per_agent,
             restores_per_agent: self.restores_per_agent,
+            verifications_per_agent: Limits::default().verifications_per_agent,
             total: (self.max_at_work != 0).then_some(self.max_at_work),
         }
     }

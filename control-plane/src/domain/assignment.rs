@@ -13,13 +13,15 @@ use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::storage::Strategy;
 use dataguardian_core::target::ConnectionTarget;
 use dataguardian_repository::id::KeyId;
+use dataguardian_repository::verify::Level;
 
 use super::backup::BackupSummary;
 use super::execution::RestoreReport;
-use super::job::BackupOptions;
+use super::job::{BackupOptions, Encryption};
 use super::restore::RestoreOptions;
 use super::reuse::ReusePlan;
 use super::storage::S3Bucket;
+use super::verification::CopyFindings;
 
 /// Work, with everything that is needed for it, the secrets included. Lives in memory only.
 #[derive(Debug, Clone)]
@@ -41,6 +43,8 @@ pub enum Work {
     Backup(Box<BackupAssignment>),
     /// A restore.
     Restore(Box<RestoreAssignment>),
+    /// A verification.
+    Verify(Box<VerifyAssignment>),
 }
 
 /// How an agent reaches a repository.
@@ -137,6 +141,27 @@ pub struct RestoreAssignment {
     pub options: RestoreOptions,
 }
 
+/// Everything for a verification.
+#[derive(Debug, Clone)]
+pub struct VerifyAssignment {
+    /// Which backup.
+    pub backup: BackupId,
+    /// The datasource it is of.
+    pub datasource: DatasourceId,
+    /// The copies.
+    pub repositories: Vec<RepositoryLocation>,
+    /// Whether the backup is sealed.
+    pub encryption: Encryption,
+    /// The datasource's keys, encoded; none for an unencrypted backup, and for an agent that may not have them.
+    pub datasource_keys: Option<SecretBytes>,
+    /// The agent's key that signed the manifest: Ed25519, 32 bytes.
+    pub agent_public_key: Vec<u8>,
+    /// The control plane's key that signed the manifest: Ed25519, 32 bytes.
+    pub control_plane_public_key: Vec<u8>,
+    /// How closely to look.
+    pub level: Level,
+}
+
 /// What an agent can take on now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FreeSlots(pub u32);
@@ -182,6 +207,8 @@ pub enum AttemptOutcome {
         /// What to know about it all the same.
         warnings: Vec<Warning>,
     },
+    /// Copies were looked into.
+    Verify(Vec<CopyFindings>),
     /// It failed.
     Failed(Failure),
     /// Nothing of a cancelled attempt is left.

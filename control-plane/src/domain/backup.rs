@@ -6,11 +6,13 @@ use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{AgentId, BackupId, DatasourceId, ExecutionId, JobId, StorageId};
 use dataguardian_repository::chunker::Profile;
+use dataguardian_repository::verify::Level;
 
 use super::execution::{kept_missing, kept_warnings};
 use super::job::Encryption;
 use super::reference::Reference;
 use super::text;
+use super::verification::{CheckOutcome, CopyCheck, DamagedObject};
 
 /// A committed backup.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,6 +123,30 @@ pub struct BackupCopy {
     pub completed_at: Option<DateTime<Utc>>,
     /// Why it is not complete, if that is known.
     pub failure: Option<Failure>,
+    /// Since when something of it is known to be damaged or lost.
+    pub damaged_at: Option<DateTime<Utc>>,
+    /// The last check at each level.
+    pub checks: Vec<CopyCheck>,
+    /// The first objects that are damaged or lost. Looked up where one backup is shown.
+    pub damage: Vec<DamagedObject>,
+}
+
+impl BackupCopy {
+    /// Whether it is complete, and nothing of it is known to be damaged.
+    pub const fn is_whole(&self) -> bool {
+        self.completed_at.is_some() && self.damaged_at.is_none()
+    }
+}
+
+impl Backup {
+    /// When it last passed a check that proves that it can be read back, in a storage where it is whole.
+    pub fn verified_at(&self) -> Option<DateTime<Utc>> {
+        let whole = self.copies.iter().filter(|copy| copy.is_whole());
+        let proofs = whole
+            .flat_map(|copy| &copy.checks)
+            .filter(|check| check.level >= Level::Contents && check.outcome == CheckOutcome::Good);
+        proofs.map(|check| check.checked_at).max()
+    }
 }
 
 /// Which backups to list.

@@ -3,6 +3,7 @@
 //! One dump at a time per datasource; a restore into a datasource excludes its backups and other restores, whichever came
 //! first. Limits: so many dumps and so many restores per agent, no more than the agent has slots, so many backups into a
 //! storage that has a limit, so many executions at all. A restore is never held back by a storage: who restores is in a hurry.
+//! A verification only reads: it runs beside whatever there is, and has a limit of its own.
 
 use std::collections::HashMap;
 
@@ -20,6 +21,8 @@ pub struct Limits {
     pub dumps_per_agent: u32,
     /// Restores per agent.
     pub restores_per_agent: u32,
+    /// Verifications per agent. They take none of its slots: they must hold up no backup.
+    pub verifications_per_agent: u32,
     /// Executions on all agents together; none for as many as come.
     pub total: Option<u32>,
 }
@@ -29,6 +32,7 @@ impl Default for Limits {
         Self {
             dumps_per_agent: 1,
             restores_per_agent: 1,
+            verifications_per_agent: 1,
             total: None,
         }
     }
@@ -39,6 +43,7 @@ impl Limits {
         match kind {
             ExecutionKind::Backup => self.dumps_per_agent,
             ExecutionKind::Restore => self.restores_per_agent,
+            ExecutionKind::Verify => self.verifications_per_agent,
         }
     }
 }
@@ -103,7 +108,11 @@ impl Room {
         if let Some(time) = candidate.not_before.filter(|time| !waited(*time, now)) {
             return Some(Obstacle::NotBefore(time));
         }
-        let same = |other: &&Occupant| other.datasource.is_some() && other.datasource == what.datasource;
+        let same = |other: &&Occupant| {
+            excludes(other.kind, what.kind)
+                && other.datasource.is_some()
+                && other.datasource == what.datasource
+        };
         if let Some(other) = self.others(what).find(same) {
             return Some(Obstacle::Datasource(other.id, other.kind));
         }
@@ -133,7 +142,9 @@ impl Room {
         let beside = || self.others(what).filter(|other| other.agent == what.agent);
         let alike = beside().filter(|other| other.kind == what.kind).count();
         let slots = self.slots.get(&what.agent).copied().unwrap_or(u32::MAX);
-        alike < self.limits.per_agent(what.kind) as usize && beside().count() < slots as usize
+        let taken = beside().filter(|other| takes_a_slot(other.kind)).count();
+        alike < self.limits.per_agent(what.kind) as usize
+            && (!takes_a_slot(what.kind) || taken < slots as usize)
     }
 
     fn storage_has_room(&self, storage: StorageId, what: &Occupant) -> bool {
@@ -147,13 +158,24 @@ impl Room {
     }
 }
 
+/// Whether two executions on one datasource can't be at work at the same time. A verification only reads what is stored.
+const fn excludes(one: ExecutionKind, other: ExecutionKind) -> bool {
+    takes_a_slot(one) && takes_a_slot(other)
+}
+
+const fn takes_a_slot(kind: ExecutionKind) -> bool {
+    match kind {
+        ExecutionKind::Backup | ExecutionKind::Restore => true,
+        ExecutionKind::Verify => false,
+    }
+}
+
 /// The first of `waiting` (in their order) that may begin now.
 pub fn next(waiting: &[Candidate], room: &Room, free: FreeSlots, now: DateTime<Utc>) -> Option<ExecutionId> {
-    if free.0 == 0 {
-        return None;
-    }
+    let has_slot = |candidate: &&Candidate| free.0 > 0 || !takes_a_slot(candidate.what.kind);
     let found = waiting
         .iter()
+        .filter(has_slot)
         .find(|candidate| room.obstacle(candidate, now).is_none());
     found.map(|candidate| candidate.what.id)
 }
@@ -161,7 +183,7 @@ pub fn next(waiting: &[Candidate], room: &Room, free: FreeSlots, now: DateTime<U
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ExecutionKind::{Backup, Restore};
+    use ExecutionKind::{Backup, Restore, Verify};
     use proptest::prelude::*;
 
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
@@ -209,6 +231,23 @@ mod tests {
         let waiting = [shop, blog].map(|datasource| candidate(occupant(agent, Backup, datasource)));
         let room = room(2, vec![occupant(agent, Backup, shop)]);
         assert_eq!(next(&waiting, &room, FreeSlots(9), NOW), Some(waiting[1].what.id));
+    }
+
+    #[test]
+    fn a_verification_runs_beside_everything_but_another_one() {
+        let (agent, shop) = (AgentId::new(), DatasourceId::new());
+        let verify = || candidate(occupant(agent, Verify, shop));
+        let mut room = room(1, vec![occupant(agent, Backup, shop)]);
+        room.slots.insert(agent, 1);
+        let (first, second) = (verify(), verify());
+        assert_eq!(
+            next(std::slice::from_ref(&first), &room, FreeSlots(0), NOW),
+            Some(first.what.id)
+        );
+        room.at_work = vec![first.what];
+        assert_eq!(room.obstacle(&second, NOW), Some(Obstacle::AgentSlot));
+        let dump = candidate(occupant(agent, Backup, shop));
+        assert_eq!(room.obstacle(&dump, NOW), None, "it takes no slot");
     }
 
     #[test]
@@ -278,7 +317,7 @@ mod tests {
             let datasources = [(); 5].map(|()| DatasourceId::new());
             let storages = [(); 3].map(|()| StorageId::new());
             let mut room = Room {
-                limits: Limits { dumps_per_agent: dumps, restores_per_agent: restores, total },
+                limits: Limits { dumps_per_agent: dumps, restores_per_agent: restores, total, ..Limits::default() },
                 slots: HashMap::from([(agents[0], slots)]),
                 storages: HashMap::from([(storages[0], takes)]),
                 at_work: Vec::new(),

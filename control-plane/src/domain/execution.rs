@@ -12,6 +12,7 @@ use super::job::BackupOptions;
 use super::restore::RestoreOptions;
 use super::reuse::ReusePlan;
 use super::text;
+use super::verification::{self, VerifyReport, VerifySpec};
 
 /// The most warnings, and the most restored tables, that are kept with an execution.
 const MAX_KEPT: usize = 1000;
@@ -24,6 +25,8 @@ pub enum ExecutionSpec {
     Backup(BackupSpec),
     /// Restore into the datasource.
     Restore(RestoreSpec),
+    /// Look whether copies of a backup of the datasource are whole.
+    Verify(VerifySpec),
 }
 
 /// What a backup needs to know beyond its datasource.
@@ -54,6 +57,7 @@ impl ExecutionSpec {
         match self {
             Self::Backup(_) => ExecutionKind::Backup,
             Self::Restore(_) => ExecutionKind::Restore,
+            Self::Verify(_) => ExecutionKind::Verify,
         }
     }
 
@@ -62,6 +66,7 @@ impl ExecutionSpec {
         match self {
             Self::Backup(backup) => backup.options.max_attempts,
             Self::Restore(_) => 1,
+            Self::Verify(_) => verification::MAX_ATTEMPTS,
         }
     }
 
@@ -70,6 +75,7 @@ impl ExecutionSpec {
         match self {
             Self::Backup(backup) => backup.options.max_duration,
             Self::Restore(restore) => restore.options.max_duration,
+            Self::Verify(_) => verification::MAX_DURATION,
         }
     }
 
@@ -78,6 +84,7 @@ impl ExecutionSpec {
         match self {
             Self::Backup(backup) => backup.options.no_progress_timeout,
             Self::Restore(restore) => restore.options.no_progress_timeout,
+            Self::Verify(_) => verification::NO_PROGRESS,
         }
     }
 
@@ -85,7 +92,7 @@ impl ExecutionSpec {
     pub fn storages(&self) -> &[StorageId] {
         match self {
             Self::Backup(backup) => &backup.storages,
-            Self::Restore(_) => &[],
+            Self::Restore(_) | Self::Verify(_) => &[],
         }
     }
 }
@@ -139,6 +146,8 @@ pub struct Execution {
     pub warnings: Vec<Warning>,
     /// For a restore that ended: what was restored.
     pub restore_report: Option<RestoreReport>,
+    /// For a verification that ended: what was found.
+    pub verify_report: Option<VerifyReport>,
     /// Rises with every change.
     pub revision: i64,
     /// The attempts so far.
@@ -190,12 +199,13 @@ impl Execution {
         self.spec.kind()
     }
 
-    /// The backup that it made, or restores from.
+    /// The backup that it made, restores from, or looks into.
     pub fn backup(&self) -> Option<BackupId> {
         match &self.spec {
             ExecutionSpec::Backup(_) if self.state == ExecutionState::Completed => self.leased_backup,
             ExecutionSpec::Backup(_) => None,
             ExecutionSpec::Restore(restore) => Some(restore.backup),
+            ExecutionSpec::Verify(verify) => Some(verify.backup),
         }
     }
 

@@ -17,6 +17,8 @@ pub enum RequestKind {
     RunJob,
     /// Queue a restore.
     StartRestore,
+    /// Queue a verification.
+    VerifyBackup,
 }
 
 impl RequestKind {
@@ -28,6 +30,7 @@ impl RequestKind {
             Self::CreateJob => "create_job",
             Self::RunJob => "run_job",
             Self::StartRestore => "start_restore",
+            Self::VerifyBackup => "verify_backup",
         }
     }
 }

@@ -14,10 +14,9 @@ use crate::domain::field::{BadField, Checks};
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
 use crate::domain::restore::BackupChoice;
-use crate::services::backups::Backups;
-use crate::services::copies::Copies;
+use crate::services::Services;
 
-pub(super) struct Handler(pub(super) Backups, pub(super) Copies);
+pub(super) struct Handler(pub(super) Services);
 
 #[tonic::async_trait]
 impl BackupService for Handler {
@@ -27,7 +26,7 @@ impl BackupService for Handler {
     ) -> Result<Response<v1::GetBackupResponse>, Status> {
         let request = request.into_inner();
         let choice = BackupChoice::parse(&request.backup, &request.datasource)?;
-        let backup = self.0.get(&choice).await?;
+        let backup = self.0.backups.get(&choice).await?;
         Ok(Response::new(v1::GetBackupResponse {
             backup: Some(encode::backup(backup)),
         }))
@@ -47,7 +46,7 @@ impl BackupService for Handler {
         };
         let page = checks.take(PageRequest::parse(request.page_size, &request.page_token));
         let page = decode::checked(checks, page).map_err(bad_request)?;
-        let page = self.0.list(&filter, &page).await?;
+        let page = self.0.backups.list(&filter, &page).await?;
         Ok(Response::new(v1::ListBackupsResponse {
             backups: page.items.into_iter().map(encode::backup).collect(),
             next_page_token: page.next_page_token,
@@ -64,9 +63,21 @@ impl BackupService for Handler {
         let choice = checks.take(BackupChoice::parse(&request.backup, &request.datasource));
         let storage = checks.take(Reference::parse("storage", &request.storage));
         let (choice, storage) = decode::checked(checks, choice.zip(storage)).map_err(bad_request)?;
-        let backup = self.1.want(&choice, &storage).await?;
+        let backup = self.0.copies.want(&choice, &storage).await?;
         Ok(Response::new(v1::CopyBackupResponse {
             backup: Some(encode::backup(backup)),
+        }))
+    }
+
+    async fn verify_backup(
+        &self,
+        request: Request<v1::VerifyBackupRequest>,
+    ) -> Result<Response<v1::VerifyBackupResponse>, Status> {
+        concerns(&request, &request.get_ref().backup);
+        let new = decode::new_verification(request.into_inner()).map_err(bad_request)?;
+        let execution = self.0.verifications.start(new).await?;
+        Ok(Response::new(v1::VerifyBackupResponse {
+            execution: Some(encode::execution(execution)),
         }))
     }
 
@@ -79,7 +90,7 @@ impl BackupService for Handler {
         let id = checks.take(id(&request.backup_id));
         let page = checks.take(PageRequest::parse(request.page_size, &request.page_token));
         let (id, page) = decode::checked(checks, id.zip(page)).map_err(bad_request)?;
-        let page = self.0.streams(id, &page).await?;
+        let page = self.0.backups.streams(id, &page).await?;
         Ok(Response::new(v1::ListBackupStreamsResponse {
             streams: page.items.into_iter().map(encode_stream).collect(),
             next_page_token: page.next_page_token,

@@ -14,6 +14,7 @@ mod mask;
 mod report;
 mod restore;
 mod storage;
+mod verification;
 
 pub(super) use datasource::{datasource_change, new_datasource};
 pub(super) use execution::{execution_filter, optional};
@@ -24,6 +25,7 @@ pub(super) use report::{
 };
 pub(super) use restore::new_restore;
 pub(super) use storage::{new_storage, storage_change};
+pub(super) use verification::new_verification;
 
 /// Everything that is wrong with a request.
 pub(super) type BadFields = Vec<BadField>;

@@ -9,6 +9,7 @@ mod execution;
 mod job;
 mod storage;
 mod user;
+mod verification;
 
 pub(super) use agent::agent;
 pub(super) use backup::backup;
@@ -17,6 +18,7 @@ pub(super) use execution::{execution, log_line};
 pub(super) use job::job;
 pub(super) use storage::storage;
 pub(super) use user::user;
+pub(super) use verification::notice;
 
 /// A length of time that may be negative.
 fn signed_duration(delta: TimeDelta) -> prost_types::Duration {

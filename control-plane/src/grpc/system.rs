@@ -5,7 +5,7 @@ use dataguardian_proto::v1;
 use dataguardian_proto::v1::system_service_server::SystemService;
 use tonic::{Request, Response, Status};
 
-use super::Shared;
+use super::{Shared, encode};
 use crate::reconcilers::{CleanedUp, DatasourcePlan};
 use crate::services::Error;
 use crate::services::authorities::AuthorityShown;
@@ -34,6 +34,7 @@ impl SystemService for Handler {
         _request: Request<v1::GetSystemInfoRequest>,
     ) -> Result<Response<v1::GetSystemInfoResponse>, Status> {
         let facts = &self.0.facts;
+        let notices = self.0.services.verifications.notices().await?;
         Ok(Response::new(v1::GetSystemInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             control_plane_id: facts.control_plane.to_string(),
@@ -43,6 +44,7 @@ impl SystemService for Handler {
             now: Some(timestamp(self.0.clock.now())),
             authorities: self.authorities().await?,
             recovery_kit_created_at: self.0.services.recovery.made_at().await?.map(timestamp),
+            notices: notices.into_iter().map(encode::notice).collect(),
         }))
     }
 

@@ -25,6 +25,7 @@ pub struct Metrics {
     loop_runs: IntGaugeVec,
     loop_totals: IntGaugeVec,
     cpu_pool: IntGaugeVec,
+    damaged: IntGaugeVec,
     process_memory: IntGauge,
     process_cpu: Gauge,
     runtime_lag: Gauge,
@@ -75,6 +76,11 @@ impl Metrics {
                 "The CPU pool: size, busy, queued, processed, failed.",
                 "what",
             )?,
+            damaged: gauges(
+                "dataguardian_damaged",
+                "What is known to be damaged or lost in the storages: copies of backups, and objects.",
+                "what",
+            )?,
             process_memory: gauge("dataguardian_process_resident_bytes", "Resident memory.")?,
             process_cpu: Gauge::new("dataguardian_process_cpu_percent", "CPU use, 100 for each CPU.")?,
             runtime_lag: Gauge::new(
@@ -123,6 +129,10 @@ impl Metrics {
                     .set(whole(*count));
             }
         }
+        let (copies, objects) = pages.shared.services.verifications.damaged();
+        for (what, count) in [("copies", copies), ("objects", objects)] {
+            self.damaged.with_label_values(&[what]).set(whole(count));
+        }
         let cpu = pages.cpu.snapshot();
         let figures = [
             ("size", cpu.size as u64),
@@ -152,6 +162,7 @@ impl Metrics {
         registry.register(Box::new(self.loop_runs.clone()))?;
         registry.register(Box::new(self.loop_totals.clone()))?;
         registry.register(Box::new(self.cpu_pool.clone()))?;
+        registry.register(Box::new(self.damaged.clone()))?;
         registry.register(Box::new(self.process_memory.clone()))?;
         registry.register(Box::new(self.process_cpu.clone()))?;
         registry.register(Box::new(self.runtime_lag.clone()))?;

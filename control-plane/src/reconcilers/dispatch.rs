@@ -58,7 +58,7 @@ impl Dispatch {
     async fn serve(&self, session: &SessionHandle, report: &mut Dispatched) -> Result<(), Error> {
         for _ in 0..OFFERS_PER_AGENT {
             let free = session.free_slots();
-            if free.0 == 0 || session.has_ended() {
+            if session.has_ended() {
                 return Ok(());
             }
             let Some(assignment) = self.assignments.claim(session.agent(), free).await? else {

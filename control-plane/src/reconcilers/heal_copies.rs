@@ -1,4 +1,4 @@
-//! Copies that a storage missed are made from the others, by whoever reaches both.
+//! Copies that a storage missed are made from the others, and those that are damaged are mended, by whoever reaches both.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -122,6 +122,7 @@ impl HealCopies {
             sources: sources.collect::<Result<_, Error>>()?,
             target: self.copies.location(&work.target)?,
             control_plane: self.copies.owner(),
+            mend: work.mend.clone(),
         };
         Ok(match self.sessions.ask(agent, question, PATIENCE).await {
             Ok(Answer::Copied { complete, .. }) => Ok(complete),

@@ -38,7 +38,7 @@ impl Assignments {
     ///
     /// What can't be done at all any more, because what it needs is gone, fails on the way.
     pub async fn claim(&self, agent: AgentId, free: FreeSlots) -> Result<Option<Assignment>, Error> {
-        if !self.context.queue.is_online() || free.0 == 0 {
+        if !self.context.queue.is_online() {
             return Ok(None);
         }
         // Most agents have nothing to do most of the time: they must not queue up for the lock.
@@ -115,7 +115,7 @@ impl Assignments {
                 let reuse = reuse::plan_in_tx(tx, execution.datasource, spec).await?;
                 (Some(BackupId::new()), reuse)
             }
-            ExecutionSpec::Restore(_) => (None, None),
+            ExecutionSpec::Restore(_) | ExecutionSpec::Verify(_) => (None, None),
         };
         self.context
             .apply_in_tx(tx, execution, ExecutionEvent::Offered, |after| {

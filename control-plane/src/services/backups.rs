@@ -4,6 +4,7 @@ use dataguardian_core::ids::BackupId;
 use dataguardian_repository::keys::Protection;
 use dataguardian_repository::manifest::Payload;
 
+use super::verifications::found::{MOST, needed};
 use super::{Context, Error, Noun, lookup};
 use crate::domain::backup::{Backup, BackupFilter, BackupStream, SignedManifest};
 use crate::domain::field::BadField;
@@ -12,6 +13,10 @@ use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::restore::BackupChoice;
 use crate::store::Connected;
 use crate::store::backups::{BackupQuery, backup_get, backup_list, manifest_get};
+use crate::store::object_checks::objects_damaged;
+
+/// Damaged objects that are shown of one copy.
+const DAMAGE_SHOWN: usize = 20;
 
 /// Backups.
 #[derive(Debug, Clone)]
@@ -27,7 +32,24 @@ impl Backups {
 
     /// One backup; with [`BackupChoice::Latest`] the newest of a datasource.
     pub async fn get(&self, choice: &BackupChoice) -> Result<Backup, Error> {
-        choose(&self.context.store, choice).await
+        let mut backup = choose(&self.context.store, choice).await?;
+        self.name_damage(&mut backup).await?;
+        Ok(backup)
+    }
+
+    /// Names the first objects of its copies that are damaged.
+    async fn name_damage(&self, backup: &mut Backup) -> Result<(), Error> {
+        if backup.copies.iter().all(|copy| copy.damaged_at.is_none()) {
+            return Ok(());
+        }
+        let store = &self.context.store;
+        let needed = needed(store, backup.datasource, backup.id).await?;
+        for copy in backup.copies.iter_mut().filter(|copy| copy.damaged_at.is_some()) {
+            let damaged = objects_damaged(store, copy.storage, backup.datasource, MOST).await?;
+            let ours = damaged.into_iter().filter(|object| needed.contains(&object.key));
+            copy.damage = ours.take(DAMAGE_SHOWN).collect();
+        }
+        Ok(())
     }
 
     /// Backups, the newest first.

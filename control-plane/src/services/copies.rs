@@ -3,10 +3,12 @@
 
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{AgentId, BackupId, ControlPlaneId, DatasourceId, StorageId};
+use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::manifest::Outline;
 
 use super::commits::encode;
 use super::storages::location;
+use super::verifications::found;
 use super::{Context, Error, Noun, backups, lookup};
 use crate::domain::assignment::RepositoryLocation;
 use crate::domain::backup::Backup;
@@ -19,11 +21,15 @@ use crate::store::Connected;
 use crate::store::backups::{backup_get, manifest_get};
 use crate::store::commits::{commit_copy_done_in_tx, commit_copy_failed_in_tx};
 use crate::store::copies::{copies_wanted, copy_want_in_tx, packs_copied_in_tx};
+use crate::store::copy_checks::copies_to_mend;
+use crate::store::object_checks::{objects_damaged, objects_mended_in_tx};
 use crate::store::packs::{pack_known, pack_revive_in_tx};
 use crate::store::storages::storage_get_many;
 
 /// Copies in one pass.
 const BATCH: u64 = 100;
+/// Damaged objects that one question has mended.
+const MENDED: usize = 1000;
 
 /// Copies of backups.
 #[derive(Debug, Clone)]
@@ -44,6 +50,8 @@ pub struct CopyWork {
     pub sources: Vec<Storage>,
     /// The storage that is to hold it.
     pub target: Storage,
+    /// What of the target is damaged and is to be put anew; empty for a copy that is not complete yet.
+    pub mend: Vec<ObjectKey>,
     packs: Vec<[u8; 32]>,
 }
 
@@ -77,9 +85,12 @@ impl Copies {
         self.context.installation.control_plane
     }
 
-    /// Copies that are to be made.
+    /// Copies that are to be made, and those that are damaged and can be mended from another one.
     pub async fn wanted(&self) -> Result<Vec<(BackupId, StorageId)>, Error> {
-        Ok(copies_wanted(&self.context.store, BATCH).await?)
+        let store = &self.context.store;
+        let mut wanted = copies_wanted(store, BATCH).await?;
+        wanted.extend(copies_to_mend(store, BATCH).await?);
+        Ok(wanted)
     }
 
     /// Enters a copy that a person asks for.
@@ -102,8 +113,15 @@ impl Copies {
         else {
             return Ok(None);
         };
-        let complete = backup.copies.iter().filter(|copy| copy.completed_at.is_some());
-        let complete: Vec<_> = complete.map(|copy| copy.storage).collect();
+        let others = backup.copies.iter().filter(|copy| copy.storage != target);
+        let mut complete: Vec<_> = others.filter(|copy| copy.completed_at.is_some()).collect();
+        // Of one that is damaged too, some objects may be whole all the same.
+        complete.sort_by_key(|copy| copy.damaged_at.is_some());
+        let complete: Vec<_> = complete.into_iter().map(|copy| copy.storage).collect();
+        let needed = found::needed(&tx, backup.datasource, backup.id).await?;
+        let damaged = objects_damaged(&tx, target, backup.datasource, found::MOST).await?;
+        let damaged = damaged.into_iter().map(|object| object.key);
+        let mend = damaged.filter(|key| needed.contains(key)).take(MENDED).collect();
         let sources = storage_get_many(&tx, &complete).await?;
         let Some(target) = storage_get_many(&tx, &[target]).await?.pop() else {
             return Ok(None);
@@ -127,6 +145,7 @@ impl Copies {
                 .map_err(|_| Error::Internal("a digest of another length".into()))?,
             sources,
             target,
+            mend,
             packs,
         }))
     }
@@ -141,7 +160,9 @@ impl Copies {
         let now = self.context.now();
         let tx = self.context.store.begin().await?;
         packs_copied_in_tx(&tx, work.target.id, &work.packs, now).await?;
+        objects_mended_in_tx(&tx, work.target.id, &work.mend).await?;
         commit_copy_done_in_tx(&tx, work.backup, work.target.id, now).await?;
+        found::copies_in_tx(&self.context, &tx, work.target.id, work.datasource).await?;
         Ok(tx.commit().await?)
     }
 

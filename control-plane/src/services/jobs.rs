@@ -265,6 +265,7 @@ pub(super) fn queued(
         missing: Vec::new(),
         warnings: Vec::new(),
         restore_report: None,
+        verify_report: None,
         revision: 1,
         attempts: Vec::new(),
         outlook: Outlook::default(),

@@ -1,5 +1,6 @@
 //! Restores.
 
+use dataguardian_core::database::Warning;
 use dataguardian_core::ids::{AgentId, ExecutionId, StorageId};
 
 use super::jobs::{queue_in_tx, queued};
@@ -54,7 +55,7 @@ impl Restores {
         }
         let agent = lookup::working_agent(&tx, &Reference::Id(target.agent)).await?;
         let reached = reachable_copies(&tx, &backup, target.agent).await?;
-        reached.map_err(|storages| Error::StorageNotReachable {
+        let reached = reached.map_err(|storages| Error::StorageNotReachable {
             agent: agent.name.to_string(),
             storages,
         })?;
@@ -63,7 +64,8 @@ impl Restores {
             source: backup.datasource,
             options: new.options,
         });
-        let execution = queued(&self.context, spec, None, &target, &agent);
+        let mut execution = queued(&self.context, spec, None, &target, &agent);
+        execution.warnings = damage_known(&backup, &reached);
         if request
             .remember_in_tx(&tx, execution.id.as_uuid(), self.context.now())
             .await?
@@ -80,18 +82,43 @@ impl Restores {
     }
 }
 
-/// The storages with a complete copy of a backup that an agent reaches, in the backup's order.
+/// That every copy which can be read is known to be damaged: what is damaged may not be needed, but nobody should wonder.
+fn damage_known(backup: &Backup, reached: &[Storage]) -> Vec<Warning> {
+    let is_whole = |storage: &Storage| {
+        backup
+            .copies
+            .iter()
+            .any(|copy| copy.storage == storage.id && copy.is_whole())
+    };
+    if reached.iter().any(is_whole) {
+        return Vec::new();
+    }
+    let names: Vec<_> = reached.iter().map(|storage| storage.name.as_str()).collect();
+    let message = format!(
+        "every copy that can be reached is known to be damaged ({}): see `dgctl backup get {}`",
+        names.join(", "),
+        backup.id
+    );
+    vec![Warning {
+        database: None,
+        message,
+    }]
+}
+
+/// The storages with a complete copy of a backup that an agent reaches, in the backup's order, those that are damaged last.
 pub(super) async fn reachable_copies(
     on: &impl Connected,
     backup: &Backup,
     agent: AgentId,
 ) -> Result<Result<Vec<Storage>, NotReachable>, Error> {
-    let complete: Vec<StorageId> = backup
+    let mut complete: Vec<_> = backup
         .copies
         .iter()
         .filter(|copy| copy.completed_at.is_some())
-        .map(|copy| copy.storage)
         .collect();
+    // Those that are known to be damaged are the last resort.
+    complete.sort_by_key(|copy| copy.damaged_at.is_some());
+    let complete: Vec<StorageId> = complete.into_iter().map(|copy| copy.storage).collect();
     Ok(some_reached(agent, storage_get_many(on, &complete).await?))
 }
 

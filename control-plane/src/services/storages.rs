@@ -224,6 +224,7 @@ impl Storages {
         let used = unfinished.iter().any(|execution| match &execution.spec {
             ExecutionSpec::Backup(backup) => backup.storages.contains(&found.id),
             ExecutionSpec::Restore(_) => false,
+            ExecutionSpec::Verify(verify) => verify.storages.contains(&found.id),
         });
         if used {
             return Err(in_use(

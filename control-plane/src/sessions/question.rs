@@ -12,6 +12,7 @@ use dataguardian_core::target::ConnectionTarget;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::agent::v1::answer::Answer as WireAnswer;
 use dataguardian_proto::v1;
+use dataguardian_repository::layout::ObjectKey;
 use tokio::sync::oneshot;
 
 use super::handle::NotDelivered;
@@ -19,6 +20,8 @@ use crate::domain::assignment::{RepositoryLocation, StorageFailure};
 use crate::domain::cleanup::Sighting;
 use crate::domain::pack::{DataObject, ObjectKind};
 use crate::domain::storage::{Neighbour, PreparedRepository};
+use crate::domain::verification::{CopyFindings, ObjectFault};
+use crate::services::verifications::{ObjectsWork, PresenceWork};
 
 /// What an agent can be asked.
 #[derive(Debug, Clone)]
@@ -89,6 +92,22 @@ pub enum Question {
         target: RepositoryLocation,
         /// Whose the repositories are.
         control_plane: ControlPlaneId,
+        /// What of the target is damaged, and put anew.
+        mend: Vec<ObjectKey>,
+    },
+    /// Is a backup there?
+    CheckCopy {
+        /// Where.
+        repository: RepositoryLocation,
+        /// Which.
+        work: PresenceWork,
+    },
+    /// Have these packs and lists the SHA-256 that is their name?
+    CheckObjects {
+        /// Where.
+        repository: RepositoryLocation,
+        /// Which.
+        work: ObjectsWork,
     },
     /// Does the repository work?
     TestStorage {
@@ -128,6 +147,15 @@ pub enum Answer {
         complete: bool,
         /// What was copied since the question.
         bytes: u64,
+    },
+    /// On [`Question::CheckCopy`].
+    CopyChecked(Box<CopyFindings>),
+    /// On [`Question::CheckObjects`].
+    ObjectsChecked {
+        /// So many were read.
+        checked: u32,
+        /// Those of them that are not as they should be.
+        faults: Vec<ObjectFault>,
     },
     /// On [`Question::TestStorage`].
     Storage {
@@ -241,11 +269,39 @@ fn read(answer: WireAnswer) -> Result<Answer, AskError> {
             complete: copied.complete,
             bytes: copied.copied_bytes,
         },
+        WireAnswer::CheckCopy(checked) => {
+            Answer::CopyChecked(Box::new(findings(checked.copy.ok_or(AskError::Nonsense)?)?))
+        }
+        WireAnswer::CheckObjects(checked) => Answer::ObjectsChecked {
+            checked: checked.checked,
+            faults: checked.faults.into_iter().map(fault).collect(),
+        },
         WireAnswer::TestStorage(tested) => Answer::Storage {
             conditional_put: tested.conditional_put,
             free_bytes: tested.free_bytes,
         },
     })
+}
+
+/// What an agent found of a copy.
+pub(crate) fn findings(copy: wire::VerifiedCopy) -> Result<CopyFindings, AskError> {
+    Ok(CopyFindings {
+        storage: copy.storage_id.parse().map_err(|_| AskError::Nonsense)?,
+        objects: copy.objects,
+        bytes: copy.bytes,
+        faults: copy.faults.into_iter().map(fault).collect(),
+        fault_count: copy.fault_count,
+        failure: copy.failure.map(Into::into),
+    })
+}
+
+fn fault(fault: v1::ObjectFault) -> ObjectFault {
+    ObjectFault {
+        object: fault.object,
+        problem: fault.problem,
+        hurts: fault.hurts,
+        hurt_count: fault.hurt_count,
+    }
 }
 
 fn manifest_put(put: wire::PutManifestAnswer) -> Result<Answer, AskError> {

@@ -1,23 +1,28 @@
 //! Work and questions as messages. The one place where secrets are laid open, on their way to the agent that needs them.
 
-use dataguardian_core::ids::ControlPlaneId;
+use dataguardian_core::execution::Fence;
+use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId};
 use dataguardian_core::secret::SecretBytes;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::{convert, v1};
 use dataguardian_repository::chunker::Profile;
+use dataguardian_repository::layout::ObjectKey;
 
 use super::question::Question;
 use crate::domain::assignment::{
-    Assignment, BackupAssignment, Place, RepositoryLocation, RestoreAssignment, Work,
+    Assignment, BackupAssignment, Place, RepositoryLocation, RestoreAssignment, VerifyAssignment, Work,
 };
+use crate::domain::job::Encryption;
 use crate::domain::pack::{DataObject, ObjectKind};
 use crate::domain::restore::{DatabaseMapping, RestoreMode};
 use crate::domain::storage::Neighbour;
+use crate::services::verifications::{ObjectsWork, PresenceWork};
 
 pub(super) fn assignment(assignment: Assignment, control_plane: ControlPlaneId) -> wire::Assignment {
     let work = match assignment.work {
         Work::Backup(work) => wire::assignment::Work::Backup(backup(*work, control_plane)),
         Work::Restore(work) => wire::assignment::Work::Restore(restore(*work, control_plane)),
+        Work::Verify(work) => wire::assignment::Work::Verify(verify(*work)),
     };
     wire::Assignment {
         fence: Some(assignment.fence.into()),
@@ -66,17 +71,6 @@ const fn chunking(profile: Profile) -> v1::Chunking {
         Profile::ContentDefined => v1::Chunking::ContentDefined,
         Profile::Stream => v1::Chunking::Stream,
     }
-}
-
-fn trusted(agent: Vec<u8>, control_plane: Vec<u8>) -> Vec<wire::TrustedKey> {
-    let trusted = |signer: wire::Signer, public_key| wire::TrustedKey {
-        signer: signer.into(),
-        public_key,
-    };
-    vec![
-        trusted(wire::Signer::Agent, agent),
-        trusted(wire::Signer::ControlPlane, control_plane),
-    ]
 }
 
 fn restore(work: RestoreAssignment, control_plane: ControlPlaneId) -> wire::RestoreAssignment {
@@ -129,12 +123,7 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             datasource,
             backup,
             repositories,
-        } => Wire::PutManifest(wire::PutManifestQuestion {
-            fence: Some(fence.into()),
-            datasource_id: datasource.to_string(),
-            backup_id: backup.to_string(),
-            repositories: repositories.into_iter().map(repository).collect(),
-        }),
+        } => Wire::PutManifest(put_manifest(fence, datasource, backup, repositories)),
         Question::FindUnnamed {
             repository: place,
             datasource,
@@ -160,6 +149,7 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             sources,
             target,
             control_plane,
+            mend,
         } => Wire::CopyBackup(wire::CopyBackupQuestion {
             datasource_id: datasource.to_string(),
             backup_id: backup.to_string(),
@@ -167,10 +157,94 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             sources: sources.into_iter().map(repository).collect(),
             target: Some(repository(target)),
             control_plane_id: control_plane.to_string(),
+            mend: mend.iter().map(ToString::to_string).collect(),
         }),
+        Question::CheckCopy {
+            repository: place,
+            work,
+        } => Wire::CheckCopy(check_copy(place, work)),
+        Question::CheckObjects {
+            repository: place,
+            work,
+        } => Wire::CheckObjects(check_objects(place, &work)),
         Question::TestStorage { repository: place } => Wire::TestStorage(wire::TestStorageQuestion {
             repository: Some(repository(place)),
         }),
+    }
+}
+
+fn verify(work: VerifyAssignment) -> wire::VerifyAssignment {
+    wire::VerifyAssignment {
+        backup_id: work.backup.to_string(),
+        datasource_id: work.datasource.to_string(),
+        repositories: work.repositories.into_iter().map(repository).collect(),
+        datasource_keys: keys(work.datasource_keys.as_ref()),
+        trusted_keys: trusted(work.agent_public_key, work.control_plane_public_key),
+        level: u32::from(work.level.number()),
+        sealed: work.encryption == Encryption::Sealed,
+    }
+}
+
+/// The keys that must have signed a manifest.
+fn trusted(agent: Vec<u8>, control_plane: Vec<u8>) -> Vec<wire::TrustedKey> {
+    let key = |signer: wire::Signer, public_key| wire::TrustedKey {
+        signer: signer.into(),
+        public_key,
+    };
+    vec![
+        key(wire::Signer::Agent, agent),
+        key(wire::Signer::ControlPlane, control_plane),
+    ]
+}
+
+fn put_manifest(
+    fence: Fence,
+    datasource: DatasourceId,
+    backup: BackupId,
+    repositories: Vec<RepositoryLocation>,
+) -> wire::PutManifestQuestion {
+    wire::PutManifestQuestion {
+        fence: Some(fence.into()),
+        datasource_id: datasource.to_string(),
+        backup_id: backup.to_string(),
+        repositories: repositories.into_iter().map(repository).collect(),
+    }
+}
+
+fn check_copy(place: RepositoryLocation, work: PresenceWork) -> wire::CheckCopyQuestion {
+    wire::CheckCopyQuestion {
+        repository: Some(repository(place)),
+        datasource_id: work.datasource.to_string(),
+        backup_id: work.backup.to_string(),
+        trusted_keys: trusted(work.agent_public_key, work.control_plane_public_key),
+    }
+}
+
+fn check_objects(place: RepositoryLocation, work: &ObjectsWork) -> wire::CheckObjectsQuestion {
+    wire::CheckObjectsQuestion {
+        repository: Some(repository(place)),
+        datasource_id: work.datasource.to_string(),
+        objects: work.objects.iter().map(|(key, size)| sized(key, *size)).collect(),
+    }
+}
+
+fn sized(key: &ObjectKey, size: u64) -> wire::SizedObject {
+    let (kind, id) = match key {
+        ObjectKey::Pack(_, id) => (wire::ObjectKind::Pack, id.as_bytes().to_vec()),
+        ObjectKey::List(_, id) => (wire::ObjectKind::List, id.as_bytes().to_vec()),
+        ObjectKey::Repository
+        | ObjectKey::Instructions
+        | ObjectKey::Script
+        | ObjectKey::WrappedKey(_)
+        | ObjectKey::Manifest(..)
+        | ObjectKey::Probe(_) => (wire::ObjectKind::Unspecified, Vec::new()),
+    };
+    wire::SizedObject {
+        object: Some(wire::StoredObject {
+            kind: kind.into(),
+            id,
+        }),
+        size,
     }
 }
 

@@ -8,11 +8,13 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::copy_checks::checks_of;
 use super::entity::{backup_copies, backups, manifests};
 use super::jobs::storage_names;
 use super::{Connected, StoreError, convert};
 use crate::domain::backup::{Backup, BackupCopy, BackupSummary, CheckedBy, SignedManifest};
 use crate::domain::job::Encryption;
+use crate::domain::verification::CopyCheck;
 
 const FROM: convert::From = convert::From("backups");
 
@@ -79,11 +81,18 @@ async fn with_copies(on: &impl Connected, rows: Vec<backups::Model>) -> Result<V
         .order_by_asc(backup_copies::Column::Position)
         .all(&on.executor())
         .await?;
+    let mut checks = checks_of(on, &rows.iter().map(|row| row.id).collect::<Vec<_>>()).await?;
     let names = storage_names(on, copies.iter().map(|copy| copy.storage_id)).await?;
     let mut by_backup: HashMap<Uuid, Vec<BackupCopy>> = HashMap::new();
     for row in copies {
         let name = names.get(&row.storage_id).cloned().unwrap_or_default();
-        by_backup.entry(row.backup_id).or_default().push(copy(row, name)?);
+        let checks = checks
+            .remove(&(row.backup_id, row.storage_id))
+            .unwrap_or_default();
+        by_backup
+            .entry(row.backup_id)
+            .or_default()
+            .push(copy(row, name, checks)?);
     }
     rows.into_iter()
         .map(|row| {
@@ -93,7 +102,11 @@ async fn with_copies(on: &impl Connected, rows: Vec<backups::Model>) -> Result<V
         .collect()
 }
 
-fn copy(row: backup_copies::Model, storage_name: String) -> Result<BackupCopy, StoreError> {
+fn copy(
+    row: backup_copies::Model,
+    storage_name: String,
+    checks: Vec<CopyCheck>,
+) -> Result<BackupCopy, StoreError> {
     let checked_by = match row.checked_by.as_str() {
         "agent" => CheckedBy::Agent,
         "control_plane" => CheckedBy::ControlPlane,
@@ -110,6 +123,9 @@ fn copy(row: backup_copies::Model, storage_name: String) -> Result<BackupCopy, S
         checked_by,
         completed_at: row.completed_at,
         failure: FROM.failure(row.failure_kind, row.failure_message)?,
+        damaged_at: row.damaged_at,
+        checks,
+        damage: Vec::new(),
     })
 }
 

@@ -91,6 +91,7 @@ pub async fn commit_insert_in_tx(tx: &Tx, new: &NewBackup) -> Result<(), StoreEr
             completed_at: Set(None),
             failure_kind: Set(failure.map(|failure| failure.kind.as_str().to_owned())),
             failure_message: Set(failure.map(|failure| failure.message.clone())),
+            ..Default::default()
         })
     };
     let copies: Vec<_> = new

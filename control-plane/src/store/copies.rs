@@ -54,6 +54,7 @@ pub async fn copy_want_in_tx(tx: &Tx, backup: BackupId, storage: StorageId) -> R
         completed_at: Set(None),
         failure_kind: Set(None),
         failure_message: Set(None),
+        ..Default::default()
     };
     let key = [backup_copies::Column::BackupId, backup_copies::Column::StorageId];
     backup_copies::Entity::insert(row)

@@ -234,6 +234,7 @@ impl TryFrom<Model> for Execution {
         let lease = lease(row.lease_token, row.lease_attempt, row.leased_at)?;
         let progress = row.progress.map(|progress| FROM.json(progress)).transpose()?;
         let report = row.restore_report.map(|report| FROM.json(report)).transpose()?;
+        let found = row.verify_report.map(|report| FROM.json(report)).transpose()?;
         Ok(Self {
             id: ExecutionId::from_uuid(row.id),
             spec: FROM.json(row.spec)?,
@@ -258,6 +259,7 @@ impl TryFrom<Model> for Execution {
             missing: FROM.json(row.missing_databases)?,
             warnings: FROM.json(row.warnings)?,
             restore_report: report,
+            verify_report: found,
             revision: row.revision,
             attempts: Vec::new(),
             outlook: Outlook::default(),

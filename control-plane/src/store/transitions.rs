@@ -110,6 +110,7 @@ fn changed(after: &Execution) -> Result<executions::ActiveModel, StoreError> {
         failure_message: Set(failure.map(|failure| failure.message.clone())),
         warnings: Set(convert::json(&after.warnings)?),
         restore_report: Set(report.map(convert::json).transpose()?),
+        verify_report: Set(after.verify_report.as_ref().map(convert::json).transpose()?),
         progress: Set(progress.map(convert::json).transpose()?),
         progressed_at: Set(after.progressed_at.map(convert::time)),
         missing_databases: Set(convert::json(&after.missing)?),

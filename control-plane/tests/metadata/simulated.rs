@@ -178,14 +178,14 @@ pub(crate) fn enrollment(token: Secret, key: &[u8], signing: &SigningKey) -> Enr
 pub(crate) fn backup(assignment: &Assignment) -> &BackupAssignment {
     match &assignment.work {
         Work::Backup(backup) => backup,
-        Work::Restore(_) => panic!("a backup was expected"),
+        Work::Restore(_) | Work::Verify(_) => panic!("a backup was expected"),
     }
 }
 
 pub(crate) fn restore(assignment: &Assignment) -> &RestoreAssignment {
     match &assignment.work {
         Work::Restore(restore) => restore,
-        Work::Backup(_) => panic!("a restore was expected"),
+        Work::Backup(_) | Work::Verify(_) => panic!("a restore was expected"),
     }
 }
 

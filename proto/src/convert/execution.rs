@@ -10,6 +10,7 @@ impl From<ExecutionKind> for v1::ExecutionKind {
         match kind {
             ExecutionKind::Backup => Self::Backup,
             ExecutionKind::Restore => Self::Restore,
+            ExecutionKind::Verify => Self::Verify,
         }
     }
 }

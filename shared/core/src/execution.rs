@@ -26,6 +26,8 @@ pub enum ExecutionKind {
     Backup,
     /// Bring a backup back into a server.
     Restore,
+    /// Look whether copies of a backup are whole, without restoring it.
+    Verify,
 }
 
 impl ExecutionKind {
@@ -34,6 +36,7 @@ impl ExecutionKind {
         match self {
             Self::Backup => "backup",
             Self::Restore => "restore",
+            Self::Verify => "verify",
         }
     }
 }
@@ -80,7 +83,7 @@ pub enum ExecutionEvent {
     Committed,
     /// The manifest could be put into no storage.
     CommitFailed,
-    /// The attempt succeeded and there is nothing to commit (a restore).
+    /// The attempt succeeded and there is nothing to commit (a restore, a verification).
     Finished,
     /// The attempt failed, and another one is allowed.
     AttemptFailed,

@@ -100,6 +100,8 @@ points! {
     SwapBefore, Agent, "agent.swap.before";
     /// It has its name, and the one that it replaced is still there.
     SwapAfter, Agent, "agent.swap.after";
+    /// A copy of a backup is about to be looked into.
+    VerifyBegun, Agent, "agent.verify.begun";
 }
 
 impl fmt::Display for Point {

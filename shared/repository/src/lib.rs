@@ -31,6 +31,7 @@ pub mod rescue;
 pub mod seal;
 pub mod storage;
 pub mod unnamed;
+pub mod verify;
 
 #[cfg(test)]
 mod golden;

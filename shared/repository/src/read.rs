@@ -5,6 +5,7 @@
 //! digest and length. Every error names the object that is damaged. Memory is bounded whatever the backup's size: two lists and
 //! [`REQUESTS_IN_FLIGHT`] requests for at most [`REQUEST_LEN`] stored bytes each, and what becomes of them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -145,6 +146,41 @@ impl BackupReader {
             Arc::clone(&self.payload),
             index,
         ))
+    }
+}
+
+impl BackupReader {
+    /// Which of these objects stream number `index` needs. A list that can't be read is not looked into: what it refers to is
+    /// not known.
+    ///
+    /// # Errors
+    /// If the storage does not let us look.
+    pub(crate) async fn needed_of(
+        &self,
+        index: usize,
+        objects: &BTreeSet<ObjectKey>,
+    ) -> Result<BTreeSet<ObjectKey>, ReadError> {
+        let mut needed = BTreeSet::new();
+        let Some(stream) = self.streams().get(index) else {
+            return Ok(needed);
+        };
+        let datasource = self.payload.outline.datasource;
+        let mut packs: BTreeSet<_> = stream.tail.iter().map(|chunk| chunk.pack).collect();
+        for list in &stream.lists {
+            let key = ObjectKey::List(datasource, list.id);
+            if objects.contains(&key) {
+                needed.insert(key);
+                continue;
+            }
+            match self.shared.list(list).await {
+                Ok(chunks) => packs.extend(chunks.iter().map(|chunk| chunk.pack)),
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let packs = packs.into_iter().map(|pack| ObjectKey::Pack(datasource, pack));
+        needed.extend(packs.filter(|key| objects.contains(key)));
+        Ok(needed)
     }
 }
 

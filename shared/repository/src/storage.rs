@@ -1,7 +1,7 @@
 //! Where repositories are kept. The only place of the workspace that speaks to object stores.
 //!
 //! What must never happen: an object that was there is overwritten, or one is called stored that a power cut could still take
-//! away. All writing therefore goes through [`Storage::put_if_absent`]; a local storage syncs files and directories before it
+//! away. All writing therefore goes through [`Storage::put_if_absent`], but for what is damaged ([`Storage::mend`]); a local storage syncs files and directories before it
 //! says that they are there.
 //!
 //! Nothing here tries again: whoever calls knows how long it may wait, and every call is idempotent.
@@ -22,6 +22,7 @@ use crate::layout::ObjectKey;
 
 mod error;
 mod local;
+mod mend;
 mod probe;
 mod repository;
 pub mod s3;

@@ -58,10 +58,10 @@ impl Case {
         let hold = scene.hold();
         scene.arm(point.place(), &format!("{point}=hang:{}", hold.display()))?;
         let restores = self.point.group == "restore";
-        let execution = if restores {
-            scene.start_replacing()?
-        } else {
-            scene.system.start_job("main")?
+        let execution = match self.point.group {
+            "restore" => scene.start_replacing()?,
+            "verify" => scene.start_verifying()?,
+            _ => scene.system.start_job("main")?,
         };
         wait::until(
             &format!("{point} to be reached; was it built with `cargo build --workspace`?"),
@@ -82,7 +82,7 @@ impl Case {
         let ended = self.wait_for_end(scene, &execution)?;
         let took = killed.elapsed();
         self.check_end(&ended)?;
-        if ended["state"] == "EXECUTION_STATE_COMPLETED" && !restores {
+        if ended["state"] == "EXECUTION_STATE_COMPLETED" && ended["kind"] == "EXECUTION_KIND_BACKUP" {
             scene.backups += 1;
         }
         scene.system.wait_for_agent(AGENT)?;

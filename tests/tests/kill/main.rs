@@ -88,4 +88,7 @@ groups! {
     agent_while_restoring: "restore", Agent;
     control_plane_while_restoring: "restore", ControlPlane;
     both_while_restoring: "restore", Both;
+    agent_while_verifying: "verify", Agent;
+    control_plane_while_verifying: "verify", ControlPlane;
+    both_while_verifying: "verify", Both;
 }

@@ -21,7 +21,7 @@ pub(crate) struct AtPoint {
     pub(crate) ends: Ends,
 }
 
-pub(crate) const GROUPS: [&str; 4] = ["handover", "dump", "commit", "restore"];
+pub(crate) const GROUPS: [&str; 5] = ["handover", "dump", "commit", "restore", "verify"];
 
 const fn row(group: &'static str, at: Point, ends: Ends) -> AtPoint {
     AtPoint { group, at, ends }
@@ -55,6 +55,8 @@ const TABLE: &[AtPoint] = &[
     row("restore", Point::RestoreBeforeIndexes, Ends::Fails),
     row("restore", Point::SwapBefore, Ends::Fails),
     row("restore", Point::SwapAfter, Ends::Fails),
+    // It is tried again: it only reads.
+    row("verify", Point::VerifyBegun, Ends::Completes),
 ];
 
 pub(crate) fn of(group: &str) -> impl Iterator<Item = AtPoint> {

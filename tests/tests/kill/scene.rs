@@ -120,6 +120,15 @@ impl Scene {
         Ok(id.to_owned())
     }
 
+    /// Looks into the newest backup.
+    pub(crate) fn start_verifying(&self) -> Result<String> {
+        let started = self
+            .system
+            .json(&["backup", "verify", "latest", "--datasource", "main"])?;
+        let id = started["execution"]["id"].as_str().context("an execution's id")?;
+        Ok(id.to_owned())
+    }
+
     /// Both databases are there and as they were loaded. Beside them is nothing unfinished; ones that were replaced may be there,
     /// which a person has been told of in the restore's warnings, and drops.
     pub(crate) async fn databases_are_whole(&self, told: &str) -> Result<()> {

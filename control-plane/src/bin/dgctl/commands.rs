@@ -11,6 +11,7 @@ pub(crate) mod recovery_kit;
 pub(crate) mod restore;
 pub(crate) mod storage;
 pub(crate) mod system;
+mod verify;
 
 use dataguardian_core::secret::Secret;
 use uuid::Uuid;

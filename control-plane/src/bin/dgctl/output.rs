@@ -5,6 +5,7 @@ pub(crate) mod findings;
 pub(crate) mod json;
 pub(crate) mod table;
 pub(crate) mod text;
+pub(crate) mod verification;
 
 use std::io::{self, IsTerminal as _, Write as _};
 

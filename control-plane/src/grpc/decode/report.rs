@@ -14,6 +14,7 @@ use crate::domain::execution::{Progress, RestoreReport, RestoredDatabase, Restor
 use crate::domain::field::BadField;
 use crate::domain::logs::{LogLevel, LogLine, MAX_LINES};
 use crate::domain::pack::PackStanding;
+use crate::domain::verification::{CopyFindings, MAX_STORAGES};
 
 /// What an agent says of itself in its Hello.
 pub(in crate::grpc) fn agent_facts(hello: &wire::Hello) -> AgentFacts {
@@ -155,9 +156,26 @@ pub(in crate::grpc) fn attempt_outcome(
             report: restore_report(restore.report.unwrap_or_default()),
             warnings: restore.warnings.into_iter().map(Warning::from).collect(),
         }),
+        Some(Outcome::Verify(verified)) => verified_copies(verified).map(AttemptOutcome::Verify).map_err(one),
         Some(Outcome::Failure(failure)) => Ok(AttemptOutcome::Failed(failure.into())),
         Some(Outcome::Cancelled(wire::Cancelled {})) => Ok(AttemptOutcome::Cancelled),
     }
+}
+
+fn verified_copies(verified: wire::VerifyOutcome) -> Result<Vec<CopyFindings>, BadField> {
+    if verified.copies.len() > MAX_STORAGES {
+        return Err(BadField::new(
+            "verify.copies",
+            format!("has more than {MAX_STORAGES}"),
+        ));
+    }
+    let one = |copy| {
+        let found = crate::sessions::findings(copy);
+        found
+            .map(CopyFindings::kept)
+            .map_err(|_| BadField::new("verify.copies.storage_id", "must be a storage's id"))
+    };
+    verified.copies.into_iter().map(one).collect()
 }
 
 fn backup_outcome(backup: wire::BackupOutcome) -> Result<BackupOutcome, BadField> {

@@ -1,11 +1,13 @@
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
+use super::verification::{check, damage};
 use crate::domain::backup::{Backup, BackupCopy, CheckedBy};
 use crate::domain::job::Encryption;
 
 /// A backup.
 pub(in crate::grpc) fn backup(backup: Backup) -> v1::Backup {
+    let verified_at = backup.verified_at();
     let summary = backup.summary;
     v1::Backup {
         id: backup.id.to_string(),
@@ -33,6 +35,7 @@ pub(in crate::grpc) fn backup(backup: Backup) -> v1::Backup {
         chunking: super::job::chunking(backup.profile).into(),
         base_backup_id: backup.base.map(|id| id.to_string()).unwrap_or_default(),
         missing_databases: summary.missing.iter().map(Into::into).collect(),
+        verified_at: verified_at.map(timestamp),
     }
 }
 
@@ -47,5 +50,8 @@ fn copy(copy: BackupCopy) -> v1::BackupCopy {
         checked_by: checked_by.into(),
         completed_at: copy.completed_at.map(timestamp),
         failure: copy.failure.as_ref().map(Into::into),
+        damaged: copy.damaged_at.is_some(),
+        checks: copy.checks.into_iter().map(check).collect(),
+        damage: copy.damage.into_iter().map(damage).collect(),
     }
 }

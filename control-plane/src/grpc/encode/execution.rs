@@ -2,6 +2,7 @@ use dataguardian_core::execution::ExecutionState;
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
+use super::verification::verify_report;
 use crate::domain::execution::{
     Attempt, Execution, Progress, RestoreReport, RestoredDatabase, RestoredTable, WaitingReason, WaitsFor,
 };
@@ -25,6 +26,7 @@ pub(in crate::grpc) fn execution(execution: Execution) -> v1::Execution {
         progress: execution.progress.map(progress),
         warnings: execution.warnings.iter().map(Into::into).collect(),
         restore_report: execution.restore_report.map(restore_report),
+        verify_report: execution.verify_report.map(verify_report),
         revision: execution.revision,
         attempts: execution.attempts.into_iter().map(attempt).collect(),
         no_contact_since: execution.outlook.no_contact_since.map(timestamp),

@@ -5,13 +5,16 @@ use dataguardian_core::ids::DatasourceId;
 use dataguardian_core::secret::SecretBytes;
 
 use super::reuse;
-use crate::domain::assignment::{Assignment, BackupAssignment, RepositoryLocation, RestoreAssignment, Work};
+use crate::domain::assignment::{
+    Assignment, BackupAssignment, RepositoryLocation, RestoreAssignment, VerifyAssignment, Work,
+};
 use crate::domain::datasource::Datasource;
 use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec, RestoreSpec};
 use crate::domain::job::Encryption;
 use crate::domain::placement::all_reached;
 use crate::domain::reference::Reference;
 use crate::domain::storage::Storage;
+use crate::domain::verification::VerifySpec;
 use crate::services::datasources::target;
 use crate::services::restores::reachable_copies;
 use crate::services::storages::location;
@@ -38,6 +41,7 @@ pub(super) async fn build(
     let work = match &leased.spec {
         ExecutionSpec::Backup(spec) => backup(context, tx, leased, spec, datasource).await?,
         ExecutionSpec::Restore(spec) => restore(context, tx, spec, datasource).await?,
+        ExecutionSpec::Verify(spec) => verify(context, tx, spec, (leased, &datasource)).await?,
     };
     Ok(work.map(|work| Assignment {
         fence,
@@ -125,6 +129,41 @@ async fn restore(
         control_plane_public_key: manifest.control_plane_public_key,
         target: target(context, tx, &datasource).await?,
         options: spec.options.clone(),
+    }))))
+}
+
+async fn verify(
+    context: &Context,
+    tx: &Tx,
+    spec: &VerifySpec,
+    (leased, datasource): (&Execution, &Datasource),
+) -> Result<Result<Work, Failure>, Error> {
+    let (backup, manifest) = (
+        backup_get(tx, spec.backup).await?,
+        manifest_get(tx, spec.backup).await?,
+    );
+    let (Some(backup), Some(manifest)) = (backup, manifest) else {
+        return Ok(Err(gone(FailureKind::RepositoryDamaged, "the backup")));
+    };
+    let storages = storage_get_many(tx, &spec.storages).await?;
+    if storages.len() != spec.storages.len() {
+        return Ok(Err(gone(
+            FailureKind::Internal,
+            "a storage that holds the backup",
+        )));
+    }
+    // An agent gets no keys but those of its own datasources.
+    let may_have_keys = datasource.agent == leased.agent && datasource.id == spec.source;
+    let sealed = backup.encryption == Encryption::Sealed;
+    Ok(Ok(Work::Verify(Box::new(VerifyAssignment {
+        backup: spec.backup,
+        datasource: spec.source,
+        repositories: locations(context, &storages)?,
+        encryption: backup.encryption,
+        datasource_keys: (sealed && may_have_keys).then(|| keys(context, spec.source)),
+        agent_public_key: manifest.agent_public_key,
+        control_plane_public_key: manifest.control_plane_public_key,
+        level: spec.level,
     }))))
 }
 

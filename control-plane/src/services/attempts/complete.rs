@@ -8,12 +8,18 @@ use dataguardian_core::ids::AgentId;
 use super::commit::{answer_again, store_payload_in_tx};
 use super::{Attempts, missed};
 use crate::domain::assignment::{AttemptOutcome, BackupOutcome, Completion};
-use crate::domain::execution::{Execution, RestoreReport, kept_failure, kept_missing, kept_warnings};
+use crate::domain::execution::{
+    Execution, ExecutionSpec, RestoreReport, kept_failure, kept_missing, kept_warnings,
+};
 use crate::domain::field::BadField;
 use crate::domain::verdict::FenceStanding;
+use crate::domain::verification::{CopyFindings, VerifiedCopy, VerifyReport};
 use crate::services::transition::{Judged, judge_in_tx};
+use crate::services::verifications::found::copy_in_tx;
 use crate::services::{Context, Error};
 use crate::store::Tx;
+use crate::store::backups::backup_get;
+use crate::store::storages::storage_get_many;
 
 impl Attempts {
     /// An attempt ends; for a backup this is the first half of the commit. The same again gives the same answer.
@@ -50,11 +56,13 @@ impl Attempts {
                     );
                     return Ok(Completion::Settled);
                 }
-                AttemptOutcome::Restore { .. } | AttemptOutcome::Cancelled => return Err(Error::StaleFence),
+                AttemptOutcome::Restore { .. } | AttemptOutcome::Verify(_) | AttemptOutcome::Cancelled => {
+                    return Err(Error::StaleFence);
+                }
             },
             ExecutionState::Completed => match outcome {
                 AttemptOutcome::Backup(backup) => return answer_again(&tx, &execution, &backup).await,
-                AttemptOutcome::Restore { .. } => return Ok(Completion::Settled),
+                AttemptOutcome::Restore { .. } | AttemptOutcome::Verify(_) => return Ok(Completion::Settled),
                 AttemptOutcome::Failed(_) | AttemptOutcome::Cancelled => return Err(Error::StaleFence),
             },
             ExecutionState::RetryWait
@@ -72,15 +80,19 @@ impl Attempts {
 /// The attempt has ended before, without success: of that the agent may be told, but no success is taken any more.
 fn answer_ended(outcome: &AttemptOutcome) -> Result<Completion, Error> {
     match outcome {
-        AttemptOutcome::Failed(_) | AttemptOutcome::Cancelled => Ok(Completion::Settled),
+        // Damage that was found ends a verification as failed: told again, it is the same answer.
+        AttemptOutcome::Failed(_) | AttemptOutcome::Cancelled | AttemptOutcome::Verify(_) => {
+            Ok(Completion::Settled)
+        }
         AttemptOutcome::Backup(_) | AttemptOutcome::Restore { .. } => Err(Error::StaleFence),
     }
 }
 
 fn check_kind(execution: &Execution, outcome: &AttemptOutcome) -> Result<(), Error> {
     match (execution.kind(), outcome) {
-        (ExecutionKind::Backup, AttemptOutcome::Restore { .. })
-        | (ExecutionKind::Restore, AttemptOutcome::Backup(_)) => {
+        (ExecutionKind::Backup, AttemptOutcome::Restore { .. } | AttemptOutcome::Verify(_))
+        | (ExecutionKind::Restore, AttemptOutcome::Backup(_) | AttemptOutcome::Verify(_))
+        | (ExecutionKind::Verify, AttemptOutcome::Backup(_) | AttemptOutcome::Restore { .. }) => {
             let message = format!("does not fit a {}", execution.kind());
             Err(BadField::new("outcome", message).into())
         }
@@ -101,6 +113,10 @@ async fn end_running_in_tx(
         }
         AttemptOutcome::Restore { report, warnings } => {
             let after = finish_restore_in_tx(context, tx, execution, report, warnings).await?;
+            Ok((after, Completion::Settled))
+        }
+        AttemptOutcome::Verify(copies) => {
+            let after = finish_verification_in_tx(context, tx, execution, copies).await?;
             Ok((after, Completion::Settled))
         }
         AttemptOutcome::Failed(failure) => {
@@ -152,9 +168,68 @@ async fn finish_restore_in_tx(
     context
         .apply_in_tx(tx, execution, ExecutionEvent::Finished, |after| {
             after.restore_report = Some(report.kept());
-            after.warnings = kept_warnings(warnings);
+            // What was known before it began is told still.
+            after.warnings.extend(warnings);
+            after.warnings = kept_warnings(std::mem::take(&mut after.warnings));
         })
         .await
+}
+
+/// What was found is written down. Damage, and a copy that could not be looked into, end the execution as failed: whoever
+/// waits for it must not take it for good.
+async fn finish_verification_in_tx(
+    context: &Context,
+    tx: &Tx,
+    execution: &Execution,
+    copies: Vec<CopyFindings>,
+) -> Result<Execution, Error> {
+    let report = record_in_tx(context, tx, execution, copies).await?;
+    let failure = report.verdict().map(kept_failure);
+    context.end_attempt_in_tx(tx, execution, failure.as_ref()).await?;
+    let event = match failure {
+        Some(_) => ExecutionEvent::Failed,
+        None => ExecutionEvent::Finished,
+    };
+    context
+        .apply_in_tx(tx, execution, event, |after| {
+            after.failure = failure;
+            after.verify_report = Some(report);
+        })
+        .await
+}
+
+async fn record_in_tx(
+    context: &Context,
+    tx: &Tx,
+    execution: &Execution,
+    copies: Vec<CopyFindings>,
+) -> Result<VerifyReport, Error> {
+    let ExecutionSpec::Verify(spec) = &execution.spec else {
+        return Err(Error::StaleFence);
+    };
+    let mut report = VerifyReport {
+        level: spec.level,
+        copies: Vec::new(),
+    };
+    let storages = storage_get_many(tx, &spec.storages).await?;
+    // An agent speaks of the storages that it was asked about, and of no others.
+    for storage in storages {
+        let Some(copy) = copies.iter().find(|copy| copy.storage == storage.id) else {
+            continue;
+        };
+        if backup_get(tx, spec.backup).await?.is_some() {
+            copy_in_tx(context, tx, (spec.source, spec.backup), spec.level, copy).await?;
+        }
+        report.copies.push(VerifiedCopy {
+            storage: storage.name.to_string(),
+            objects: copy.objects,
+            bytes: copy.bytes,
+            faults: copy.faults.clone(),
+            fault_count: copy.fault_count,
+            failure: copy.failure.clone(),
+        });
+    }
+    Ok(report)
 }
 
 /// Somebody wished that it end. A backup must not be committed any more, and the agent has yet to clean up; everything else
@@ -165,6 +240,7 @@ async fn end_cancelling_in_tx(
     execution: &Execution,
     outcome: AttemptOutcome,
 ) -> Result<(Execution, Completion), Error> {
+    let mut found = None;
     let (failure, report) = match outcome {
         AttemptOutcome::Backup(_) => {
             return Err(Error::precondition(
@@ -176,11 +252,16 @@ async fn end_cancelling_in_tx(
         AttemptOutcome::Failed(failure) => (Some(kept_failure(failure)), None),
         // It was done before the wish arrived; what it did stays to be seen.
         AttemptOutcome::Restore { report, .. } => (None, Some(report.kept())),
+        AttemptOutcome::Verify(copies) => {
+            found = Some(record_in_tx(context, tx, execution, copies).await?);
+            (None, None)
+        }
     };
     let after = context
         .conclude_cancel_in_tx(tx, execution, |after| {
             after.failure = failure;
             after.restore_report = report;
+            after.verify_report = found;
         })
         .await?;
     Ok((after, Completion::Settled))

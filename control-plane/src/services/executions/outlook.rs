@@ -158,6 +158,7 @@ impl View<'_> {
                 let kind = match kind {
                     ExecutionKind::Backup => "backup",
                     ExecutionKind::Restore => "restore",
+                    ExecutionKind::Verify => "verification",
                 };
                 let message = format!(
                     "waits for the {kind} {other} on datasource {}",

@@ -14,6 +14,8 @@ pub struct Model {
     pub completed_at: Option<DateTimeUtc>,
     pub failure_kind: Option<String>,
     pub failure_message: Option<String>,
+    pub enrolled_at: Option<DateTimeUtc>,
+    pub damaged_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

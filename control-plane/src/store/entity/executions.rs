@@ -38,6 +38,8 @@ pub struct Model {
     pub warnings: Json,
     #[sea_orm(column_type = "JsonBinary")]
     pub restore_report: Option<Json>,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub verify_report: Option<Json>,
     pub revision: i64,
     pub chunking: Option<String>,
     pub chunking_reason: Option<String>,

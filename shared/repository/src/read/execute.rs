@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use futures::channel::oneshot;
+use futures::future::BoxFuture;
 
 use super::ReadError;
 
@@ -12,23 +14,35 @@ type Work = Box<dyn FnOnce() + Send>;
 
 /// Where CPU work is done, off the async runtime.
 #[derive(Clone)]
-pub struct Executor(Arc<dyn Fn(Work) + Send + Sync>);
+pub struct Executor(Arc<dyn Fn(Work) -> BoxFuture<'static, ()> + Send + Sync>);
 
 impl Executor {
     /// Work is handed to `submit`, which must not block and has it run some time later on another thread.
     pub fn new(submit: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(submit))
+        Self(Arc::new(move |work| {
+            submit(work);
+            std::future::ready(()).boxed()
+        }))
     }
 
-    pub(super) async fn run<T: Send + 'static>(
+    /// Work is done by the future that `run` makes of it, off the async runtime. Dropping that may drop the work.
+    pub fn awaiting<F>(run: impl Fn(Box<dyn FnOnce() + Send>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self(Arc::new(move |work| run(work).boxed()))
+    }
+
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ReadError> {
         let (sender, receiver) = oneshot::channel();
-        (self.0)(Box::new(move || {
+        let done = (self.0)(Box::new(move || {
             // Nobody waits any more when the stream was dropped; the result is dropped with it.
             drop(sender.send(work()));
         }));
+        done.await;
         receiver.await.map_err(|_| ReadError::GivenUp)
     }
 }

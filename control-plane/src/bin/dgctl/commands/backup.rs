@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use dataguardian_proto::v1;
 
+use super::verify::{self, Verify};
 use super::{Context, required};
 use crate::error::{Error, Result};
 use crate::output::findings;
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     Contents(Contents),
     /// Have a backup copied into one more storage, in the background
     Copy(Copy),
+    /// Look whether a backup is still whole in its storages, without restoring it
+    Verify(Verify),
 }
 
 /// `dgctl backup copy`
@@ -98,6 +101,7 @@ impl Command {
             }
             Self::Contents(contents) => contents.run(context).await,
             Self::Copy(copy) => copy.run(context).await,
+            Self::Verify(verify) => verify.run(context).await,
         }
     }
 }
@@ -208,9 +212,14 @@ fn datasource(backup: &v1::Backup) -> Field {
     }
 }
 
-/// `1/2`: how many of its copies are whole.
+/// `1/2`: how many of its copies are complete; with what a glance must not miss: `2/2, 1 damaged`.
 fn copies(backup: &v1::Backup) -> Field {
     let whole = backup.copies.iter().filter(|copy| copy.complete).count();
+    let damaged = backup.copies.iter().filter(|copy| copy.damaged).count();
+    if damaged > 0 {
+        let text = format!("{whole}/{}, {damaged} damaged", backup.copies.len());
+        return Field::text(&text).toned(Tone::Bad);
+    }
     let tone = if whole == backup.copies.len() {
         Tone::Good
     } else {
@@ -222,6 +231,7 @@ fn copies(backup: &v1::Backup) -> Field {
 fn describe(backup: &v1::Backup, look: Look) -> String {
     let took = text::between(backup.started_at.as_ref(), backup.completed_at.as_ref());
     let copy = |copy: &v1::BackupCopy| match copy.complete {
+        true if copy.damaged => format!("{} (damaged)", copy.storage),
         true => format!(
             "{} (checked by the {})",
             copy.storage,
@@ -233,6 +243,7 @@ fn describe(backup: &v1::Backup, look: Look) -> String {
         },
     };
     let copies: Vec<String> = backup.copies.iter().map(copy).collect();
+    let whole = backup.copies.iter().all(|copy| !copy.damaged);
     let summary = details(
         look,
         vec![
@@ -278,10 +289,20 @@ fn describe(backup: &v1::Backup, look: Look) -> String {
             ("Rows", Field::text(&count(backup.rows))),
             ("Packs", Field::text(&count(backup.packs.into()))),
             ("Encrypted", Field::yes_or_no(backup.encrypted)),
-            ("Copies", Field::text(&copies.join(", "))),
+            (
+                "Copies",
+                Field::text(&copies.join(", ")).toned(if whole { Tone::Plain } else { Tone::Bad }),
+            ),
+            (
+                "Verified",
+                Field::text(&text::time_and_distance(backup.verified_at.as_ref())),
+            ),
         ],
     );
-    summary + &findings::missing(&backup.missing_databases) + &findings::warnings(&backup.warnings)
+    summary
+        + &verify::checks(&backup.copies)
+        + &findings::missing(&backup.missing_databases)
+        + &findings::warnings(&backup.warnings)
 }
 
 fn contents(streams: &[v1::BackupStream], look: Look) -> String {
@@ -310,8 +331,7 @@ mod tests {
             storage: storage.into(),
             complete,
             checked_by: v1::CheckedBy::Agent.into(),
-            completed_at: None,
-            failure: None,
+            ..Default::default()
         };
         v1::Backup {
             id: "0192f3a4".into(),

@@ -143,6 +143,18 @@ fn kit_of(info: &v1::GetSystemInfoResponse) -> String {
     }
 }
 
+/// What a person should see to, and what to type.
+fn notices(notices: &[v1::SystemNotice]) -> String {
+    let line = |notice: &v1::SystemNotice| {
+        format!(
+            "notice: {}\n  see: {}\n",
+            text::cell(&notice.message),
+            text::cell(&notice.command)
+        )
+    };
+    notices.iter().map(line).collect()
+}
+
 fn describe(info: &v1::GetSystemInfoResponse, look: Look) -> String {
     details(
         look,
@@ -165,5 +177,5 @@ fn describe(info: &v1::GetSystemInfoResponse, look: Look) -> String {
             ("Recovery kit", Field::text(&kit_of(info))),
             ("Server's clock", Field::text(&text::time(info.now.as_ref()))),
         ],
-    )
+    ) + &notices(&info.notices)
 }

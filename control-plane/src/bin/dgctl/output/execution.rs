@@ -132,6 +132,9 @@ fn with_findings(execution: &v1::Execution, failure: &str, look: Look) -> String
     if execution.attempts.len() > 1 {
         text += &format!("\n{}", attempts(&execution.attempts, look));
     }
+    if let Some(report) = &execution.verify_report {
+        text += &format!("\n{}", super::verification::found(report, look));
+    }
     if let Some(report) = &execution.restore_report {
         text += &format!("\n{}", restored(report, look));
     }

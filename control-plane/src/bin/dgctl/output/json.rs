@@ -48,6 +48,7 @@ replies! {
     GetSystemInfoResponse
     ListAgentsResponse
     CopyBackupResponse
+    VerifyBackupResponse
     ListBackupStreamsResponse
     ListBackupsResponse
     ListDatasourcesResponse
