@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::entity::{backup_copies, backups, executions, packs};
+use super::entity::{backup_copies, backups, executions, object_checks, packs};
 use super::garbage::AT_WORK;
 use super::{Connected, StoreError, convert};
 use crate::domain::job::Encryption;
@@ -56,7 +56,7 @@ pub(super) fn profile(column: Option<&str>) -> Result<Profile, StoreError> {
     column.map_or(Ok(Profile::ContentDefined), |text| FROM.parse(text))
 }
 
-/// The newest backup of a datasource that is whole in that storage, sealed or not as told, its streams cut by content.
+/// The newest backup of a datasource that is whole in that storage, as far as anybody has looked, sealed or not as told, its streams cut by content.
 pub async fn reuse_base(
     on: &impl Connected,
     datasource: DatasourceId,
@@ -67,7 +67,8 @@ pub async fn reuse_base(
         .select_only()
         .column(backup_copies::Column::BackupId)
         .filter(backup_copies::Column::StorageId.eq(*storage.as_uuid()))
-        .filter(backup_copies::Column::CompletedAt.is_not_null());
+        .filter(backup_copies::Column::CompletedAt.is_not_null())
+        .filter(backup_copies::Column::DamagedAt.is_null());
     let by_content = Condition::any()
         .add(backups::Column::Chunking.is_null())
         .add(backups::Column::Chunking.eq(Profile::ContentDefined.as_str()));
@@ -143,16 +144,27 @@ pub async fn reuse_left(
     sized(rows)
 }
 
-/// A page of a datasource's packs that nothing new may refer to: those that are being deleted.
+/// A page of a datasource's packs that nothing new may refer to: those that are being deleted, and those that a check found
+/// damaged in some storage.
 pub async fn reuse_unusable(
     on: &impl Connected,
     datasource: DatasourceId,
     (skip, limit): (u64, u64),
 ) -> Result<Vec<SizedPack>, StoreError> {
+    let damaged = object_checks::Entity::find()
+        .select_only()
+        .column(object_checks::Column::ObjectId)
+        .filter(object_checks::Column::DatasourceId.eq(*datasource.as_uuid()))
+        .filter(object_checks::Column::Kind.eq(ObjectKind::Pack.as_str()))
+        .filter(object_checks::Column::DamagedAt.is_not_null());
     let rows = packs::Entity::find()
         .filter(packs::Column::DatasourceId.eq(*datasource.as_uuid()))
         .filter(packs::Column::Kind.eq(ObjectKind::Pack.as_str()))
-        .filter(packs::Column::State.eq(PackState::Condemned.as_str()))
+        .filter(
+            Condition::any()
+                .add(packs::Column::State.eq(PackState::Condemned.as_str()))
+                .add(packs::Column::Id.in_subquery(damaged.into_query())),
+        )
         .order_by_asc(packs::Column::Id)
         .offset(skip)
         .limit(limit)
