@@ -49,6 +49,7 @@ pub struct App {
     reconcilers: Reconcilers,
     renewal: RenewCertificates,
     cancels: Wake,
+    deletions: Wake,
     serving: Serving,
     certificates: Wake,
     queue: Queue,
@@ -89,6 +90,7 @@ impl App {
             catalogue: services.cleanup.clone(),
             sessions: sessions.clone(),
             grace: config.cleanup.grace(),
+            looked_at_all: Arc::default(),
         };
         let shared = Shared {
             cleanup,
@@ -137,6 +139,7 @@ impl App {
             api: (ports.api, api_router.merge(http::router(pages))),
             agents: (ports.agents, agent_router),
             cancels: Wake::default(),
+            deletions: Wake::default(),
             serving,
             certificates: Wake::default(),
             config,
@@ -210,6 +213,7 @@ impl App {
             sessions: self.shared.sessions.clone(),
             dispatch: self.shared.dispatch.clone(),
             cancels: self.cancels,
+            deletions: self.deletions,
             certificates: self.certificates,
         };
         tasks.spawn(courier.run(self.stop.clone()));

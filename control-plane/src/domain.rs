@@ -12,6 +12,7 @@ pub mod certificate;
 pub mod cleanup;
 pub mod commit;
 pub mod datasource;
+pub mod deletion;
 pub mod eligibility;
 pub mod execution;
 pub mod field;

@@ -148,7 +148,7 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
         ))
         .add_service(bounded!(
             BackupServiceServer,
-            backups::Handler(services.backups.clone(), services.copies.clone())
+            backups::Handler(services.clone())
         ))
         .add_service(bounded!(
             RestoreServiceServer,

@@ -19,7 +19,8 @@
 //! | [`assignments`] | agents' streams | `claim`, `accept`, `decline`, `verdicts` |
 //! | [`attempts`] | ReportPacks, CompleteAttempt, ConfirmCommit | `report_packs`, `complete`, `confirm_commit` |
 //! | [`commits`] | FetchManifest, the `commit` loop | `manifest`, `unfinished`, `give_up` |
-//! | [`cleanup`] | the `cleanup` loop, RunCleanup | `suspected`, `places`, `plan`, `carry_out`, `deleted` |
+//! | [`cleanup`] | the `cleanup` loop, RunCleanup | `suspected`, `places`, `plan`, `note`, `carry_out`, `deleted` |
+//! | [`deletion`] | BackupService, the `delete_backups` loop | `validate`, `delete`, `pin`, `unpin`, `leaving`, `gone`, `failed` |
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
 //! | [`recovery`] | SystemService | `make_kit`, `made_at` |
 //! | [`audit`] | interceptor | `append`, `list` |
@@ -47,6 +48,7 @@ pub mod commits;
 mod context;
 pub mod copies;
 pub mod datasources;
+pub mod deletion;
 pub mod enrollment;
 mod error;
 pub mod executions;
@@ -97,8 +99,10 @@ pub struct Services {
     pub attempts: attempts::Attempts,
     /// Commits that their attempts left unfinished.
     pub commits: commits::Commits,
-    /// What failed backups left in the storages.
+    /// What no backup needs in the storages.
     pub cleanup: cleanup::Cleanup,
+    /// Backups on their way out, and pins.
+    pub deletion: deletion::Deletion,
     /// Copies of backups that are to be.
     pub copies: copies::Copies,
     /// Backups.
@@ -130,6 +134,7 @@ impl Services {
             attempts: attempts::Attempts::new(context.clone()),
             commits: commits::Commits::new(context.clone()),
             cleanup: cleanup::Cleanup::new(context.clone()),
+            deletion: deletion::Deletion::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
             authorities: authorities::Authorities::new(context.clone()),

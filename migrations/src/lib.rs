@@ -12,6 +12,7 @@ mod m20261124_000004_catalogue;
 mod m20261124_000005_executions;
 mod m20261124_000006_backups;
 mod m20261124_000008_s3_storages;
+mod m20261124_000010_deleting_backups;
 
 /// All migrations, the oldest first.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000005_executions::Migration),
             Box::new(m20261124_000006_backups::Migration),
             Box::new(m20261124_000008_s3_storages::Migration),
+            Box::new(m20261124_000010_deleting_backups::Migration),
         ]
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{App, StartError};
 use crate::reconcilers::{
-    Commit, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile, Reconcilers,
+    Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile, Reconcilers,
     SaveReports, Ticker, Wake,
 };
 use crate::services::Services;
@@ -52,6 +52,14 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         paused: Arc::default(),
     };
     start.woken(heal, &Wake::default(), pass).await?;
+    let delete = DeleteBackups {
+        deletion: services.deletion.clone(),
+        catalogue: services.cleanup.clone(),
+        sessions: sessions.clone(),
+        clock: Arc::clone(&app.shared.clock),
+        paused: Arc::default(),
+    };
+    start.woken(delete, &app.deletions, pass).await?;
     let interval = app.config.cleanup.interval();
     start
         .woken(app.shared.cleanup.clone(), &Wake::default(), interval)

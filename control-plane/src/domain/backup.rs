@@ -6,6 +6,7 @@ use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{AgentId, BackupId, DatasourceId, ExecutionId, JobId, StorageId};
 
+use super::deletion::{BackupState, CopyState, Pin};
 use super::execution::{kept_missing, kept_warnings};
 use super::job::Encryption;
 use super::reference::Reference;
@@ -38,6 +39,12 @@ pub struct Backup {
     pub packs: u32,
     /// Where it is.
     pub copies: Vec<BackupCopy>,
+    /// Whether it is kept, or on its way out.
+    pub state: BackupState,
+    /// Why it may not be deleted, if somebody said so.
+    pub pin: Option<Pin>,
+    /// Rises with each pin and with its deletion.
+    pub revision: i64,
 }
 
 /// What the catalogue shows of a backup without opening its manifest, as the agent summed it up.
@@ -112,7 +119,9 @@ pub struct BackupCopy {
     pub checked_by: CheckedBy,
     /// When manifest and all that it names were there; none while they are not.
     pub completed_at: Option<DateTime<Utc>>,
-    /// Why it is not complete, if that is known.
+    /// Whether it is to be, is whole, or is on its way out.
+    pub state: CopyState,
+    /// Why it is not complete, or why its manifest could not be deleted yet, if that is known.
     pub failure: Option<Failure>,
 }
 
@@ -123,6 +132,8 @@ pub struct BackupFilter {
     pub datasource: Option<Reference<DatasourceId>>,
     /// Only those of this job.
     pub job: Option<Reference<JobId>>,
+    /// Those too that are being deleted.
+    pub with_deleting: bool,
 }
 
 /// A manifest with its signatures, as it stands in every storage.

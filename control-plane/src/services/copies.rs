@@ -10,6 +10,7 @@ use super::storages::location;
 use super::{Context, Error, Noun, backups, lookup};
 use crate::domain::assignment::RepositoryLocation;
 use crate::domain::backup::Backup;
+use crate::domain::deletion::CopyState;
 use crate::domain::execution::kept_failure;
 use crate::domain::pack::PackState;
 use crate::domain::reference::Reference;
@@ -102,7 +103,10 @@ impl Copies {
         else {
             return Ok(None);
         };
-        let complete = backup.copies.iter().filter(|copy| copy.completed_at.is_some());
+        let complete = backup
+            .copies
+            .iter()
+            .filter(|copy| copy.state == CopyState::Complete);
         let complete: Vec<_> = complete.map(|copy| copy.storage).collect();
         let sources = storage_get_many(&tx, &complete).await?;
         let Some(target) = storage_get_many(&tx, &[target]).await?.pop() else {

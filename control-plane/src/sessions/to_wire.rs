@@ -129,6 +129,31 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             datasource_id: datasource.to_string(),
             objects: objects.iter().map(object).collect(),
         }),
+        Question::DeleteManifest {
+            repository: place,
+            datasource,
+            backup,
+            payload_sha256,
+        } => Wire::DeleteManifest(wire::DeleteManifestQuestion {
+            repository: Some(repository(place)),
+            datasource_id: datasource.to_string(),
+            backup_id: backup.to_string(),
+            payload_sha256: payload_sha256.to_vec(),
+        }),
+        Question::ListManifests { repository: place } => Wire::ListManifests(wire::ListManifestsQuestion {
+            repository: Some(repository(place)),
+        }),
+        Question::ReadManifest {
+            repository: place,
+            datasource,
+            backup,
+            offset,
+        } => Wire::ReadManifest(wire::ReadManifestQuestion {
+            repository: Some(repository(place)),
+            datasource_id: datasource.to_string(),
+            backup_id: backup.to_string(),
+            offset,
+        }),
         Question::CopyBackup {
             datasource,
             backup,
@@ -158,6 +183,7 @@ fn object(object: &DataObject) -> wire::StoredObject {
     wire::StoredObject {
         kind: kind.into(),
         id: object.id.to_vec(),
+        size: 0,
     }
 }
 

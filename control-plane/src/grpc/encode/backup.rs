@@ -1,7 +1,9 @@
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
+use super::etag;
 use crate::domain::backup::{Backup, BackupCopy, CheckedBy};
+use crate::domain::deletion::{BackupState, CopyState};
 use crate::domain::job::Encryption;
 
 /// A backup.
@@ -30,6 +32,18 @@ pub(in crate::grpc) fn backup(backup: Backup) -> v1::Backup {
         packs: backup.packs,
         partial: !summary.missing.is_empty(),
         missing_databases: summary.missing.iter().map(Into::into).collect(),
+        state: match backup.state {
+            BackupState::Complete => v1::BackupState::Complete,
+            BackupState::Deleting => v1::BackupState::Deleting,
+            BackupState::Deleted => v1::BackupState::Deleted,
+        }
+        .into(),
+        pin: backup.pin.map(|pin| v1::Pin {
+            pinned_at: Some(timestamp(pin.at)),
+            pinned_by: pin.by,
+            reason: pin.reason,
+        }),
+        etag: etag(backup.revision),
     }
 }
 
@@ -40,9 +54,16 @@ fn copy(copy: BackupCopy) -> v1::BackupCopy {
     };
     v1::BackupCopy {
         storage: copy.storage_name,
-        complete: copy.completed_at.is_some(),
+        complete: copy.state == CopyState::Complete,
         checked_by: checked_by.into(),
         completed_at: copy.completed_at.map(timestamp),
         failure: copy.failure.as_ref().map(Into::into),
+        state: match copy.state {
+            CopyState::Wanted => v1::CopyState::Wanted,
+            CopyState::Complete => v1::CopyState::Complete,
+            CopyState::Deleting => v1::CopyState::Deleting,
+            CopyState::Deleted => v1::CopyState::Deleted,
+        }
+        .into(),
     }
 }

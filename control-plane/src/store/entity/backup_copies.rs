@@ -14,6 +14,7 @@ pub struct Model {
     pub completed_at: Option<DateTimeUtc>,
     pub failure_kind: Option<String>,
     pub failure_message: Option<String>,
+    pub leaving: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -30,6 +30,12 @@ pub struct Model {
     pub warnings: Json,
     #[sea_orm(column_type = "JsonBinary")]
     pub missing_databases: Json,
+    pub state: String,
+    pub state_since: Option<DateTimeUtc>,
+    pub pinned_at: Option<DateTimeUtc>,
+    pub pinned_by: Option<String>,
+    pub pin_reason: Option<String>,
+    pub revision: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -11,6 +11,8 @@ use crate::output::text::{self, bytes, count};
 use crate::paging::Limit;
 use crate::values::{checked_by_word, engine_word};
 
+mod delete;
+
 /// `dgctl backup …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -22,6 +24,12 @@ pub(crate) enum Command {
     Contents(Contents),
     /// Have a backup copied into one more storage, in the background
     Copy(Copy),
+    /// Delete backups: they can't be restored from then on, and what no other backup needs goes after the grace
+    Delete(delete::Delete),
+    /// Keep a backup from being deleted, by hand or by retention
+    Pin(delete::Pin),
+    /// Take a backup's pin away
+    Unpin(delete::Unpin),
 }
 
 /// `dgctl backup copy`
@@ -43,6 +51,9 @@ pub(crate) struct ListArgs {
     /// Only those of this job; name or id
     #[arg(long, value_name = "JOB")]
     job: Option<String>,
+    /// Those too that are being deleted
+    #[arg(long)]
+    deleting: bool,
     #[command(flatten)]
     limit: Limit,
 }
@@ -89,6 +100,9 @@ impl Command {
             }
             Self::Contents(contents) => contents.run(context).await,
             Self::Copy(copy) => copy.run(context).await,
+            Self::Delete(delete) => delete.run(context).await,
+            Self::Pin(pin) => pin.run(context).await,
+            Self::Unpin(unpin) => unpin.run(context).await,
         }
     }
 }
@@ -107,6 +121,7 @@ impl ListArgs {
                     page_token,
                     datasource: datasource.clone(),
                     job: job.clone(),
+                    show_deleting: self.deleting,
                 };
                 async move { backups.list_backups(request).await }
             })
@@ -200,6 +215,9 @@ fn datasource(backup: &v1::Backup) -> Field {
 
 /// `1/2`: how many of its copies are whole.
 fn copies(backup: &v1::Backup) -> Field {
+    if backup.state() == v1::BackupState::Deleting {
+        return Field::text("being deleted").toned(Tone::Bad);
+    }
     let whole = backup.copies.iter().filter(|copy| copy.complete).count();
     let tone = if whole == backup.copies.len() {
         Tone::Good
@@ -211,7 +229,14 @@ fn copies(backup: &v1::Backup) -> Field {
 
 fn describe(backup: &v1::Backup, look: Look) -> String {
     let took = text::between(backup.started_at.as_ref(), backup.completed_at.as_ref());
+    let why = |failure: &v1::Failure| failure.message.clone();
     let copy = |copy: &v1::BackupCopy| match copy.complete {
+        false if copy.state() == v1::CopyState::Deleting => format!(
+            "{} (being deleted: {})",
+            copy.storage,
+            copy.failure.as_ref().map_or_else(|| "waits for its turn".to_owned(), why)
+        ),
+        false if copy.state() == v1::CopyState::Deleted => format!("{} (deleted)", copy.storage),
         true => format!(
             "{} (checked by the {})",
             copy.storage,
@@ -260,9 +285,29 @@ fn describe(backup: &v1::Backup, look: Look) -> String {
             ("Packs", Field::text(&count(backup.packs.into()))),
             ("Encrypted", Field::yes_or_no(backup.encrypted)),
             ("Copies", Field::text(&copies.join(", "))),
+            ("State", Field::text(state(backup)).toned(Tone::Bad)),
+            ("Pinned", Field::text(&pinned(backup))),
         ],
     );
     summary + &findings::missing(&backup.missing_databases) + &findings::warnings(&backup.warnings)
+}
+
+/// Nothing for a backup that is kept.
+fn state(backup: &v1::Backup) -> &'static str {
+    match backup.state() {
+        v1::BackupState::Deleting => "being deleted: it can't be restored any more",
+        v1::BackupState::Deleted => "deleted",
+        v1::BackupState::Complete | v1::BackupState::Unspecified => "",
+    }
+}
+
+/// `by ada, 2026-11-24 …: kept for the audit`; empty if it is not pinned.
+fn pinned(backup: &v1::Backup) -> String {
+    let pin = backup.pin.as_ref().map(|pin| {
+        let at = text::time_and_distance(pin.pinned_at.as_ref());
+        format!("by {}, {at}: {}", pin.pinned_by, pin.reason)
+    });
+    pin.unwrap_or_default()
 }
 
 /// `3.0 MiB (25 % of raw)`.
@@ -299,8 +344,7 @@ mod tests {
             storage: storage.into(),
             complete,
             checked_by: v1::CheckedBy::Agent.into(),
-            completed_at: None,
-            failure: None,
+            ..Default::default()
         };
         v1::Backup {
             id: "0192f3a4".into(),

@@ -7,7 +7,7 @@ use super::{Context, request_id, required};
 use crate::ask;
 use crate::error::{Error, Result};
 use crate::output::findings;
-use crate::output::table::{Field, List, Look, details};
+use crate::output::table::{Field, List, Look, Tone, details};
 use crate::output::text;
 use crate::paging::Limit;
 
@@ -248,6 +248,11 @@ fn table(storages: &[v1::Storage], look: Look) -> String {
 
 fn describe(storage: &v1::Storage, look: Look) -> String {
     let (kind, place) = place(storage);
+    let hold = |hold: &v1::CollectionHold| {
+        let since = text::time_and_distance(hold.since.as_ref());
+        text::cell(&format!("{}, since {since}: {}", hold.datasource, hold.reason))
+    };
+    let holds: Vec<_> = storage.collection_holds.iter().map(hold).collect();
     details(
         look,
         vec![
@@ -271,6 +276,10 @@ fn describe(storage: &v1::Storage, look: Look) -> String {
             (
                 "Created",
                 Field::text(&text::time_and_distance(storage.created_at.as_ref())),
+            ),
+            (
+                "Collection held",
+                Field::text(&holds.join("; ")).toned(Tone::Bad),
             ),
         ],
     )

@@ -35,6 +35,7 @@ replies! {
     CreateJoinTokenResponse
     CreateRecoveryKitResponse
     CreateStorageResponse
+    DeleteBackupResponse
     DeleteDatasourceResponse
     DeleteJobResponse
     DeleteStorageResponse
@@ -48,6 +49,8 @@ replies! {
     GetSystemInfoResponse
     ListAgentsResponse
     CopyBackupResponse
+    PinBackupResponse
+    UnpinBackupResponse
     ListBackupStreamsResponse
     ListBackupsResponse
     ListDatasourcesResponse
