@@ -16,6 +16,7 @@ pub mod deletion;
 pub mod eligibility;
 pub mod execution;
 pub mod field;
+pub mod import;
 pub mod job;
 pub mod logs;
 pub mod pack;

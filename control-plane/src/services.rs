@@ -21,6 +21,7 @@
 //! | [`commits`] | FetchManifest, the `commit` loop | `manifest`, `unfinished`, `give_up` |
 //! | [`cleanup`] | the `cleanup` loop, RunCleanup | `suspected`, `places`, `plan`, `note`, `carry_out`, `deleted` |
 //! | [`deletion`] | BackupService, the `delete_backups` loop | `validate`, `delete`, `pin`, `unpin`, `leaving`, `gone`, `failed` |
+//! | [`imports`] | ImportBackups | `missing`, `enter` |
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
 //! | [`recovery`] | SystemService | `make_kit`, `made_at` |
 //! | [`audit`] | interceptor | `append`, `list` |
@@ -52,6 +53,7 @@ pub mod deletion;
 pub mod enrollment;
 mod error;
 pub mod executions;
+pub mod imports;
 pub mod installation;
 pub mod jobs;
 pub mod logs;
@@ -103,6 +105,8 @@ pub struct Services {
     pub cleanup: cleanup::Cleanup,
     /// Backups on their way out, and pins.
     pub deletion: deletion::Deletion,
+    /// Backups that are in storages and not in the catalogue.
+    pub imports: imports::Imports,
     /// Copies of backups that are to be.
     pub copies: copies::Copies,
     /// Backups.
@@ -135,6 +139,7 @@ impl Services {
             commits: commits::Commits::new(context.clone()),
             cleanup: cleanup::Cleanup::new(context.clone()),
             deletion: deletion::Deletion::new(context.clone()),
+            imports: imports::Imports::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
             authorities: authorities::Authorities::new(context.clone()),

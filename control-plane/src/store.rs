@@ -32,6 +32,7 @@ mod error;
 pub mod executions;
 pub mod garbage;
 pub mod holds;
+pub mod imports;
 pub mod installation;
 pub mod jobs;
 pub mod join_tokens;

@@ -91,9 +91,12 @@ impl BackupService for Handler {
         let deletion = &self.0.deletion;
         let deleted = match request.validate_only {
             true => deletion.validate(what).await?,
-            false => deletion.delete(what).await?,
+            false => {
+                let deleted = deletion.delete(what).await?;
+                failpoint!(DeletionStored);
+                deleted
+            }
         };
-        failpoint!(DeletionStored);
         Ok(Response::new(v1::DeleteBackupResponse {
             backup: Some(encode::backup(deleted.backup)),
             remaining: deleted.remaining,

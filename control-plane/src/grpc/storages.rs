@@ -16,7 +16,10 @@ use crate::domain::field::BadField;
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
 use crate::domain::storage::{CollectionHold, PreparedRepository, Storage, StorageCreation, StorageDraft, StorageLocation};
+use crate::services::imports::ImportMode;
 use crate::sessions::{Answer, Question, SessionHandle};
+
+mod import;
 
 pub(super) struct Handler(pub(super) Shared);
 
@@ -95,6 +98,21 @@ impl StorageService for Handler {
         let which = reference(&request.get_ref().storage)?;
         self.0.services.storages.delete(&which).await?;
         Ok(Response::new(v1::DeleteStorageResponse {}))
+    }
+
+    async fn import_backups(
+        &self,
+        request: Request<v1::ImportBackupsRequest>,
+    ) -> Result<Response<v1::ImportBackupsResponse>, Status> {
+        concerns(&request, &request.get_ref().storage);
+        let storage = reference(&request.get_ref().storage)?;
+        let storage = self.0.services.storages.get(&storage).await?;
+        let mode = match request.get_ref().validate_only {
+            true => ImportMode::Look,
+            false => ImportMode::Enter,
+        };
+        let after = import::after(&request.get_ref().page_token)?;
+        Ok(Response::new(self.import(&storage, mode, after).await?))
     }
 
     async fn test_storage(

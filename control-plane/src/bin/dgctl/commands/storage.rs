@@ -25,6 +25,9 @@ pub(crate) enum Command {
     Test(Named),
     /// Change a storage
     Update(Update),
+    /// Look for backups in a storage that the catalogue does not know, as after an older metadata database was restored, and
+    /// enter those of this control plane
+    Import(import::Import),
     /// Forget a storage; what lies in it stays
     Delete(Delete),
 }
@@ -87,6 +90,7 @@ pub(crate) struct Delete {
     yes: bool,
 }
 
+mod import;
 mod s3;
 
 const STORAGES: List<4> = List {
@@ -112,6 +116,7 @@ impl Command {
             }
             Self::Test(named) => named.test(context).await,
             Self::Update(update) => update.run(context).await,
+            Self::Import(import) => import.run(context).await,
             Self::Delete(delete) => delete.run(context).await,
         }
     }

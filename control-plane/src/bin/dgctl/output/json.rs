@@ -47,6 +47,7 @@ replies! {
     GetJobResponse
     GetStorageResponse
     GetSystemInfoResponse
+    ImportBackupsResponse
     ListAgentsResponse
     CopyBackupResponse
     PinBackupResponse
