@@ -74,7 +74,11 @@ impl Reconcile for Cleanup {
         for datasource in self.due().await? {
             match self.plan(datasource, None).await {
                 Ok(planned) => {
-                    self.catalogue.note(&planned.places, &planned.plan).await?;
+                    if self.is_too_early(&planned)? {
+                        *self.looked_at_all() = None;
+                    } else {
+                        self.catalogue.note(&planned.places, &planned.plan).await?;
+                    }
                     self.carry_out(&planned, &mut report).await?;
                 }
                 // It was deleted since it was listed.
@@ -110,6 +114,21 @@ impl Cleanup {
         let all = self.catalogue.all().await?;
         *self.looked_at_all() = Some(now);
         Ok(all)
+    }
+
+    /// After a start agents need a moment to come back: that one is not there yet is nothing to tell people of.
+    fn is_too_early(&self, planned: &DatasourcePlan) -> Result<bool, Error> {
+        if !self.catalogue.has_just_started() {
+            return Ok(false);
+        }
+        for storage in &planned.places.storages {
+            if let Party::Agent(agent, _) = party(&self.catalogue, storage)?
+                && !self.sessions.is_connected(agent)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn looked_at_all(&self) -> std::sync::MutexGuard<'_, Option<DateTime<Utc>>> {

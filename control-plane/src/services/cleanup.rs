@@ -84,6 +84,11 @@ impl Cleanup {
         Ok(garbage_datasources(&self.context.store, ALL_DATASOURCES).await?)
     }
 
+    /// Whether this process is so young that agents may not have come back yet.
+    pub fn has_just_started(&self) -> bool {
+        !self.context.times().silence_counts()
+    }
+
     /// The time.
     pub fn now(&self) -> DateTime<Utc> {
         self.context.now()
