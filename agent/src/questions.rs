@@ -71,7 +71,9 @@ async fn find(host: &Host, question: Option<question::Question>) -> Result<answe
         Some(Q::ListManifests(asked)) => manifests::list(host, asked)
             .await
             .map(answer::Answer::ListManifests),
-        Some(Q::ReadManifest(asked)) => manifests::read(host, asked).await.map(answer::Answer::ReadManifest),
+        Some(Q::ReadManifest(asked)) => manifests::read(host, asked)
+            .await
+            .map(answer::Answer::ReadManifest),
         Some(Q::CopyBackup(asked)) => copy::copy(host, asked).await.map(answer::Answer::CopyBackup),
         None => Err(Failure::new(
             FailureKind::Internal,

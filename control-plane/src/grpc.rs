@@ -146,10 +146,7 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
             ExecutionServiceServer,
             executions::Handler(shared.clone())
         ))
-        .add_service(bounded!(
-            BackupServiceServer,
-            backups::Handler(services.clone())
-        ))
+        .add_service(bounded!(BackupServiceServer, backups::Handler(services.clone())))
         .add_service(bounded!(
             RestoreServiceServer,
             restores::Handler(services.restores.clone())

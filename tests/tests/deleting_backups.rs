@@ -48,7 +48,10 @@ impl Scene {
         let newest = self
             .system
             .json(&["backup", "get", "latest", "--datasource", "main"])?;
-        Ok(newest["backup"]["id"].as_str().context("a backup's id")?.to_owned())
+        Ok(newest["backup"]["id"]
+            .as_str()
+            .context("a backup's id")?
+            .to_owned())
     }
 
     /// One more row that only later backups have.
@@ -69,7 +72,11 @@ impl Scene {
         let mut names = BTreeSet::new();
         for kind in ["packs", "lists"] {
             let folder = self.folder.join(kind);
-            let all = if folder.exists() { files(&folder)? } else { Vec::new() };
+            let all = if folder.exists() {
+                files(&folder)?
+            } else {
+                Vec::new()
+            };
             names.extend(
                 all.iter()
                     .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())),
@@ -99,7 +106,10 @@ impl Scene {
     }
 
     fn has_manifest(&self, backup: &str) -> bool {
-        self.folder.join("backups").join(format!("{backup}.json")).exists()
+        self.folder
+            .join("backups")
+            .join(format!("{backup}.json"))
+            .exists()
     }
 
     /// Only that backup's manifest and what it names are there.
@@ -134,17 +144,26 @@ async fn what_a_deleted_backup_alone_needed_goes_and_the_other_restores_equal() 
     scene.sell()?;
     let second = scene.back_up()?;
     let refused = scene.system.dgctl(&["backup", "delete", &first]);
-    ensure!(refused.status == Some(2), "nobody was there to be asked: {refused:?}");
+    ensure!(
+        refused.status == Some(2),
+        "nobody was there to be asked: {refused:?}"
+    );
     let refused = scene.system.dgctl(&["backup", "delete", &second, "--yes"]);
     ensure!(refused.stderr.contains("BACKUP_IS_NEWEST"), "{refused:?}");
     let pin = ["backup", "pin", &first, "--reason", "the audit of 2026"];
     scene.system.dgctl(&pin).succeed()?;
-    let refused = scene.system.dgctl(&["backup", "delete", &first, &second, "--last", "--yes"]);
+    let refused = scene
+        .system
+        .dgctl(&["backup", "delete", &first, &second, "--last", "--yes"]);
     ensure!(
         refused.stderr.contains("BACKUP_PINNED") && refused.stderr.contains("the audit of 2026"),
         "{refused:?}"
     );
-    assert_eq!(scene.system.manifests()?.len(), 2, "all are checked before any is deleted");
+    assert_eq!(
+        scene.system.manifests()?.len(),
+        2,
+        "all are checked before any is deleted"
+    );
     scene.system.dgctl(&["backup", "unpin", &first]).succeed()?;
     let shown = scene
         .system
@@ -162,8 +181,13 @@ async fn what_a_deleted_backup_alone_needed_goes_and_the_other_restores_equal() 
     ensure!(scene.named()?.len() < left.len(), "the grace is 72 h");
     let plan = scene.system.json(&["system", "garbage", "plan"])?;
     let there = &plan["datasources"][0]["storages"][0];
-    ensure!(there["storageName"] == "vault" && there["unneededBytes"] != "0", "{plan:#}");
-    let elsewhere = scene.system.dgctl(&["system", "garbage", "plan", "--storage", "nowhere"]);
+    ensure!(
+        there["storageName"] == "vault" && there["unneededBytes"] != "0",
+        "{plan:#}"
+    );
+    let elsewhere = scene
+        .system
+        .dgctl(&["system", "garbage", "plan", "--storage", "nowhere"]);
     ensure!(elsewhere.stderr.contains("STORAGE_NOT_FOUND"), "{elsewhere:?}");
     assert_eq!(scene.objects()?, left, "a plan changes nothing");
     scene.system.control_plane.start_again_with(EAGER)?;
@@ -177,7 +201,10 @@ async fn what_a_deleted_backup_alone_needed_goes_and_the_other_restores_equal() 
     // What comes back with an old disk goes again, and the last backup goes if that is meant.
     scene.sell()?;
     scene.back_up()?;
-    scene.system.dgctl(&["backup", "delete", &second, "--yes"]).succeed()?;
+    scene
+        .system
+        .dgctl(&["backup", "delete", &second, "--yes"])
+        .succeed()?;
     wait::until("its manifest to go", || Ok(!scene.has_manifest(&second)))?;
     scene.restores_equal().await?;
     scene.system.check_invariants()
@@ -189,7 +216,10 @@ fn a_backup_that_is_being_restored_stays() -> Result<()> {
     scene.back_up()?;
     scene.back_up()?;
     let all = scene.system.json(&["backup", "list"])?;
-    let oldest = all["backups"][1]["id"].as_str().context("two backups")?.to_owned();
+    let oldest = all["backups"][1]["id"]
+        .as_str()
+        .context("two backups")?
+        .to_owned();
     let hold = scene.system.folder().join("held");
     scene.system.agent.program().kill9()?;
     let point = Point::RestoreRows;
@@ -198,10 +228,18 @@ fn a_backup_that_is_being_restored_stays() -> Result<()> {
         .agent
         .start_armed(&format!("{point}=hang:{}", hold.display()))?;
     scene.system.wait_for_agent(AGENT)?;
-    let started = scene
-        .system
-        .json(&["restore", "--backup", &oldest, "--datasource", "main", "--scratch"])?;
-    let execution = started["execution"]["id"].as_str().context("an execution")?.to_owned();
+    let started = scene.system.json(&[
+        "restore",
+        "--backup",
+        &oldest,
+        "--datasource",
+        "main",
+        "--scratch",
+    ])?;
+    let execution = started["execution"]["id"]
+        .as_str()
+        .context("an execution")?
+        .to_owned();
     wait::until("the restore to be held", || Ok(hold.exists()))?;
     let refused = scene.system.dgctl(&["backup", "delete", &oldest, "--yes"]);
     ensure!(
@@ -227,7 +265,10 @@ fn a_storage_that_is_away_keeps_its_copy_until_it_is_back() -> Result<()> {
     system.run_job("main").succeed()?;
     system.run_job("main").succeed()?;
     let all = system.json(&["backup", "list"])?;
-    let oldest = all["backups"][1]["id"].as_str().context("two backups")?.to_owned();
+    let oldest = all["backups"][1]["id"]
+        .as_str()
+        .context("two backups")?
+        .to_owned();
     let away = system.folder().join("attic.away");
     fs::rename(&attic, &away)?;
     system.control_plane.start_again_with(EAGER)?;
@@ -278,7 +319,10 @@ async fn a_deletion_survives_kills_at_every_point() -> Result<()> {
         scene.sell()?;
         let newest = scene.back_up()?;
         let listed = scene.system.json(&["backup", "list"])?;
-        let oldest = listed["backups"][1]["id"].as_str().context("two backups")?.to_owned();
+        let oldest = listed["backups"][1]["id"]
+            .as_str()
+            .context("two backups")?
+            .to_owned();
         arm(&mut scene.system, point)?;
         // The control plane may die before it answers.
         drop(scene.system.dgctl(&["backup", "delete", &oldest, "--yes"]));
@@ -322,14 +366,19 @@ async fn an_older_metadata_database_finds_its_newer_backups_again() -> Result<()
     let mut scene = Scene::set(20_000)?;
     let first = scene.back_up()?;
     let data = scene.system.control_plane.data_dir();
-    let (database, yesterday) = (data.join("dataguardian.db"), scene.system.folder().join("yesterday.db"));
+    let (database, yesterday) = (
+        data.join("dataguardian.db"),
+        scene.system.folder().join("yesterday.db"),
+    );
     scene.system.control_plane.program().stop()?;
     fs::copy(&database, &yesterday)?;
     scene.system.control_plane.start_again()?;
     scene.system.wait_for_agent(AGENT)?;
     scene.sell()?;
     let second = scene.back_up()?;
-    let foreign = scene.folder.join("backups/00000000-0000-0000-0000-00000000f0e1.json");
+    let foreign = scene
+        .folder
+        .join("backups/00000000-0000-0000-0000-00000000f0e1.json");
     scene.system.control_plane.program().stop()?;
     for left in ["-wal", "-shm"] {
         let beside = data.join(format!("dataguardian.db{left}"));
@@ -355,8 +404,16 @@ async fn an_older_metadata_database_finds_its_newer_backups_again() -> Result<()
     );
     let listed = scene.system.json(&["backup", "list"])?;
     let (newest, oldest) = (&listed["backups"][0]["id"], &listed["backups"][1]["id"]);
-    assert_eq!((newest, oldest), (&second.clone().into(), &first.clone().into()), "{listed:#}");
-    assert_eq!(scene.objects()?, objects, "nothing is collected while a manifest is in doubt");
+    assert_eq!(
+        (newest, oldest),
+        (&second.clone().into(), &first.clone().into()),
+        "{listed:#}"
+    );
+    assert_eq!(
+        scene.objects()?,
+        objects,
+        "nothing is collected while a manifest is in doubt"
+    );
     fs::remove_file(&foreign)?;
     scene.system.dgctl(&["storage", "import", "vault"]).succeed()?;
     scene.restores_equal().await?;
@@ -383,7 +440,16 @@ async fn in_a_bucket_the_control_planes_own_key_deletes() -> Result<()> {
     let who = ["--access-key-id", KEY.0, "--secret-key-file", &key];
     let words = ["storage", "create", "s3", "--name", "bucket"];
     system.dgctl(&[&words[..], &place, &who].concat()).succeed()?;
-    let job = ["job", "create", "--name", "main", "--datasource", "main", "--storage", "bucket"];
+    let job = [
+        "job",
+        "create",
+        "--name",
+        "main",
+        "--datasource",
+        "main",
+        "--storage",
+        "bucket",
+    ];
     system.dgctl(&job).succeed()?;
     system.run_job("main").succeed()?;
     system.run_job("main").succeed()?;
@@ -398,7 +464,10 @@ async fn in_a_bucket_the_control_planes_own_key_deletes() -> Result<()> {
         anyhow::Ok(listed.iter().map(|pack| pack.size).sum::<u64>())
     };
     let all = system.json(&["backup", "list"])?;
-    let oldest = all["backups"][1]["id"].as_str().context("two backups")?.to_owned();
+    let oldest = all["backups"][1]["id"]
+        .as_str()
+        .context("two backups")?
+        .to_owned();
     system.control_plane.start_again_with(EAGER)?;
     system.wait_for_agent(AGENT)?;
     let before = packs().await?;
@@ -409,7 +478,13 @@ async fn in_a_bucket_the_control_planes_own_key_deletes() -> Result<()> {
         Ok(why.contains("--delete-access-key-id"))
     })?;
     assert_eq!(manifests().await?, 2);
-    let change = ["storage", "update", "bucket", "--delete-access-key-id", DELETE_KEY.0];
+    let change = [
+        "storage",
+        "update",
+        "bucket",
+        "--delete-access-key-id",
+        DELETE_KEY.0,
+    ];
     system
         .dgctl(&[&change[..], &["--delete-secret-key-file", &delete_key]].concat())
         .succeed()?;

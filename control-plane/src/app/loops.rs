@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{App, StartError};
 use crate::reconcilers::{
-    Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile, Reconcilers,
-    SaveReports, Ticker, Wake,
+    Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile,
+    Reconcilers, SaveReports, Ticker, Wake,
 };
 use crate::services::Services;
 

@@ -181,7 +181,10 @@ pub fn plan(facts: &Facts, now: DateTime<Utc>, grace: TimeDelta) -> Plan {
         return plan;
     }
     plan.returned = returned(&clear, &facts.deleted);
-    let seen: BTreeSet<_> = clear.values().flat_map(|sighting| sighting.unnamed.keys()).collect();
+    let seen: BTreeSet<_> = clear
+        .values()
+        .flat_map(|sighting| sighting.unnamed.keys())
+        .collect();
     for object in seen
         .into_iter()
         .chain(facts.catalogue.keys())
@@ -264,9 +267,9 @@ fn take_a_step(
     grace_is_over: bool,
 ) {
     let unneeded_in = |storage: &StorageId| {
-        clear.get(storage).is_some_and(|sighting| {
-            sighting.unnamed.contains_key(object) || sighting.absent.contains(object)
-        })
+        clear
+            .get(storage)
+            .is_some_and(|sighting| sighting.unnamed.contains_key(object) || sighting.absent.contains(object))
     };
     let unneeded = holders.iter().all(unneeded_in);
     match known.state {
@@ -298,5 +301,7 @@ fn take_a_step(
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -363,7 +363,10 @@ mod tests {
     #[test]
     fn a_pin_needs_a_reason() {
         assert!(pin_reason(" \n").is_err());
-        assert_eq!(pin_reason(" kept for the audit "), Ok("kept for the audit".into()));
+        assert_eq!(
+            pin_reason(" kept for the audit "),
+            Ok("kept for the audit".into())
+        );
         assert!(pin_reason(&"x".repeat(1001)).is_err());
     }
 }

@@ -45,7 +45,8 @@ pub struct Vouched {
 
 /// Reads a manifest that was found under that name, and checks that this control plane and an agent of its own signed it.
 pub fn judge(bytes: &[u8], expected: &Unlisted, vouchers: &Vouchers) -> Result<Vouched, Failure> {
-    let damaged = |error: &dyn std::error::Error| Failure::new(FailureKind::RepositoryDamaged, error.to_string());
+    let damaged =
+        |error: &dyn std::error::Error| Failure::new(FailureKind::RepositoryDamaged, error.to_string());
     let manifest = Manifest::decode(bytes).map_err(|error| damaged(&error))?;
     let trusted: Vec<_> = vouchers.agents.iter().map(|(_, key)| *key).collect();
     let signed = manifest.verify(&[&[vouchers.ours], &trusted[..]].concat());
@@ -157,11 +158,20 @@ mod tests {
         let agent = AgentId::new();
         let vouchers = Vouchers {
             ours: key(1).verifying_key(),
-            agents: vec![(AgentId::new(), key(8).verifying_key()), (agent, key(9).verifying_key())],
+            agents: vec![
+                (AgentId::new(), key(8).verifying_key()),
+                (agent, key(9).verifying_key()),
+            ],
         };
         let vouched = judge(&signed_by(9, 1), &expected(), &vouchers).unwrap();
-        assert_eq!((vouched.agent, vouched.manifest.payload.as_slice()), (agent, PAYLOAD.as_bytes()));
-        assert_eq!(vouched.manifest.agent_public_key, key(9).verifying_key().as_bytes());
+        assert_eq!(
+            (vouched.agent, vouched.manifest.payload.as_slice()),
+            (agent, PAYLOAD.as_bytes())
+        );
+        assert_eq!(
+            vouched.manifest.agent_public_key,
+            key(9).verifying_key().as_bytes()
+        );
         for (bytes, why) in [
             (signed_by(9, 2), "did not sign it"),
             (signed_by(7, 1), "unknown here"),

@@ -15,7 +15,9 @@ use super::{Shared, decode, encode};
 use crate::domain::field::BadField;
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
-use crate::domain::storage::{CollectionHold, PreparedRepository, Storage, StorageCreation, StorageDraft, StorageLocation};
+use crate::domain::storage::{
+    CollectionHold, PreparedRepository, Storage, StorageCreation, StorageDraft, StorageLocation,
+};
 use crate::services::imports::ImportMode;
 use crate::sessions::{Answer, Question, SessionHandle};
 

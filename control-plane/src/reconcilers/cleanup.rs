@@ -182,11 +182,7 @@ impl Cleanup {
         Ok(())
     }
 
-    async fn plan(
-        &self,
-        datasource: DatasourceId,
-        only: Option<StorageId>,
-    ) -> Result<DatasourcePlan, Error> {
+    async fn plan(&self, datasource: DatasourceId, only: Option<StorageId>) -> Result<DatasourcePlan, Error> {
         let places = self.catalogue.places(datasource).await?;
         let mut sightings: BTreeMap<StorageId, Result<Sighting, String>> = BTreeMap::new();
         for storage in &places.storages {

@@ -71,7 +71,9 @@ impl Reconcile for DeleteBackups {
         let is_there = |key: &Key| leaving.iter().any(|(manifest, _)| key_of(manifest) == *key);
         self.paused().retain(|key, _| is_there(key));
         let now = self.clock.now();
-        let due = leaving.into_iter().filter(|(manifest, _)| self.is_due(manifest, now));
+        let due = leaving
+            .into_iter()
+            .filter(|(manifest, _)| self.is_due(manifest, now));
         let outcomes = due.map(|(manifest, storage)| self.clone().delete(manifest, storage));
         let outcomes = futures::stream::iter(outcomes.collect::<Vec<_>>());
         let outcomes: Vec<_> = outcomes.buffer_unordered(AT_ONCE).try_collect().await?;

@@ -169,7 +169,10 @@ impl Cleanup {
     /// Remembers what the plan found: what holds collection up, and whether nothing is left of backups that were deleted.
     pub async fn note(&self, places: &Places, plan: &Plan) -> Result<(), Error> {
         let now = self.context.now();
-        let held = plan.held.iter().map(|(storage, held)| (*storage, held.to_string()));
+        let held = plan
+            .held
+            .iter()
+            .map(|(storage, held)| (*storage, held.to_string()));
         let tx = self.context.store.begin().await?;
         hold_replace_in_tx(&tx, places.datasource, &held.collect(), now).await?;
         if plan.is_settled() {

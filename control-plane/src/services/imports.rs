@@ -115,7 +115,10 @@ impl Imports {
         if mode == ImportMode::Enter {
             let tx = store.begin().await?;
             let place = (found.storage, found.missing);
-            if let Err(failure) = self.enter_in_tx(&tx, &datasource, &vouched, &payload, place).await? {
+            if let Err(failure) = self
+                .enter_in_tx(&tx, &datasource, &vouched, &payload, place)
+                .await?
+            {
                 return Ok(Err(failure));
             }
             tx.commit().await?;
@@ -179,7 +182,8 @@ impl Imports {
         if missing == 0 {
             commit_copy_done_in_tx(tx, outline.backup, storage, now).await?;
         } else {
-            let message = format!("{missing} of the packs and lists that the manifest names are missing or damaged");
+            let message =
+                format!("{missing} of the packs and lists that the manifest names are missing or damaged");
             let failure = Failure::new(FailureKind::RepositoryDamaged, message);
             commit_copy_failed_in_tx(tx, outline.backup, storage, &failure).await?;
         }

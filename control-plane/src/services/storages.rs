@@ -13,8 +13,8 @@ use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::domain::storage::{
-    CollectionHold, Neighbour, NewLocation, NewStorage, Overlap, PreparedRepository, S3Change, SealedSecrets, Storage,
-    StorageChange, StorageCreation, StorageDraft, StorageLocation, overlap,
+    CollectionHold, Neighbour, NewLocation, NewStorage, Overlap, PreparedRepository, S3Change, SealedSecrets,
+    Storage, StorageChange, StorageCreation, StorageDraft, StorageLocation, overlap,
 };
 use crate::queue::Signal;
 use crate::secrets::vault;

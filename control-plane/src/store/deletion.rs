@@ -37,14 +37,10 @@ pub async fn backup_lock_in_tx(tx: &Tx, id: BackupId) -> Result<Option<Backup>, 
 /// The executions that need a backup and have not ended.
 pub async fn backup_uses(on: &impl Connected, id: BackupId) -> Result<Vec<BackupUse>, StoreError> {
     let unfinished = execution_unfinished(on).await?;
-    let uses = unfinished
-        .iter()
-        .filter_map(|execution| match &execution.spec {
-            ExecutionSpec::Restore(restore) if restore.backup == id => {
-                Some(BackupUse::Restore(execution.id))
-            }
-            ExecutionSpec::Restore(_) | ExecutionSpec::Backup(_) => None,
-        });
+    let uses = unfinished.iter().filter_map(|execution| match &execution.spec {
+        ExecutionSpec::Restore(restore) if restore.backup == id => Some(BackupUse::Restore(execution.id)),
+        ExecutionSpec::Restore(_) | ExecutionSpec::Backup(_) => None,
+    });
     Ok(uses.collect())
 }
 
@@ -167,9 +163,12 @@ async fn digest_of(
 ) -> Result<Option<(DatasourceId, [u8; 32])>, StoreError> {
     let row = backups::Entity::find_by_id(backup).one(&on.executor()).await?;
     let manifest = manifests::Entity::find_by_id(backup).one(&on.executor()).await?;
-    Ok(row
-        .zip(manifest)
-        .map(|(row, manifest)| (DatasourceId::from_uuid(row.datasource_id), sha256(&manifest.payload))))
+    Ok(row.zip(manifest).map(|(row, manifest)| {
+        (
+            DatasourceId::from_uuid(row.datasource_id),
+            sha256(&manifest.payload),
+        )
+    }))
 }
 
 /// The manifest is not in that storage any more. When it is in none, only its id is remembered: true then.

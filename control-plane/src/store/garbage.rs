@@ -298,20 +298,20 @@ pub async fn garbage_vanished_in_tx(
 }
 
 async fn settle_in_tx(tx: &Tx, batch: &[Vec<u8>], now: DateTime<Utc>) -> Result<(), StoreError> {
-        let left: Vec<Vec<u8>> = pack_copies::Entity::find()
-            .select_only()
-            .column(pack_copies::Column::PackId)
-            .filter(pack_copies::Column::PackId.is_in(batch.iter().cloned()))
-            .into_tuple()
-            .all(&tx.executor())
-            .await?;
-        let gone = batch.iter().filter(|id| !left.contains(id)).cloned();
-        packs::Entity::update_many()
-            .col_expr(packs::Column::State, Expr::val(PackState::Deleted.as_str()))
-            .col_expr(packs::Column::StateSince, Expr::val(convert::time(now)))
-            .filter(packs::Column::Id.is_in(gone))
-            .filter(packs::Column::State.eq(PackState::Condemned.as_str()))
-            .exec(&tx.executor())
-            .await?;
+    let left: Vec<Vec<u8>> = pack_copies::Entity::find()
+        .select_only()
+        .column(pack_copies::Column::PackId)
+        .filter(pack_copies::Column::PackId.is_in(batch.iter().cloned()))
+        .into_tuple()
+        .all(&tx.executor())
+        .await?;
+    let gone = batch.iter().filter(|id| !left.contains(id)).cloned();
+    packs::Entity::update_many()
+        .col_expr(packs::Column::State, Expr::val(PackState::Deleted.as_str()))
+        .col_expr(packs::Column::StateSince, Expr::val(convert::time(now)))
+        .filter(packs::Column::Id.is_in(gone))
+        .filter(packs::Column::State.eq(PackState::Condemned.as_str()))
+        .exec(&tx.executor())
+        .await?;
     Ok(())
 }

@@ -88,7 +88,10 @@ impl Handler {
         let mut found = v1::FoundBackup {
             datasource_id: which.datasource.to_string(),
             backup_id: which.backup.to_string(),
-            datasource: imports.datasource_name(which.datasource).await?.unwrap_or_default(),
+            datasource: imports
+                .datasource_name(which.datasource)
+                .await?
+                .unwrap_or_default(),
             ..Default::default()
         };
         let entered = match self.read_manifest(storage, which).await? {
@@ -127,7 +130,11 @@ impl Handler {
             };
             let answer = ask(&self.0.sessions, agent, &agent_name, question).await?;
             let (part, length, missing) = match answer {
-                Ok(Answer::ManifestPart { part, length, missing }) => (part, length, missing),
+                Ok(Answer::ManifestPart {
+                    part,
+                    length,
+                    missing,
+                }) => (part, length, missing),
                 Ok(_) => return Err(nonsense(&agent_name).into()),
                 Err(failure) => return Ok(Err(failure)),
             };

@@ -234,7 +234,9 @@ fn describe(backup: &v1::Backup, look: Look) -> String {
         false if copy.state() == v1::CopyState::Deleting => format!(
             "{} (being deleted: {})",
             copy.storage,
-            copy.failure.as_ref().map_or_else(|| "waits for its turn".to_owned(), why)
+            copy.failure
+                .as_ref()
+                .map_or_else(|| "waits for its turn".to_owned(), why)
         ),
         false if copy.state() == v1::CopyState::Deleted => format!("{} (deleted)", copy.storage),
         true => format!(

@@ -282,10 +282,7 @@ fn describe(storage: &v1::Storage, look: Look) -> String {
                 "Created",
                 Field::text(&text::time_and_distance(storage.created_at.as_ref())),
             ),
-            (
-                "Collection held",
-                Field::text(&holds.join("; ")).toned(Tone::Bad),
-            ),
+            ("Collection held", Field::text(&holds.join("; ")).toned(Tone::Bad)),
         ],
     )
 }

@@ -67,7 +67,11 @@ impl Delete {
         if self.dry_run {
             return checked.iter().try_for_each(|reply| {
                 let told = |reply: &v1::DeleteBackupResponse| {
-                    format!("Would be lost: {}\nWould remain: {}", lost(reply), remaining(reply))
+                    format!(
+                        "Would be lost: {}\nWould remain: {}",
+                        lost(reply),
+                        remaining(reply)
+                    )
                 };
                 show(context, reply, many, told)
             });
@@ -87,7 +91,9 @@ impl Delete {
             let seen = required(reply.backup, "backup")?;
             let request = request(&seen.id, false, seen.etag);
             let reply = api.backups().delete_backup(request).await?.into_inner();
-            show(context, &reply, many, |reply| format!("Being deleted: {}", lost(reply)))?;
+            show(context, &reply, many, |reply| {
+                format!("Being deleted: {}", lost(reply))
+            })?;
         }
         Ok(())
     }
@@ -199,7 +205,10 @@ mod tests {
         assert!(shown.ends_with("12.0 MiB, in vault, spare"), "{shown}");
         assert!(!shown.contains('\u{1b}'), "{shown}");
         let shown = remaining(&reply);
-        assert!(shown.starts_with("2 other backups of main, the newest 0192f3a9"), "{shown}");
+        assert!(
+            shown.starts_with("2 other backups of main, the newest 0192f3a9"),
+            "{shown}"
+        );
         let last = v1::DeleteBackupResponse {
             remaining: 0,
             newest_remaining: None,

@@ -44,7 +44,9 @@ impl Import {
                 break;
             }
         }
-        context.output.show(&all, |all, look| describe(all, self.dry_run, look))?;
+        context
+            .output
+            .show(&all, |all, look| describe(all, self.dry_run, look))?;
         let left = all.found.iter().filter(|found| found.problem.is_some()).count();
         match left {
             0 => Ok(()),
@@ -60,7 +62,11 @@ fn describe(reply: &v1::ImportBackupsResponse, dry_run: bool, look: Look) -> Str
     let row = |found: &v1::FoundBackup| {
         let problem = match (&found.problem, found.missing_objects) {
             (Some(problem), _) => Field::text(&problem.message).toned(Tone::Bad),
-            (None, 0) => Field::text(if dry_run { "none: it would be entered" } else { "none: entered" }),
+            (None, 0) => Field::text(if dry_run {
+                "none: it would be entered"
+            } else {
+                "none: entered"
+            }),
             (None, missing) => Field::text(&format!("{missing} of its objects are missing")).toned(Tone::Bad),
         };
         let datasource = match found.datasource.as_str() {
@@ -88,7 +94,11 @@ mod tests {
         let found = |problem: Option<&str>, missing_objects| v1::FoundBackup {
             datasource_id: "0192f3a4".into(),
             backup_id: "0192f3a9".into(),
-            datasource: if problem.is_some() { String::new() } else { "main".into() },
+            datasource: if problem.is_some() {
+                String::new()
+            } else {
+                "main".into()
+            },
             problem: problem.map(|message| v1::Failure {
                 message: message.into(),
                 ..Default::default()

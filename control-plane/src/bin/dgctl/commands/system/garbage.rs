@@ -34,7 +34,14 @@ pub(crate) struct Run {
 }
 
 const STEPS: List<6> = List {
-    titles: ["datasource", "found", "in grace", "condemned", "deleted", "held by"],
+    titles: [
+        "datasource",
+        "found",
+        "in grace",
+        "condemned",
+        "deleted",
+        "held by",
+    ],
     spare: &[],
     none: "No datasource, so no garbage.",
 };
