@@ -86,14 +86,8 @@ impl App {
         let sessions = Sessions::new();
         let trust = trust(&config, &data_dir, &services, &sessions, &ports)?;
         let stop = CancellationToken::new();
-        let cleanup = Cleanup {
-            catalogue: services.cleanup.clone(),
-            sessions: sessions.clone(),
-            grace: config.cleanup.grace(),
-            looked_at_all: Arc::default(),
-        };
         let shared = Shared {
-            cleanup,
+            cleanup: Cleanup::new(services.cleanup.clone(), sessions.clone(), config.cleanup.grace()),
             facts: Arc::new(Facts {
                 control_plane,
                 metadata_backend: store.backend().as_str(),

@@ -21,7 +21,7 @@ mod question;
 mod to_wire;
 
 pub use handle::{EndReason, NotDelivered, Outbox, SessionHandle, outbox};
-pub use question::{Answer, AskError, Question};
+pub use question::{Answer, AskError, ManifestQuestion, Question};
 
 /// The live sessions of this replica. Clones share them.
 #[derive(Debug, Clone, Default)]

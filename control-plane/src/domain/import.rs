@@ -7,7 +7,8 @@ use dataguardian_core::database::MissingDatabase;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{AgentId, BackupId, DatasourceId};
 use dataguardian_core::stream::StreamRole;
-use dataguardian_repository::manifest::{Manifest, Outline, Payload, Signer, VerifyingKey};
+use dataguardian_repository::id::PackId;
+use dataguardian_repository::manifest::{Manifest, Outline, Payload, Signer, StoredObject, VerifyingKey};
 
 use super::backup::{BackupSummary, SignedManifest};
 
@@ -21,6 +22,25 @@ pub struct Unlisted {
     pub datasource: DatasourceId,
     /// Of which backup.
     pub backup: BackupId,
+}
+
+/// What a manifest names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedObjects {
+    /// The packs, each once, with their sizes as stored.
+    pub packs: Vec<([u8; 32], u64)>,
+    /// The lists, each once.
+    pub lists: Vec<[u8; 32]>,
+}
+
+impl From<&Outline> for NamedObjects {
+    fn from(outline: &Outline) -> Self {
+        let pack = |pack: &StoredObject<PackId>| (*pack.id.as_bytes(), pack.size);
+        Self {
+            packs: outline.packs.iter().map(pack).collect(),
+            lists: outline.lists.iter().map(|list| *list.id.as_bytes()).collect(),
+        }
+    }
 }
 
 /// Who can vouch for a manifest.

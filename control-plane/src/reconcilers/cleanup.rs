@@ -36,7 +36,7 @@ pub struct Cleanup {
     /// How long what nobody needs is kept.
     pub grace: TimeDelta,
     /// When all datasources were looked at last. It is only for the pace, so it may be lost.
-    pub looked_at_all: Arc<Mutex<Option<DateTime<Utc>>>>,
+    looked_at_all: Arc<Mutex<Option<DateTime<Utc>>>>,
 }
 
 /// What a pass did.
@@ -91,6 +91,16 @@ impl Reconcile for Cleanup {
 }
 
 impl Cleanup {
+    /// With that catalogue, the agents that are here, and how long what nobody needs is kept.
+    pub fn new(catalogue: Catalogue, sessions: Sessions, grace: TimeDelta) -> Self {
+        Self {
+            catalogue,
+            sessions,
+            grace,
+            looked_at_all: Arc::default(),
+        }
+    }
+
     /// What would be done now; in one storage alone if one is given.
     pub async fn plans(&self, only: Option<StorageId>) -> Result<Vec<DatasourcePlan>, Error> {
         let mut plans = Vec::new();

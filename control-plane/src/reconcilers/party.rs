@@ -13,7 +13,7 @@ use crate::domain::assignment::RepositoryLocation;
 use crate::domain::storage::{Storage, StorageLocation};
 use crate::services::Error;
 use crate::services::cleanup::Cleanup as Catalogue;
-use crate::sessions::{Answer, AskError, Question, Sessions};
+use crate::sessions::{Answer, AskError, ManifestQuestion, Question, Sessions};
 
 /// A manifest is small.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,21 +62,23 @@ pub(super) async fn delete_manifest(
             Ok(removed.map_err(|error| error.failure()))
         }
         Party::Agent(agent, repository) => {
-            let question = Question::DeleteManifest {
+            let question = ManifestQuestion::Delete {
                 repository,
                 datasource,
                 backup,
                 payload_sha256,
             };
-            Ok(match sessions.ask(agent, question, PATIENCE).await {
-                Ok(Answer::ManifestDeleted) => Ok(()),
-                Ok(_) => Err(Failure::new(
-                    FailureKind::Internal,
-                    AskError::Nonsense.to_string(),
-                )),
-                Err(AskError::Failed(failure)) => Err(failure),
-                Err(error) => Err(Failure::new(FailureKind::AgentLost, error.to_string())),
-            })
+            Ok(
+                match sessions.ask(agent, Question::Manifest(question), PATIENCE).await {
+                    Ok(Answer::ManifestDeleted) => Ok(()),
+                    Ok(_) => Err(Failure::new(
+                        FailureKind::Internal,
+                        AskError::Nonsense.to_string(),
+                    )),
+                    Err(AskError::Failed(failure)) => Err(failure),
+                    Err(error) => Err(Failure::new(FailureKind::AgentLost, error.to_string())),
+                },
+            )
         }
     }
 }

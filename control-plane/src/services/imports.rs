@@ -15,7 +15,7 @@ use super::{Context, Error, lookup};
 use crate::domain::backup::CheckedBy;
 use crate::domain::datasource::Datasource;
 use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec};
-use crate::domain::import::{Unlisted, Vouched, Vouchers, judge, summary};
+use crate::domain::import::{NamedObjects, Unlisted, Vouched, Vouchers, judge, summary};
 use crate::domain::job::{BackupOptions, Encryption};
 use crate::domain::reference::Reference;
 use crate::store::Tx;
@@ -169,15 +169,10 @@ impl Imports {
         } else {
             copy_want_in_tx(tx, outline.backup, storage).await?;
         }
-        let packs: Vec<_> = outline
-            .packs
-            .iter()
-            .map(|pack| (*pack.id.as_bytes(), pack.size))
-            .collect();
-        let lists: Vec<_> = outline.lists.iter().map(|list| *list.id.as_bytes()).collect();
+        let named = NamedObjects::from(outline);
         let whose = (datasource.id, outline.execution);
-        import_objects_in_tx(tx, whose, (&packs, &lists), now).await?;
-        let ids: Vec<_> = packs.iter().map(|(id, _)| *id).collect();
+        import_objects_in_tx(tx, whose, &named, now).await?;
+        let ids: Vec<_> = named.packs.iter().map(|(id, _)| *id).collect();
         packs_copied_in_tx(tx, storage, &ids, now).await?;
         if missing == 0 {
             commit_copy_done_in_tx(tx, outline.backup, storage, now).await?;

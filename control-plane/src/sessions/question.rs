@@ -75,33 +75,8 @@ pub enum Question {
         /// The objects.
         objects: BTreeSet<DataObject>,
     },
-    /// Delete exactly this manifest.
-    DeleteManifest {
-        /// Where.
-        repository: RepositoryLocation,
-        /// Of what.
-        datasource: DatasourceId,
-        /// Of which backup.
-        backup: BackupId,
-        /// The SHA-256 of its payload.
-        payload_sha256: [u8; 32],
-    },
-    /// Which manifests are there?
-    ListManifests {
-        /// Where.
-        repository: RepositoryLocation,
-    },
-    /// What does a manifest say, and is all there that it names?
-    ReadManifest {
-        /// Where.
-        repository: RepositoryLocation,
-        /// Of what.
-        datasource: DatasourceId,
-        /// Of which backup.
-        backup: BackupId,
-        /// From which byte on.
-        offset: u64,
-    },
+    /// About manifests that are there.
+    Manifest(ManifestQuestion),
     /// Copy a committed backup into one more storage.
     CopyBackup {
         /// Of what.
@@ -121,6 +96,38 @@ pub enum Question {
     TestStorage {
         /// Where it is.
         repository: RepositoryLocation,
+    },
+}
+
+/// What an agent can be asked about manifests that are in a storage.
+#[derive(Debug, Clone)]
+pub enum ManifestQuestion {
+    /// Delete exactly this manifest.
+    Delete {
+        /// Where.
+        repository: RepositoryLocation,
+        /// Of what.
+        datasource: DatasourceId,
+        /// Of which backup.
+        backup: BackupId,
+        /// The SHA-256 of its payload.
+        payload_sha256: [u8; 32],
+    },
+    /// Which manifests are there?
+    List {
+        /// Where.
+        repository: RepositoryLocation,
+    },
+    /// What does a manifest say, and is all there that it names?
+    Read {
+        /// Where.
+        repository: RepositoryLocation,
+        /// Of what.
+        datasource: DatasourceId,
+        /// Of which backup.
+        backup: BackupId,
+        /// From which byte on.
+        offset: u64,
     },
 }
 
@@ -149,16 +156,16 @@ pub enum Answer {
         /// Left alone, since a manifest names them.
         named: BTreeSet<DataObject>,
     },
-    /// On [`Question::DeleteManifest`]: it is not there any more.
+    /// On [`ManifestQuestion::Delete`]: it is not there any more.
     ManifestDeleted,
-    /// On [`Question::ListManifests`].
+    /// On [`ManifestQuestion::List`].
     Manifests {
         /// Those that are there.
         manifests: BTreeSet<(DatasourceId, BackupId)>,
         /// Whether there are more.
         truncated: bool,
     },
-    /// On [`Question::ReadManifest`].
+    /// On [`ManifestQuestion::Read`].
     ManifestPart {
         /// Its bytes from the offset on.
         part: Vec<u8>,

@@ -5,7 +5,7 @@ use dataguardian_core::secret::SecretBytes;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::{convert, v1};
 
-use super::question::Question;
+use super::question::{ManifestQuestion, Question};
 use crate::domain::assignment::{
     Assignment, BackupAssignment, Place, RepositoryLocation, RestoreAssignment, Work,
 };
@@ -129,31 +129,7 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             datasource_id: datasource.to_string(),
             objects: objects.iter().map(object).collect(),
         }),
-        Question::DeleteManifest {
-            repository: place,
-            datasource,
-            backup,
-            payload_sha256,
-        } => Wire::DeleteManifest(wire::DeleteManifestQuestion {
-            repository: Some(repository(place)),
-            datasource_id: datasource.to_string(),
-            backup_id: backup.to_string(),
-            payload_sha256: payload_sha256.to_vec(),
-        }),
-        Question::ListManifests { repository: place } => Wire::ListManifests(wire::ListManifestsQuestion {
-            repository: Some(repository(place)),
-        }),
-        Question::ReadManifest {
-            repository: place,
-            datasource,
-            backup,
-            offset,
-        } => Wire::ReadManifest(wire::ReadManifestQuestion {
-            repository: Some(repository(place)),
-            datasource_id: datasource.to_string(),
-            backup_id: backup.to_string(),
-            offset,
-        }),
+        Question::Manifest(asked) => about_manifests(asked),
         Question::CopyBackup {
             datasource,
             backup,
@@ -184,6 +160,37 @@ fn object(object: &DataObject) -> wire::StoredObject {
         kind: kind.into(),
         id: object.id.to_vec(),
         size: 0,
+    }
+}
+
+fn about_manifests(question: ManifestQuestion) -> wire::question::Question {
+    use wire::question::Question as Wire;
+    match question {
+        ManifestQuestion::Delete {
+            repository: place,
+            datasource,
+            backup,
+            payload_sha256,
+        } => Wire::DeleteManifest(wire::DeleteManifestQuestion {
+            repository: Some(repository(place)),
+            datasource_id: datasource.to_string(),
+            backup_id: backup.to_string(),
+            payload_sha256: payload_sha256.to_vec(),
+        }),
+        ManifestQuestion::List { repository: place } => Wire::ListManifests(wire::ListManifestsQuestion {
+            repository: Some(repository(place)),
+        }),
+        ManifestQuestion::Read {
+            repository: place,
+            datasource,
+            backup,
+            offset,
+        } => Wire::ReadManifest(wire::ReadManifestQuestion {
+            repository: Some(repository(place)),
+            datasource_id: datasource.to_string(),
+            backup_id: backup.to_string(),
+            offset,
+        }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Backups on their way out, and what is remembered of those that are gone. The rules are in [`crate::domain::deletion`].
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::failure::Failure;
@@ -142,15 +143,16 @@ pub async fn leaving_manifests(on: &impl Connected, limit: u64) -> Result<Vec<Le
     let mut payloads: BTreeMap<Uuid, Option<(DatasourceId, [u8; 32])>> = BTreeMap::new();
     let mut leaving = Vec::with_capacity(rows.len());
     for (backup, storage) in rows {
-        if !payloads.contains_key(&backup) {
-            payloads.insert(backup, digest_of(on, backup).await?);
-        }
-        if let Some(Some((datasource, payload_sha256))) = payloads.get(&backup) {
+        let payload = match payloads.entry(backup) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => *new.insert(digest_of(on, backup).await?),
+        };
+        if let Some((datasource, payload_sha256)) = payload {
             leaving.push(LeavingManifest {
                 backup: BackupId::from_uuid(backup),
-                datasource: *datasource,
+                datasource,
                 storage: StorageId::from_uuid(storage),
-                payload_sha256: *payload_sha256,
+                payload_sha256,
             });
         }
     }

@@ -14,6 +14,7 @@ use super::packs::BATCH;
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
 use crate::domain::execution::Execution;
+use crate::domain::import::NamedObjects;
 use crate::domain::pack::{ObjectKind, PackState};
 
 const FROM: convert::From = convert::From("agents");
@@ -124,11 +125,11 @@ pub async fn import_execution_in_tx(
 pub async fn import_objects_in_tx(
     tx: &Tx,
     (datasource, execution): (DatasourceId, ExecutionId),
-    (named, lists): (&[([u8; 32], u64)], &[[u8; 32]]),
+    named: &NamedObjects,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let now = convert::time(now);
-    for batch in named.chunks(BATCH) {
+    for batch in named.packs.chunks(BATCH) {
         let row = |(id, size): &([u8; 32], u64)| {
             Ok(packs::ActiveModel {
                 id: Set(id.to_vec()),
@@ -158,7 +159,7 @@ pub async fn import_objects_in_tx(
             .exec_without_returning(&tx.executor())
             .await?;
     }
-    for batch in lists.chunks(BATCH) {
+    for batch in named.lists.chunks(BATCH) {
         packs::Entity::update_many()
             .col_expr(packs::Column::State, Expr::val(PackState::Live.as_str()))
             .col_expr(packs::Column::StateSince, Expr::val(now))

@@ -14,7 +14,7 @@ use crate::domain::import::{MAX_MANIFEST, Unlisted};
 use crate::domain::storage::Storage;
 use crate::grpc::ask::{ask, failed, nonsense};
 use crate::services::imports::{FoundManifest, ImportMode};
-use crate::sessions::{Answer, Question};
+use crate::sessions::{Answer, ManifestQuestion, Question};
 
 /// After this time an answer breaks off, well before the call has to end.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -46,10 +46,10 @@ impl Handler {
         let began = Instant::now();
         let imports = &self.0.services.imports;
         let (agent, agent_name) = self.party(&storage.location)?;
-        let question = Question::ListManifests {
+        let question = ManifestQuestion::List {
             repository: self.0.services.storages.location(storage)?,
         };
-        let listed = ask(&self.0.sessions, agent, &agent_name, question).await?;
+        let listed = ask(&self.0.sessions, agent, &agent_name, Question::Manifest(question)).await?;
         let (manifests, truncated) = match listed {
             Ok(Answer::Manifests { manifests, truncated }) => (manifests, truncated),
             Ok(_) => return Err(nonsense(&agent_name).into()),
@@ -122,13 +122,13 @@ impl Handler {
             missing: 0,
         };
         loop {
-            let question = Question::ReadManifest {
+            let question = ManifestQuestion::Read {
                 repository: self.0.services.storages.location(storage)?,
                 datasource: which.datasource,
                 backup: which.backup,
                 offset: manifest.bytes.len() as u64,
             };
-            let answer = ask(&self.0.sessions, agent, &agent_name, question).await?;
+            let answer = ask(&self.0.sessions, agent, &agent_name, Question::Manifest(question)).await?;
             let (part, length, missing) = match answer {
                 Ok(Answer::ManifestPart {
                     part,
