@@ -249,7 +249,7 @@ impl Storages {
         match storage_delete_in_tx(&tx, found.id).await {
             Ok(()) => Ok(tx.commit().await?),
             Err(StoreError::Referenced(_)) => Err(in_use(
-                "jobs or backups: take it out of its jobs, and delete the backups in it, first",
+                "jobs or backups: take it out of its jobs first, then delete the backups in it with `dgctl backup delete`",
             )),
             Err(error) => Err(error.into()),
         }
