@@ -23,6 +23,7 @@ mod check;
 mod copy;
 mod garbage;
 mod manifest;
+mod manifests;
 
 /// A question without a time limit is given this long.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -65,6 +66,15 @@ async fn find(host: &Host, question: Option<question::Question>) -> Result<answe
         Some(Q::DeleteObjects(asked)) => garbage::delete(host, asked)
             .await
             .map(answer::Answer::DeleteObjects),
+        Some(Q::DeleteManifest(asked)) => manifests::delete(host, asked)
+            .await
+            .map(answer::Answer::DeleteManifest),
+        Some(Q::ListManifests(asked)) => manifests::list(host, asked)
+            .await
+            .map(answer::Answer::ListManifests),
+        Some(Q::ReadManifest(asked)) => manifests::read(host, asked)
+            .await
+            .map(answer::Answer::ReadManifest),
         Some(Q::CopyBackup(asked)) => copy::copy(host, asked).await.map(answer::Answer::CopyBackup),
         Some(Q::CheckCopy(asked)) => check::copy(host, asked).await.map(answer::Answer::CheckCopy),
         Some(Q::CheckObjects(asked)) => check::objects(host, asked)

@@ -49,6 +49,7 @@ pub struct App {
     reconcilers: Reconcilers,
     renewal: RenewCertificates,
     cancels: Wake,
+    deletions: Wake,
     serving: Serving,
     certificates: Wake,
     queue: Queue,
@@ -85,13 +86,8 @@ impl App {
         let sessions = Sessions::new();
         let trust = trust(&config, &data_dir, &services, &sessions, &ports)?;
         let stop = CancellationToken::new();
-        let cleanup = Cleanup {
-            catalogue: services.cleanup.clone(),
-            sessions: sessions.clone(),
-            grace: config.cleanup.grace(),
-        };
         let shared = Shared {
-            cleanup,
+            cleanup: Cleanup::new(services.cleanup.clone(), sessions.clone(), config.cleanup.grace()),
             facts: Arc::new(Facts {
                 control_plane,
                 metadata_backend: store.backend().as_str(),
@@ -137,6 +133,7 @@ impl App {
             api: (ports.api, api_router.merge(http::router(pages))),
             agents: (ports.agents, agent_router),
             cancels: Wake::default(),
+            deletions: Wake::default(),
             serving,
             certificates: Wake::default(),
             config,
@@ -210,6 +207,7 @@ impl App {
             sessions: self.shared.sessions.clone(),
             dispatch: self.shared.dispatch.clone(),
             cancels: self.cancels,
+            deletions: self.deletions,
             certificates: self.certificates,
         };
         tasks.spawn(courier.run(self.stop.clone()));

@@ -23,6 +23,8 @@ pub enum Signal {
     AgentRevoked(AgentId),
     /// This agent's host was rebuilt: close the streams of the old one.
     AgentRebuilt(AgentId),
+    /// Manifests of a backup are to be deleted.
+    BackupDeleted,
     /// Another certificate authority signs from now on.
     AuthoritiesChanged,
 }

@@ -19,7 +19,9 @@
 //! | [`assignments`] | agents' streams | `claim`, `accept`, `decline`, `verdicts` |
 //! | [`attempts`] | ReportPacks, CompleteAttempt, ConfirmCommit | `report_packs`, `complete`, `confirm_commit` |
 //! | [`commits`] | FetchManifest, the `commit` loop | `manifest`, `unfinished`, `give_up` |
-//! | [`cleanup`] | the `cleanup` loop, RunCleanup | `suspected`, `places`, `plan`, `carry_out`, `deleted` |
+//! | [`cleanup`] | the `cleanup` loop, RunCleanup | `suspected`, `places`, `plan`, `note`, `carry_out`, `deleted` |
+//! | [`deletion`] | BackupService, the `delete_backups` loop | `validate`, `delete`, `pin`, `unpin`, `leaving`, `gone`, `failed` |
+//! | [`imports`] | ImportBackups | `missing`, `enter` |
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
 //! | [`verifications`] | VerifyBackup, the `verify_copies` loop | `start`; `enter`, `presence_work`, `objects_work` and what came of them; `notices` |
 //! | [`recovery`] | SystemService | `make_kit`, `made_at` |
@@ -48,9 +50,11 @@ pub mod commits;
 mod context;
 pub mod copies;
 pub mod datasources;
+pub mod deletion;
 pub mod enrollment;
 mod error;
 pub mod executions;
+pub mod imports;
 pub mod installation;
 pub mod jobs;
 pub mod logs;
@@ -99,8 +103,12 @@ pub struct Services {
     pub attempts: attempts::Attempts,
     /// Commits that their attempts left unfinished.
     pub commits: commits::Commits,
-    /// What failed backups left in the storages.
+    /// What no backup needs in the storages.
     pub cleanup: cleanup::Cleanup,
+    /// Backups on their way out, and pins.
+    pub deletion: deletion::Deletion,
+    /// Backups that are in storages and not in the catalogue.
+    pub imports: imports::Imports,
     /// Copies of backups that are to be.
     pub copies: copies::Copies,
     /// Verifications.
@@ -134,6 +142,8 @@ impl Services {
             attempts: attempts::Attempts::new(context.clone()),
             commits: commits::Commits::new(context.clone()),
             cleanup: cleanup::Cleanup::new(context.clone()),
+            deletion: deletion::Deletion::new(context.clone()),
+            imports: imports::Imports::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
             verifications: verifications::Verifications::new(context.clone()),
             backups: backups::Backups::new(context.clone()),

@@ -22,7 +22,7 @@ mod to_wire;
 
 pub use handle::{EndReason, NotDelivered, Outbox, SessionHandle, outbox};
 pub(crate) use question::findings;
-pub use question::{Answer, AskError, Question};
+pub use question::{Answer, AskError, ManifestQuestion, Question};
 
 /// The live sessions of this replica. Clones share them.
 #[derive(Debug, Clone, Default)]

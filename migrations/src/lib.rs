@@ -13,6 +13,7 @@ mod m20261124_000005_executions;
 mod m20261124_000006_backups;
 mod m20261124_000008_s3_storages;
 mod m20261124_000009_reuse;
+mod m20261124_000010_deleting_backups;
 mod m20261124_000011_verification;
 
 /// All migrations, the oldest first.
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000006_backups::Migration),
             Box::new(m20261124_000008_s3_storages::Migration),
             Box::new(m20261124_000009_reuse::Migration),
+            Box::new(m20261124_000010_deleting_backups::Migration),
             Box::new(m20261124_000011_verification::Migration),
         ]
     }

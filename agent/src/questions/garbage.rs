@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::DatasourceId;
+use dataguardian_failpoints::failpoint;
 use dataguardian_proto::agent::v1::{self, ObjectKind};
 use dataguardian_proto::convert::InvalidField;
 use dataguardian_repository::id::{ListId, PackId};
@@ -34,13 +35,18 @@ pub(super) async fn find(
     for object in &about {
         let there = storage.head(&object.key(datasource)).await;
         if there.map_err(|error| error.failure())?.is_none() {
-            absent.push(to_wire(object));
+            absent.push(to_wire(object, 0));
         }
     }
     Ok(v1::FindUnnamedAnswer {
         backup_ids: found.backups.iter().map(ToString::to_string).collect(),
         truncated: found.objects.len() > MAX_FOUND,
-        unnamed: found.objects.iter().take(MAX_FOUND).map(to_wire).collect(),
+        unnamed: found
+            .objects
+            .iter()
+            .take(MAX_FOUND)
+            .map(|(object, size)| to_wire(object, *size))
+            .collect(),
         absent,
     })
 }
@@ -53,28 +59,37 @@ pub(super) async fn delete(
     let objects = objects("objects", &asked.objects)?;
     let removed = remove_unnamed(&storage, datasource, &objects).await;
     let removed = removed.map_err(|error| error.failure())?;
+    failpoint!(CondemnedDeleted);
     tracing::info!(
         datasource.id = %datasource, storage = %storage, deleted = removed.gone.len(), named = removed.named.len(),
         "objects that no backup needs were deleted"
     );
     Ok(v1::DeleteObjectsAnswer {
-        deleted: removed.gone.iter().map(to_wire).collect(),
-        named: removed.named.iter().map(to_wire).collect(),
+        deleted: removed.gone.iter().map(|object| to_wire(object, 0)).collect(),
+        named: removed.named.iter().map(|object| to_wire(object, 0)).collect(),
     })
 }
 
-/// The repository that is meant, checked to be that one.
-async fn open(
+/// The repository that is meant, checked to be that one and its control plane's own.
+pub(super) async fn open(
     host: &Host,
     repository: Option<v1::RepositoryLocation>,
     datasource: &str,
 ) -> Result<(Storage, DatasourceId), Failure> {
-    let place = place(repository)?;
     let datasource = datasource.parse().map_err(|error| malformed(&error))?;
+    Ok((open_own(host, repository).await?, datasource))
+}
+
+/// The same, whatever datasource is meant.
+pub(super) async fn open_own(
+    host: &Host,
+    repository: Option<v1::RepositoryLocation>,
+) -> Result<Storage, Failure> {
+    let place = place(repository)?;
     let storage = repositories::open(host, &place)?;
     repositories::check_repository(&storage, &place).await?;
     check_owner(host, &storage).await?;
-    Ok((storage, datasource))
+    Ok(storage)
 }
 
 /// Nobody but the control plane that owns a repository deletes from it.
@@ -113,7 +128,7 @@ pub(super) fn from_wire(field: &'static str, object: &v1::StoredObject) -> Resul
     }
 }
 
-fn to_wire(object: &DataObject) -> v1::StoredObject {
+fn to_wire(object: &DataObject, size: u64) -> v1::StoredObject {
     let (kind, id) = match object {
         DataObject::Pack(id) => (ObjectKind::Pack, id.as_bytes()),
         DataObject::List(id) => (ObjectKind::List, id.as_bytes()),
@@ -121,5 +136,6 @@ fn to_wire(object: &DataObject) -> v1::StoredObject {
     v1::StoredObject {
         kind: kind.into(),
         id: id.to_vec(),
+        size,
     }
 }

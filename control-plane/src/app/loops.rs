@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{App, StartError};
 use crate::reconcilers::{
-    Commit, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile, Reconcilers,
-    SaveReports, Ticker, VerifyCopies, Wake,
+    Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile,
+    Reconcilers, SaveReports, Ticker, VerifyCopies, Wake,
 };
 use crate::services::Services;
 
@@ -64,6 +64,14 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
     start
         .woken(verify, &Wake::default(), looks.min(10 * second))
         .await?;
+    let delete = DeleteBackups {
+        deletion: services.deletion.clone(),
+        catalogue: services.cleanup.clone(),
+        sessions: sessions.clone(),
+        clock: Arc::clone(&app.shared.clock),
+        paused: Arc::default(),
+    };
+    start.woken(delete, &app.deletions, pass).await?;
     let interval = app.config.cleanup.interval();
     start
         .woken(app.shared.cleanup.clone(), &Wake::default(), interval)

@@ -8,6 +8,7 @@ use dataguardian_core::ids::{AgentId, BackupId, DatasourceId, ExecutionId, JobId
 use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::verify::Level;
 
+use super::deletion::{BackupState, CopyState, Pin};
 use super::execution::{kept_missing, kept_warnings};
 use super::job::Encryption;
 use super::reference::Reference;
@@ -45,6 +46,12 @@ pub struct Backup {
     pub base: Option<BackupId>,
     /// Where it is.
     pub copies: Vec<BackupCopy>,
+    /// Whether it is kept, or on its way out.
+    pub state: BackupState,
+    /// Why it may not be deleted, if somebody said so.
+    pub pin: Option<Pin>,
+    /// Rises with each pin and with its deletion.
+    pub revision: i64,
 }
 
 /// What the catalogue shows of a backup without opening its manifest, as the agent summed it up.
@@ -121,7 +128,9 @@ pub struct BackupCopy {
     pub checked_by: CheckedBy,
     /// When manifest and all that it names were there; none while they are not.
     pub completed_at: Option<DateTime<Utc>>,
-    /// Why it is not complete, if that is known.
+    /// Whether it is to be, is whole, or is on its way out.
+    pub state: CopyState,
+    /// Why it is not complete, or why its manifest could not be deleted yet, if that is known.
     pub failure: Option<Failure>,
     /// Since when something of it is known to be damaged or lost.
     pub damaged_at: Option<DateTime<Utc>>,
@@ -156,6 +165,8 @@ pub struct BackupFilter {
     pub datasource: Option<Reference<DatasourceId>>,
     /// Only those of this job.
     pub job: Option<Reference<JobId>>,
+    /// Those too that are being deleted.
+    pub with_deleting: bool,
 }
 
 /// A manifest with its signatures, as it stands in every storage.

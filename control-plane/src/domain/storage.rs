@@ -102,6 +102,17 @@ pub struct Storage {
     pub revision: i64,
 }
 
+/// Why nothing of a datasource may be collected in a storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectionHold {
+    /// The datasource's name.
+    pub datasource: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
 /// Where a storage is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NewLocation {

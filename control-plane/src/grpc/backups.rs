@@ -2,19 +2,22 @@
 
 use dataguardian_core::ids::BackupId;
 use dataguardian_core::stream::{StreamHeader, StreamRole};
+use dataguardian_failpoints::failpoint;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::backup_service_server::BackupService;
 use tonic::{Request, Response, Status};
 
-use super::call::concerns;
+use super::call::{caller, concerns};
 use super::error::bad_request;
 use super::{decode, encode};
 use crate::domain::backup::{BackupFilter, BackupStream};
+use crate::domain::deletion::{LastBackup, pin_reason};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
 use crate::domain::restore::BackupChoice;
 use crate::services::Services;
+use crate::services::deletion::DeletionRequest;
 
 pub(super) struct Handler(pub(super) Services);
 
@@ -43,6 +46,7 @@ impl BackupService for Handler {
                 .take(decode::optional("datasource", &request.datasource))
                 .flatten(),
             job: checks.take(decode::optional("job", &request.job)).flatten(),
+            with_deleting: request.show_deleting,
         };
         let page = checks.take(PageRequest::parse(request.page_size, &request.page_token));
         let page = decode::checked(checks, page).map_err(bad_request)?;
@@ -78,6 +82,69 @@ impl BackupService for Handler {
         let execution = self.0.verifications.start(new).await?;
         Ok(Response::new(v1::VerifyBackupResponse {
             execution: Some(encode::execution(execution)),
+        }))
+    }
+
+    async fn delete_backup(
+        &self,
+        request: Request<v1::DeleteBackupRequest>,
+    ) -> Result<Response<v1::DeleteBackupResponse>, Status> {
+        concerns(&request, &request.get_ref().backup_id);
+        let request = request.into_inner();
+        let (backup, revision) = named(&request.backup_id, &request.etag)?;
+        let what = DeletionRequest {
+            backup,
+            last: match request.allow_last {
+                true => LastBackup::MayGo,
+                false => LastBackup::Keep,
+            },
+            revision,
+        };
+        let deletion = &self.0.deletion;
+        let deleted = match request.validate_only {
+            true => deletion.validate(what).await?,
+            false => {
+                let deleted = deletion.delete(what).await?;
+                failpoint!(DeletionStored);
+                deleted
+            }
+        };
+        Ok(Response::new(v1::DeleteBackupResponse {
+            backup: Some(encode::backup(deleted.backup)),
+            remaining: deleted.remaining,
+            newest_remaining: deleted.newest_remaining.map(encode::backup),
+        }))
+    }
+
+    async fn pin_backup(
+        &self,
+        request: Request<v1::PinBackupRequest>,
+    ) -> Result<Response<v1::PinBackupResponse>, Status> {
+        concerns(&request, &request.get_ref().backup_id);
+        let by = caller(&request)?.user.username;
+        let request = request.into_inner();
+        let mut checks = Checks::new();
+        let backup = checks.take(id(&request.backup_id));
+        let revision = checks.take(decode::revision(&request.etag));
+        let reason = checks.take(pin_reason(&request.reason));
+        let all = backup.zip(revision).zip(reason);
+        let ((backup, revision), reason) = decode::checked(checks, all).map_err(bad_request)?;
+        let backup = self.0.deletion.pin(backup, revision, (by, reason)).await?;
+        Ok(Response::new(v1::PinBackupResponse {
+            backup: Some(encode::backup(backup)),
+        }))
+    }
+
+    async fn unpin_backup(
+        &self,
+        request: Request<v1::UnpinBackupRequest>,
+    ) -> Result<Response<v1::UnpinBackupResponse>, Status> {
+        concerns(&request, &request.get_ref().backup_id);
+        let request = request.into_inner();
+        let (backup, revision) = named(&request.backup_id, &request.etag)?;
+        let backup = self.0.deletion.unpin(backup, revision).await?;
+        Ok(Response::new(v1::UnpinBackupResponse {
+            backup: Some(encode::backup(backup)),
         }))
     }
 
@@ -127,6 +194,14 @@ const fn role_name(role: StreamRole) -> &'static str {
         StreamRole::LargeObjects => "large-objects",
         StreamRole::SchemaAfterData => "schema-after-data",
     }
+}
+
+/// The backup that is meant, and the revision of it that the caller knows.
+fn named(backup_id: &str, etag: &str) -> Result<(BackupId, Option<i64>), Status> {
+    let mut checks = Checks::new();
+    let backup = checks.take(id(backup_id));
+    let revision = checks.take(decode::revision(etag));
+    decode::checked(checks, backup.zip(revision)).map_err(bad_request)
 }
 
 fn id(text: &str) -> Result<BackupId, BadField> {

@@ -47,7 +47,7 @@ pub(super) fn length(
 }
 
 /// The revision that an etag stands for; none for an empty one.
-fn revision(etag: &str) -> Result<Option<i64>, BadField> {
+pub(super) fn revision(etag: &str) -> Result<Option<i64>, BadField> {
     match etag {
         "" => Ok(None),
         etag => etag

@@ -2,6 +2,7 @@
 
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::ids::{AgentId, StorageId};
+use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::storage_service_server::StorageService;
@@ -14,8 +15,13 @@ use super::{Shared, decode, encode};
 use crate::domain::field::BadField;
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
-use crate::domain::storage::{PreparedRepository, Storage, StorageCreation, StorageDraft, StorageLocation};
+use crate::domain::storage::{
+    CollectionHold, PreparedRepository, Storage, StorageCreation, StorageDraft, StorageLocation,
+};
+use crate::services::imports::ImportMode;
 use crate::sessions::{Answer, Question, SessionHandle};
+
+mod import;
 
 pub(super) struct Handler(pub(super) Shared);
 
@@ -45,15 +51,19 @@ impl StorageService for Handler {
         &self,
         request: Request<v1::GetStorageRequest>,
     ) -> Result<Response<v1::GetStorageResponse>, Status> {
-        let storage = self
-            .0
-            .services
-            .storages
-            .get(&reference(&request.get_ref().storage)?)
-            .await?;
-        Ok(Response::new(v1::GetStorageResponse {
-            storage: Some(encode::storage(storage)),
-        }))
+        let storages = &self.0.services.storages;
+        let storage = storages.get(&reference(&request.get_ref().storage)?).await?;
+        let holds = storages.holds(storage.id).await?;
+        let hold = |hold: CollectionHold| v1::CollectionHold {
+            datasource: hold.datasource,
+            reason: hold.reason,
+            since: Some(timestamp(hold.since)),
+        };
+        let shown = v1::Storage {
+            collection_holds: holds.into_iter().map(hold).collect(),
+            ..encode::storage(storage)
+        };
+        Ok(Response::new(v1::GetStorageResponse { storage: Some(shown) }))
     }
 
     async fn list_storages(
@@ -90,6 +100,21 @@ impl StorageService for Handler {
         let which = reference(&request.get_ref().storage)?;
         self.0.services.storages.delete(&which).await?;
         Ok(Response::new(v1::DeleteStorageResponse {}))
+    }
+
+    async fn import_backups(
+        &self,
+        request: Request<v1::ImportBackupsRequest>,
+    ) -> Result<Response<v1::ImportBackupsResponse>, Status> {
+        concerns(&request, &request.get_ref().storage);
+        let storage = reference(&request.get_ref().storage)?;
+        let storage = self.0.services.storages.get(&storage).await?;
+        let mode = match request.get_ref().validate_only {
+            true => ImportMode::Look,
+            false => ImportMode::Enter,
+        };
+        let after = import::after(&request.get_ref().page_token)?;
+        Ok(Response::new(self.import(&storage, mode, after).await?))
     }
 
     async fn test_storage(

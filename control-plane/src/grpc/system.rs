@@ -5,7 +5,8 @@ use dataguardian_proto::v1;
 use dataguardian_proto::v1::system_service_server::SystemService;
 use tonic::{Request, Response, Status};
 
-use super::{Shared, encode};
+use super::{Shared, decode, encode};
+use crate::domain::storage::Storage;
 use crate::reconcilers::{CleanedUp, DatasourcePlan};
 use crate::services::Error;
 use crate::services::authorities::AuthorityShown;
@@ -45,6 +46,7 @@ impl SystemService for Handler {
             authorities: self.authorities().await?,
             recovery_kit_created_at: self.0.services.recovery.made_at().await?.map(timestamp),
             notices: notices.into_iter().map(encode::notice).collect(),
+            held_storages: self.0.services.storages.held().await?,
         }))
     }
 
@@ -79,7 +81,12 @@ impl SystemService for Handler {
         request: Request<v1::RunCleanupRequest>,
     ) -> Result<Response<v1::RunCleanupResponse>, Status> {
         let mut datasources = Vec::new();
-        for planned in self.0.cleanup.plans().await? {
+        let only = decode::optional("storage", &request.get_ref().storage)?;
+        let only = match only {
+            Some(storage) => Some(self.0.services.storages.get(&storage).await?.id),
+            None => None,
+        };
+        for planned in self.0.cleanup.plans(only).await? {
             let mut done = as_planned(&planned);
             if !request.get_ref().validate_only {
                 let mut report = CleanedUp::default();
@@ -116,6 +123,31 @@ fn as_planned(planned: &DatasourcePlan) -> v1::DatasourceCleanup {
         condemned: count(plan.condemn.len()),
         deleted: count(plan.delete.values().map(std::collections::BTreeSet::len).sum()),
         in_grace: count(plan.in_grace),
+        storages: places
+            .storages
+            .iter()
+            .filter(|storage| plan.unneeded.contains_key(&storage.id))
+            .map(|storage| garbage(storage, planned))
+            .collect(),
+    }
+}
+
+/// What of a datasource no backup needs in a storage that could be looked into.
+fn garbage(storage: &Storage, planned: &DatasourcePlan) -> v1::StorageGarbage {
+    let plan = &planned.plan;
+    let unneeded = plan.unneeded.get(&storage.id).copied().unwrap_or_default();
+    let deleting = plan.deleting.get(&storage.id).copied().unwrap_or_default();
+    let leaving = plan
+        .returned
+        .get(&storage.id)
+        .map_or(0, std::collections::BTreeSet::len);
+    v1::StorageGarbage {
+        storage_name: storage.name.to_string(),
+        unneeded_objects: unneeded.objects as u64,
+        unneeded_bytes: unneeded.bytes,
+        deleting_objects: deleting.objects as u64,
+        deleting_bytes: deleting.bytes,
+        leaving_manifests: leaving as u64,
     }
 }
 

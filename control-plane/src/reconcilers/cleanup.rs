@@ -1,29 +1,32 @@
-//! What failed and cancelled backups left in the storages goes, one durable step at a time: looked for by whoever reaches the
+//! What deleted, failed and cancelled backups left in the storages goes, one durable step at a time: looked for by whoever reaches the
 //! storage, tombstoned, condemned after its grace, deleted. See [`crate::domain::cleanup`] for what must never happen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use dataguardian_core::ids::{AgentId, DatasourceId, StorageId};
-use dataguardian_repository::storage::s3::S3Settings;
+use chrono::{DateTime, TimeDelta, Utc};
+use dataguardian_core::ids::{DatasourceId, StorageId};
+use dataguardian_failpoints::failpoint;
 use serde::Serialize;
 
+use super::party::{NOBODY, Party, delete_manifest, party};
 use super::{Pass, Reconcile};
-use crate::domain::assignment::RepositoryLocation;
 use crate::domain::cleanup::{Plan, Sighting};
 use crate::domain::pack::DataObject;
-use crate::domain::storage::{Storage, StorageLocation};
+use crate::domain::storage::Storage;
 use crate::services::Error;
 use crate::services::cleanup::{Cleanup as Catalogue, Places};
 use crate::sessions::{Answer, AskError, Question, Sessions};
 
-mod bucket;
+pub(super) mod bucket;
 
 /// An agent reads all manifests of a datasource before it answers.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// So often all datasources are looked at, and not only those of which something may be left.
+const ALL: TimeDelta = TimeDelta::hours(24);
 
-/// Cleans up after failed backups.
+/// Cleans up what no backup needs.
 #[derive(Debug, Clone)]
 pub struct Cleanup {
     /// Knows what should be there, and writes down each step.
@@ -32,6 +35,8 @@ pub struct Cleanup {
     pub sessions: Sessions,
     /// How long what nobody needs is kept.
     pub grace: TimeDelta,
+    /// When all datasources were looked at last. It is only for the pace, so it may be lost.
+    looked_at_all: Arc<Mutex<Option<DateTime<Utc>>>>,
 }
 
 /// What a pass did.
@@ -66,9 +71,16 @@ impl Reconcile for Cleanup {
 
     async fn pass(&self) -> Result<Pass<CleanedUp>, Error> {
         let mut report = CleanedUp::default();
-        for datasource in self.catalogue.suspected(self.grace).await? {
-            match self.plan(datasource).await {
-                Ok(planned) => self.carry_out(&planned, &mut report).await?,
+        for datasource in self.due().await? {
+            match self.plan(datasource, None).await {
+                Ok(planned) => {
+                    if self.is_too_early(&planned)? {
+                        *self.looked_at_all() = None;
+                    } else {
+                        self.catalogue.note(&planned.places, &planned.plan).await?;
+                    }
+                    self.carry_out(&planned, &mut report).await?;
+                }
                 // It was deleted since it was listed.
                 Err(Error::NotFound { .. }) => {}
                 Err(error) => return Err(error),
@@ -79,17 +91,58 @@ impl Reconcile for Cleanup {
 }
 
 impl Cleanup {
-    /// What would be done now.
-    pub async fn plans(&self) -> Result<Vec<DatasourcePlan>, Error> {
+    /// With that catalogue, the agents that are here, and how long what nobody needs is kept.
+    pub fn new(catalogue: Catalogue, sessions: Sessions, grace: TimeDelta) -> Self {
+        Self {
+            catalogue,
+            sessions,
+            grace,
+            looked_at_all: Arc::default(),
+        }
+    }
+
+    /// What would be done now; in one storage alone if one is given.
+    pub async fn plans(&self, only: Option<StorageId>) -> Result<Vec<DatasourcePlan>, Error> {
         let mut plans = Vec::new();
-        for datasource in self.catalogue.suspected(self.grace).await? {
-            match self.plan(datasource).await {
+        for datasource in self.catalogue.all().await? {
+            match self.plan(datasource, only).await {
                 Ok(planned) => plans.push(planned),
                 Err(Error::NotFound { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(plans)
+    }
+
+    /// The datasources to look at: all after a start and once a day, else those of which something may be left.
+    async fn due(&self) -> Result<BTreeSet<DatasourceId>, Error> {
+        let now = self.catalogue.now();
+        let looked = *self.looked_at_all();
+        if looked.is_some_and(|at| (TimeDelta::zero()..ALL).contains(&(now - at))) {
+            return self.catalogue.suspected(self.grace).await;
+        }
+        let all = self.catalogue.all().await?;
+        *self.looked_at_all() = Some(now);
+        Ok(all)
+    }
+
+    /// After a start agents need a moment to come back: that one is not there yet is nothing to tell people of.
+    fn is_too_early(&self, planned: &DatasourcePlan) -> Result<bool, Error> {
+        if !self.catalogue.has_just_started() {
+            return Ok(false);
+        }
+        for storage in &planned.places.storages {
+            if let Party::Agent(agent, _) = party(&self.catalogue, storage)?
+                && !self.sessions.is_connected(agent)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn looked_at_all(&self) -> std::sync::MutexGuard<'_, Option<DateTime<Utc>>> {
+        self.looked_at_all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does what is planned.
@@ -102,6 +155,10 @@ impl Cleanup {
         }
         report.tombstoned += plan.adopt.len() + plan.tombstone.len();
         report.condemned += plan.condemn.len();
+        self.remove_returned(planned).await?;
+        if !plan.delete.is_empty() {
+            failpoint!(CondemnedStored);
+        }
         for storage in &planned.places.storages {
             let Some(objects) = plan.delete.get(&storage.id) else {
                 continue;
@@ -114,20 +171,45 @@ impl Cleanup {
         Ok(())
     }
 
-    async fn plan(&self, datasource: DatasourceId) -> Result<DatasourcePlan, Error> {
+    /// Manifests of deleted backups that came back go again; what they name is seen as unneeded from the next pass on.
+    async fn remove_returned(&self, planned: &DatasourcePlan) -> Result<(), Error> {
+        let places = &planned.places;
+        let parts = (&self.catalogue, &self.sessions);
+        for storage in &places.storages {
+            for backup in planned.plan.returned.get(&storage.id).into_iter().flatten() {
+                let Some(digest) = places.deleted.get(backup) else {
+                    continue;
+                };
+                let deleted = delete_manifest(parts, storage, (places.datasource, *backup), *digest).await?;
+                if let Err(failure) = deleted {
+                    tracing::info!(
+                        backup.id = %backup, storage.id = %storage.id, %failure,
+                        "the manifest of a deleted backup came back and could not be deleted again yet"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn plan(&self, datasource: DatasourceId, only: Option<StorageId>) -> Result<DatasourcePlan, Error> {
         let places = self.catalogue.places(datasource).await?;
         let mut sightings: BTreeMap<StorageId, Result<Sighting, String>> = BTreeMap::new();
         for storage in &places.storages {
             let seen = self.look(storage, &places).await;
             sightings.insert(storage.id, seen);
         }
-        let plan = self.catalogue.plan(datasource, sightings, self.grace).await?;
+        let seen = only.and_then(|storage| sightings.get(&storage)?.as_ref().ok().cloned());
+        let mut plan = self.catalogue.plan(datasource, sightings, self.grace).await?;
+        if let Some(storage) = only {
+            plan = plan.only_in(storage, seen.as_ref());
+        }
         Ok(DatasourcePlan { places, plan })
     }
 
     async fn look(&self, storage: &Storage, places: &Places) -> Result<Sighting, String> {
         let told = |error: &dyn std::fmt::Display| error.to_string();
-        match self.party(storage).map_err(|error| told(&error))? {
+        match party(&self.catalogue, storage).map_err(|error| told(&error))? {
             Party::Itself(settings) => {
                 let owner = self.catalogue.owner();
                 bucket::look(&settings, storage, owner, places.datasource, &places.leaving)
@@ -146,20 +228,7 @@ impl Cleanup {
                     Err(error) => Err(told(&error)),
                 }
             }
-            Party::Nobody => Err("nobody has a key that deletes there: give the control plane one with `dgctl storage update --delete-access-key-id`".to_owned()),
-        }
-    }
-
-    /// Who looks and deletes in that storage.
-    fn party(&self, storage: &Storage) -> Result<Party, Error> {
-        match &storage.location {
-            StorageLocation::Local { agent, .. } => {
-                Ok(Party::Agent(*agent, self.catalogue.location(storage)?))
-            }
-            StorageLocation::S3(_) => {
-                let own = self.catalogue.own_access(storage)?;
-                Ok(own.map_or(Party::Nobody, |settings| Party::Itself(Box::new(settings))))
-            }
+            Party::Nobody => Err(NOBODY.to_owned()),
         }
     }
 
@@ -170,7 +239,7 @@ impl Cleanup {
         storage: &Storage,
         objects: &BTreeSet<DataObject>,
     ) -> Result<BTreeSet<DataObject>, Error> {
-        let deleted = match self.party(storage)? {
+        let deleted = match party(&self.catalogue, storage)? {
             Party::Nobody => return Ok(BTreeSet::new()),
             Party::Itself(settings) => {
                 let owner = self.catalogue.owner();
@@ -206,14 +275,4 @@ impl Cleanup {
             }
         }
     }
-}
-
-/// Who looks and deletes in a storage.
-enum Party {
-    /// The agent that alone reaches it.
-    Agent(AgentId, RepositoryLocation),
-    /// The control plane, with its own key.
-    Itself(Box<S3Settings>),
-    /// Nobody has a key for it.
-    Nobody,
 }

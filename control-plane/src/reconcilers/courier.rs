@@ -21,6 +21,8 @@ pub struct Courier {
     pub dispatch: Wake,
     /// Repeats cancels.
     pub cancels: Wake,
+    /// Deletes manifests.
+    pub deletions: Wake,
     /// Shows and trusts what the authorities are now.
     pub certificates: Wake,
 }
@@ -35,6 +37,7 @@ impl Courier {
                 Heard::Missed => {
                     self.dispatch.wake();
                     self.cancels.wake();
+                    self.deletions.wake();
                     self.certificates.wake();
                 }
                 Heard::Closed => return,
@@ -52,6 +55,7 @@ impl Courier {
             Signal::CancelRequested(agent, fence) => self.cancel(agent, fence),
             Signal::AgentRevoked(agent) => self.sessions.end(agent, EndReason::Revoked),
             Signal::AgentRebuilt(agent) => self.sessions.end(agent, EndReason::Superseded),
+            Signal::BackupDeleted => self.deletions.wake(),
             Signal::AuthoritiesChanged => self.certificates.wake(),
             // Whoever watches listens by himself.
             Signal::ExecutionChanged(_) | Signal::LogsAppended(_) => {}

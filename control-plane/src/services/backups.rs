@@ -7,12 +7,13 @@ use dataguardian_repository::manifest::Payload;
 use super::verifications::found::{MOST, needed};
 use super::{Context, Error, Noun, lookup};
 use crate::domain::backup::{Backup, BackupFilter, BackupStream, SignedManifest};
+use crate::domain::deletion::BackupState;
 use crate::domain::field::BadField;
 use crate::domain::job::Encryption;
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::restore::BackupChoice;
 use crate::store::Connected;
-use crate::store::backups::{BackupQuery, backup_get, backup_list, manifest_get};
+use crate::store::backups::{BackupQuery, backup_get, backup_get_any, backup_list, manifest_get};
 use crate::store::object_checks::objects_damaged;
 
 /// Damaged objects that are shown of one copy.
@@ -30,9 +31,16 @@ impl Backups {
         Self { context }
     }
 
-    /// One backup; with [`BackupChoice::Latest`] the newest of a datasource.
+    /// One backup, also one that is being deleted; with [`BackupChoice::Latest`] the newest of a datasource.
     pub async fn get(&self, choice: &BackupChoice) -> Result<Backup, Error> {
-        let mut backup = choose(&self.context.store, choice).await?;
+        let store = &self.context.store;
+        let mut backup = match choice {
+            BackupChoice::Id(id, None) => {
+                let found = backup_get_any(store, *id).await?;
+                found.ok_or_else(|| Error::not_found(Noun::Backup, id))?
+            }
+            BackupChoice::Id(..) | BackupChoice::Latest(_) => choose(store, choice).await?,
+        };
         self.name_damage(&mut backup).await?;
         Ok(backup)
     }
@@ -58,6 +66,7 @@ impl Backups {
         let mut query = BackupQuery {
             before: page.after_id()?,
             limit: u64::from(page.size) + 1,
+            with_deleting: filter.with_deleting,
             ..BackupQuery::default()
         };
         if let Some(datasource) = &filter.datasource {
@@ -126,7 +135,7 @@ fn page_of_streams(
     })
 }
 
-/// The backup that is meant.
+/// The backup that is meant, if it can be used.
 pub(super) async fn choose(on: &impl Connected, choice: &BackupChoice) -> Result<Backup, Error> {
     match choice {
         BackupChoice::Latest(of) => {
@@ -140,8 +149,12 @@ pub(super) async fn choose(on: &impl Connected, choice: &BackupChoice) -> Result
             newest.ok_or_else(|| Error::not_found(Noun::Backup, format!("of datasource {}", datasource.name)))
         }
         BackupChoice::Id(id, of) => {
-            let backup = backup_get(on, *id).await?;
+            let backup = backup_get_any(on, *id).await?;
             let backup = backup.ok_or_else(|| Error::not_found(Noun::Backup, id))?;
+            if backup.state != BackupState::Complete {
+                let message = format!("backup {id} is being deleted: choose another");
+                return Err(Error::precondition("BACKUP_DELETING", message));
+            }
             if let Some(of) = of {
                 let datasource = lookup::datasource(on, of).await?;
                 if datasource.id != backup.datasource {

@@ -16,7 +16,7 @@ use crate::domain::backup::SignedManifest;
 use crate::domain::commit::{Asked, CommitAge, CommitStep, step};
 use crate::domain::execution::Execution;
 use crate::domain::verdict::FenceStanding;
-use crate::store::backups::manifest_get;
+use crate::store::backups::{backup_get, manifest_get};
 use crate::store::commits::{commit_age, commit_storages};
 use crate::store::executions::{execution_in_state, execution_lock_in_tx};
 use crate::store::storages::storage_get_many;
@@ -96,6 +96,12 @@ impl Commits {
             return Err(Error::StaleFence);
         };
         let backup = judged.execution.leased_backup.ok_or(Error::StaleFence)?;
+        if judged.standing == FenceStanding::Holds(ExecutionState::Completed)
+            && backup_get(&tx, backup).await?.is_none()
+        {
+            // It was deleted since: nobody puts its manifest any more.
+            return Err(Error::StaleFence);
+        }
         let stored = manifest_get(&tx, backup).await?;
         let stored = stored.ok_or_else(|| Error::not_found(Noun::Backup, backup))?;
         encode(stored)

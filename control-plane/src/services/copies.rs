@@ -12,6 +12,7 @@ use super::verifications::found;
 use super::{Context, Error, Noun, backups, lookup};
 use crate::domain::assignment::RepositoryLocation;
 use crate::domain::backup::Backup;
+use crate::domain::deletion::CopyState;
 use crate::domain::execution::kept_failure;
 use crate::domain::pack::PackState;
 use crate::domain::reference::Reference;
@@ -114,7 +115,7 @@ impl Copies {
             return Ok(None);
         };
         let others = backup.copies.iter().filter(|copy| copy.storage != target);
-        let mut complete: Vec<_> = others.filter(|copy| copy.completed_at.is_some()).collect();
+        let mut complete: Vec<_> = others.filter(|copy| copy.state == CopyState::Complete).collect();
         // Of one that is damaged too, some objects may be whole all the same.
         complete.sort_by_key(|copy| copy.damaged_at.is_some());
         let complete: Vec<_> = complete.into_iter().map(|copy| copy.storage).collect();

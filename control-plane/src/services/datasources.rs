@@ -15,6 +15,7 @@ use crate::store::datasources::{
     DatasourceUpdate, datasource_delete_in_tx, datasource_get, datasource_insert_in_tx, datasource_list,
     datasource_password, datasource_update_in_tx,
 };
+use crate::store::deletion::deleted_uncollected;
 use crate::store::executions::execution_unfinished_of_datasource;
 use crate::store::{Connected, StoreError};
 
@@ -134,11 +135,17 @@ impl Datasources {
                 "executions that have not ended: wait for them or cancel them",
             ));
         }
+        if deleted_uncollected(&tx, Some(found.id), 1)
+            .await?
+            .contains(&found.id)
+        {
+            return Err(in_use(
+                "packs of deleted backups in storages, which nobody would collect any more: `dgctl system garbage plan` shows what they wait for",
+            ));
+        }
         match datasource_delete_in_tx(&tx, found.id).await {
             Ok(()) => Ok(tx.commit().await?),
-            Err(StoreError::Referenced(_)) => Err(in_use(
-                "jobs or backups: delete its jobs first; backups can't be deleted yet, so a datasource that has any stays",
-            )),
+            Err(StoreError::Referenced(_)) => Err(in_use("jobs or backups: delete them first")),
             Err(error) => Err(error.into()),
         }
     }

@@ -6,16 +6,8 @@ use dataguardian_repository::manifest::Outline;
 use super::Error;
 use crate::domain::execution::BackupSpec;
 use crate::domain::field::BadField;
+use crate::domain::import::NamedObjects;
 use crate::domain::job::Encryption;
-
-/// What a payload names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedObjects {
-    /// The packs, each once, with their sizes as stored.
-    pub packs: Vec<([u8; 32], u64)>,
-    /// The lists, each once.
-    pub lists: Vec<[u8; 32]>,
-}
 
 /// Reads a payload and checks that it is of that backup, datasource and execution, and sealed as the job wants it.
 pub fn read_outline(
@@ -34,12 +26,5 @@ pub fn read_outline(
     if encryption != spec.options.encryption {
         return Err(BadField::new("payload", "is not encrypted as the job wants it").into());
     }
-    Ok(NamedObjects {
-        packs: outline
-            .packs
-            .iter()
-            .map(|pack| (*pack.id.as_bytes(), pack.size))
-            .collect(),
-        lists: outline.lists.iter().map(|list| *list.id.as_bytes()).collect(),
-    })
+    Ok(NamedObjects::from(&outline))
 }

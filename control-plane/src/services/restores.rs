@@ -5,8 +5,9 @@ use dataguardian_core::ids::{AgentId, ExecutionId, StorageId};
 
 use super::jobs::{queue_in_tx, queued};
 use super::lookup::{self, Remembered, Request};
-use super::{Context, Error, backups};
+use super::{Context, Error, Noun, backups};
 use crate::domain::backup::Backup;
+use crate::domain::deletion::{BackupState, CopyState};
 use crate::domain::execution::{Execution, ExecutionSpec, RestoreSpec};
 use crate::domain::field::BadField;
 use crate::domain::placement::{NotReachable, some_reached};
@@ -15,8 +16,9 @@ use crate::domain::request::RequestKind;
 use crate::domain::restore::{DatabaseMapping, NewRestore};
 use crate::domain::storage::Storage;
 use crate::queue::Signal;
-use crate::store::Connected;
+use crate::store::deletion::backup_lock_in_tx;
 use crate::store::storages::storage_get_many;
+use crate::store::{Connected, Tx};
 
 /// Restores.
 #[derive(Debug, Clone)]
@@ -43,6 +45,7 @@ impl Restores {
         }
         let tx = store.begin().await?;
         let backup = backups::choose(&tx, &new.backup).await?;
+        hold_in_tx(&tx, &backup).await?;
         check_databases(&backup, &new)?;
         let target = new.target.clone().unwrap_or(Reference::Id(backup.datasource));
         let target = lookup::datasource(&tx, &target).await?;
@@ -82,6 +85,15 @@ impl Restores {
     }
 }
 
+/// Holds a backup until the transaction ends, so that nobody deletes it before the restore of it is there to be seen.
+async fn hold_in_tx(tx: &Tx, backup: &Backup) -> Result<(), Error> {
+    let held = backup_lock_in_tx(tx, backup.id).await?;
+    match held.filter(|held| held.state == BackupState::Complete) {
+        Some(_) => Ok(()),
+        None => Err(Error::not_found(Noun::Backup, backup.id)),
+    }
+}
+
 /// That every copy which can be read is known to be damaged: what is damaged may not be needed, but nobody should wonder.
 fn damage_known(backup: &Backup, reached: &[Storage]) -> Vec<Warning> {
     let is_whole = |storage: &Storage| {
@@ -114,7 +126,7 @@ pub(super) async fn reachable_copies(
     let mut complete: Vec<_> = backup
         .copies
         .iter()
-        .filter(|copy| copy.completed_at.is_some())
+        .filter(|copy| copy.state == CopyState::Complete)
         .collect();
     // Those that are known to be damaged are the last resort.
     complete.sort_by_key(|copy| copy.damaged_at.is_some());

@@ -13,15 +13,17 @@ use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::domain::storage::{
-    Neighbour, NewLocation, NewStorage, Overlap, PreparedRepository, S3Change, SealedSecrets, Storage,
-    StorageChange, StorageCreation, StorageDraft, StorageLocation, overlap,
+    CollectionHold, Neighbour, NewLocation, NewStorage, Overlap, PreparedRepository, S3Change, SealedSecrets,
+    Storage, StorageChange, StorageCreation, StorageDraft, StorageLocation, overlap,
 };
 use crate::queue::Signal;
 use crate::secrets::vault;
 use crate::store::StoreError;
+use crate::store::deletion::leaving_forget_in_tx;
 use crate::store::executions::execution_unfinished;
+use crate::store::holds::{hold_list, hold_storages};
 use crate::store::storages::{
-    storage_delete_in_tx, storage_get, storage_insert_in_tx, storage_list, storage_name_of,
+    storage_delete_in_tx, storage_get, storage_get_many, storage_insert_in_tx, storage_list, storage_name_of,
     storage_neighbours, storage_update_in_tx,
 };
 
@@ -137,6 +139,18 @@ impl Storages {
         lookup::storage(&self.context.store, storage).await
     }
 
+    /// What holds collection up in a storage, as the last look found.
+    pub async fn holds(&self, storage: StorageId) -> Result<Vec<CollectionHold>, Error> {
+        Ok(hold_list(&self.context.store, storage).await?)
+    }
+
+    /// The names of the storages in which something is held.
+    pub async fn held(&self) -> Result<Vec<String>, Error> {
+        let store = &self.context.store;
+        let storages = storage_get_many(store, &hold_storages(store).await?).await?;
+        Ok(storages.iter().map(|storage| storage.name.to_string()).collect())
+    }
+
     /// Storages in order of their names.
     pub async fn list(&self, page: &PageRequest) -> Result<Page<Storage>, Error> {
         let limit = u64::from(page.size) + 1;
@@ -231,10 +245,12 @@ impl Storages {
                 "executions that have not ended: wait for them or cancel them",
             ));
         }
+        // Whoever forgets a storage leaves what is in it, also what was to go.
+        leaving_forget_in_tx(&tx, found.id, self.context.now()).await?;
         match storage_delete_in_tx(&tx, found.id).await {
             Ok(()) => Ok(tx.commit().await?),
             Err(StoreError::Referenced(_)) => Err(in_use(
-                "jobs or backups: take it out of its jobs first; backups can't be deleted yet, so a storage that holds any stays",
+                "jobs or backups: take it out of its jobs first, then delete the backups in it with `dgctl backup delete`",
             )),
             Err(error) => Err(error.into()),
         }

@@ -78,6 +78,8 @@ pub enum Question {
         /// The objects.
         objects: BTreeSet<DataObject>,
     },
+    /// About manifests that are there.
+    Manifest(ManifestQuestion),
     /// Copy a committed backup into one more storage.
     CopyBackup {
         /// Of what.
@@ -116,6 +118,38 @@ pub enum Question {
     },
 }
 
+/// What an agent can be asked about manifests that are in a storage.
+#[derive(Debug, Clone)]
+pub enum ManifestQuestion {
+    /// Delete exactly this manifest.
+    Delete {
+        /// Where.
+        repository: RepositoryLocation,
+        /// Of what.
+        datasource: DatasourceId,
+        /// Of which backup.
+        backup: BackupId,
+        /// The SHA-256 of its payload.
+        payload_sha256: [u8; 32],
+    },
+    /// Which manifests are there?
+    List {
+        /// Where.
+        repository: RepositoryLocation,
+    },
+    /// What does a manifest say, and is all there that it names?
+    Read {
+        /// Where.
+        repository: RepositoryLocation,
+        /// Of what.
+        datasource: DatasourceId,
+        /// Of which backup.
+        backup: BackupId,
+        /// From which byte on.
+        offset: u64,
+    },
+}
+
 /// What an agent answers. Reports that only pass through, from an agent to a person, stay in the wire's form.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
@@ -140,6 +174,24 @@ pub enum Answer {
         gone: BTreeSet<DataObject>,
         /// Left alone, since a manifest names them.
         named: BTreeSet<DataObject>,
+    },
+    /// On [`ManifestQuestion::Delete`]: it is not there any more.
+    ManifestDeleted,
+    /// On [`ManifestQuestion::List`].
+    Manifests {
+        /// Those that are there.
+        manifests: BTreeSet<(DatasourceId, BackupId)>,
+        /// Whether there are more.
+        truncated: bool,
+    },
+    /// On [`ManifestQuestion::Read`].
+    ManifestPart {
+        /// Its bytes from the offset on.
+        part: Vec<u8>,
+        /// The length of it all.
+        length: u64,
+        /// With the first part: how many objects that it names are missing; none if it can't be read.
+        missing: Option<u64>,
     },
     /// On [`Question::CopyBackup`].
     Copied {
@@ -258,12 +310,26 @@ fn read(answer: WireAnswer) -> Result<Answer, AskError> {
         WireAnswer::PutManifest(put) => manifest_put(put)?,
         WireAnswer::FindUnnamed(found) => Answer::Unnamed(Sighting {
             manifests: ids(&found.backup_ids)?,
-            unnamed: objects(found.unnamed)?,
+            unnamed: found.unnamed.into_iter().map(sized).collect::<Result<_, _>>()?,
             absent: objects(found.absent)?,
         }),
         WireAnswer::DeleteObjects(deleted) => Answer::Deleted {
             gone: objects(deleted.deleted)?,
             named: objects(deleted.named)?,
+        },
+        WireAnswer::DeleteManifest(wire::DeleteManifestAnswer {}) => Answer::ManifestDeleted,
+        WireAnswer::ListManifests(listed) => Answer::Manifests {
+            manifests: listed
+                .manifests
+                .iter()
+                .map(found_manifest)
+                .collect::<Result<_, _>>()?,
+            truncated: listed.truncated,
+        },
+        WireAnswer::ReadManifest(read) => Answer::ManifestPart {
+            part: read.part,
+            length: read.length,
+            missing: read.missing_objects,
         },
         WireAnswer::CopyBackup(copied) => Answer::Copied {
             complete: copied.complete,
@@ -324,15 +390,25 @@ fn ids<T: std::str::FromStr, C: FromIterator<T>>(texts: &[String]) -> Result<C, 
     parsed.collect()
 }
 
+fn found_manifest(found: &wire::FoundManifest) -> Result<(DatasourceId, BackupId), AskError> {
+    let datasource = found.datasource_id.parse().map_err(|_| AskError::Nonsense)?;
+    let backup = found.backup_id.parse().map_err(|_| AskError::Nonsense)?;
+    Ok((datasource, backup))
+}
+
 fn objects(wire: Vec<wire::StoredObject>) -> Result<BTreeSet<DataObject>, AskError> {
-    let read = wire.into_iter().map(|object| {
-        let kind = match object.kind() {
-            wire::ObjectKind::Pack => ObjectKind::Pack,
-            wire::ObjectKind::List => ObjectKind::List,
-            wire::ObjectKind::Unspecified => return Err(AskError::Nonsense),
-        };
-        let id = object.id.try_into().map_err(|_| AskError::Nonsense)?;
-        Ok(DataObject { kind, id })
-    });
-    read.collect()
+    wire.into_iter()
+        .map(|object| sized(object).map(|(object, _)| object))
+        .collect()
+}
+
+/// An object, and its size.
+fn sized(object: wire::StoredObject) -> Result<(DataObject, u64), AskError> {
+    let kind = match object.kind() {
+        wire::ObjectKind::Pack => ObjectKind::Pack,
+        wire::ObjectKind::List => ObjectKind::List,
+        wire::ObjectKind::Unspecified => return Err(AskError::Nonsense),
+    };
+    let id = object.id.try_into().map_err(|_| AskError::Nonsense)?;
+    Ok((DataObject { kind, id }, object.size))
 }

@@ -8,7 +8,7 @@ use dataguardian_proto::{convert, v1};
 use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::layout::ObjectKey;
 
-use super::question::Question;
+use super::question::{ManifestQuestion, Question};
 use crate::domain::assignment::{
     Assignment, BackupAssignment, Place, RepositoryLocation, RestoreAssignment, VerifyAssignment, Work,
 };
@@ -142,6 +142,7 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             datasource_id: datasource.to_string(),
             objects: objects.iter().map(object).collect(),
         }),
+        Question::Manifest(asked) => about_manifests(asked),
         Question::CopyBackup {
             datasource,
             backup,
@@ -256,6 +257,38 @@ fn object(object: &DataObject) -> wire::StoredObject {
     wire::StoredObject {
         kind: kind.into(),
         id: object.id.to_vec(),
+        size: 0,
+    }
+}
+
+fn about_manifests(question: ManifestQuestion) -> wire::question::Question {
+    use wire::question::Question as Wire;
+    match question {
+        ManifestQuestion::Delete {
+            repository: place,
+            datasource,
+            backup,
+            payload_sha256,
+        } => Wire::DeleteManifest(wire::DeleteManifestQuestion {
+            repository: Some(repository(place)),
+            datasource_id: datasource.to_string(),
+            backup_id: backup.to_string(),
+            payload_sha256: payload_sha256.to_vec(),
+        }),
+        ManifestQuestion::List { repository: place } => Wire::ListManifests(wire::ListManifestsQuestion {
+            repository: Some(repository(place)),
+        }),
+        ManifestQuestion::Read {
+            repository: place,
+            datasource,
+            backup,
+            offset,
+        } => Wire::ReadManifest(wire::ReadManifestQuestion {
+            repository: Some(repository(place)),
+            datasource_id: datasource.to_string(),
+            backup_id: backup.to_string(),
+            offset,
+        }),
     }
 }
 

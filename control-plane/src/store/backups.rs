@@ -13,6 +13,7 @@ use super::entity::{backup_copies, backups, manifests};
 use super::jobs::storage_names;
 use super::{Connected, StoreError, convert};
 use crate::domain::backup::{Backup, BackupCopy, BackupSummary, CheckedBy, SignedManifest};
+use crate::domain::deletion::{BackupState, CopyState, Pin};
 use crate::domain::job::Encryption;
 use crate::domain::verification::CopyCheck;
 
@@ -25,14 +26,22 @@ pub struct BackupQuery {
     pub datasource: Option<DatasourceId>,
     /// Only those of this job.
     pub job: Option<JobId>,
+    /// Those too that are being deleted.
+    pub with_deleting: bool,
     /// Only those with a smaller id.
     pub before: Option<Uuid>,
     /// At most so many.
     pub limit: u64,
 }
 
-/// One backup.
+/// One backup that can be used: not one that is being deleted.
 pub async fn backup_get(on: &impl Connected, id: BackupId) -> Result<Option<Backup>, StoreError> {
+    let found = backup_get_any(on, id).await?;
+    Ok(found.filter(|backup| backup.state == BackupState::Complete))
+}
+
+/// One backup, also one that is being deleted.
+pub async fn backup_get_any(on: &impl Connected, id: BackupId) -> Result<Option<Backup>, StoreError> {
     let rows = existing()
         .filter(backups::Column::Id.eq(*id.as_uuid()))
         .all(&on.executor())
@@ -40,9 +49,12 @@ pub async fn backup_get(on: &impl Connected, id: BackupId) -> Result<Option<Back
     Ok(with_copies(on, rows).await?.pop())
 }
 
-/// Backups, the newest first.
+/// Backups, the newest first; those that are being deleted only if the query says so.
 pub async fn backup_list(on: &impl Connected, query: &BackupQuery) -> Result<Vec<Backup>, StoreError> {
     let mut select = existing().order_by_desc(backups::Column::Id).limit(query.limit);
+    if !query.with_deleting {
+        select = select.filter(backups::Column::State.eq(BackupState::Complete.as_str()));
+    }
     if let Some(datasource) = query.datasource {
         select = select.filter(backups::Column::DatasourceId.eq(*datasource.as_uuid()));
     }
@@ -74,7 +86,10 @@ fn existing() -> Select<backups::Entity> {
     backups::Entity::find().filter(backups::Column::CompletedAt.is_not_null())
 }
 
-async fn with_copies(on: &impl Connected, rows: Vec<backups::Model>) -> Result<Vec<Backup>, StoreError> {
+pub(super) async fn with_copies(
+    on: &impl Connected,
+    rows: Vec<backups::Model>,
+) -> Result<Vec<Backup>, StoreError> {
     let copies = backup_copies::Entity::find()
         .filter(backup_copies::Column::BackupId.is_in(rows.iter().map(|row| row.id)))
         .order_by_asc(backup_copies::Column::BackupId)
@@ -117,11 +132,14 @@ fn copy(
             ));
         }
     };
+    let state = CopyState::read(row.completed_at.is_some(), row.leaving.as_deref())
+        .map_err(|error| StoreError::unreadable("backup_copies", error))?;
     Ok(BackupCopy {
         storage: StorageId::from_uuid(row.storage_id),
         storage_name,
         checked_by,
         completed_at: row.completed_at,
+        state,
         failure: FROM.failure(row.failure_kind, row.failure_message)?,
         damaged_at: row.damaged_at,
         checks,
@@ -133,6 +151,7 @@ fn record(row: backups::Model, copies: Vec<BackupCopy>) -> Result<Backup, StoreE
     let completed_at = row
         .completed_at
         .ok_or_else(|| StoreError::unreadable("backups", "it is not committed"))?;
+    let pin = pin(&row);
     Ok(Backup {
         id: BackupId::from_uuid(row.id),
         execution: ExecutionId::from_uuid(row.execution_id),
@@ -164,5 +183,16 @@ fn record(row: backups::Model, copies: Vec<BackupCopy>) -> Result<Backup, StoreE
         profile: super::reuse::profile(row.chunking.as_deref())?,
         base: row.base_backup_id.map(BackupId::from_uuid),
         copies,
+        state: FROM.parse(&row.state)?,
+        pin,
+        revision: row.revision,
+    })
+}
+
+fn pin(row: &backups::Model) -> Option<Pin> {
+    Some(Pin {
+        at: row.pinned_at?,
+        by: row.pinned_by.clone().unwrap_or_default(),
+        reason: row.pin_reason.clone().unwrap_or_default(),
     })
 }

@@ -16,6 +16,7 @@ use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
 use crate::domain::backup::{BackupSummary, CheckedBy, SignedManifest};
 use crate::domain::commit::CommitAge;
+use crate::domain::deletion::BackupState;
 use crate::domain::job::Encryption;
 use crate::domain::reuse::ReusePlan;
 
@@ -91,6 +92,7 @@ pub async fn commit_insert_in_tx(tx: &Tx, new: &NewBackup) -> Result<(), StoreEr
             completed_at: Set(None),
             failure_kind: Set(failure.map(|failure| failure.kind.as_str().to_owned())),
             failure_message: Set(failure.map(|failure| failure.message.clone())),
+            leaving: Set(None),
             ..Default::default()
         })
     };
@@ -212,6 +214,7 @@ async fn copy_update(
         .filter(backup_copies::Column::BackupId.eq(*id.as_uuid()))
         .filter(backup_copies::Column::StorageId.eq(*storage.as_uuid()))
         .filter(backup_copies::Column::CompletedAt.is_null())
+        .filter(backup_copies::Column::Leaving.is_null())
         .exec(&tx.executor())
         .await?;
     Ok(())
@@ -249,5 +252,11 @@ fn row(new: &NewBackup) -> Result<backups::ActiveModel, StoreError> {
         chunking_reason: Set(new.reuse.map(|reuse| convert::word(&reuse.reason)).transpose()?),
         base_backup_id: Set(new.reuse.and_then(|reuse| reuse.base).map(|id| *id.as_uuid())),
         reused_bytes: Set(Some(convert::number(summary.reused_bytes)?)),
+        state: Set(BackupState::Complete.as_str().to_owned()),
+        state_since: Set(None),
+        pinned_at: Set(None),
+        pinned_by: Set(None),
+        pin_reason: Set(None),
+        revision: Set(1),
     })
 }

@@ -14,6 +14,7 @@ use super::packs::BATCH;
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
 use crate::domain::backup::CheckedBy;
+use crate::domain::deletion::BackupState;
 
 /// Up to `limit` copies of committed backups that are not complete, those of the newest backups first.
 pub async fn copies_wanted(
@@ -23,7 +24,8 @@ pub async fn copies_wanted(
     let committed = backups::Entity::find()
         .select_only()
         .column(backups::Column::Id)
-        .filter(backups::Column::CompletedAt.is_not_null());
+        .filter(backups::Column::CompletedAt.is_not_null())
+        .filter(backups::Column::State.eq(BackupState::Complete.as_str()));
     let rows: Vec<(Uuid, Uuid)> = backup_copies::Entity::find()
         .select_only()
         .column(backup_copies::Column::BackupId)
@@ -54,6 +56,7 @@ pub async fn copy_want_in_tx(tx: &Tx, backup: BackupId, storage: StorageId) -> R
         completed_at: Set(None),
         failure_kind: Set(None),
         failure_message: Set(None),
+        leaving: Set(None),
         ..Default::default()
     };
     let key = [backup_copies::Column::BackupId, backup_copies::Column::StorageId];

@@ -12,7 +12,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::entity::{backup_copies, backups, executions, pack_copies, packs};
+use super::deletion::deleted_uncollected;
+use super::entity::{backup_copies, backups, datasources, executions, pack_copies, packs};
+use super::holds::hold_datasources;
 use super::packs::{BATCH, pack_move_in_tx};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
@@ -34,8 +36,8 @@ pub(super) const AT_WORK: [ExecutionState; 5] = [
 /// States on the way out.
 const LEAVING: [PackState; 2] = [PackState::Tombstoned, PackState::Condemned];
 
-/// Datasources of which something may lie in storages that no backup needs: a backup did not go well since then, or
-/// something is on its way out already.
+/// Datasources of which something may lie in storages that no backup needs: a backup did not go well since then or was deleted,
+/// something is on its way out already, or could not be looked after.
 pub async fn garbage_suspected(
     on: &impl Connected,
     since: DateTime<Utc>,
@@ -68,7 +70,25 @@ pub async fn garbage_suspected(
         .all(&on.executor())
         .await?;
     let all = leaving.into_iter().chain(ended.into_iter().flatten());
-    Ok(all.map(DatasourceId::from_uuid).collect())
+    let mut suspected: BTreeSet<_> = all.map(DatasourceId::from_uuid).collect();
+    suspected.extend(deleted_uncollected(on, None, limit).await?);
+    suspected.extend(hold_datasources(on, limit).await?);
+    Ok(suspected)
+}
+
+/// All datasources, at most so many.
+pub async fn garbage_datasources(
+    on: &impl Connected,
+    limit: u64,
+) -> Result<BTreeSet<DatasourceId>, StoreError> {
+    let all: Vec<Uuid> = datasources::Entity::find()
+        .select_only()
+        .column(datasources::Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(&on.executor())
+        .await?;
+    Ok(all.into_iter().map(DatasourceId::from_uuid).collect())
 }
 
 /// Whether a backup of that datasource is under way, or between two attempts.
@@ -119,7 +139,7 @@ pub async fn garbage_storages(
     Ok(storages)
 }
 
-/// A datasource's backups, committed or on their way; and per storage the manifests that should be there.
+/// A datasource's backups: on their way, committed, or being deleted; and per storage the manifests that should be there.
 pub async fn garbage_expected(
     on: &impl Connected,
     datasource: DatasourceId,
@@ -139,6 +159,7 @@ pub async fn garbage_expected(
             .column(backup_copies::Column::BackupId)
             .filter(backup_copies::Column::BackupId.is_in(batch.iter().copied()))
             .filter(backup_copies::Column::CompletedAt.is_not_null())
+            .filter(backup_copies::Column::Leaving.is_null())
             .into_tuple()
             .all(&on.executor())
             .await?;
@@ -258,21 +279,39 @@ pub async fn garbage_deleted_in_tx(
             .filter(pack_copies::Column::PackId.is_in(batch.iter().cloned()))
             .exec(&tx.executor())
             .await?;
-        let left: Vec<Vec<u8>> = pack_copies::Entity::find()
-            .select_only()
-            .column(pack_copies::Column::PackId)
-            .filter(pack_copies::Column::PackId.is_in(batch.iter().cloned()))
-            .into_tuple()
-            .all(&tx.executor())
-            .await?;
-        let gone = batch.iter().filter(|id| !left.contains(id)).cloned();
-        packs::Entity::update_many()
-            .col_expr(packs::Column::State, Expr::val(PackState::Deleted.as_str()))
-            .col_expr(packs::Column::StateSince, Expr::val(convert::time(now)))
-            .filter(packs::Column::Id.is_in(gone))
-            .filter(packs::Column::State.eq(PackState::Condemned.as_str()))
-            .exec(&tx.executor())
-            .await?;
+        settle_in_tx(tx, batch, now).await?;
     }
+    Ok(())
+}
+
+/// Condemned objects that are in no storage any more are deleted.
+pub async fn garbage_vanished_in_tx(
+    tx: &Tx,
+    objects: &BTreeSet<DataObject>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let ids: Vec<_> = objects.iter().map(|object| object.id.to_vec()).collect();
+    for batch in ids.chunks(BATCH) {
+        settle_in_tx(tx, batch, now).await?;
+    }
+    Ok(())
+}
+
+async fn settle_in_tx(tx: &Tx, batch: &[Vec<u8>], now: DateTime<Utc>) -> Result<(), StoreError> {
+    let left: Vec<Vec<u8>> = pack_copies::Entity::find()
+        .select_only()
+        .column(pack_copies::Column::PackId)
+        .filter(pack_copies::Column::PackId.is_in(batch.iter().cloned()))
+        .into_tuple()
+        .all(&tx.executor())
+        .await?;
+    let gone = batch.iter().filter(|id| !left.contains(id)).cloned();
+    packs::Entity::update_many()
+        .col_expr(packs::Column::State, Expr::val(PackState::Deleted.as_str()))
+        .col_expr(packs::Column::StateSince, Expr::val(convert::time(now)))
+        .filter(packs::Column::Id.is_in(gone))
+        .filter(packs::Column::State.eq(PackState::Condemned.as_str()))
+        .exec(&tx.executor())
+        .await?;
     Ok(())
 }

@@ -43,6 +43,15 @@ pub async fn execution_event_queued_in_tx(tx: &Tx, execution: &Execution) -> Res
     event_insert(tx, "queued", execution.state, execution, execution.created_at).await
 }
 
+/// Writes down that an execution is known from the manifest of its backup alone: an older metadata database was restored.
+pub async fn execution_event_imported_in_tx(
+    tx: &Tx,
+    execution: &Execution,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    event_insert(tx, "imported", execution.state, execution, now).await
+}
+
 /// Takes `before` to `after` through `event`. None if it is no longer as `before` says: somebody was quicker.
 ///
 /// State, attempt, lease, times, failure, warnings and report are taken from `after`; its revision rises by one.

@@ -34,7 +34,7 @@ async fn pass(
     let cleanup = &world.services.cleanup;
     let sighting = Sighting {
         manifests: manifests.iter().copied().collect(),
-        unnamed: unnamed.clone(),
+        unnamed: unnamed.iter().map(|object| (*object, 10)).collect(),
         absent: BTreeSet::new(),
     };
     let plan = cleanup

@@ -63,7 +63,7 @@ fn any_history_on_sqlite_keeps_the_invariants() {
     let outcome = runner(24).run(&lives(), |lives| {
         runtime.block_on(async {
             let world = World::sqlite().await;
-            play(&world, lives).await;
+            Box::pin(play(&world, lives)).await;
         });
         Ok(())
     });
@@ -80,7 +80,7 @@ fn any_history_on_postgres_keeps_the_invariants() {
         runtime.block_on(async {
             let database = format!("history{}", number.get());
             let world = World::on_server(server.clone(), &database).await;
-            play(&world, lives).await;
+            Box::pin(play(&world, lives)).await;
             world.store.close().await.unwrap();
         });
         Ok(())

@@ -14,6 +14,7 @@ mod claims;
 mod cleanup;
 mod comeback;
 mod commits;
+mod deletion;
 mod executions;
 mod histories;
 mod history;

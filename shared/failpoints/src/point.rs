@@ -90,6 +90,16 @@ points! {
     ConfirmStored, ControlPlane, "control_plane.confirm.stored";
     /// The confirmation is answered; the journal still has the attempt.
     ConfirmAnswered, Agent, "agent.confirm.answered";
+    /// A backup is being deleted, and nobody was told to delete its manifests.
+    DeletionStored, ControlPlane, "control_plane.deletion.stored";
+    /// The manifest of a backup that is being deleted is gone; the control plane was not told.
+    LeavingManifestDeleted, Agent, "agent.leaving_manifest.deleted";
+    /// The word that a manifest is gone has come, and is not written down.
+    ManifestGoneReceived, ControlPlane, "control_plane.manifest_gone.received";
+    /// Objects are condemned in the database, and none is deleted.
+    CondemnedStored, ControlPlane, "control_plane.condemned.stored";
+    /// Condemned objects are deleted; the control plane was not told.
+    CondemnedDeleted, Agent, "agent.condemned.deleted";
     /// A restore has made its database.
     RestoreCreated, Agent, "agent.restore.created";
     /// Rows of a restore are on their way into a table.

@@ -27,6 +27,7 @@ pub mod manifest;
 pub mod pack;
 pub mod presence;
 pub mod read;
+pub mod removal;
 pub mod rescue;
 pub mod seal;
 pub mod storage;

@@ -4,7 +4,7 @@
 //! because it can't be read. So one manifest that can't be read stops everything, objects are listed before the manifests
 //! are read, and removing reads the manifests anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{BackupId, DatasourceId};
@@ -53,8 +53,8 @@ impl DataObject {
 pub struct Unnamed {
     /// The manifests that are there.
     pub backups: BTreeSet<BackupId>,
-    /// Packs and lists that none of them names.
-    pub objects: BTreeSet<DataObject>,
+    /// Packs and lists that none of them names, with their sizes in bytes.
+    pub objects: BTreeMap<DataObject, u64>,
 }
 
 /// What became of objects that were to be removed.
@@ -110,18 +110,16 @@ impl SurveyError {
 
 /// The packs and lists of a datasource that no manifest in this storage names.
 pub async fn find_unnamed(storage: &Storage, datasource: DatasourceId) -> Result<Unnamed, SurveyError> {
-    let mut objects = BTreeSet::new();
+    let mut objects = BTreeMap::new();
     for listing in [Listing::Packs(datasource), Listing::Lists(datasource)] {
         let mut listed = storage.list(listing);
         while let Some(found) = listed.try_next().await? {
-            objects.extend(DataObject::of(&found.key));
+            objects.extend(DataObject::of(&found.key).map(|object| (object, found.size)));
         }
     }
     let (backups, named) = named(storage, datasource).await?;
-    Ok(Unnamed {
-        backups,
-        objects: &objects - &named,
-    })
+    objects.retain(|object, _| !named.contains(object));
+    Ok(Unnamed { backups, objects })
 }
 
 /// Removes those of these packs and lists that no manifest in this storage names. Doing it again changes nothing.
@@ -224,7 +222,8 @@ mod tests {
         let (storage, named) = with_a_backup().await;
         leave(&storage).await;
         let found = find_unnamed(&storage, DATASOURCE).await.unwrap();
-        assert_eq!((found.backups, found.objects), (BTreeSet::from([BACKUP]), left()));
+        let sizes = left().into_iter().map(|object| (object, 9)).collect();
+        assert_eq!((found.backups, found.objects), (BTreeSet::from([BACKUP]), sizes));
         let everything: BTreeSet<_> = left().union(&named).copied().collect();
         let removed = remove_unnamed(&storage, DATASOURCE, &everything).await.unwrap();
         assert_eq!((removed.gone, removed.named), (left(), named.clone()));

@@ -22,7 +22,10 @@ pub(super) fn violations(history: &History) -> Vec<String> {
         .filter(|execution| execution.kind == "backup")
     {
         let made = completed.get(&execution.id).map(|backup| backup.id);
-        let expected = execution.backup.filter(|_| execution.state == "completed");
+        let was_deleted = history.deleted.iter().any(|gone| gone.execution == execution.id);
+        let expected = execution
+            .backup
+            .filter(|_| execution.state == "completed" && !was_deleted);
         if made != expected {
             found.push(format!(
                 "execution {} is {} with backup {expected:?}, and the catalogue has {made:?}",
@@ -35,7 +38,7 @@ pub(super) fn violations(history: &History) -> Vec<String> {
         .iter()
         .map(|pack| (pack.id.as_slice(), pack.storage))
         .collect();
-    for backup in completed.values() {
+    for backup in completed.values().filter(|backup| !backup.deleting) {
         found.extend(
             one(history, backup, &in_storage)
                 .into_iter()

@@ -17,6 +17,8 @@ pub(super) struct History {
     pub(super) attempts: Vec<Attempt>,
     /// Backups, the unfinished ones too.
     pub(super) backups: Vec<Backup>,
+    /// Executions whose backups were deleted.
+    pub(super) deleted: Vec<DeletedBackup>,
     /// Their copies.
     pub(super) copies: Vec<Copy>,
     /// Packs, and the storages that have them.
@@ -64,12 +66,17 @@ rows! {
     from "SELECT execution_id AS execution, number, ended_at IS NOT NULL AS ended FROM execution_attempts
         ORDER BY execution_id, number";
     /// A backup with its manifest's payload, if that is stored.
-    Backup { id: Uuid, execution: Uuid, completed: bool, payload: Option<Vec<u8>>, }
-    from "SELECT b.id, b.execution_id AS execution, b.completed_at IS NOT NULL AS completed, m.payload
+    Backup { id: Uuid, execution: Uuid, completed: bool, deleting: bool, payload: Option<Vec<u8>>, }
+    from "SELECT b.id, b.execution_id AS execution, b.completed_at IS NOT NULL AS completed,
+        b.state <> 'complete' AS deleting, m.payload
         FROM backups b LEFT JOIN manifests m ON m.backup_id = b.id ORDER BY b.id";
+    /// A backup that was deleted everywhere.
+    DeletedBackup { execution: Uuid, }
+    from "SELECT execution_id AS execution FROM deleted_backups";
     /// A copy of a backup.
     Copy { backup: Uuid, storage: Uuid, completed: bool, }
-    from "SELECT backup_id AS backup, storage_id AS storage, completed_at IS NOT NULL AS completed FROM backup_copies";
+    from "SELECT backup_id AS backup, storage_id AS storage, completed_at IS NOT NULL AND leaving IS NULL AS completed
+        FROM backup_copies";
     /// A pack in a storage.
     Pack { id: Vec<u8>, storage: Uuid, }
     from "SELECT pack_id AS id, storage_id AS storage FROM pack_copies";
@@ -97,6 +104,9 @@ macro_rules! read {
             events: sqlx::query_as(Event::SQL).fetch_all(&mut **transaction).await?,
             attempts: sqlx::query_as(Attempt::SQL).fetch_all(&mut **transaction).await?,
             backups: sqlx::query_as(Backup::SQL).fetch_all(&mut **transaction).await?,
+            deleted: sqlx::query_as(DeletedBackup::SQL)
+                .fetch_all(&mut **transaction)
+                .await?,
             copies: sqlx::query_as(Copy::SQL).fetch_all(&mut **transaction).await?,
             packs: sqlx::query_as(Pack::SQL).fetch_all(&mut **transaction).await?,
             storages: sqlx::query_as::<_, StorageText>(StorageText::SQL)

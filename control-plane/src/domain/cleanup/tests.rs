@@ -24,7 +24,7 @@ fn sees(unnamed: &[DataObject]) -> StorageFacts {
     StorageFacts {
         expected: BTreeSet::new(),
         sighting: Ok(Sighting {
-            unnamed: unnamed.iter().copied().collect(),
+            unnamed: unnamed.iter().map(|object| (*object, 1)).collect(),
             ..Sighting::default()
         }),
     }
@@ -155,7 +155,10 @@ impl Real {
         }
         Ok(Sighting {
             manifests: self.manifests.keys().copied().collect(),
-            unnamed: &self.objects - &self.named(),
+            unnamed: (&self.objects - &self.named())
+                .into_iter()
+                .map(|object| (object, 1))
+                .collect(),
             absent: about - &self.objects,
         })
     }
@@ -313,6 +316,7 @@ impl History {
         let facts = Facts {
             busy: self.attempt.is_some(),
             backups: self.backups.clone(),
+            deleted: BTreeSet::new(),
             storages: storages.collect(),
             catalogue: self.catalogue.clone(),
         };

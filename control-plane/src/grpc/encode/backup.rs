@@ -2,7 +2,9 @@ use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
 use super::verification::{check, damage};
+use super::etag;
 use crate::domain::backup::{Backup, BackupCopy, CheckedBy};
+use crate::domain::deletion::{BackupState, CopyState};
 use crate::domain::job::Encryption;
 
 /// A backup.
@@ -36,6 +38,18 @@ pub(in crate::grpc) fn backup(backup: Backup) -> v1::Backup {
         base_backup_id: backup.base.map(|id| id.to_string()).unwrap_or_default(),
         missing_databases: summary.missing.iter().map(Into::into).collect(),
         verified_at: verified_at.map(timestamp),
+        state: match backup.state {
+            BackupState::Complete => v1::BackupState::Complete,
+            BackupState::Deleting => v1::BackupState::Deleting,
+            BackupState::Deleted => v1::BackupState::Deleted,
+        }
+        .into(),
+        pin: backup.pin.map(|pin| v1::Pin {
+            pinned_at: Some(timestamp(pin.at)),
+            pinned_by: pin.by,
+            reason: pin.reason,
+        }),
+        etag: etag(backup.revision),
     }
 }
 
@@ -46,12 +60,19 @@ fn copy(copy: BackupCopy) -> v1::BackupCopy {
     };
     v1::BackupCopy {
         storage: copy.storage_name,
-        complete: copy.completed_at.is_some(),
+        complete: copy.state == CopyState::Complete,
         checked_by: checked_by.into(),
         completed_at: copy.completed_at.map(timestamp),
         failure: copy.failure.as_ref().map(Into::into),
         damaged: copy.damaged_at.is_some(),
         checks: copy.checks.into_iter().map(check).collect(),
         damage: copy.damage.into_iter().map(damage).collect(),
+        state: match copy.state {
+            CopyState::Wanted => v1::CopyState::Wanted,
+            CopyState::Complete => v1::CopyState::Complete,
+            CopyState::Deleting => v1::CopyState::Deleting,
+            CopyState::Deleted => v1::CopyState::Deleted,
+        }
+        .into(),
     }
 }

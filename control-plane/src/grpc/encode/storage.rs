@@ -34,5 +34,6 @@ pub(in crate::grpc) fn storage(storage: Storage) -> v1::Storage {
         protected_from_agents: protected,
         created_at: Some(timestamp(storage.created_at)),
         etag: etag(storage.revision),
+        collection_holds: Vec::new(),
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::pack::{DataObject, ObjectKind};
 use crate::domain::storage::Storage;
 
 /// What of a datasource is there and named by no manifest.
-pub(super) async fn look(
+pub(in crate::reconcilers) async fn look(
     settings: &S3Settings,
     storage: &Storage,
     owner: ControlPlaneId,
@@ -33,13 +33,17 @@ pub(super) async fn look(
     }
     Ok(Sighting {
         manifests: found.backups,
-        unnamed: found.objects.iter().map(known).collect(),
+        unnamed: found
+            .objects
+            .iter()
+            .map(|(object, size)| (known(object), *size))
+            .collect(),
         absent,
     })
 }
 
 /// Deletes exactly these, unless a manifest there names them; gives those that are gone, and those that are named.
-pub(super) async fn delete(
+pub(in crate::reconcilers) async fn delete(
     settings: &S3Settings,
     storage: &Storage,
     owner: ControlPlaneId,
@@ -55,7 +59,11 @@ pub(super) async fn delete(
 }
 
 /// The repository that is meant, checked to be that one and ours.
-async fn open(settings: &S3Settings, storage: &Storage, owner: ControlPlaneId) -> Result<Bucket, Failure> {
+pub(in crate::reconcilers) async fn open(
+    settings: &S3Settings,
+    storage: &Storage,
+    owner: ControlPlaneId,
+) -> Result<Bucket, Failure> {
     let bucket = Bucket::s3(settings).map_err(|error| error.failure())?;
     let there = bucket.describe_repository().await;
     let there = there.map_err(|error| error.failure())?;

@@ -16,6 +16,7 @@ pub struct Model {
     pub failure_message: Option<String>,
     pub enrolled_at: Option<DateTimeUtc>,
     pub damaged_at: Option<DateTimeUtc>,
+    pub leaving: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -34,6 +34,12 @@ pub struct Model {
     pub chunking_reason: Option<String>,
     pub base_backup_id: Option<Uuid>,
     pub reused_bytes: Option<i64>,
+    pub state: String,
+    pub state_since: Option<DateTimeUtc>,
+    pub pinned_at: Option<DateTimeUtc>,
+    pub pinned_by: Option<String>,
+    pub pin_reason: Option<String>,
+    pub revision: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -12,6 +12,8 @@ use crate::output::text::{self, bytes, count};
 use crate::paging::Limit;
 use crate::values::{checked_by_word, chunking_word, engine_word};
 
+mod delete;
+
 /// `dgctl backup …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -25,6 +27,12 @@ pub(crate) enum Command {
     Copy(Copy),
     /// Look whether a backup is still whole in its storages, without restoring it
     Verify(Verify),
+    /// Delete backups: they can't be restored from then on, and what no other backup needs goes after the grace
+    Delete(delete::Delete),
+    /// Keep a backup from being deleted, by hand or by retention
+    Pin(delete::Pin),
+    /// Take a backup's pin away
+    Unpin(delete::Unpin),
 }
 
 /// `dgctl backup copy`
@@ -46,6 +54,9 @@ pub(crate) struct ListArgs {
     /// Only those of this job; name or id
     #[arg(long, value_name = "JOB")]
     job: Option<String>,
+    /// Those too that are being deleted
+    #[arg(long)]
+    deleting: bool,
     #[command(flatten)]
     limit: Limit,
 }
@@ -102,6 +113,9 @@ impl Command {
             Self::Contents(contents) => contents.run(context).await,
             Self::Copy(copy) => copy.run(context).await,
             Self::Verify(verify) => verify.run(context).await,
+            Self::Delete(delete) => delete.run(context).await,
+            Self::Pin(pin) => pin.run(context).await,
+            Self::Unpin(unpin) => unpin.run(context).await,
         }
     }
 }
@@ -120,6 +134,7 @@ impl ListArgs {
                     page_token,
                     datasource: datasource.clone(),
                     job: job.clone(),
+                    show_deleting: self.deleting,
                 };
                 async move { backups.list_backups(request).await }
             })
@@ -214,6 +229,9 @@ fn datasource(backup: &v1::Backup) -> Field {
 
 /// `1/2`: how many of its copies are complete; with what a glance must not miss: `2/2, 1 damaged`.
 fn copies(backup: &v1::Backup) -> Field {
+    if backup.state() == v1::BackupState::Deleting {
+        return Field::text("being deleted").toned(Tone::Bad);
+    }
     let whole = backup.copies.iter().filter(|copy| copy.complete).count();
     let damaged = backup.copies.iter().filter(|copy| copy.damaged).count();
     if damaged > 0 {
@@ -230,8 +248,17 @@ fn copies(backup: &v1::Backup) -> Field {
 
 fn describe(backup: &v1::Backup, look: Look) -> String {
     let took = text::between(backup.started_at.as_ref(), backup.completed_at.as_ref());
+    let why = |failure: &v1::Failure| failure.message.clone();
     let copy = |copy: &v1::BackupCopy| match copy.complete {
         true if copy.damaged => format!("{} (damaged)", copy.storage),
+        false if copy.state() == v1::CopyState::Deleting => format!(
+            "{} (being deleted: {})",
+            copy.storage,
+            copy.failure
+                .as_ref()
+                .map_or_else(|| "waits for its turn".to_owned(), why)
+        ),
+        false if copy.state() == v1::CopyState::Deleted => format!("{} (deleted)", copy.storage),
         true => format!(
             "{} (checked by the {})",
             copy.storage,
@@ -297,12 +324,32 @@ fn describe(backup: &v1::Backup, look: Look) -> String {
                 "Verified",
                 Field::text(&text::time_and_distance(backup.verified_at.as_ref())),
             ),
+            ("State", Field::text(state(backup)).toned(Tone::Bad)),
+            ("Pinned", Field::text(&pinned(backup))),
         ],
     );
     summary
         + &verify::checks(&backup.copies)
         + &findings::missing(&backup.missing_databases)
         + &findings::warnings(&backup.warnings)
+}
+
+/// Nothing for a backup that is kept.
+fn state(backup: &v1::Backup) -> &'static str {
+    match backup.state() {
+        v1::BackupState::Deleting => "being deleted: it can't be restored any more",
+        v1::BackupState::Deleted => "deleted",
+        v1::BackupState::Complete | v1::BackupState::Unspecified => "",
+    }
+}
+
+/// `by ada, 2026-11-24 …: kept for the audit`; empty if it is not pinned.
+fn pinned(backup: &v1::Backup) -> String {
+    let pin = backup.pin.as_ref().map(|pin| {
+        let at = text::time_and_distance(pin.pinned_at.as_ref());
+        format!("by {}, {at}: {}", pin.pinned_by, pin.reason)
+    });
+    pin.unwrap_or_default()
 }
 
 fn contents(streams: &[v1::BackupStream], look: Look) -> String {

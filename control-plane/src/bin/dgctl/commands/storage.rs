@@ -7,7 +7,7 @@ use super::{Context, request_id, required};
 use crate::ask;
 use crate::error::{Error, Result};
 use crate::output::findings;
-use crate::output::table::{Field, List, Look, details};
+use crate::output::table::{Field, List, Look, Tone, details};
 use crate::output::text;
 use crate::paging::Limit;
 
@@ -25,6 +25,9 @@ pub(crate) enum Command {
     Test(Named),
     /// Change a storage
     Update(Update),
+    /// Look for backups in a storage that the catalogue does not know, as after an older metadata database was restored, and
+    /// enter those of this control plane
+    Import(import::Import),
     /// Forget a storage; what lies in it stays
     Delete(Delete),
 }
@@ -87,6 +90,7 @@ pub(crate) struct Delete {
     yes: bool,
 }
 
+mod import;
 mod s3;
 
 const STORAGES: List<4> = List {
@@ -112,6 +116,7 @@ impl Command {
             }
             Self::Test(named) => named.test(context).await,
             Self::Update(update) => update.run(context).await,
+            Self::Import(import) => import.run(context).await,
             Self::Delete(delete) => delete.run(context).await,
         }
     }
@@ -248,6 +253,11 @@ fn table(storages: &[v1::Storage], look: Look) -> String {
 
 fn describe(storage: &v1::Storage, look: Look) -> String {
     let (kind, place) = place(storage);
+    let hold = |hold: &v1::CollectionHold| {
+        let since = text::time_and_distance(hold.since.as_ref());
+        text::cell(&format!("{}, since {since}: {}", hold.datasource, hold.reason))
+    };
+    let holds: Vec<_> = storage.collection_holds.iter().map(hold).collect();
     details(
         look,
         vec![
@@ -272,6 +282,7 @@ fn describe(storage: &v1::Storage, look: Look) -> String {
                 "Created",
                 Field::text(&text::time_and_distance(storage.created_at.as_ref())),
             ),
+            ("Collection held", Field::text(&holds.join("; ")).toned(Tone::Bad)),
         ],
     )
 }

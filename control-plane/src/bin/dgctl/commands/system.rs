@@ -7,34 +7,26 @@ use super::Context;
 use super::recovery_kit::RecoveryKit;
 use crate::ask;
 use crate::error::Result;
-use crate::output::table::{Field, List, Look, details};
+use crate::output::table::{Field, Look, Tone, details};
 use crate::output::text;
+
+mod garbage;
 
 /// `dgctl system …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show the control plane's version, metadata database and connected agents
     Info,
-    /// Look for what failed and cancelled backups left in the storages, and take each thing one step further on its way out
+    /// Look for what deleted, failed and cancelled backups left in the storages, and take each thing one step further on its way out
     Cleanup(Cleanup),
+    /// What no backup needs in the storages: show it, and have it go
+    #[command(subcommand)]
+    Garbage(garbage::Command),
     /// Make a recovery kit: the file that opens every backup when the control plane is gone
     RecoveryKit(RecoveryKit),
     /// Make a new certificate authority; the old one stays trusted until no agent needs it
     RotateCa(Rotate),
 }
-
-const CLEANUP: List<6> = List {
-    titles: [
-        "datasource",
-        "found",
-        "in grace",
-        "condemned",
-        "deleted",
-        "held by",
-    ],
-    spare: &[],
-    none: "No backup that failed or was cancelled left anything.",
-};
 
 #[derive(Debug, Args)]
 pub(crate) struct Cleanup {
@@ -56,6 +48,7 @@ impl Command {
         match self {
             Self::Info => info(context).await,
             Self::Cleanup(cleanup) => cleanup.run(context).await,
+            Self::Garbage(command) => command.run(context).await,
             Self::RecoveryKit(kit) => kit.run(context).await,
             Self::RotateCa(rotate) => rotate.run(context).await,
         }
@@ -67,9 +60,10 @@ impl Cleanup {
         let api = context.api().await?;
         let request = v1::RunCleanupRequest {
             validate_only: self.dry_run,
+            storage: String::new(),
         };
         let reply = api.system().run_cleanup(request).await?.into_inner();
-        context.output.show(&reply, cleanup)
+        context.output.show(&reply, garbage::steps)
     }
 }
 
@@ -81,26 +75,6 @@ async fn info(context: &Context) -> Result<()> {
         .await?
         .into_inner();
     context.output.show(&reply, describe)
-}
-
-fn cleanup(reply: &v1::RunCleanupResponse, look: Look) -> String {
-    let row = |datasource: &v1::DatasourceCleanup| {
-        let storages = datasource.held_storages.iter();
-        let storages = storages.map(|held| format!("{}: {}", held.storage_name, held.reason));
-        let held: Vec<_> = std::iter::once(datasource.held_by.clone())
-            .filter(|reason| !reason.is_empty())
-            .chain(storages)
-            .collect();
-        [
-            Field::text(&datasource.datasource_name),
-            Field::number(datasource.tombstoned.to_string()),
-            Field::number(datasource.in_grace.to_string()),
-            Field::number(datasource.condemned.to_string()),
-            Field::number(datasource.deleted.to_string()),
-            Field::text(&held.join("; ")),
-        ]
-    };
-    CLEANUP.show(look, &reply.datasources.iter().map(row).collect::<Vec<_>>())
 }
 
 impl Rotate {
@@ -155,6 +129,14 @@ fn notices(notices: &[v1::SystemNotice]) -> String {
     notices.iter().map(line).collect()
 }
 
+/// `vault, spare (…)`; empty if nothing is held.
+fn held(storages: &[String]) -> String {
+    match storages {
+        [] => String::new(),
+        names => format!("in {}: `dgctl storage get` says why", names.join(", ")),
+    }
+}
+
 fn describe(info: &v1::GetSystemInfoResponse, look: Look) -> String {
     details(
         look,
@@ -175,6 +157,10 @@ fn describe(info: &v1::GetSystemInfoResponse, look: Look) -> String {
                 Field::text(&authorities(&info.authorities).replace('\n', ", ")),
             ),
             ("Recovery kit", Field::text(&kit_of(info))),
+            (
+                "Collection held",
+                Field::text(&held(&info.held_storages)).toned(Tone::Bad),
+            ),
             ("Server's clock", Field::text(&text::time(info.now.as_ref()))),
         ],
     ) + &notices(&info.notices)

@@ -35,6 +35,7 @@ replies! {
     CreateJoinTokenResponse
     CreateRecoveryKitResponse
     CreateStorageResponse
+    DeleteBackupResponse
     DeleteDatasourceResponse
     DeleteJobResponse
     DeleteStorageResponse
@@ -46,9 +47,12 @@ replies! {
     GetJobResponse
     GetStorageResponse
     GetSystemInfoResponse
+    ImportBackupsResponse
     ListAgentsResponse
     CopyBackupResponse
     VerifyBackupResponse
+    PinBackupResponse
+    UnpinBackupResponse
     ListBackupStreamsResponse
     ListBackupsResponse
     ListDatasourcesResponse

@@ -1,0 +1,143 @@
+//! The manifests of backups that are deleted go from every storage, each by whoever reaches it; a storage that is away is asked
+//! again until it is back. What the manifests alone named is left to `cleanup`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use dataguardian_core::clock::SharedClock;
+use dataguardian_core::ids::{BackupId, StorageId};
+use dataguardian_failpoints::failpoint;
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde::Serialize;
+
+use super::party::delete_manifest;
+use super::{Pass, Reconcile};
+use crate::domain::deletion::LeavingManifest;
+use crate::domain::patience::waited;
+use crate::domain::storage::Storage;
+use crate::services::Error;
+use crate::services::cleanup::Cleanup as Catalogue;
+use crate::services::deletion::Deletion;
+use crate::sessions::Sessions;
+
+/// Manifests at the same time.
+const AT_ONCE: usize = 4;
+/// Between two tries of one manifest, at least and at most.
+const PACE: (TimeDelta, TimeDelta) = (TimeDelta::seconds(2), TimeDelta::minutes(1));
+
+type Key = (BackupId, StorageId);
+/// When a manifest that could not be deleted is tried again, and after which pause.
+type Pauses = HashMap<Key, (DateTime<Utc>, TimeDelta)>;
+
+/// Deletes manifests.
+#[derive(Debug, Clone)]
+pub struct DeleteBackups {
+    /// Knows which are to go.
+    pub deletion: Deletion,
+    /// Knows who reaches a storage.
+    pub catalogue: Catalogue,
+    /// The agents that are here.
+    pub sessions: Sessions,
+    /// Paces the tries.
+    pub clock: SharedClock,
+    /// Those that failed. It is only for the pace, so it may be lost.
+    pub paused: Arc<Mutex<Pauses>>,
+}
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct DeletedBackups {
+    /// Manifests that are gone.
+    pub manifests: usize,
+    /// Backups of which no manifest is left.
+    pub backups: usize,
+    /// Manifests that could not be deleted yet.
+    pub failed: usize,
+}
+
+enum Outcome {
+    Gone,
+    Last,
+    Failed,
+}
+
+impl Reconcile for DeleteBackups {
+    const NAME: &'static str = "delete_backups";
+    type Report = DeletedBackups;
+
+    async fn pass(&self) -> Result<Pass<DeletedBackups>, Error> {
+        let leaving = self.deletion.leaving().await?;
+        let is_there = |key: &Key| leaving.iter().any(|(manifest, _)| key_of(manifest) == *key);
+        self.paused().retain(|key, _| is_there(key));
+        let now = self.clock.now();
+        let due = leaving
+            .into_iter()
+            .filter(|(manifest, _)| self.is_due(manifest, now));
+        let outcomes = due.map(|(manifest, storage)| self.clone().delete(manifest, storage));
+        let outcomes = futures::stream::iter(outcomes.collect::<Vec<_>>());
+        let outcomes: Vec<_> = outcomes.buffer_unordered(AT_ONCE).try_collect().await?;
+        let mut report = DeletedBackups::default();
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Gone => report.manifests += 1,
+                Outcome::Last => {
+                    report.manifests += 1;
+                    report.backups += 1;
+                }
+                Outcome::Failed => report.failed += 1,
+            }
+        }
+        Ok(Pass::Done(report))
+    }
+}
+
+impl DeleteBackups {
+    async fn delete(self, manifest: LeavingManifest, storage: Storage) -> Result<Outcome, Error> {
+        let which = (manifest.datasource, manifest.backup);
+        let parts = (&self.catalogue, &self.sessions);
+        match delete_manifest(parts, &storage, which, manifest.payload_sha256).await? {
+            Ok(()) => {
+                failpoint!(ManifestGoneReceived);
+                let last = self.deletion.gone(&manifest).await?;
+                tracing::info!(
+                    backup.id = %manifest.backup, storage.id = %storage.id, last,
+                    "the manifest of a backup that is deleted is gone"
+                );
+                Ok(if last { Outcome::Last } else { Outcome::Gone })
+            }
+            Err(failure) => {
+                tracing::info!(
+                    backup.id = %manifest.backup, storage.id = %storage.id, %failure,
+                    "the manifest of a backup that is deleted could not be deleted yet"
+                );
+                self.deletion.failed(&manifest, failure).await?;
+                self.pause(key_of(&manifest));
+                Ok(Outcome::Failed)
+            }
+        }
+    }
+
+    fn is_due(&self, manifest: &LeavingManifest, now: DateTime<Utc>) -> bool {
+        let paused = self.paused();
+        let pause = paused.get(&key_of(manifest));
+        pause.is_none_or(|(due, _)| waited(*due, now))
+    }
+
+    fn pause(&self, key: Key) {
+        let now = self.clock.now();
+        let mut paused = self.paused();
+        let pause = paused
+            .get(&key)
+            .map_or(PACE.0, |(_, pause)| (*pause * 2).min(PACE.1));
+        paused.insert(key, (now + pause, pause));
+    }
+
+    fn paused(&self) -> MutexGuard<'_, Pauses> {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const fn key_of(manifest: &LeavingManifest) -> Key {
+    (manifest.backup, manifest.storage)
+}
