@@ -145,7 +145,9 @@ impl Datasources {
         }
         match datasource_delete_in_tx(&tx, found.id).await {
             Ok(()) => Ok(tx.commit().await?),
-            Err(StoreError::Referenced(_)) => Err(in_use("jobs or backups: delete them first")),
+            Err(StoreError::Referenced(_)) => Err(in_use(
+                "jobs or backups: delete its jobs first, then its backups with `dgctl backup delete`",
+            )),
             Err(error) => Err(error.into()),
         }
     }
