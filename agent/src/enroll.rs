@@ -16,6 +16,7 @@ use dataguardian_proto::convert;
 use dataguardian_proto::status::ApiError;
 use hyper_util::rt::TokioIo;
 use rcgen::KeyPair;
+use rustls::CertificateError;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -174,12 +175,12 @@ async fn connect(enrollment: &Enrollment) -> Result<(Channel, String), EnrollErr
             .map_err(|_| not_an_address())?;
     let unreachable = |source: tonic::transport::Error| {
         let server = enrollment.server.clone();
-        // rustls's words. They come through as texts only.
-        let other = ["UnknownIssuer", "BadSignature"];
-        let causes = causes::in_a_line(&source);
-        match other.iter().any(|error| causes.contains(error)) {
-            true => EnrollError::OtherAuthority { server },
-            false => EnrollError::Unreachable { server, source },
+        let verdict = causes::chain(&source).find_map(|cause| cause.downcast_ref());
+        match verdict {
+            Some(rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            )) => EnrollError::OtherAuthority { server },
+            _ => EnrollError::Unreachable { server, source },
         }
     };
     let channel = endpoint

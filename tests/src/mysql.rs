@@ -19,7 +19,6 @@ mod version;
 
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -29,6 +28,7 @@ use tempfile::TempDir;
 
 pub use version::Version;
 
+use crate::ports;
 use crate::postgres::account::Account;
 use crate::postgres::guard::Guard;
 use process::{Process, StartError};
@@ -100,7 +100,7 @@ impl MySql {
             directory,
         };
         for _ in 0..PORT_ATTEMPTS {
-            server.port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+            [server.port] = ports::free()?;
             match server.launch() {
                 Ok(process) => {
                     server.process = Some(process);

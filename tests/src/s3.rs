@@ -1,19 +1,20 @@
 //! Private S3 servers on loopback: SeaweedFS, which honours `If-None-Match`, and rclone, which ignores it without a word.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use dataguardian_core::secret::Secret;
 use dataguardian_repository::storage::Storage;
 use dataguardian_repository::storage::s3::S3Settings;
 use tempfile::TempDir;
 
 use crate::cache;
+use crate::ports;
 use crate::system::Program;
 use crate::wait;
 
@@ -46,7 +47,7 @@ pub enum Kind {
 pub struct S3Server {
     kind: Kind,
     program: Option<Program>,
-    ports: Vec<u16>,
+    ports: [u16; 8],
     tls: Option<(PathBuf, PathBuf)>,
     guard: Child,
     folder: TempDir,
@@ -86,7 +87,7 @@ impl S3Server {
         let mut server = Self {
             kind,
             program: None,
-            ports: free_ports(8)?,
+            ports: ports::free()?,
             tls,
             guard,
             folder,
@@ -263,14 +264,4 @@ fn identities() -> serde_json::Value {
         identity(KEY, &["Read", "Write", "List"]),
         identity(DELETE_KEY, &["Read", "Write", "List"]),
     ] })
-}
-
-/// Ports of 127.0.0.1 that nobody listens on just now, all different.
-fn free_ports(count: usize) -> Result<Vec<u16>> {
-    let listeners = (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0)));
-    let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
-    let ports = listeners.iter().map(|listener| Ok(listener.local_addr()?.port()));
-    let ports: Vec<u16> = ports.collect::<Result<_>>()?;
-    ensure!(ports.len() == count, "not enough ports");
-    Ok(ports)
 }

@@ -52,6 +52,8 @@ impl Scene {
             "main",
             "--storage",
             name,
+            "--max-attempts",
+            "1",
         ];
         self.system.dgctl(&words).succeed()?;
         Ok(disk)

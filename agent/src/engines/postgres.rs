@@ -21,7 +21,7 @@ mod engine;
 mod failure;
 mod globals;
 mod large_objects;
-mod no_delay;
+mod nagle;
 mod passfile;
 pub mod probe;
 mod quote;

@@ -24,7 +24,7 @@ pub struct Particulars {
     pub datasource: DatasourceId,
     /// The execution that made it.
     pub execution: ExecutionId,
-    /// The job that it is of.
+    /// The job that it is of; none if it was deleted after the run was asked for.
     pub job: Option<JobId>,
     /// The kind of server.
     pub engine: Engine,

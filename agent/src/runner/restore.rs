@@ -223,17 +223,18 @@ fn postgres_version_num(server_version: &str) -> u32 {
 const TABLES_TOLD: usize = 1000;
 
 fn outcome(report: RestoreReport) -> v1::RestoreOutcome {
-    let counted = |database: &str| {
-        let tables = report.tables.iter().filter(|table| table.database == database);
-        tables.fold((0, 0), |(tables, rows), table| {
-            (tables + 1, rows + table.restored_rows)
-        })
-    };
+    let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for table in &report.tables {
+        let (tables, rows) = counts.entry(&table.database).or_default();
+        *tables += 1;
+        *rows += table.restored_rows;
+    }
+    let rows = counts.values().map(|(_, rows)| rows).sum();
     let databases: Vec<_> = report
         .databases
         .iter()
         .map(|database| {
-            let (tables, rows) = counted(&database.from);
+            let (tables, rows) = counts.get(database.from.as_str()).copied().unwrap_or_default();
             public::RestoredDatabase {
                 from: database.from.clone(),
                 to: database.to.clone(),
@@ -243,7 +244,6 @@ fn outcome(report: RestoreReport) -> v1::RestoreOutcome {
             }
         })
         .collect();
-    let rows = report.tables.iter().map(|table| table.restored_rows).sum();
     let tables = report
         .tables
         .into_iter()

@@ -17,3 +17,4 @@ mod secrets;
 mod setup;
 mod streams;
 mod stubborn;
+mod targets;

@@ -103,7 +103,7 @@ failure_kinds! {
     /// The agent was silent for too long.
     AgentLost = "AGENT_LOST", true, "check the agent's host, its service and its network";
     /// The agent was revoked.
-    AgentRevoked = "AGENT_REVOKED", false, "enroll the agent anew, or make the datasource anew for another agent";
+    AgentRevoked = "AGENT_REVOKED", false, "a revoked agent never comes back: enroll its host under another name, and make the datasource anew for that agent";
     /// The attempt took longer than allowed.
     TimedOut = "TIMED_OUT", true, "find out what slows it down, or give it more time with --max-duration";
     /// Nothing moved for longer than allowed.

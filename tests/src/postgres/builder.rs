@@ -3,7 +3,6 @@
 use std::{
     fs::{self, OpenOptions},
     io::Write as _,
-    net::TcpListener,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
@@ -19,6 +18,7 @@ use super::{
     process::{Process, StartError},
     template, tls,
 };
+use crate::ports;
 
 /// How often another free port is tried when somebody else took ours.
 const PORT_ATTEMPTS: u32 = 5;
@@ -137,7 +137,7 @@ fn start(bin_dir: &Path, directory: &Path, settings: &str, account: Account) -> 
     let configuration: PathBuf = directory.join("data/postgresql.conf");
     append(&configuration, settings)?;
     for _ in 0..PORT_ATTEMPTS {
-        let port = free_port()?;
+        let [port] = ports::free()?;
         append(&configuration, &format!("port = {port}\n"))?;
         match Process::start(bin_dir, directory, port, account) {
             Ok(process) => return Ok((process, port)),
@@ -148,11 +148,6 @@ fn start(bin_dir: &Path, directory: &Path, settings: &str, account: Account) -> 
         }
     }
     bail!("no free port in {PORT_ATTEMPTS} attempts")
-}
-
-/// A port of 127.0.0.1 that nobody listens on just now.
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 fn append(path: &Path, text: &str) -> Result<()> {

@@ -1,14 +1,15 @@
 //! A control plane of our own.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use dataguardian_failpoints::VARIABLE;
 
 use super::dgctl::Dgctl;
 use super::program::{Program, binary};
+use crate::ports;
 
 /// Where the control plane keeps its metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +35,8 @@ impl Ports {
     /// # Errors
     /// If there are none.
     pub fn free() -> Result<Self> {
-        let one = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
-        let two = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
-        Ok(Self {
-            api: one.local_addr()?.port(),
-            agents: two.local_addr()?.port(),
-        })
+        let [api, agents] = ports::free()?;
+        Ok(Self { api, agents })
     }
 
     /// Where agents will be listened for; for a proxy in between.

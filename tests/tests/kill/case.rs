@@ -61,7 +61,10 @@ impl Case {
         let execution = match self.point.group {
             "restore" => scene.start_replacing()?,
             "verify" => scene.start_verifying()?,
-            _ => scene.system.start_job("main")?,
+            _ => {
+                scene.change_everything()?;
+                scene.system.start_job("main")?
+            }
         };
         wait::until(
             &format!("{point} to be reached; was it built with `cargo build --workspace`?"),

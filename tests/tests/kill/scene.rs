@@ -20,6 +20,8 @@ pub(crate) struct Scene {
     pub(crate) system: System,
     /// Executions that ended well so far, each with one manifest in each storage.
     pub(crate) backups: usize,
+    /// How often everything was changed.
+    generation: u32,
 }
 
 impl Scene {
@@ -40,6 +42,7 @@ impl Scene {
             server,
             system,
             backups: 0,
+            generation: 0,
         };
         scene.back_up()?;
         Ok(scene)
@@ -65,6 +68,25 @@ impl Scene {
             Place::Agent => self.system.agent.program().kill9(),
             Place::ControlPlane => self.system.control_plane.program().kill9(),
         }
+    }
+
+    /// Changes every row, in the same way in all databases: of what did not change a backup stores nothing, and would never come
+    /// to where it is to be killed.
+    pub(crate) fn change_everything(&mut self) -> Result<()> {
+        self.generation += 1;
+        let generation = self.generation;
+        let change = format!(
+            "SET search_path = shop;
+            UPDATE customer SET city = 'generation {generation}';
+            UPDATE purchase SET note = 'generation {generation}';
+            UPDATE line SET quantity = {generation};
+            UPDATE event SET kind = 'generation {generation}';
+            UPDATE attachment SET name = 'generation {generation}'"
+        );
+        for database in ["pristine"].into_iter().chain(DATABASES) {
+            self.server.psql(database, &change)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn back_up(&mut self) -> Result<()> {

@@ -8,7 +8,7 @@ use dataguardian_core::target::{ConnectionTarget, TlsMode};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
 
-use super::{failure, no_delay, settings};
+use super::{failure, nagle, settings};
 use crate::patience;
 
 /// How long a connection may take to come about.
@@ -40,7 +40,7 @@ pub(super) async fn open(
     let options = options(target, database, application)?;
     let connecting = async {
         let mut connection = options.connect().await?;
-        no_delay::turn_off(target.port);
+        nagle::turn_off(target.port);
         // First, since they end sessions.
         sqlx::raw_sql(settings::NEWER).execute(&mut connection).await?;
         let statements = sqlx::AssertSqlSafe(settings::statements());

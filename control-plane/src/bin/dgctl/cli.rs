@@ -15,7 +15,7 @@ use crate::output::Format;
 /// The server, its authority and the token come from the flags, else from DATAGUARDIAN_SERVER, DATAGUARDIAN_CA and
 /// DATAGUARDIAN_TOKEN, else from the login that `dgctl login` stored.
 ///
-/// Exit status: 0 done, 1 failed (an execution that was waited for and did not complete, and a partial backup, included), 2 wrong usage.
+/// Exit status: 0 done, 1 failed (an execution that was waited for and did not complete, and a partial backup, included), 2 wrong usage, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "dgctl", version, max_term_width = 100, disable_help_subcommand = true)]
 pub(crate) struct Cli {

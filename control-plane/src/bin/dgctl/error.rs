@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use dataguardian_core::causes;
 use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
+use rustls::CertificateError;
 use tonic::Status;
 
 use crate::output::text::printable;
@@ -113,8 +114,7 @@ impl Error {
             Self::Api(status) => api_text(status),
             Self::NotCompleted(execution) => execution_text(execution),
             Self::Connect { .. } => {
-                let causes = causes::in_a_line(self);
-                format!("error: {causes}\n{}", connect_advice(&causes))
+                format!("error: {}\n{}", causes::in_a_line(self), connect_advice(self))
             }
             _ => format!("error: {}\n", causes::in_a_line(self)),
         }
@@ -168,16 +168,31 @@ fn execution_text(execution: &v1::Execution) -> String {
     text + &format!("  log: dgctl execution logs {}\n", execution.id)
 }
 
-/// What to do about the usual reasons. The texts are rustls's and the system's; a reason that is not known gets no advice.
-fn connect_advice(causes: &str) -> &'static str {
-    if causes.contains("UnknownIssuer") || causes.contains("BadSignature") {
-        "  the server's certificate is not from the authority that was given: check --ca or DATAGUARDIAN_CA\n"
-    } else if causes.contains("NotValidForName") {
-        "  the server's certificate is for another name: use one of those in --server\n"
-    } else if causes.contains("refused") {
-        "  nothing listens there: check --server or DATAGUARDIAN_SERVER, and that the control plane runs\n"
-    } else {
-        ""
+/// What to do about the usual reasons; one that is not known gets no advice.
+fn connect_advice(error: &Error) -> &'static str {
+    let advice = |cause: &(dyn std::error::Error + 'static)| {
+        if let Some(rustls::Error::InvalidCertificate(why)) = cause.downcast_ref() {
+            return certificate_advice(why);
+        }
+        let refused = cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+        refused.then_some(
+            "  nothing listens there: check --server or DATAGUARDIAN_SERVER, and that the control plane runs\n",
+        )
+    };
+    causes::chain(error).find_map(advice).unwrap_or_default()
+}
+
+fn certificate_advice(why: &CertificateError) -> Option<&'static str> {
+    match why {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Some(
+            "  the server's certificate is not from the authority that was given: check --ca or DATAGUARDIAN_CA\n",
+        ),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Some("  the server's certificate is for another name: use one of those in --server\n")
+        }
+        _ => None,
     }
 }
 

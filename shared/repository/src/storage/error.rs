@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use dataguardian_core::causes;
 use dataguardian_core::failure::{Failure, FailureKind};
 
 use super::{Storage, s3};
@@ -154,20 +155,9 @@ fn kind_of_store(error: &object_store::Error) -> StorageErrorKind {
 
 /// The innermost error of the operating system in the chain of causes.
 fn io_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
-    let mut cause = None;
-    let mut next = Some(error);
-    while let Some(error) = next {
-        next = error.source();
-        if let Some(io_error) = error.downcast_ref::<io::Error>() {
-            cause = Some(io_error);
-            // An I/O error around another one gives that one's cause for its own.
-            next = io_error
-                .get_ref()
-                .map(|inner| inner as &(dyn Error + 'static))
-                .or(next);
-        }
-    }
-    cause
+    causes::chain(error)
+        .filter_map(|cause| cause.downcast_ref())
+        .last()
 }
 
 fn kind_of_io(error: &io::Error) -> StorageErrorKind {

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use dataguardian_core::causes;
 use http::StatusCode;
 
 use super::super::StorageErrorKind;
@@ -127,23 +128,8 @@ impl fmt::Display for NoConnection {
 
 impl Error for NoConnection {}
 
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
-    let mut all = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        all.push(error);
-        // An I/O error gives its inner error's cause for its own.
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .map(|inner| inner as &(dyn Error + 'static));
-        next = inner.or_else(|| error.source());
-    }
-    all
-}
-
 fn refusal<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Refusal> {
-    causes(error).into_iter().find_map(|cause| cause.downcast_ref())
+    causes::chain(error).find_map(|cause| cause.downcast_ref())
 }
 
 /// What kind of trouble it is; none if it is nothing of a bucket.
@@ -152,7 +138,7 @@ pub(in crate::storage) fn kind_of(error: &object_store::Error) -> Option<Storage
     if let Some(refusal) = refusal(error) {
         return Some(refusal.kind());
     }
-    let causes = causes(error);
+    let causes: Vec<_> = causes::chain(error).collect();
     if causes.iter().any(|cause| cause.is::<rustls::Error>()) {
         return Some(StorageErrorKind::Denied);
     }
@@ -172,7 +158,7 @@ pub(in crate::storage) fn speaks_for_itself(error: object_store::Error) -> Box<d
     if let Some(refusal) = refusal(&error) {
         return Box::new(refusal.clone());
     }
-    let causes = causes(&error);
+    let causes: Vec<_> = causes::chain(&error).collect();
     if !causes.iter().any(|cause| cause.is::<HttpError>()) {
         return error.into();
     }

@@ -1,6 +1,6 @@
-//! Sends small messages at once.
+//! Nagle's algorithm (RFC 896), which keeps small messages back.
 //!
-//! The driver leaves Nagle's algorithm (RFC 896) on, and has no option for it. The message that ends a COPY has five bytes: the
+//! The driver leaves it on, and has no option for it. The message that ends a COPY has five bytes: the
 //! kernel keeps it back until the rows before it are acknowledged, which the server's kernel puts off by 40 ms (RFC 1122,
 //! 4.2.3.2). A restore of 2,000 small tables would wait for most of a minute. The driver does not give its socket away either,
 //! so it is looked for among the process's own.
@@ -12,7 +12,7 @@ use std::os::fd::RawFd;
 use rustix::net::{getpeername, sockopt};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
-/// Turns the delay off for every TCP connection of this process to that port, whichever servers they are of: none of them
+/// Turns it off (`TCP_NODELAY`, tcp(7)) for every TCP connection of this process to that port, whichever servers they are of: none of them
 /// is worse for it. Where the system refuses (a container may not be allowed to copy its own descriptors), all works as before,
 /// slower.
 pub(super) fn turn_off(port: u16) {
