@@ -86,11 +86,7 @@ fn parse(asked: &v1::CheckObjectsQuestion) -> Result<Vec<(ObjectKey, u64)>, Fail
         return Err(malformed(&InvalidField::new("objects", problem)));
     }
     let datasource: DatasourceId = asked.datasource_id.parse().map_err(|error| malformed(&error))?;
-    let one = |sized: &v1::SizedObject| {
-        let object = sized.object.as_ref();
-        let object = object.ok_or_else(|| InvalidField::new("objects.object", "must be given"))?;
-        Ok((from_wire("objects", object)?.key(datasource), sized.size))
-    };
+    let one = |object: &v1::StoredObject| Ok((from_wire("objects", object)?.key(datasource), object.size));
     let parsed = asked.objects.iter().map(one);
     parsed
         .collect::<Result<_, InvalidField>>()

@@ -143,7 +143,7 @@ pub struct BackupCopy {
 impl BackupCopy {
     /// Whether it is complete, and nothing of it is known to be damaged.
     pub const fn is_whole(&self) -> bool {
-        self.completed_at.is_some() && self.damaged_at.is_none()
+        matches!(self.state, CopyState::Complete) && self.damaged_at.is_none()
     }
 }
 

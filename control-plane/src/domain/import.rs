@@ -135,6 +135,7 @@ pub fn summary(payload: &Payload) -> BackupSummary {
             .collect(),
         raw_bytes: contents.streams.iter().map(|stream| stream.bytes).sum(),
         stored_bytes: outline.packs.iter().map(|pack| pack.size).sum(),
+        reused_bytes: 0,
         rows: tables.clone().filter_map(|stream| stream.rows).sum(),
         tables: u32::try_from(tables.count()).unwrap_or(u32::MAX),
         warnings: contents.warnings.clone(),

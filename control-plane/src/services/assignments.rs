@@ -21,6 +21,7 @@ use crate::store::executions::{execution_lock_in_tx, execution_queued_of_agent};
 use crate::store::installation::claim_lock_in_tx;
 
 use build::build;
+pub(super) use build::gone;
 
 /// Work on its way to agents.
 #[derive(Debug, Clone)]

@@ -20,6 +20,7 @@ use crate::store::garbage::{
     garbage_known, garbage_storages, garbage_suspected, garbage_vanished_in_tx,
 };
 use crate::store::holds::hold_replace_in_tx;
+use crate::store::installation::claim_lock_in_tx;
 use crate::store::packs::pack_move_in_tx;
 use crate::store::storages::storage_get_many;
 
@@ -149,6 +150,8 @@ impl Cleanup {
     pub async fn carry_out(&self, datasource: DatasourceId, plan: &Plan) -> Result<bool, Error> {
         let now = self.context.now();
         let tx = self.context.store.begin().await?;
+        // No backup is offered in between: it would not hear of what is condemned here, and refer to it.
+        claim_lock_in_tx(&tx).await?;
         if plan.busy || garbage_held(&tx, datasource).await? {
             return Ok(false);
         }

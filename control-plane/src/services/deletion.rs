@@ -4,6 +4,7 @@
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{BackupId, StorageId};
 
+use super::verifications::found::copies_in_tx;
 use super::{Context, Error, Noun};
 use crate::domain::backup::Backup;
 use crate::domain::deletion::{
@@ -75,8 +76,14 @@ impl Deletion {
             .state
             .apply(BackupEvent::DeletionAsked)
             .map_err(|error| wrong(&error))?;
-        if state != before.state && !backup_delete_in_tx(&tx, &before, self.context.now()).await? {
-            return Err(changed(request.backup));
+        if state != before.state {
+            if !backup_delete_in_tx(&tx, &before, self.context.now()).await? {
+                return Err(changed(request.backup));
+            }
+            // What was damaged of it alone is no matter any more.
+            for copy in &before.copies {
+                copies_in_tx(&self.context, &tx, copy.storage, before.datasource).await?;
+            }
         }
         let after = backup_get_any(&tx, request.backup).await?;
         let after = after.ok_or_else(|| Error::not_found(Noun::Backup, request.backup))?;

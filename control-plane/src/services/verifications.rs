@@ -12,6 +12,7 @@ use super::lookup::{self, Remembered, Request};
 use super::{Context, Error, backups};
 use crate::domain::backup::Backup;
 use crate::domain::datasource::Datasource;
+use crate::domain::deletion::CopyState;
 use crate::domain::execution::{Execution, ExecutionSpec};
 use crate::domain::field::BadField;
 use crate::domain::reference::Reference;
@@ -146,7 +147,7 @@ async fn copies(
         backup
             .copies
             .iter()
-            .any(|copy| copy.storage == id && copy.completed_at.is_some())
+            .any(|copy| copy.storage == id && copy.state == CopyState::Complete)
     };
     if named.is_empty() {
         let all: Vec<_> = backup

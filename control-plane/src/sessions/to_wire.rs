@@ -229,7 +229,7 @@ fn check_objects(place: RepositoryLocation, work: &ObjectsWork) -> wire::CheckOb
     }
 }
 
-fn sized(key: &ObjectKey, size: u64) -> wire::SizedObject {
+fn sized(key: &ObjectKey, size: u64) -> wire::StoredObject {
     let (kind, id) = match key {
         ObjectKey::Pack(_, id) => (wire::ObjectKind::Pack, id.as_bytes().to_vec()),
         ObjectKey::List(_, id) => (wire::ObjectKind::List, id.as_bytes().to_vec()),
@@ -240,11 +240,9 @@ fn sized(key: &ObjectKey, size: u64) -> wire::SizedObject {
         | ObjectKey::Manifest(..)
         | ObjectKey::Probe(_) => (wire::ObjectKind::Unspecified, Vec::new()),
     };
-    wire::SizedObject {
-        object: Some(wire::StoredObject {
-            kind: kind.into(),
-            id,
-        }),
+    wire::StoredObject {
+        kind: kind.into(),
+        id,
         size,
     }
 }

@@ -16,6 +16,7 @@ use super::entity::{backup_copies, backups, copy_checks};
 use super::packs::BATCH;
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
+use crate::domain::deletion::BackupState;
 use crate::domain::verification::{CheckOutcome, CopyCheck};
 
 const FROM: convert::From = convert::From("copy_checks");
@@ -215,14 +216,17 @@ pub async fn copies_to_mend(
         .collect())
 }
 
+/// Of a backup that is being deleted no copy counts any more: what of it is missing is not lost.
 fn complete() -> Select<backup_copies::Entity> {
-    let committed = backups::Entity::find()
+    let kept = backups::Entity::find()
         .select_only()
         .column(backups::Column::Id)
-        .filter(backups::Column::CompletedAt.is_not_null());
+        .filter(backups::Column::CompletedAt.is_not_null())
+        .filter(backups::Column::State.eq(BackupState::Complete.as_str()));
     backup_copies::Entity::find()
         .filter(backup_copies::Column::CompletedAt.is_not_null())
-        .filter(backup_copies::Column::BackupId.in_subquery(committed.into_query()))
+        .filter(backup_copies::Column::Leaving.is_null())
+        .filter(backup_copies::Column::BackupId.in_subquery(kept.into_query()))
 }
 
 fn damaged() -> Select<backup_copies::Entity> {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::backups::with_copies;
 use super::entity::{backup_copies, backups, deleted_backups, manifests};
 use super::executions::execution_unfinished;
+use super::object_checks::objects_gone_in_tx;
 use super::private::Executor as _;
 use super::{Connected, HELD, StoreError, Tx, convert};
 use crate::domain::backup::Backup;
@@ -39,8 +40,13 @@ pub async fn backup_lock_in_tx(tx: &Tx, id: BackupId) -> Result<Option<Backup>, 
 pub async fn backup_uses(on: &impl Connected, id: BackupId) -> Result<Vec<BackupUse>, StoreError> {
     let unfinished = execution_unfinished(on).await?;
     let uses = unfinished.iter().filter_map(|execution| match &execution.spec {
-        ExecutionSpec::Restore(restore) if restore.backup == id => Some(BackupUse::Restore(execution.id)),
-        ExecutionSpec::Restore(_) | ExecutionSpec::Backup(_) => None,
+        ExecutionSpec::Restore(restore) => (restore.backup == id).then_some(BackupUse::Restore(execution.id)),
+        ExecutionSpec::Backup(_) => {
+            let base = execution.reuse.and_then(|reuse| reuse.base);
+            (base == Some(id)).then_some(BackupUse::Base(execution.id))
+        }
+        // It only looks, and its word on a backup that is going counts for nothing.
+        ExecutionSpec::Verify(_) => None,
     });
     Ok(uses.collect())
 }
@@ -203,6 +209,7 @@ pub async fn manifest_gone_in_tx(
         .filter(backup_copies::Column::Leaving.eq(LEAVING))
         .exec(&tx.executor())
         .await?;
+    objects_gone_in_tx(tx, manifest.storage, &[id.as_bytes().to_vec()]).await?;
     finish_in_tx(tx, row, manifest.payload_sha256, now).await
 }
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::deletion::deleted_uncollected;
 use super::entity::{backup_copies, backups, datasources, executions, pack_copies, packs};
 use super::holds::hold_datasources;
+use super::object_checks::objects_gone_in_tx;
 use super::packs::{BATCH, pack_move_in_tx};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
@@ -25,7 +26,7 @@ use crate::domain::pack::{DataObject, ObjectKind, PackState};
 const FROM: convert::From = convert::From("packs");
 
 /// States in which a backup may be putting objects into storages, or mean to use those of its last attempt.
-pub(super) const AT_WORK: [ExecutionState; 5] = [
+const AT_WORK: [ExecutionState; 5] = [
     ExecutionState::Leased,
     ExecutionState::Running,
     ExecutionState::Committing,
@@ -279,6 +280,7 @@ pub async fn garbage_deleted_in_tx(
             .filter(pack_copies::Column::PackId.is_in(batch.iter().cloned()))
             .exec(&tx.executor())
             .await?;
+        objects_gone_in_tx(tx, storage, batch).await?;
         settle_in_tx(tx, batch, now).await?;
     }
     Ok(())

@@ -1,7 +1,5 @@
 //! Objects in storages: when each was last read, and which are damaged or lost.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::{BackupId, DatasourceId, StorageId};
 use dataguardian_repository::id::{ListId, PackId};
@@ -146,6 +144,22 @@ pub async fn objects_forget_in_tx(tx: &Tx, storage: StorageId, keys: &[ObjectKey
     Ok(())
 }
 
+/// Objects with these ids were deleted from that storage.
+pub(super) async fn objects_gone_in_tx(
+    tx: &Tx,
+    storage: StorageId,
+    ids: &[Vec<u8>],
+) -> Result<(), StoreError> {
+    for batch in ids.chunks(BATCH) {
+        Entity::delete_many()
+            .filter(Column::StorageId.eq(*storage.as_uuid()))
+            .filter(Column::ObjectId.is_in(batch.iter().cloned()))
+            .exec(&tx.executor())
+            .await?;
+    }
+    Ok(())
+}
+
 /// What is known to be damaged or lost of a datasource's objects in a storage, at most so many.
 pub async fn objects_damaged(
     on: &impl Connected,
@@ -173,31 +187,6 @@ pub async fn objects_damaged(
 pub async fn objects_damaged_count(on: &impl Connected) -> Result<u64, StoreError> {
     let select = Entity::find().filter(Column::DamagedAt.is_not_null());
     Ok(sea_orm::PaginatorTrait::count(select, &on.executor()).await?)
-}
-
-/// Which of these packs and lists may not be used by a new backup in these storages, since they are known to be damaged or
-/// lost in one of them. The one place that says so: whoever makes a backup out of what is there asks here.
-pub async fn unfit_for_reuse(
-    on: &impl Connected,
-    storages: &[StorageId],
-    ids: &[[u8; 32]],
-) -> Result<HashSet<[u8; 32]>, StoreError> {
-    let mut unfit = HashSet::new();
-    for batch in ids.chunks(BATCH) {
-        let rows: Vec<Vec<u8>> = Entity::find()
-            .select_only()
-            .column(Column::ObjectId)
-            .filter(Column::StorageId.is_in(storages.iter().map(|id| *id.as_uuid())))
-            .filter(Column::ObjectId.is_in(batch.iter().map(|id| id.to_vec())))
-            .filter(Column::DamagedAt.is_not_null())
-            .into_tuple()
-            .all(&on.executor())
-            .await?;
-        for id in rows {
-            unfit.insert(FROM.key(&id)?);
-        }
-    }
-    Ok(unfit)
 }
 
 /// The packs and lists in a storage whose checks are oldest, the oldest first.

@@ -1,21 +1,21 @@
 //! What a backup may build upon: earlier backups, and packs that failed attempts have left.
 //!
 //! What an execution that has not ended builds upon is pinned: nothing of its datasource takes a step on its way out while a
-//! backup is at work ([`super::garbage::garbage_held`]), and its base is not deleted ([`backup_is_base`]).
+//! backup is at work ([`super::garbage::garbage_held`]), and its base is not deleted ([`super::deletion::backup_uses`]).
 
 use dataguardian_core::chunking::ChunkingReason;
 use dataguardian_core::execution::{ExecutionKind, ExecutionState};
 use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId, StorageId};
 use dataguardian_repository::chunker::Profile;
 use sea_orm::{
-    ColumnTrait as _, Condition, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, QueryTrait as _,
+    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _,
 };
 use uuid::Uuid;
 
 use super::entity::{backup_copies, backups, executions, object_checks, packs};
-use super::garbage::AT_WORK;
 use super::{Connected, StoreError, convert};
+use crate::domain::deletion::BackupState;
 use crate::domain::job::Encryption;
 use crate::domain::pack::{ObjectKind, PackState, SizedPack};
 use crate::domain::reuse::{HISTORY, PastRun};
@@ -56,7 +56,9 @@ pub(super) fn profile(column: Option<&str>) -> Result<Profile, StoreError> {
     column.map_or(Ok(Profile::ContentDefined), |text| FROM.parse(text))
 }
 
-/// The newest backup of a datasource that is whole in that storage, as far as anybody has looked, sealed or not as told, its streams cut by content.
+/// The newest backup of a datasource that is kept and whole in that storage, as far as anybody has looked, sealed or not as
+/// told, its streams cut by content. Whoever builds upon it has to hold it first ([`super::deletion::backup_lock_in_tx`]): it
+/// may be on its way out by then.
 pub async fn reuse_base(
     on: &impl Connected,
     datasource: DatasourceId,
@@ -68,6 +70,7 @@ pub async fn reuse_base(
         .column(backup_copies::Column::BackupId)
         .filter(backup_copies::Column::StorageId.eq(*storage.as_uuid()))
         .filter(backup_copies::Column::CompletedAt.is_not_null())
+        .filter(backup_copies::Column::Leaving.is_null())
         .filter(backup_copies::Column::DamagedAt.is_null());
     let by_content = Condition::any()
         .add(backups::Column::Chunking.is_null())
@@ -77,6 +80,7 @@ pub async fn reuse_base(
         .column(backups::Column::Id)
         .filter(backups::Column::DatasourceId.eq(*datasource.as_uuid()))
         .filter(backups::Column::CompletedAt.is_not_null())
+        .filter(backups::Column::State.eq(BackupState::Complete.as_str()))
         .filter(backups::Column::Encrypted.eq(encryption == Encryption::Sealed))
         .filter(by_content)
         .filter(backups::Column::Id.in_subquery(whole.into_query()))
@@ -86,16 +90,6 @@ pub async fn reuse_base(
         .one(&on.executor())
         .await?;
     Ok(row.map(BackupId::from_uuid))
-}
-
-/// Whether a backup that is at work builds upon this one, which must then stay.
-pub async fn backup_is_base(on: &impl Connected, backup: BackupId) -> Result<bool, StoreError> {
-    let at_work = executions::Entity::find()
-        .filter(executions::Column::BaseBackupId.eq(*backup.as_uuid()))
-        .filter(executions::Column::State.is_in(AT_WORK.map(ExecutionState::as_str)))
-        .count(&on.executor())
-        .await?;
-    Ok(at_work > 0)
 }
 
 /// The executions whose packs a backup of that execution may use besides its base's: its own, and the last one of its
@@ -145,7 +139,7 @@ pub async fn reuse_left(
 }
 
 /// A page of a datasource's packs that nothing new may refer to: those that are being deleted, and those that a check found
-/// damaged in some storage.
+/// damaged or lost in some storage. The one place that says so. Lists need none: whoever reads one compares it with its name.
 pub async fn reuse_unusable(
     on: &impl Connected,
     datasource: DatasourceId,

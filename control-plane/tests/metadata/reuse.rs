@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use dataguardian_control_plane::domain::assignment::{Assignment, AttemptOutcome, StoredPack};
 use dataguardian_control_plane::domain::cleanup::Sighting;
+use dataguardian_control_plane::domain::deletion::LastBackup;
 use dataguardian_control_plane::domain::job::{BackupOptions, Encryption};
 use dataguardian_control_plane::domain::pack::{DataObject, ObjectKind, PackStanding, PackState, SizedPack};
+use dataguardian_control_plane::services::deletion::DeletionRequest;
 use dataguardian_control_plane::store::packs::pack_known;
-use dataguardian_control_plane::store::reuse::backup_is_base;
 use dataguardian_core::chunking::Chunking;
 use dataguardian_core::failure::FailureKind;
 use dataguardian_core::ids::{BackupId, DatasourceId, StorageId};
@@ -30,6 +31,26 @@ fn base(assignment: &Assignment) -> Option<BackupId> {
         backup(assignment).reuse.and_then(|reuse| reuse.base)
     );
     base.map(|base| base.backup)
+}
+
+/// Whether another backup builds upon this one, which must then stay.
+async fn is_base(world: &World, backup: BackupId) -> bool {
+    match world.services.deletion.validate(may_be_the_last(backup)).await {
+        Ok(_) => false,
+        Err(refused) => {
+            assert_eq!(refused.reason(), "BACKUP_IN_USE");
+            assert!(refused.to_string().contains("builds on it"), "{refused}");
+            true
+        }
+    }
+}
+
+fn may_be_the_last(backup: BackupId) -> DeletionRequest {
+    DeletionRequest {
+        backup,
+        last: LastBackup::MayGo,
+        revision: None,
+    }
 }
 
 async fn listed(
@@ -72,9 +93,9 @@ async fn clean(
     manifests: &[BackupId],
     packs: &[StoredPack],
 ) -> bool {
-    let unnamed = packs.iter().map(|pack| DataObject {
-        kind: ObjectKind::Pack,
-        id: pack.id,
+    let unnamed = packs.iter().map(|pack| {
+        let kind = ObjectKind::Pack;
+        (DataObject { kind, id: pack.id }, pack.stored_bytes)
     });
     let sighting = Sighting {
         manifests: manifests.iter().copied().collect(),
@@ -101,23 +122,23 @@ on_both! {
         agent.report(&first, &packs).await.unwrap();
         commit(&agent, &first, &packs).await.unwrap();
         let made = backup(&first).backup;
-        assert!(!backup_is_base(&world.store, made).await.unwrap());
+        assert!(!is_base(world, made).await);
 
         world.run(&job).await;
         let second = agent.begin().await;
         assert_eq!(base(&second), Some(made));
-        assert!(backup_is_base(&world.store, made).await.unwrap());
+        assert!(is_base(world, made).await);
         // While it waits for another attempt too.
         agent.fail(second.fence, FailureKind::DatabaseUnreachable).await.unwrap();
-        assert!(backup_is_base(&world.store, made).await.unwrap());
+        assert!(is_base(world, made).await);
         world.advance(TimeDelta::hours(2));
         world.services.executions.expire().await.unwrap();
-        assert!(!backup_is_base(&world.store, made).await.unwrap(), "the next offer chooses anew");
+        assert!(!is_base(world, made).await, "the next offer chooses anew");
         let again = agent.begin().await;
         assert_eq!(base(&again), Some(made));
         // Nothing new at all: the packs are those of the base.
         commit(&agent, &again, &packs).await.unwrap();
-        assert!(!backup_is_base(&world.store, made).await.unwrap());
+        assert!(!is_base(world, made).await);
         world.run(&job).await;
         assert_eq!(base(&agent.begin().await), Some(backup(&again).backup));
     }

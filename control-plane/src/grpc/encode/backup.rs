@@ -1,8 +1,8 @@
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
-use super::verification::{check, damage};
 use super::etag;
+use super::verification::{check, damage};
 use crate::domain::backup::{Backup, BackupCopy, CheckedBy};
 use crate::domain::deletion::{BackupState, CopyState};
 use crate::domain::job::Encryption;

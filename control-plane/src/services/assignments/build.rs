@@ -185,6 +185,7 @@ fn keys(context: &Context, datasource: DatasourceId) -> SecretBytes {
     context.installation.datasource_keys(datasource).to_bytes()
 }
 
-fn gone(kind: FailureKind, what: &str) -> Failure {
+/// What an execution needs is not there any more.
+pub(in crate::services) fn gone(kind: FailureKind, what: &str) -> Failure {
     Failure::new(kind, format!("{what} was deleted in the meantime"))
 }

@@ -1,14 +1,17 @@
 //! What a backup builds upon, chosen when it is offered.
 
 use dataguardian_core::chunking::{Chunking, ChunkingReason};
-use dataguardian_core::ids::DatasourceId;
+use dataguardian_core::ids::{BackupId, DatasourceId, StorageId};
 use dataguardian_repository::chunker::Profile;
 
 use crate::domain::assignment::ReuseBase;
+use crate::domain::deletion::BackupState;
 use crate::domain::execution::BackupSpec;
+use crate::domain::job::Encryption;
 use crate::domain::reuse::{ReusePlan, choose};
 use crate::services::Error;
 use crate::store::backups::manifest_get;
+use crate::store::deletion::backup_lock_in_tx;
 use crate::store::reuse::{reuse_base, reuse_history};
 use crate::store::{Connected, Tx};
 
@@ -33,7 +36,7 @@ pub(super) async fn plan_in_tx(
     };
     let (profile, reason) = chunking(tx, datasource, spec.options.chunking).await?;
     let base = match profile {
-        Profile::ContentDefined => reuse_base(tx, datasource, *storage, spec.options.encryption).await?,
+        Profile::ContentDefined => held_base_in_tx(tx, datasource, *storage, spec.options.encryption).await?,
         Profile::Stream => None,
     };
     Ok(Some(ReusePlan {
@@ -41,6 +44,24 @@ pub(super) async fn plan_in_tx(
         reason,
         base,
     }))
+}
+
+/// The base, held until the transaction ends: whoever deletes it comes before, and it is not chosen, or comes after, and sees
+/// whom it serves.
+async fn held_base_in_tx(
+    tx: &Tx,
+    datasource: DatasourceId,
+    storage: StorageId,
+    encryption: Encryption,
+) -> Result<Option<BackupId>, Error> {
+    while let Some(base) = reuse_base(tx, datasource, storage, encryption).await? {
+        let held = backup_lock_in_tx(tx, base).await?;
+        if held.is_some_and(|held| held.state == BackupState::Complete) {
+            return Ok(Some(base));
+        }
+        // Somebody deleted it between the two: the next look passes over it.
+    }
+    Ok(None)
 }
 
 /// The base with whoever may have signed it; none if its manifest is not known any more.

@@ -14,6 +14,7 @@ use crate::domain::execution::{
 use crate::domain::field::BadField;
 use crate::domain::verdict::FenceStanding;
 use crate::domain::verification::{CopyFindings, VerifiedCopy, VerifyReport};
+use crate::services::assignments::gone;
 use crate::services::transition::{Judged, judge_in_tx};
 use crate::services::verifications::found::copy_in_tx;
 use crate::services::{Context, Error};
@@ -184,7 +185,11 @@ async fn finish_verification_in_tx(
     copies: Vec<CopyFindings>,
 ) -> Result<Execution, Error> {
     let report = record_in_tx(context, tx, execution, copies).await?;
-    let failure = report.verdict().map(kept_failure);
+    let failure = match &report {
+        Some(report) => report.verdict(),
+        None => Some(gone(FailureKind::RepositoryDamaged, "the backup")),
+    };
+    let failure = failure.map(kept_failure);
     context.end_attempt_in_tx(tx, execution, failure.as_ref()).await?;
     let event = match failure {
         Some(_) => ExecutionEvent::Failed,
@@ -193,20 +198,24 @@ async fn finish_verification_in_tx(
     context
         .apply_in_tx(tx, execution, event, |after| {
             after.failure = failure;
-            after.verify_report = Some(report);
+            after.verify_report = report;
         })
         .await
 }
 
+/// Nothing is said of a backup that was deleted in the meantime: what of it is missing is not lost.
 async fn record_in_tx(
     context: &Context,
     tx: &Tx,
     execution: &Execution,
     copies: Vec<CopyFindings>,
-) -> Result<VerifyReport, Error> {
+) -> Result<Option<VerifyReport>, Error> {
     let ExecutionSpec::Verify(spec) = &execution.spec else {
         return Err(Error::StaleFence);
     };
+    if backup_get(tx, spec.backup).await?.is_none() {
+        return Ok(None);
+    }
     let mut report = VerifyReport {
         level: spec.level,
         copies: Vec::new(),
@@ -217,9 +226,7 @@ async fn record_in_tx(
         let Some(copy) = copies.iter().find(|copy| copy.storage == storage.id) else {
             continue;
         };
-        if backup_get(tx, spec.backup).await?.is_some() {
-            copy_in_tx(context, tx, (spec.source, spec.backup), spec.level, copy).await?;
-        }
+        copy_in_tx(context, tx, (spec.source, spec.backup), spec.level, copy).await?;
         report.copies.push(VerifiedCopy {
             storage: storage.name.to_string(),
             objects: copy.objects,
@@ -229,7 +236,7 @@ async fn record_in_tx(
             failure: copy.failure.clone(),
         });
     }
-    Ok(report)
+    Ok(Some(report))
 }
 
 /// Somebody wished that it end. A backup must not be committed any more, and the agent has yet to clean up; everything else
@@ -253,7 +260,7 @@ async fn end_cancelling_in_tx(
         // It was done before the wish arrived; what it did stays to be seen.
         AttemptOutcome::Restore { report, .. } => (None, Some(report.kept())),
         AttemptOutcome::Verify(copies) => {
-            found = Some(record_in_tx(context, tx, execution, copies).await?);
+            found = record_in_tx(context, tx, execution, copies).await?;
             (None, None)
         }
     };
