@@ -145,7 +145,7 @@ on_both! {
         world.run(&job).await;
         let done = agent.back_up().await;
         let execution = world.services.restores.start(new_restore(job.datasource, job.datasource)).await.unwrap();
-        // As a later version will do it: the backup is deleted while a restore of it waits.
+        // Behind the back of whoever refuses to delete what a restore waits for.
         let sql = format!("UPDATE backups SET completed_at = NULL WHERE id = {}", world.id_literal(done.backup().unwrap().as_uuid()));
         world.sql(&sql).await;
         assert!(agent.claim().await.is_none());

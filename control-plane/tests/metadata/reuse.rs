@@ -143,6 +143,27 @@ on_both! {
         assert_eq!(base(&agent.begin().await), Some(backup(&again).backup));
     }
 
+    async fn what_is_on_its_way_out_is_no_base(world: &World) {
+        let agent = world.agent("db1").await;
+        let job = world.job(agent.id, "shop", BackupOptions::default()).await;
+        let mut made = Vec::new();
+        for _ in 0..2 {
+            world.run(&job).await;
+            made.push(agent.back_up().await.backup().unwrap());
+        }
+        let deletion = &world.services.deletion;
+        deletion.delete(may_be_the_last(made[1])).await.unwrap();
+        world.run(&job).await;
+        let next = agent.begin().await;
+        assert_eq!(base(&next), Some(made[0]));
+        let refused = deletion.delete(may_be_the_last(made[0])).await.unwrap_err();
+        assert_eq!(refused.reason(), "BACKUP_IN_USE");
+        agent.fail(next.fence, FailureKind::ClientMissing).await.unwrap();
+        deletion.delete(may_be_the_last(made[0])).await.unwrap();
+        world.run(&job).await;
+        assert_eq!(base(&agent.begin().await), None);
+    }
+
     async fn what_is_sealed_otherwise_or_cut_otherwise_is_no_base(world: &World) {
         let agent = world.agent("db1").await;
         let datasource = world.datasource(agent.id, "shop").await;

@@ -1,5 +1,5 @@
-//! A whole history in small: backups that share packs and lists, deletions, pins, crashes between any two steps, storages that
-//! are away, manifests of strangers, and older catalogues that come back. The rules are the real ones; storages and clock are
+//! A whole history in small: backups that share packs and lists, and build upon earlier ones while other things happen;
+//! deletions, pins, crashes between any two steps, storages that are away, manifests of strangers, and older catalogues that come back. The rules are the real ones; storages and clock are
 //! the test's.
 
 use proptest::prelude::*;
@@ -8,6 +8,9 @@ use super::*;
 use crate::domain::deletion::{
     BackupEvent, BackupState, CopyEvent, CopyState, Deletable, LastBackup, Pin, check,
 };
+use attempt::Attempt;
+
+mod attempt;
 
 const GRACE: TimeDelta = TimeDelta::hours(72);
 
@@ -33,12 +36,25 @@ struct Catalogue {
     objects: BTreeMap<DataObject, Catalogued>,
     backups: BTreeMap<BackupId, Row>,
     deleted: BTreeSet<BackupId>,
+    /// The attempt that is under way, and the backup that it builds upon.
+    at_work: Option<(u64, Option<BackupId>)>,
 }
 
 /// What happens.
 #[derive(Debug, Clone)]
 enum Happening {
-    /// A backup of so many new packs and of that list, which shares what the newest one has if it may, into one storage or both.
+    /// A backup begins, of that list, which builds upon what is there if it may, into one storage or both.
+    Begin {
+        list: u8,
+        shares: bool,
+        both: bool,
+    },
+    /// It ends, after so many new packs: committed or not.
+    End {
+        packs: u8,
+        commits: bool,
+    },
+    /// Both at once.
     Backup {
         packs: u8,
         list: u8,
@@ -54,10 +70,13 @@ enum Happening {
     DeleteManifest {
         crash: bool,
     },
-    /// A pass of clean-up that crashes after so many steps.
+    /// A pass of clean-up that crashes after so many steps, or is so slow that other things happen before it goes on.
     Pass {
         steps: u8,
+        slow: bool,
     },
+    /// What the last pass had yet to delete.
+    GoOn,
     /// A stranger's manifest that names something of ours.
     Foreign(u8),
     /// Yesterday's catalogue: kept, and put in the place of today's.
@@ -73,11 +92,15 @@ fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         6 => (1..4_u8, 0..4_u8, any::<bool>(), any::<bool>())
             .prop_map(|(packs, list, shares, both)| H::Backup { packs, list, shares, both }),
+        4 => (0..4_u8, any::<bool>(), any::<bool>())
+            .prop_map(|(list, shares, both)| H::Begin { list, shares, both }),
+        5 => (0..4_u8, any::<bool>()).prop_map(|(packs, commits)| H::End { packs, commits }),
         2 => (1..3_u8).prop_map(H::Failed),
         5 => (0..5_u8).prop_map(H::Delete),
         1 => (0..5_u8, any::<bool>()).prop_map(|(which, pinned)| H::Pin(which, pinned)),
         6 => any::<bool>().prop_map(|crash| H::DeleteManifest { crash }),
-        8 => (0..12_u8).prop_map(|steps| H::Pass { steps }),
+        8 => (0..12_u8, any::<bool>()).prop_map(|(steps, slow)| H::Pass { steps, slow }),
+        4 => Just(H::GoOn),
         1 => (0..2_u8).prop_map(H::Foreign),
         1 => Just(H::Keep),
         1 => Just(H::Restore),
@@ -96,6 +119,10 @@ struct World {
     real: BTreeMap<StorageId, Real>,
     catalogue: Catalogue,
     yesterday: Option<Catalogue>,
+    /// What the agent works at.
+    attempt: Option<Attempt>,
+    /// What a slow pass has yet to delete.
+    pending: Vec<(StorageId, DataObject)>,
     foreign: BTreeMap<BackupId, StorageId>,
     /// What was committed, where, and with what.
     committed: BTreeMap<BackupId, (BTreeSet<StorageId>, BTreeSet<DataObject>)>,
@@ -111,6 +138,8 @@ impl World {
             real: (0..2).map(|n| (storage(n), Real::default())).collect(),
             catalogue: Catalogue::default(),
             yesterday: None,
+            attempt: None,
+            pending: Vec::new(),
             foreign: BTreeMap::new(),
             committed: BTreeMap::new(),
             asked: BTreeSet::new(),
@@ -148,7 +177,13 @@ impl World {
                 list,
                 shares,
                 both,
-            } => self.back_up(*packs, *list, *shares, *both),
+            } => {
+                if self.begin(*list, *shares, *both) {
+                    self.end(*packs, true);
+                }
+            }
+            Happening::Begin { list, shares, both } => drop(self.begin(*list, *shares, *both)),
+            Happening::End { packs, commits } => self.end(*packs, *commits),
             Happening::Failed(packs) => {
                 for _ in 0..*packs {
                     let pack = self.fresh_pack();
@@ -169,7 +204,8 @@ impl World {
                 }
             }
             Happening::DeleteManifest { crash } => self.delete_manifest(*crash),
-            Happening::Pass { steps } => self.pass(usize::from(*steps)),
+            Happening::Pass { steps, slow } => self.pass(usize::from(*steps), *slow),
+            Happening::GoOn => self.go_on(),
             Happening::Foreign(n) => {
                 let id = self.fresh_backup();
                 let place = storage(*n);
@@ -183,6 +219,7 @@ impl World {
             Happening::Restore => {
                 if let Some(yesterday) = self.yesterday.clone() {
                     self.catalogue = yesterday;
+                    self.come_back();
                 }
             }
             Happening::Import => self.import(),
@@ -199,79 +236,6 @@ impl World {
         if let Some(real) = self.real.get_mut(&place).filter(|real| !real.away) {
             real.objects.insert(object);
         }
-    }
-
-    /// What the newest backup names, if its manifest and all of that are in these storages.
-    fn base(&self, places: &BTreeSet<StorageId>) -> BTreeSet<DataObject> {
-        let kept = self.catalogue.backups.iter().rev();
-        let newest = kept
-            .filter(|(_, row)| row.state == BackupState::Complete)
-            .map(|(id, _)| id)
-            .next();
-        let Some(newest) = newest else {
-            return BTreeSet::new();
-        };
-        let named = places.iter().map(|place| self.real[place].manifests.get(newest));
-        let named: Option<Vec<_>> = named.collect();
-        named
-            .and_then(|all| all.first().copied().cloned())
-            .unwrap_or_default()
-    }
-
-    fn back_up(&mut self, packs: u8, list: u8, shares: bool, both: bool) {
-        let places: BTreeSet<_> = if both {
-            [storage(0), storage(1)].into()
-        } else {
-            [storage(0)].into()
-        };
-        if places.iter().any(|place| self.real[place].away) {
-            return;
-        }
-        let mut named = if shares {
-            self.base(&places)
-        } else {
-            BTreeSet::new()
-        };
-        for _ in 0..packs {
-            named.insert(self.fresh_pack());
-        }
-        // The same references make the same list again.
-        named.insert(DataObject {
-            kind: ObjectKind::List,
-            id: [list; 32],
-        });
-        let gone = |object: &DataObject| {
-            let state = self.catalogue.objects.get(object).map(|known| known.state);
-            match object.kind {
-                ObjectKind::Pack => matches!(state, Some(PackState::Condemned | PackState::Deleted)),
-                ObjectKind::List => state == Some(PackState::Condemned),
-            }
-        };
-        let refused = named.iter().any(gone);
-        for place in &places {
-            for object in &named {
-                self.store(*place, *object);
-            }
-        }
-        // A commit that names what is being deleted fails, and leaves what it stored.
-        if refused {
-            return;
-        }
-        self.know(&named, &places);
-        let id = self.fresh_backup();
-        for place in &places {
-            if let Some(real) = self.real.get_mut(place) {
-                real.manifests.insert(id, named.clone());
-            }
-        }
-        let copies = places.iter().map(|place| (*place, CopyState::Complete)).collect();
-        let row = Row {
-            state: BackupState::Complete,
-            pinned: false,
-            copies,
-        };
-        self.catalogue.backups.insert(id, row);
-        self.committed.insert(id, (places, named));
     }
 
     /// The catalogue has these as live in these storages.
@@ -300,6 +264,7 @@ impl World {
             by: "ada".into(),
             reason: "it stays".into(),
         };
+        let uses: Vec<_> = self.uses(backup).into_iter().collect();
         let Some(row) = self.catalogue.backups.get_mut(&backup) else {
             return;
         };
@@ -307,7 +272,7 @@ impl World {
             backup,
             datasource: "main",
             pin: row.pinned.then_some(&pin),
-            uses: &[],
+            uses: &uses,
             is_newest: false,
         };
         if check(&what, LastBackup::MayGo).is_err() {
@@ -379,7 +344,7 @@ impl World {
             )
         });
         Facts {
-            busy: false,
+            busy: self.catalogue.at_work.is_some(),
             backups: self.catalogue.backups.keys().copied().collect(),
             deleted: self.catalogue.deleted.clone(),
             storages: storages.collect(),
@@ -388,15 +353,51 @@ impl World {
     }
 
     /// Looks, plans, and carries out the first steps of the plan, in the order in which they are written down and done.
-    fn pass(&mut self, steps: usize) {
+    fn pass(&mut self, steps: usize, slow: bool) {
+        self.pending.clear();
         let plan = plan(&self.facts(), self.now, GRACE);
-        let now = self.now;
-        let mut left = steps;
         // One transaction.
-        if left == 0 {
+        if steps == 0 || plan.busy {
             return;
         }
-        left -= 1;
+        self.write_down(&plan);
+        let mut left = steps - 1;
+        for (place, backup) in each(&plan.returned) {
+            if left == 0 {
+                return;
+            }
+            left -= 1;
+            self.real.get_mut(&place).unwrap().manifests.remove(&backup);
+        }
+        let mut delete = each(&plan.delete).into_iter();
+        for (place, object) in delete.by_ref() {
+            if left == 0 {
+                self.pending.push((place, object));
+                break;
+            }
+            left -= 1;
+            let real = self.real.get_mut(&place).unwrap();
+            let named = real.manifests.values().any(|named| named.contains(&object));
+            assert!(
+                !real.away && !named,
+                "a manifest in the storage names it, or nobody could look"
+            );
+            real.objects.remove(&object);
+            if left == 0 && !slow {
+                // It is gone, and the word of it is lost.
+                break;
+            }
+            self.write_gone(place, object);
+        }
+        self.pending.extend(delete);
+        if !slow {
+            self.pending.clear();
+        }
+    }
+
+    /// The steps of a plan, as they are written down.
+    fn write_down(&mut self, plan: &Plan) {
+        let now = self.now;
         for (object, places) in &plan.adopt {
             let row = Catalogued {
                 state: PackState::Tombstoned,
@@ -422,41 +423,25 @@ impl World {
             );
             (row.state, row.since) = (state, now);
         }
-        for (place, backup) in plan
-            .returned
-            .iter()
-            .flat_map(|(place, all)| all.iter().map(move |id| (place, id)))
-        {
-            if left == 0 {
-                return;
-            }
-            left -= 1;
-            self.real.get_mut(place).unwrap().manifests.remove(backup);
+    }
+
+    /// An object is not in a storage any more.
+    fn write_gone(&mut self, place: StorageId, object: DataObject) {
+        let row = self.catalogue.objects.get_mut(&object).unwrap();
+        row.copies.remove(&place);
+        if row.copies.is_empty() && row.state == PackState::Condemned {
+            (row.state, row.since) = (PackState::Deleted, self.now);
         }
-        for (place, object) in plan
-            .delete
-            .iter()
-            .flat_map(|(place, all)| all.iter().map(move |one| (place, one)))
-        {
-            if left == 0 {
-                return;
-            }
-            left -= 1;
-            let real = self.real.get_mut(place).unwrap();
-            let named = real.manifests.values().any(|named| named.contains(object));
-            assert!(
-                !real.away && !named,
-                "a manifest in the storage names it, or nobody could look"
-            );
-            real.objects.remove(object);
-            if left == 0 {
-                // It is gone, and the word of it is lost.
-                return;
-            }
-            let row = self.catalogue.objects.get_mut(object).unwrap();
-            row.copies.remove(place);
-            if row.copies.is_empty() {
-                (row.state, row.since) = (PackState::Deleted, now);
+    }
+
+    /// What a slow pass has yet to delete; the agent reads the manifests once more before.
+    fn go_on(&mut self) {
+        for (place, object) in std::mem::take(&mut self.pending) {
+            let real = self.real.get_mut(&place).unwrap();
+            let named = real.manifests.values().any(|named| named.contains(&object));
+            if !real.away && !named {
+                real.objects.remove(&object);
+                self.write_gone(place, object);
             }
         }
     }
@@ -502,6 +487,7 @@ impl World {
                 .all(|place| self.real[place].manifests.contains_key(id));
             assert!(whole || self.asked.contains(id), "nobody asked to delete {id}");
         }
+        self.check_attempt();
         for (id, place) in &self.foreign {
             assert!(
                 self.real[place].manifests.contains_key(id),
@@ -518,6 +504,7 @@ impl World {
         for real in self.real.values_mut() {
             real.away = false;
         }
+        self.end(0, false);
         self.import();
         let lost: Vec<_> = self
             .facts()
@@ -540,7 +527,7 @@ impl World {
             self.delete_manifest(false);
         }
         for _ in 0..6 {
-            self.pass(usize::MAX);
+            self.pass(usize::MAX, false);
             self.now += GRACE;
         }
         let facts = self.facts();
@@ -557,6 +544,14 @@ impl World {
             assert!(left.is_empty(), "something stayed in {place}: {left:?}");
         }
     }
+}
+
+/// Each with its storage.
+fn each<T: Copy>(of: &BTreeMap<StorageId, BTreeSet<T>>) -> Vec<(StorageId, T)> {
+    let all = of
+        .iter()
+        .flat_map(|(place, all)| all.iter().map(move |one| (*place, *one)));
+    all.collect()
 }
 
 proptest! {
