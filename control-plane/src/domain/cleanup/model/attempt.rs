@@ -14,6 +14,7 @@ const SIZE: u64 = 1;
 pub(super) struct Attempt {
     number: u64,
     began: DateTime<Utc>,
+    base: Option<BackupId>,
     places: BTreeSet<StorageId>,
     /// Packs that it did not store.
     refers: BTreeSet<DataObject>,
@@ -49,6 +50,7 @@ impl World {
         self.attempt = Some(Attempt {
             number,
             began: self.now,
+            base,
             places,
             refers,
             list,
@@ -169,10 +171,15 @@ impl World {
         }
     }
 
-    /// What the backup under way refers to is there.
+    /// What the backup under way builds upon and refers to is there.
     pub(super) fn check_attempt(&self) {
         let Some(attempt) = &self.attempt else { return };
         for place in &attempt.places {
+            let kept = |base| self.real[place].manifests.contains_key(base);
+            assert!(
+                attempt.base.iter().all(kept),
+                "the base of a backup under way was deleted from {place}"
+            );
             assert!(
                 attempt.refers.is_subset(&self.real[place].objects),
                 "what a backup under way refers to went from {place}"
