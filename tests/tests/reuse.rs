@@ -1,9 +1,11 @@
 //! What is stored already is not stored again: by the next backup, and by the attempt after one that was killed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
+use dataguardian_failpoints::Point;
 use dataguardian_tests::compare::{Comparison, Database};
 use dataguardian_tests::mysql::{self, MySql, compare};
 use dataguardian_tests::postgres::{Postgres, Version};
@@ -11,6 +13,9 @@ use dataguardian_tests::sample::load_bulk;
 use dataguardian_tests::system::{AGENT, STORAGE, System, files};
 use dataguardian_tests::wait;
 use serde_json::Value;
+
+/// Clean-up at once, and without a grace worth the name.
+const EAGER: &str = "[cleanup]\ngrace_seconds = 1\ninterval_seconds = 1\n";
 
 /// Orders of the shop: enough for a stream of several lists.
 const ORDERS: u64 = 120_000;
@@ -234,6 +239,74 @@ async fn a_base_that_is_deleted_in_between_is_done_without() -> Result<()> {
         .stdout;
     ensure!(log.contains("can't be built upon"), "{log}");
     shop.comes_back("restored").await
+}
+
+/// While a backup is under way nothing goes that it may refer to: neither its base nor any pack, however long nobody needs it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_backup_under_way_builds_upon_stays() -> Result<()> {
+    let mut shop = Shop::open(ORDERS / 4)?;
+    let cut = |how| {
+        shop.system
+            .dgctl(&["job", "update", "main", "--chunking", how])
+            .succeed()
+    };
+    cut("stream")?;
+    let oldest = back_up(&shop.system)?;
+    let oldest = oldest["id"].as_str().context("an id")?.to_owned();
+    cut("content-defined")?;
+    let base = back_up(&shop.system)?;
+    let base = base["id"].as_str().context("an id")?.to_owned();
+    let system = &mut shop.system;
+    system.control_plane.start_again_with(EAGER)?;
+    let hold = system.folder().join("held");
+    system.agent.program().stop()?;
+    system
+        .agent
+        .start_armed(&format!("{}=hang:{}", Point::CompleteBeforeSend, hold.display()))?;
+    system.wait_for_agent(AGENT)?;
+    let system = &shop.system;
+    shop.server
+        .psql("shop", "update shop.purchase set note = 'later' where id < 100")?;
+    let execution = system.start_job("main")?;
+    wait::until("the backup to be held", || Ok(hold.exists()))?;
+    let refused = system.dgctl(&["backup", "delete", &base, "--last", "--yes"]);
+    ensure!(
+        refused.stderr.contains("BACKUP_IN_USE") && refused.stderr.contains(&execution),
+        "{refused:?}"
+    );
+    let objects = |kinds: [&str; 2]| -> Result<BTreeSet<PathBuf>> {
+        let [packs, lists] = kinds.map(|kind| shop.objects(kind));
+        Ok(packs?.into_iter().chain(lists?).collect())
+    };
+    let before = objects(["packs", "lists"])?;
+    system.dgctl(&["backup", "delete", &oldest, "--yes"]).succeed()?;
+    wait::until("the older backup to be gone", || {
+        let shown = system.dgctl(&["backup", "get", &oldest]);
+        Ok(shown.stderr.contains("BACKUP_NOT_FOUND"))
+    })?;
+    for _ in 0..3 {
+        let cleaned = system.json(&["system", "garbage", "run"])?;
+        let why = cleaned["datasources"][0]["heldBy"].as_str().unwrap_or_default();
+        ensure!(why.contains("backup"), "{cleaned:#}");
+    }
+    ensure!(before.is_subset(&objects(["packs", "lists"])?), "something went");
+    fs::remove_file(&hold)?;
+    let ended = system.wait_for_state(&execution, "completed")?;
+    ensure!(ended["attempt"] == 1, "{ended:#}");
+    ensure!(
+        latest(system)?["baseBackupId"] == base.as_str(),
+        "it was built on another"
+    );
+    wait::until("what the older backup alone needed to go", || {
+        Ok(!before.is_subset(&objects(["packs", "lists"])?))
+    })?;
+    system.dgctl(&["backup", "delete", &base, "--yes"]).succeed()?;
+    wait::until("its base to be gone", || {
+        let shown = system.dgctl(&["backup", "get", &base]);
+        Ok(shown.stderr.contains("BACKUP_NOT_FOUND"))
+    })?;
+    shop.comes_back("restored").await?;
+    system.check_invariants()
 }
 
 #[tokio::test(flavor = "multi_thread")]
