@@ -15,11 +15,10 @@ use dataguardian_control_plane::store::packs::pack_known;
 use dataguardian_core::failure::FailureKind;
 use dataguardian_core::ids::{BackupId, ExecutionId};
 use dataguardian_tests::wait;
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, TransactionTrait as _};
 use tokio::task::JoinSet;
 
 use crate::simulated::{SimulatedAgent, backup};
-use crate::world::World;
+use crate::world::{OpenTransaction, World};
 
 const GRACE: TimeDelta = TimeDelta::hours(72);
 
@@ -42,15 +41,8 @@ impl Scene {
         self.agent.back_up().await.backup().unwrap()
     }
 
-    /// Somebody else's transaction, of which nobody sees anything before it is committed.
-    async fn another(&self, sql: &str) -> DatabaseTransaction {
-        let transaction = self.world.connect().await.begin().await.unwrap();
-        transaction.execute_unprepared(sql).await.unwrap();
-        transaction
-    }
-
     /// What another replica does when it hands out that execution.
-    async fn handing_out(&self, execution: ExecutionId, base: Option<BackupId>) -> DatabaseTransaction {
+    async fn handing_out(&self, execution: ExecutionId, base: Option<BackupId>) -> OpenTransaction {
         let held = base.map(|base| format!("SELECT id FROM backups WHERE id = '{base}' FOR NO KEY UPDATE;"));
         let base = base.map_or("NULL".to_owned(), |base| format!("'{base}'"));
         let sql = format!(
@@ -59,7 +51,7 @@ impl Scene {
              chunking_reason = 'usual' WHERE id = '{execution}'",
             held.unwrap_or_default()
         );
-        self.another(&sql).await
+        self.world.open_transaction(&sql).await
     }
 
     /// Until somebody waits for another transaction.
@@ -83,12 +75,12 @@ async fn a_backup_that_is_deleted_while_it_is_chosen_is_no_base() {
     let (first, second) = (scene.back_up().await, scene.back_up().await);
     scene.world.run(&scene.job).await;
     let sql = format!("UPDATE backups SET state = 'deleting', revision = revision + 1 WHERE id = '{second}'");
-    let deleting = scene.another(&sql).await;
+    let deleting = scene.world.open_transaction(&sql).await;
     let mut claiming = JoinSet::new();
     let agent = scene.agent.at(&scene.world.services);
     claiming.spawn(async move { agent.claim().await });
     scene.somebody_waits().await;
-    deleting.commit().await.unwrap();
+    deleting.commit().await;
     let claimed = claiming.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(base(&claimed), Some(first));
 }
@@ -107,7 +99,7 @@ async fn a_base_that_is_chosen_while_it_is_deleted_stays() {
     };
     deleting.spawn(async move { deletion.delete(request).await });
     scene.somebody_waits().await;
-    handing_out.commit().await.unwrap();
+    handing_out.commit().await;
     let refused = deleting.join_next().await.unwrap().unwrap().unwrap_err();
     assert_eq!(refused.reason(), "BACKUP_IN_USE");
     let kept = BackupChoice::Id(made, None);
@@ -151,7 +143,7 @@ async fn nothing_is_condemned_that_a_backup_which_begins_may_refer_to() {
     let (mut condemning, slow) = (JoinSet::new(), cleanup.clone());
     condemning.spawn(async move { slow.carry_out(of, &plan).await });
     scene.somebody_waits().await;
-    handing_out.commit().await.unwrap();
+    handing_out.commit().await;
     assert!(!condemning.join_next().await.unwrap().unwrap().unwrap());
     let ids: Vec<_> = left.iter().map(|pack| pack.id).collect();
     let known = pack_known(&scene.world.store, &ids).await.unwrap();

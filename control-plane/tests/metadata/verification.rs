@@ -1,6 +1,6 @@
 //! What a look into the storages says, and what of it counts once a backup is deleted.
 
-use dataguardian_control_plane::domain::assignment::{AttemptOutcome, StoredPack};
+use dataguardian_control_plane::domain::assignment::{Assignment, AttemptOutcome, StoredPack};
 use dataguardian_control_plane::domain::deletion::LastBackup;
 use dataguardian_control_plane::domain::job::{BackupOptions, Job};
 use dataguardian_control_plane::domain::restore::BackupChoice;
@@ -21,14 +21,17 @@ async fn back_up(world: &World, agent: &SimulatedAgent, job: &Job) -> (BackupId,
     let assignment = agent.begin().await;
     let packs = agent.packs(&assignment);
     agent.report(&assignment, &packs).await.unwrap();
-    let outcome = Box::new(agent.outcome(&assignment, &packs));
+    (commit(agent, &assignment, &packs).await, packs)
+}
+
+/// Commits a backup that names these packs.
+async fn commit(agent: &SimulatedAgent, assignment: &Assignment, packs: &[StoredPack]) -> BackupId {
+    let outcome = Box::new(agent.outcome(assignment, packs));
     let storages = outcome.complete_storages.clone();
-    agent
-        .complete(assignment.fence, AttemptOutcome::Backup(outcome))
-        .await
-        .unwrap();
+    let outcome = AttemptOutcome::Backup(outcome);
+    agent.complete(assignment.fence, outcome).await.unwrap();
     let done = agent.confirm(assignment.fence, &storages).await.unwrap();
-    (done.backup().unwrap(), packs)
+    done.backup().unwrap()
 }
 
 async fn begin(world: &World, agent: &SimulatedAgent, backup: BackupId) -> Fence {
@@ -97,6 +100,24 @@ on_both! {
         assert_eq!(world.services.copies.wanted().await.unwrap(), []);
         let left = world.services.backups.get(&BackupChoice::Id(whole, None)).await.unwrap();
         assert!(left.copies[0].is_whole());
+    }
+
+    async fn what_is_known_to_be_damaged_spoils_whatever_names_it_later(world: &World) {
+        let agent = world.agent("db1").await;
+        let job = world.job(agent.id, "shop", BackupOptions::default()).await;
+        let (first, packs) = back_up(world, &agent, &job).await;
+        world.run(&job).await;
+        let second = agent.begin().await;
+        let fence = begin(world, &agent, first).await;
+        agent.complete(fence, lost(&job, &packs[0])).await.unwrap();
+        // It began before that was known, and refers to it.
+        let second = commit(&agent, &second, &packs).await;
+        world.services.verifications.enter().await.unwrap();
+        assert_eq!(world.services.verifications.count_damage().await.unwrap(), (2, 1));
+        let shown = world.services.backups.get(&BackupChoice::Id(second, None)).await.unwrap();
+        assert!(!shown.copies[0].is_whole());
+        delete(world, first).await;
+        assert_eq!(world.services.verifications.count_damage().await.unwrap(), (1, 1));
     }
 
     async fn a_verification_says_that_its_backup_was_deleted_and_finds_no_damage(world: &World) {

@@ -128,6 +128,14 @@ impl World {
         self.connect().await.execute_unprepared(sql).await.unwrap();
     }
 
+    /// Somebody else's transaction behind the store's back, of which nobody sees anything before it is committed.
+    pub(crate) async fn open_transaction(&self, sql: &str) -> OpenTransaction {
+        use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+        let transaction = self.connect().await.begin().await.unwrap();
+        transaction.execute_unprepared(sql).await.unwrap();
+        OpenTransaction(transaction)
+    }
+
     /// An id as a literal in SQL.
     pub(crate) fn id_literal(&self, id: &uuid::Uuid) -> String {
         match self.store.backend() {
@@ -204,6 +212,15 @@ impl World {
     pub(crate) async fn run(&self, job: &Job) -> Execution {
         let reference = Reference::Id(job.id);
         self.services.jobs.run(&reference, None).await.unwrap()
+    }
+}
+
+/// A transaction that is not committed yet.
+pub(crate) struct OpenTransaction(sea_orm::DatabaseTransaction);
+
+impl OpenTransaction {
+    pub(crate) async fn commit(self) {
+        self.0.commit().await.unwrap();
     }
 }
 

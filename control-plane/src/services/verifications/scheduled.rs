@@ -6,7 +6,7 @@ use dataguardian_core::ids::{BackupId, DatasourceId, StorageId};
 use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::verify::Level;
 
-use super::found::{copy_in_tx, objects, objects_in_tx};
+use super::found::{copies_in_tx, copy_in_tx, objects, objects_in_tx};
 use super::{Verifications, outline_of};
 use crate::domain::assignment::RepositoryLocation;
 use crate::domain::storage::Storage;
@@ -61,7 +61,8 @@ impl Verifications {
         location(&self.context, storage)
     }
 
-    /// Enters the objects of copies that are new; gives how many copies.
+    /// Enters the objects of copies that are new; gives how many copies. One that names what is known to be damaged already is
+    /// damaged from the beginning.
     pub async fn enter(&self) -> Result<usize, Error> {
         let found = copies_unentered(&self.context.store, ENTERED).await?;
         for (backup, storage) in &found {
@@ -71,6 +72,9 @@ impl Verifications {
             let now = self.context.now();
             objects_enter_in_tx(&tx, *storage, &all, now).await?;
             copy_entered_in_tx(&tx, *backup, *storage, now).await?;
+            if let Some(outline) = outline {
+                copies_in_tx(&self.context, &tx, *storage, outline.datasource).await?;
+            }
             tx.commit().await?;
         }
         Ok(found.len())
