@@ -55,7 +55,7 @@ pub fn defaults(mut config: Config) -> Result<Config, InvalidSetting> {
 /// Runs both until told to stop, or until the agent ends.
 pub async fn run(app: App, with_agent: bool, stop: CancellationToken) -> Result<(), DevError> {
     if !with_agent {
-        return Ok(app.run(stop).await?);
+        return Ok(Box::pin(app.run(stop)).await?);
     }
     let program = beside_us()?;
     let agent = DevAgent {
@@ -71,7 +71,7 @@ pub async fn run(app: App, with_agent: bool, stop: CancellationToken) -> Result<
     };
     let tasks = TaskTracker::new();
     let stopping = stop.clone();
-    tasks.spawn(async move { app.run(stopping).await });
+    tasks.spawn(Box::pin(app.run(stopping)));
     tasks.close();
     let ran = async {
         if let Some(join) = join {

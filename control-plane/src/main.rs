@@ -71,7 +71,7 @@ async fn serve(flags: &ServeFlags) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let app = App::build(config).await?;
     announce(&app)?;
-    Ok(app.run(stop).await?)
+    Ok(Box::pin(app.run(stop)).await?)
 }
 
 /// The first line of a file, or of standard input. It never comes as an argument, which every user of the machine can read.
