@@ -30,7 +30,7 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
-        let world = World::postgres().await;
+        let world = Box::pin(World::postgres()).await;
         let agent = world.agent("db1").await;
         let job = world.job(agent.id, "shop", BackupOptions::default()).await;
         Self { world, agent, job }

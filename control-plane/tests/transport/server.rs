@@ -86,9 +86,11 @@ impl Server {
             running: JoinSet::new(),
             dir,
         };
-        server
-            .running
-            .spawn(async move { app.run(stop).await.expect("the control plane ends well") });
+        server.running.spawn(async move {
+            Box::pin(app.run(stop))
+                .await
+                .expect("the control plane ends well")
+        });
         server
     }
 

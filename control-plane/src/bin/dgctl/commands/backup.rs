@@ -248,27 +248,6 @@ fn copies(backup: &v1::Backup) -> Field {
 
 fn describe(backup: &v1::Backup, look: Look) -> String {
     let took = text::between(backup.started_at.as_ref(), backup.completed_at.as_ref());
-    let why = |failure: &v1::Failure| failure.message.clone();
-    let copy = |copy: &v1::BackupCopy| match copy.complete {
-        true if copy.damaged => format!("{} (damaged)", copy.storage),
-        false if copy.state() == v1::CopyState::Deleting => format!(
-            "{} (being deleted: {})",
-            copy.storage,
-            copy.failure
-                .as_ref()
-                .map_or_else(|| "waits for its turn".to_owned(), why)
-        ),
-        false if copy.state() == v1::CopyState::Deleted => format!("{} (deleted)", copy.storage),
-        true => format!(
-            "{} (checked by the {})",
-            copy.storage,
-            checked_by_word(copy.checked_by())
-        ),
-        false => match &copy.failure {
-            Some(failure) => format!("{} (not complete: {})", copy.storage, failure.message),
-            None => format!("{} (not complete)", copy.storage),
-        },
-    };
     let copies: Vec<String> = backup.copies.iter().map(copy).collect();
     let whole = backup.copies.iter().all(|copy| !copy.damaged);
     let summary = details(
@@ -332,6 +311,24 @@ fn describe(backup: &v1::Backup, look: Look) -> String {
         + &verify::checks(&backup.copies)
         + &findings::missing(&backup.missing_databases)
         + &findings::warnings(&backup.warnings)
+}
+
+/// Where a copy is, and how it is there.
+fn copy(copy: &v1::BackupCopy) -> String {
+    let failure = copy.failure.as_ref().map(|failure| failure.message.as_str());
+    let how = match copy.state() {
+        v1::CopyState::Deleting => {
+            format!("being deleted: {}", failure.unwrap_or("waits for its turn"))
+        }
+        v1::CopyState::Deleted => "deleted".to_owned(),
+        _ if copy.complete && copy.damaged => "damaged".to_owned(),
+        _ if copy.complete => format!("checked by the {}", checked_by_word(copy.checked_by())),
+        _ => failure.map_or_else(
+            || "not complete".to_owned(),
+            |failure| format!("not complete: {failure}"),
+        ),
+    };
+    format!("{} ({how})", copy.storage)
 }
 
 /// Nothing for a backup that is kept.
