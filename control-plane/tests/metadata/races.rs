@@ -30,7 +30,7 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
-        let world = Box::pin(World::postgres()).await;
+        let world = World::postgres().await;
         let agent = world.agent("db1").await;
         let job = world.job(agent.id, "shop", BackupOptions::default()).await;
         Self { world, agent, job }
@@ -71,7 +71,7 @@ fn base(assignment: &Assignment) -> Option<BackupId> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_is_deleted_while_it_is_chosen_is_no_base() {
-    let scene = Scene::set().await;
+    let scene = Box::pin(Scene::set()).await;
     let (first, second) = (scene.back_up().await, scene.back_up().await);
     scene.world.run(&scene.job).await;
     let sql = format!("UPDATE backups SET state = 'deleting', revision = revision + 1 WHERE id = '{second}'");
@@ -87,7 +87,7 @@ async fn a_backup_that_is_deleted_while_it_is_chosen_is_no_base() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_that_is_chosen_while_it_is_deleted_stays() {
-    let scene = Scene::set().await;
+    let scene = Box::pin(Scene::set()).await;
     let made = scene.back_up().await;
     let execution = scene.world.run(&scene.job).await;
     let handing_out = scene.handing_out(execution.id, Some(made)).await;
@@ -109,7 +109,7 @@ async fn a_base_that_is_chosen_while_it_is_deleted_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_condemned_that_a_backup_which_begins_may_refer_to() {
-    let scene = Scene::set().await;
+    let scene = Box::pin(Scene::set()).await;
     scene.world.run(&scene.job).await;
     let failing = scene.agent.begin().await;
     let left = scene.agent.packs(&failing);
