@@ -124,6 +124,11 @@ struct ConfigArgs {
 
 fn main() -> ExitCode {
     keep_files_private();
+    if !dataguardian_heap::return_large_blocks() {
+        eprintln!(
+            "warning: the C library does not take the setting for large blocks: expect more memory in use"
+        );
+    }
     if rustls::crypto::ring::default_provider()
         .install_default()
         .is_err()
