@@ -13,17 +13,17 @@ use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::domain::storage::{
-    Neighbour, NewLocation, NewStorage, Overlap, PreparedRepository, S3Change, SealedSecrets, Storage,
-    StorageChange, StorageCreation, StorageDraft, StorageLocation, overlap,
+    LocalMove, Neighbour, NewLocation, NewStorage, Overlap, PreparedRepository, S3Change, SealedSecrets,
+    Storage, StorageChange, StorageCreation, StorageDraft, StorageLocation, StorageUpdate, overlap,
 };
 use crate::queue::Signal;
 use crate::secrets::vault;
-use crate::store::StoreError;
 use crate::store::executions::execution_unfinished;
 use crate::store::storages::{
     storage_delete_in_tx, storage_get, storage_insert_in_tx, storage_list, storage_name_of,
     storage_neighbours, storage_update_in_tx,
 };
+use crate::store::{Connected, StoreError};
 
 /// Storages.
 #[derive(Debug, Clone)]
@@ -146,27 +146,45 @@ impl Storages {
         }))
     }
 
-    /// Changes a storage. What is at work goes on; what waits may begin at once.
-    pub async fn update(
+    /// First step of changing a storage: what it would be. If it moves, an agent has to find its repository at the new place
+    /// before the second step.
+    pub async fn begin_update(
         &self,
         storage: &Reference<StorageId>,
-        change: StorageChange,
-    ) -> Result<Storage, Error> {
+        change: &StorageChange,
+    ) -> Result<StorageUpdate, Error> {
         change.check()?;
-        let tx = self.context.store.begin().await?;
-        let before = lookup::storage(&tx, storage).await?;
+        let store = &self.context.store;
+        let before = lookup::storage(store, storage).await?;
         let expected = change.expected_revision.unwrap_or(before.revision);
-        let mut changed = self.changed(&before, &change.s3)?;
+        if expected != before.revision {
+            return Err(mismatch(&before));
+        }
+        let mut after = self.with_other_keys(&before, &change.s3)?;
         if let Some(limit) = change.max_concurrent {
-            changed.max_concurrent = limit;
+            after.max_concurrent = limit;
         }
-        if expected != before.revision || !storage_update_in_tx(&tx, expected, &changed).await? {
-            return Err(Error::EtagMismatch {
-                noun: Noun::Storage,
-                which: before.name.to_string(),
-            });
+        if let Some(local) = &change.local {
+            after.location = moved(store, &before, local).await?;
         }
-        let after = lookup::storage(&tx, &Reference::Id(before.id)).await?;
+        let moves = change.local.is_some() && after.location != before.location;
+        if moves {
+            check_can_move(store, &after).await?;
+        }
+        Ok(StorageUpdate { after, moves })
+    }
+
+    /// Second step: saves it. What is at work goes on; what waits may begin at once.
+    pub async fn finish_update(&self, update: StorageUpdate) -> Result<Storage, Error> {
+        let StorageUpdate { after, moves } = update;
+        let tx = self.context.store.begin().await?;
+        if moves {
+            check_can_move(&tx, &after).await?;
+        }
+        if !storage_update_in_tx(&tx, after.revision, &after).await? {
+            return Err(mismatch(&after));
+        }
+        let after = lookup::storage(&tx, &Reference::Id(after.id)).await?;
         tx.commit().await?;
         // Of a bucket the next pass takes note: it may concern every agent.
         if let StorageLocation::Local { agent, .. } = &after.location {
@@ -176,7 +194,7 @@ impl Storages {
     }
 
     /// The storage with other keys or another address, its secrets sealed.
-    fn changed(&self, before: &Storage, change: &S3Change) -> Result<Storage, Error> {
+    fn with_other_keys(&self, before: &Storage, change: &S3Change) -> Result<Storage, Error> {
         let mut after = before.clone();
         if change.is_empty() {
             return Ok(after);
@@ -214,31 +232,78 @@ impl Storages {
     pub async fn delete(&self, storage: &Reference<StorageId>) -> Result<(), Error> {
         let tx = self.context.store.begin().await?;
         let found = lookup::storage(&tx, storage).await?;
-        let in_use = |by: &str| {
-            Error::precondition(
-                "STORAGE_IN_USE",
-                format!("storage {} is still used by {by}", found.name),
-            )
-        };
-        let unfinished = execution_unfinished(&tx).await?;
-        let used = unfinished.iter().any(|execution| match &execution.spec {
-            ExecutionSpec::Backup(backup) => backup.storages.contains(&found.id),
-            ExecutionSpec::Restore(_) => false,
-            ExecutionSpec::Verify(verify) => verify.storages.contains(&found.id),
-        });
-        if used {
-            return Err(in_use(
-                "executions that have not ended: wait for them or cancel them",
-            ));
-        }
+        check_unused(&tx, &found).await?;
         match storage_delete_in_tx(&tx, found.id).await {
             Ok(()) => Ok(tx.commit().await?),
             Err(StoreError::Referenced(_)) => Err(in_use(
+                &found,
                 "jobs or backups: take it out of its jobs first; backups can't be deleted yet, so a storage that holds any stays",
             )),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn in_use(storage: &Storage, by: &str) -> Error {
+    let message = format!("storage {} is still used by {by}", storage.name);
+    Error::precondition("STORAGE_IN_USE", message)
+}
+
+fn mismatch(storage: &Storage) -> Error {
+    Error::EtagMismatch {
+        noun: Noun::Storage,
+        which: storage.name.to_string(),
+    }
+}
+
+/// Refused while an unfinished execution writes into a storage or looks into it.
+async fn check_unused(on: &impl Connected, storage: &Storage) -> Result<(), Error> {
+    let unfinished = execution_unfinished(on).await?;
+    let used = unfinished.iter().any(|execution| match &execution.spec {
+        ExecutionSpec::Backup(backup) => backup.storages.contains(&storage.id),
+        ExecutionSpec::Restore(_) => false,
+        ExecutionSpec::Verify(verify) => verify.storages.contains(&storage.id),
+    });
+    if used {
+        return Err(in_use(
+            storage,
+            "executions that have not ended: wait for them or cancel them",
+        ));
+    }
+    Ok(())
+}
+
+/// Where a local storage lies after it was moved.
+async fn moved(on: &impl Connected, before: &Storage, local: &LocalMove) -> Result<StorageLocation, Error> {
+    let StorageLocation::Local {
+        agent,
+        agent_name,
+        path,
+    } = &before.location
+    else {
+        let problem = "can be changed of local storages alone";
+        return Err(vec![BadField::new("local", problem)].into());
+    };
+    let (agent, agent_name) = match &local.agent {
+        Some(other) => {
+            let other = lookup::active_agent(on, other).await?;
+            (other.id, other.name)
+        }
+        None => (*agent, agent_name.clone()),
+    };
+    Ok(StorageLocation::Local {
+        agent,
+        agent_name,
+        path: local.path.clone().unwrap_or_else(|| path.clone()),
+    })
+}
+
+/// Whether a storage may lie at its new place: nothing is under way at the old one, and nobody else is there.
+async fn check_can_move(on: &impl Connected, after: &Storage) -> Result<(), Error> {
+    check_unused(on, after).await?;
+    let mut neighbours = storage_neighbours(on, &after.location).await?;
+    neighbours.retain(|neighbour| neighbour.name != after.name);
+    check_place_is_free(&after.location, &neighbours)
 }
 
 /// The columns of the sealed secrets.
