@@ -41,6 +41,9 @@ pub struct AgentConfig {
     pub storage_patience_seconds: u64,
     /// Seconds that a client program which was asked to stop may take before it is killed.
     pub client_grace_seconds: u64,
+    /// Seconds that running attempts have to end by themselves when the agent is asked to stop. The service manager must wait
+    /// longer: half a minute more for programs to be ended and reports to be delivered.
+    pub stop_grace_seconds: u64,
     /// Looking for what earlier backups stored.
     pub reuse: ReuseConfig,
 }
@@ -78,6 +81,8 @@ impl Default for AgentConfig {
             packs_in_flight: 2,
             storage_patience_seconds: 60,
             client_grace_seconds: 30,
+            // systemd kills after 90 seconds by itself.
+            stop_grace_seconds: 45,
             reuse: ReuseConfig::default(),
         }
     }
@@ -163,6 +168,9 @@ impl AgentConfig {
         if !(1..=600).contains(&config.client_grace_seconds) {
             return Err("client_grace_seconds: must be 1 to 600".to_owned());
         }
+        if config.stop_grace_seconds > 7 * 86_400 {
+            return Err("stop_grace_seconds: must be at most 604800, which is a week".to_owned());
+        }
         if !(1..=3600).contains(&config.storage_patience_seconds) {
             return Err("storage_patience_seconds: must be 1 to 3600".to_owned());
         }
@@ -180,6 +188,11 @@ impl AgentConfig {
     /// How long a client program that was asked to stop may take before it is killed.
     pub const fn client_grace(&self) -> Duration {
         Duration::from_secs(self.client_grace_seconds)
+    }
+
+    /// How long running attempts have to end by themselves when the agent is asked to stop.
+    pub const fn stop_grace(&self) -> Duration {
+        Duration::from_secs(self.stop_grace_seconds)
     }
 
     /// Where a local storage at that path really lies, if it may lie there; use it there and nowhere else. The path must be
@@ -262,6 +275,7 @@ mod tests {
             ("packs_in_flight = 99", "packs_in_flight"),
             ("client_grace_seconds = 0", "client_grace_seconds"),
             ("storage_patience_seconds = 0", "storage_patience_seconds"),
+            ("stop_grace_seconds = 604801", "stop_grace_seconds"),
             ("[reuse]\nmemory_mib = 1", "reuse.memory_mib"),
         ] {
             assert!(AgentConfig::parse(text).unwrap_err().contains(key));

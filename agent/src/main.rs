@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -23,19 +22,18 @@ use dataguardian_core::clock::SystemClock;
 use dataguardian_core::engine::Engine;
 use dataguardian_telemetry::cpu_pool::CpuPool;
 use dataguardian_telemetry::logging::LogConfig;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 mod cli;
+mod shutdown;
 
 use cli::read_secret;
 use cli::rescue::Rescue;
+use shutdown::StopRequests;
 
 /// Threads for file access and sealing. Each keeps a heap of its own warm, so few of them are part of the bound on memory.
 const BLOCKING_THREADS: usize = 8;
-/// How long results may take to be delivered when the agent stops. What is not taken then stays in the journal.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Parser)]
 #[command(
@@ -124,6 +122,11 @@ struct ConfigArgs {
 
 fn main() -> ExitCode {
     keep_files_private();
+    if !dataguardian_heap::return_large_blocks() {
+        eprintln!(
+            "warning: the C library does not take the setting for large blocks: expect more memory in use"
+        );
+    }
     if rustls::crypto::ring::default_provider()
         .install_default()
         .is_err()
@@ -195,6 +198,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     let keys = AgentKeys::load(&state)?.ok_or(IdentityError::NotEnrolled)?;
     let control_plane = ControlPlane::prepare(&identity)?;
     let clock = SystemClock::shared();
+    let (mut requests, grace) = (StopRequests::listen()?, config.stop_grace());
     tracing::info!(
         agent.id = %identity.agent_id, agent.name = identity.agent_name, version = env!("CARGO_PKG_VERSION"),
         control_plane.host = identity.endpoint.host, control_plane.port = identity.endpoint.port, "agent starts"
@@ -216,21 +220,11 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     let sessions = Sessions::new(runner.clone(), HostInfo::gather(), clock, renewal.call());
     tasks.spawn(sessions.run(stop.clone()));
     tasks.spawn(renewal.run(stop.clone()));
-    wait_for_end().await?;
-    tracing::info!("agent stops");
-    runner.shut_down(PATIENCE).await;
+    requests.next().await;
+    shutdown::stop(&runner, &mut requests, grace).await;
     stop.cancel();
     tasks.close();
     tasks.wait().await;
-    Ok(())
-}
-
-async fn wait_for_end() -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
     Ok(())
 }
 

@@ -85,6 +85,8 @@ struct Shared {
     tasks: TaskTracker,
     /// Rung when an attempt has left its slot.
     slot_freed: Notify,
+    /// Tells everybody who waits for it that an attempt has ended.
+    ended: Notify,
     /// Fires when reports need not be delivered any more by this process: the journal has them.
     give_up: CancellationToken,
 }
@@ -114,6 +116,7 @@ impl Runner {
             attempts: Mutex::default(),
             tasks: TaskTracker::new(),
             slot_freed: Notify::new(),
+            ended: Notify::new(),
             give_up: CancellationToken::new(),
         };
         let runner = Self(Arc::new(shared));
@@ -151,7 +154,10 @@ impl Runner {
             } else {
                 VERIFICATIONS
             };
-            if alike.count() >= room as usize || self.0.tasks.is_closed() {
+            if self.0.tasks.is_closed() {
+                return Err("the agent stops".to_owned());
+            }
+            if alike.count() >= room as usize {
                 return Err("no free slot".to_owned());
             }
             let entry = JournalEntry {
@@ -215,6 +221,9 @@ impl Runner {
 
     /// How many more attempts it can take on now.
     pub fn free_slots(&self) -> u32 {
+        if self.0.tasks.is_closed() {
+            return 0;
+        }
         let attempts = self.attempts();
         let running = attempts.values().filter(|live| live.running && live.takes_a_slot);
         let running = running.count();
@@ -225,7 +234,29 @@ impl Runner {
             .saturating_sub(u32::try_from(running).unwrap_or(u32::MAX))
     }
 
-    /// Comes back when a slot has become free since the last time, so that the control plane can be told at once.
+    /// How many attempts work, whether or not they take a slot.
+    pub fn running(&self) -> usize {
+        self.attempts().values().filter(|live| live.running).count()
+    }
+
+    /// Comes back when no attempt works any more. Reports may still be under way.
+    pub async fn idle(&self) {
+        loop {
+            let ended = self.0.ended.notified();
+            if self.running() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// From now on every offer is declined, and the control plane is told at once that there is no free slot.
+    pub fn take_no_more(&self) {
+        self.0.tasks.close();
+        self.0.slot_freed.notify_one();
+    }
+
+    /// Comes back when the number of free slots has changed since the last time, so that the control plane can be told at once.
     pub async fn slot_freed(&self) {
         self.0.slot_freed.notified().await;
     }
@@ -238,7 +269,7 @@ impl Runner {
     /// Stops all attempts, waits until nothing of them is left, and a little longer for their reports to be taken. What is
     /// not taken stays in the journal.
     pub async fn shut_down(&self, patience: std::time::Duration) {
-        self.0.tasks.close();
+        self.take_no_more();
         for live in self.attempts().values() {
             live.stop.stop_because(
                 StopReason::AgentStops,
@@ -249,6 +280,12 @@ impl Runner {
             self.0.give_up.cancel();
             self.0.tasks.wait().await;
         }
+    }
+
+    /// An attempt works no more.
+    fn attempt_ended(&self) {
+        self.0.slot_freed.notify_one();
+        self.0.ended.notify_waiters();
     }
 
     fn status(&self, fence: Fence) -> AttemptStatus {

@@ -40,3 +40,6 @@ pub mod agent {
 
 /// All protos, compiled: for reflection, for JSON, and for reading our method options.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// `google/rpc/error_details.proto`, compiled: with it tools can show the details of our errors.
+pub const ERROR_DETAILS_DESCRIPTOR_SET: &[u8] = tonic_types::pb::FILE_DESCRIPTOR_SET;

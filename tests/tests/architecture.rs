@@ -132,6 +132,12 @@ const RULES: &[Never] = &[
         forbidden: r"\bset_state\b|\.state\s*=[^=]",
     },
     Never {
+        rule: "unsafe code stays in one small crate",
+        within: EVERYWHERE,
+        except: &["shared/heap", "tests/tests/architecture.rs"],
+        forbidden: r"\bunsafe (\{|fn|impl|trait|extern)|\bunsafe\(",
+    },
+    Never {
         rule: "no module is a drawer for everything",
         within: EVERYWHERE,
         except: &["tests/tests/architecture.rs"],
@@ -209,7 +215,8 @@ fn each_rule_finds_its_breach() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let breach = "use sea_orm::Set;\nuse dataguardian_agent::x;\nuse dataguardian_control_plane::x;\nuse fred::x;\n\
                   use object_store::x;\nuse tonic::Status;\nuse crate::store::Store;\nasync fn x() {}\n\
-                  use dataguardian_repository::x;\nuse tokio::fs;\nfn y() { a.state = b; }\nmod helpers;\n";
+                  use dataguardian_repository::x;\nuse tokio::fs;\nfn y() { a.state = b; }\nmod helpers;\n\
+                  fn z() { unsafe { x() } }\n";
     for never in RULES {
         let at = folder.path().join(never.within[0]);
         fs::create_dir_all(&at)?;

@@ -209,12 +209,12 @@ impl Attempt {
         if let Some(live) = self.runner.attempts().get_mut(&self.fence) {
             live.running = false;
         }
-        self.runner.0.slot_freed.notify_one();
+        self.runner.attempt_ended();
     }
 
     fn leave(&self) {
         self.runner.attempts().remove(&self.fence);
-        self.runner.0.slot_freed.notify_one();
+        self.runner.attempt_ended();
     }
 
     /// What its sessions are called on the database server.

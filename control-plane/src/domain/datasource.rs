@@ -79,6 +79,8 @@ pub struct NewDatasource {
 /// A change of a datasource; what is none stays.
 #[derive(Debug, Clone, Default)]
 pub struct DatasourceChange {
+    /// Field `agent`.
+    pub agent: Option<Reference<AgentId>>,
     /// Field `host`.
     pub host: Option<String>,
     /// Field `port`.

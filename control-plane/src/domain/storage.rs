@@ -161,6 +161,24 @@ impl NewStorage {
     }
 }
 
+/// Where a local storage lies from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalMove {
+    /// Another agent.
+    pub agent: Option<Reference<AgentId>>,
+    /// Another folder.
+    pub path: Option<PathBuf>,
+}
+
+/// A storage as it is to be, not saved yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageUpdate {
+    /// The storage, with the revision that it has now.
+    pub after: Storage,
+    /// Whether it lies elsewhere from now on. Then an agent has to find its repository there first.
+    pub moves: bool,
+}
+
 /// A change of a storage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StorageChange {
@@ -168,6 +186,8 @@ pub struct StorageChange {
     pub max_concurrent: Option<Option<u32>>,
     /// What changes of a bucket's keys and address.
     pub s3: S3Change,
+    /// Field `local`: where a local storage lies from now on.
+    pub local: Option<LocalMove>,
     /// Refuse the change unless this is the present revision.
     pub expected_revision: Option<i64>,
 }
@@ -177,6 +197,9 @@ impl StorageChange {
     pub fn check(&self) -> Result<(), Vec<BadField>> {
         let mut checks = Checks::new();
         check_max_concurrent(&mut checks, self.max_concurrent.flatten());
+        if let Some(path) = self.local.as_ref().and_then(|local| local.path.as_ref()) {
+            checks.take(absolute_path("local.path", path));
+        }
         checks.finish()
     }
 }

@@ -15,6 +15,7 @@ pub(super) async fn add_to(routes: Routes) -> Result<(Routes, Serving), Reflecti
     let builder = || {
         Builder::configure()
             .register_encoded_file_descriptor_set(dataguardian_proto::DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(dataguardian_proto::ERROR_DETAILS_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let (reporter, health) = tonic_health::server::health_reporter();

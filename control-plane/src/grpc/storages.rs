@@ -1,6 +1,7 @@
 //! StorageService.
 
 use dataguardian_core::error_code::ErrorCode;
+use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{AgentId, StorageId};
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::status::ApiError;
@@ -86,7 +87,11 @@ impl StorageService for Handler {
         concerns(&request, &request.get_ref().storage);
         let which = reference(&request.get_ref().storage)?;
         let change = decode::storage_change(request.get_ref()).map_err(bad_request)?;
-        let storage = self.0.services.storages.update(&which, change).await?;
+        let mut update = self.0.services.storages.begin_update(&which, &change).await?;
+        if update.moves {
+            update.after.conditional_put = self.find_repository(&update.after).await?;
+        }
+        let storage = self.0.services.storages.finish_update(update).await?;
         Ok(Response::new(v1::UpdateStorageResponse {
             storage: Some(encode::storage(storage)),
         }))
@@ -128,10 +133,7 @@ impl StorageService for Handler {
             .storages
             .get(&reference(&request.get_ref().storage)?)
             .await?;
-        let (agent, agent_name) = self.party(&storage.location)?;
-        let repository = self.0.services.storages.location(&storage)?;
-        let question = Question::TestStorage { repository };
-        let tested = ask(&self.0.sessions, agent, &agent_name, question).await?;
+        let (tested, agent_name) = self.test(&storage).await?;
         Ok(Response::new(match tested {
             Ok(Answer::Storage {
                 conditional_put,
@@ -152,6 +154,25 @@ impl StorageService for Handler {
 }
 
 impl Handler {
+    /// Has an agent write, read and remove a small object in a storage's repository. Gives the agent's name too.
+    async fn test(&self, storage: &Storage) -> Result<(Result<Answer, Failure>, String), Status> {
+        let (agent, agent_name) = self.party(&storage.location)?;
+        let repository = self.0.services.storages.location(storage)?;
+        let question = Question::TestStorage { repository };
+        let tested = ask(&self.0.sessions, agent, &agent_name, question).await?;
+        Ok((tested, agent_name))
+    }
+
+    /// Has the agent look whether a storage's own repository is at the place where the storage is to lie. Gives whether objects
+    /// there can be put only if absent.
+    async fn find_repository(&self, storage: &Storage) -> Result<bool, Status> {
+        match self.test(storage).await? {
+            (Ok(Answer::Storage { conditional_put, .. }), _) => Ok(conditional_put),
+            (Ok(_), agent_name) => Err(nonsense(&agent_name).into()),
+            (Err(failure), _) => Err(failed(&failure).into()),
+        }
+    }
+
     /// Has the agent that reaches the place make a repository there.
     async fn prepare(&self, draft: &StorageDraft) -> Result<PreparedRepository, Status> {
         let (agent, agent_name) = self.party(&draft.location)?;

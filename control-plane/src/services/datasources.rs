@@ -100,12 +100,27 @@ impl Datasources {
         {
             return Err(mismatch());
         }
+        let agent = match &change.agent {
+            Some(agent) => lookup::active_agent(&tx, agent).await?.id,
+            None => before.agent,
+        };
+        if agent != before.agent
+            && !execution_unfinished_of_datasource(&tx, before.id)
+                .await?
+                .is_empty()
+        {
+            return Err(in_use(
+                &before,
+                "executions that have not ended: wait for them or cancel them",
+            ));
+        }
         let (connection, databases) = change.apply(&before)?;
         let password_sealed = match &change.password {
             None => None,
             Some(password) => Some(self.seal(before.id, password.as_ref())?),
         };
         let update = DatasourceUpdate {
+            agent,
             connection: &connection,
             databases: &databases,
             password_sealed,
@@ -123,15 +138,12 @@ impl Datasources {
     pub async fn delete(&self, datasource: &Reference<DatasourceId>) -> Result<(), Error> {
         let tx = self.context.store.begin().await?;
         let found = lookup::datasource(&tx, datasource).await?;
-        let in_use = |by: &str| {
-            let message = format!("datasource {} still has {by}", found.name);
-            Error::precondition("DATASOURCE_IN_USE", message)
-        };
         if !execution_unfinished_of_datasource(&tx, found.id)
             .await?
             .is_empty()
         {
             return Err(in_use(
+                &found,
                 "executions that have not ended: wait for them or cancel them",
             ));
         }
@@ -140,12 +152,14 @@ impl Datasources {
             .contains(&found.id)
         {
             return Err(in_use(
+                &found,
                 "packs of deleted backups in storages, which nobody would collect any more: `dgctl system garbage plan` shows what they wait for",
             ));
         }
         match datasource_delete_in_tx(&tx, found.id).await {
             Ok(()) => Ok(tx.commit().await?),
             Err(StoreError::Referenced(_)) => Err(in_use(
+                &found,
                 "jobs or backups: delete its jobs first, then its backups with `dgctl backup delete`",
             )),
             Err(error) => Err(error.into()),
@@ -225,4 +239,9 @@ fn taken(datasource: &Datasource) -> Error {
         noun: Noun::Datasource,
         name: datasource.name.to_string(),
     }
+}
+
+fn in_use(datasource: &Datasource, by: &str) -> Error {
+    let message = format!("datasource {} still has {by}", datasource.name);
+    Error::precondition("DATASOURCE_IN_USE", message)
 }

@@ -8,24 +8,24 @@ use super::lookup::{self, Remembered, Request};
 use super::{Context, Error, Noun};
 use crate::domain::assignment::{Place, RepositoryLocation};
 use crate::domain::execution::ExecutionSpec;
-use crate::domain::field::{BadField, Checks};
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::domain::storage::{
-    CollectionHold, Neighbour, NewLocation, NewStorage, Overlap, PreparedRepository, S3Change, SealedSecrets,
-    Storage, StorageChange, StorageCreation, StorageDraft, StorageLocation, overlap,
+    CollectionHold, Neighbour, NewLocation, NewStorage, Overlap, PreparedRepository, SealedSecrets, Storage,
+    StorageCreation, StorageDraft, StorageLocation, overlap,
 };
-use crate::queue::Signal;
 use crate::secrets::vault;
-use crate::store::StoreError;
 use crate::store::deletion::leaving_forget_in_tx;
 use crate::store::executions::execution_unfinished;
 use crate::store::holds::{hold_list, hold_storages};
 use crate::store::storages::{
     storage_delete_in_tx, storage_get, storage_get_many, storage_insert_in_tx, storage_list, storage_name_of,
-    storage_neighbours, storage_update_in_tx,
+    storage_neighbours,
 };
+use crate::store::{Connected, StoreError};
+
+mod update;
 
 /// Storages.
 #[derive(Debug, Clone)]
@@ -160,60 +160,6 @@ impl Storages {
         }))
     }
 
-    /// Changes a storage. What is at work goes on; what waits may begin at once.
-    pub async fn update(
-        &self,
-        storage: &Reference<StorageId>,
-        change: StorageChange,
-    ) -> Result<Storage, Error> {
-        change.check()?;
-        let tx = self.context.store.begin().await?;
-        let before = lookup::storage(&tx, storage).await?;
-        let expected = change.expected_revision.unwrap_or(before.revision);
-        let mut changed = self.changed(&before, &change.s3)?;
-        if let Some(limit) = change.max_concurrent {
-            changed.max_concurrent = limit;
-        }
-        if expected != before.revision || !storage_update_in_tx(&tx, expected, &changed).await? {
-            return Err(Error::EtagMismatch {
-                noun: Noun::Storage,
-                which: before.name.to_string(),
-            });
-        }
-        let after = lookup::storage(&tx, &Reference::Id(before.id)).await?;
-        tx.commit().await?;
-        // Of a bucket the next pass takes note: it may concern every agent.
-        if let StorageLocation::Local { agent, .. } = &after.location {
-            self.context.signal(Signal::WorkQueued(*agent));
-        }
-        Ok(after)
-    }
-
-    /// The storage with other keys or another address, its secrets sealed.
-    fn changed(&self, before: &Storage, change: &S3Change) -> Result<Storage, Error> {
-        let mut after = before.clone();
-        if change.is_empty() {
-            return Ok(after);
-        }
-        let StorageLocation::S3(bucket) = &before.location else {
-            let problem = "can be changed of S3 storages alone";
-            return Err(vec![BadField::new("update_mask", problem)].into());
-        };
-        let bucket = change.apply(bucket);
-        let mut checks = Checks::new();
-        bucket.check(&mut checks);
-        checks.finish()?;
-        if let Some((_, secret)) = &change.key {
-            after.sealed.secret = Some(self.seal(before.id, SECRET, secret)?);
-        }
-        if let Some(key) = &change.delete_key {
-            let seal = |(_, secret): &(String, Secret)| self.seal(before.id, DELETE_SECRET, secret);
-            after.sealed.delete = key.as_ref().map(seal).transpose()?;
-        }
-        after.location = StorageLocation::S3(Box::new(bucket));
-        Ok(after)
-    }
-
     fn seal(&self, id: StorageId, field: &'static str, secret: &Secret) -> Result<Vec<u8>, Error> {
         let place = place_of(&id, field);
         Ok(self.context.installation.vault.seal_text(place, secret)?)
@@ -228,33 +174,40 @@ impl Storages {
     pub async fn delete(&self, storage: &Reference<StorageId>) -> Result<(), Error> {
         let tx = self.context.store.begin().await?;
         let found = lookup::storage(&tx, storage).await?;
-        let in_use = |by: &str| {
-            Error::precondition(
-                "STORAGE_IN_USE",
-                format!("storage {} is still used by {by}", found.name),
-            )
-        };
-        let unfinished = execution_unfinished(&tx).await?;
-        let used = unfinished.iter().any(|execution| match &execution.spec {
-            ExecutionSpec::Backup(backup) => backup.storages.contains(&found.id),
-            ExecutionSpec::Restore(_) => false,
-            ExecutionSpec::Verify(verify) => verify.storages.contains(&found.id),
-        });
-        if used {
-            return Err(in_use(
-                "executions that have not ended: wait for them or cancel them",
-            ));
-        }
+        check_unused(&tx, &found).await?;
         // Whoever forgets a storage leaves what is in it, also what was to go.
         leaving_forget_in_tx(&tx, found.id, self.context.now()).await?;
         match storage_delete_in_tx(&tx, found.id).await {
             Ok(()) => Ok(tx.commit().await?),
             Err(StoreError::Referenced(_)) => Err(in_use(
+                &found,
                 "jobs or backups: take it out of its jobs first, then delete the backups in it with `dgctl backup delete`",
             )),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn in_use(storage: &Storage, by: &str) -> Error {
+    let message = format!("storage {} is still used by {by}", storage.name);
+    Error::precondition("STORAGE_IN_USE", message)
+}
+
+/// Refused while an unfinished execution writes into a storage or looks into it.
+async fn check_unused(on: &impl Connected, storage: &Storage) -> Result<(), Error> {
+    let unfinished = execution_unfinished(on).await?;
+    let used = unfinished.iter().any(|execution| match &execution.spec {
+        ExecutionSpec::Backup(backup) => backup.storages.contains(&storage.id),
+        ExecutionSpec::Restore(_) => false,
+        ExecutionSpec::Verify(verify) => verify.storages.contains(&storage.id),
+    });
+    if used {
+        return Err(in_use(
+            storage,
+            "executions that have not ended: wait for them or cancel them",
+        ));
+    }
+    Ok(())
 }
 
 /// The columns of the sealed secrets.

@@ -83,6 +83,8 @@ pub async fn datasource_password(
 /// What a datasource is to be from now on.
 #[derive(Debug)]
 pub struct DatasourceUpdate<'a> {
+    /// Who connects.
+    pub agent: AgentId,
     /// How it is reached.
     pub connection: &'a ConnectionSettings,
     /// Which databases are meant.
@@ -101,6 +103,7 @@ pub async fn datasource_update_in_tx(
     update: DatasourceUpdate<'_>,
 ) -> Result<bool, StoreError> {
     let mut row = settings(update.connection, update.databases)?;
+    row.agent_id = Set(*update.agent.as_uuid());
     row.updated_at = Set(convert::time(update.now));
     if let Some(password) = update.password_sealed {
         row.password_sealed = Set(password);

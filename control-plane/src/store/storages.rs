@@ -128,7 +128,8 @@ pub async fn storage_name_of(
     row.map(|row| FROM.parse(&row.name)).transpose()
 }
 
-/// Saves what can change of a storage: how many backups it takes at the same time, a bucket's keys and address. False if the
+/// Saves what can change of a storage: how many backups it takes at the same time, a bucket's keys and address, where a folder
+/// lies. False if the
 /// storage has changed since that revision.
 pub async fn storage_update_in_tx(tx: &Tx, revision: i64, after: &Storage) -> Result<bool, StoreError> {
     let id = after.id;
@@ -136,7 +137,14 @@ pub async fn storage_update_in_tx(tx: &Tx, revision: i64, after: &Storage) -> Re
         StorageLocation::S3(bucket) => Some(convert::json(bucket)?),
         StorageLocation::Local { .. } => None,
     };
+    let (agent, path) = match &after.location {
+        StorageLocation::Local { agent, path, .. } => (Some(agent), Some(path)),
+        StorageLocation::S3(_) => (None, None),
+    };
     let row = ActiveModel {
+        agent_id: Set(agent.map(|agent| *agent.as_uuid())),
+        path: Set(path.map(|path| path.to_string_lossy().into_owned())),
+        conditional_put: Set(after.conditional_put),
         max_concurrent: Set(after.max_concurrent.map(convert::small).transpose()?),
         s3: Set(s3),
         secret_sealed: Set(after.sealed.secret.clone()),

@@ -104,12 +104,16 @@ on_both! {
         let blog = world.datasource(agent.id, "blog").await;
         let blog = world.services.jobs.create(new_job("blog", blog, &[storage])).await.unwrap();
         let change = |max_concurrent| StorageChange { max_concurrent: Some(max_concurrent), ..StorageChange::default() };
-        let storages = &world.services.storages;
-        assert!(storages.update(&Reference::Id(storage), change(Some(0))).await.is_err());
-        let changed = storages.update(&Reference::Id(storage), change(Some(1))).await.unwrap();
+        let update = async |change| {
+            let storages = &world.services.storages;
+            let begun = storages.begin_update(&Reference::Id(storage), &change).await?;
+            storages.finish_update(begun).await
+        };
+        assert!(update(change(Some(0))).await.is_err());
+        let changed = update(change(Some(1))).await.unwrap();
         assert_eq!((changed.max_concurrent, changed.revision), (Some(1), 2));
         let stale = StorageChange { expected_revision: Some(1), ..change(None) };
-        assert_eq!(storages.update(&Reference::Id(storage), stale).await.unwrap_err().reason(), "ETAG_MISMATCH");
+        assert_eq!(update(stale).await.unwrap_err().reason(), "ETAG_MISMATCH");
         world.run(&shop).await;
         let second = world.run(&blog).await;
         let agent = agent.at(&services);
@@ -117,7 +121,7 @@ on_both! {
         assert!(agent.claim().await.is_none());
         let expected = "waits for storage shop, which takes 1 backups at the same time";
         assert_eq!(waits_for(&services, &second).await, (WaitingReason::Storage, expected.to_owned()));
-        storages.update(&Reference::Id(storage), change(None)).await.unwrap();
+        update(change(None)).await.unwrap();
         assert_eq!(agent.begin().await.fence.execution, second.id);
     }
 

@@ -103,7 +103,7 @@ failure_kinds! {
     /// The agent was silent for too long.
     AgentLost = "AGENT_LOST", true, "check the agent's host, its service and its network";
     /// The agent was revoked.
-    AgentRevoked = "AGENT_REVOKED", false, "a revoked agent never comes back: enroll its host under another name, and make the datasource anew for that agent";
+    AgentRevoked = "AGENT_REVOKED", false, "a revoked agent never comes back: enroll its host under another name, then `dgctl datasource update NAME --agent NEW` and `dgctl storage update NAME --agent NEW` hand over what it had";
     /// The attempt took longer than allowed.
     TimedOut = "TIMED_OUT", true, "find out what slows it down, or give it more time with --max-duration";
     /// Nothing moved for longer than allowed.

@@ -28,8 +28,9 @@ mod tests;
 pub use copy::{CopyCheck, verify_copy};
 pub use object::{ObjectProblem, check_object};
 
-/// Bytes of an object that are read at a time: nearly every pack at once.
-pub const PIECE: u64 = 20 << 20;
+/// Bytes of an object that are read at a time. With [`IN_FLIGHT`] it bounds what verifying adds to an agent in the middle of
+/// a backup, and a pack still takes few requests.
+pub const PIECE: u64 = 8 << 20;
 /// Objects that are read at the same time.
 pub const IN_FLIGHT: usize = 2;
 /// The most faults that a report names; they are counted beyond.

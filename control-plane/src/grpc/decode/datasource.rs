@@ -54,7 +54,8 @@ pub(in crate::grpc) fn datasource_change(
     request: v1::UpdateDatasourceRequest,
     datasource: &Datasource,
 ) -> Result<DatasourceChange, BadFields> {
-    const FIELDS: [&str; 8] = [
+    const FIELDS: [&str; 9] = [
+        "agent",
         "host",
         "port",
         "username",
@@ -69,7 +70,9 @@ pub(in crate::grpc) fn datasource_change(
     let port = mask.read("port", || {
         convert::database::port(request.port, datasource.engine).map_err(bad)
     });
+    let agent = mask.read("agent", || Reference::parse("agent", &request.agent));
     let change = DatasourceChange {
+        agent: checks.take(agent).flatten(),
         host: mask.take("host", request.host),
         port: checks.take(port).flatten(),
         username: mask.take("username", request.username),

@@ -8,7 +8,9 @@ use super::{BadFields, checked, filled, revision};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::reference::{Reference, new_name};
 use crate::domain::request::request_id;
-use crate::domain::storage::{NewLocation, NewStorage, S3Bucket, S3Change, S3Secrets, StorageChange};
+use crate::domain::storage::{
+    LocalMove, NewLocation, NewStorage, S3Bucket, S3Change, S3Secrets, StorageChange,
+};
 
 /// A storage to be made.
 pub(in crate::grpc) fn new_storage(request: v1::CreateStorageRequest) -> Result<NewStorage, BadFields> {
@@ -33,7 +35,8 @@ pub(in crate::grpc) fn new_storage(request: v1::CreateStorageRequest) -> Result<
 pub(in crate::grpc) fn storage_change(
     request: &v1::UpdateStorageRequest,
 ) -> Result<StorageChange, BadFields> {
-    const FIELDS: [&str; 5] = [
+    const FIELDS: [&str; 6] = [
+        "local",
         "max_concurrent",
         "access_key",
         "delete_access_key",
@@ -56,7 +59,9 @@ pub(in crate::grpc) fn storage_change(
         )),
         (id, secret) => Ok(Some((id.clone(), Secret::new(secret)))),
     };
+    let local = mask.read("local", || local_move(request.local.clone()));
     let change = StorageChange {
+        local: local.map_err(|bad| vec![bad])?,
         max_concurrent: mask.take("max_concurrent", limit(request.max_concurrent)),
         s3: S3Change {
             key: mask.read("access_key", key).map_err(|bad| vec![bad])?,
@@ -70,6 +75,19 @@ pub(in crate::grpc) fn storage_change(
     };
     change.check()?;
     Ok(change)
+}
+
+fn local_move(given: Option<v1::LocalStorage>) -> Result<LocalMove, BadField> {
+    let local = given.unwrap_or_default();
+    let agent = filled(local.agent).map(|agent| Reference::parse("local.agent", &agent));
+    let path = filled(local.path).map(PathBuf::from);
+    if agent.is_none() && path.is_none() {
+        return Err(BadField::new("local", "must have an agent or a path"));
+    }
+    Ok(LocalMove {
+        agent: agent.transpose()?,
+        path,
+    })
 }
 
 fn limit(given: u32) -> Option<u32> {

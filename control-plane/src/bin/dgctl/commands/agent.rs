@@ -164,7 +164,11 @@ impl Revoke {
             .into_inner();
         let agent = required(reply.agent.clone(), "agent")?;
         context.output.show(&reply, |_, _| {
-            format!("Agent {} is revoked.", text::cell(&agent.name))
+            format!(
+                "Agent {} is revoked. What it had goes to another agent with `dgctl datasource update NAME --agent NEW` and \
+                 `dgctl storage update NAME --agent NEW`.",
+                text::cell(&agent.name)
+            )
         })
     }
 }

@@ -70,6 +70,9 @@ pub(crate) struct CreateArgs {
 pub(crate) struct Update {
     /// Name or id
     datasource: String,
+    /// The agent that connects from now on
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -175,6 +178,7 @@ impl Update {
     async fn run(self, context: &Context) -> Result<()> {
         let mut paths = self.connection.changed();
         paths.extend(self.selection.is_given().then_some("databases"));
+        paths.extend(self.agent.is_some().then_some("agent"));
         if paths.is_empty() {
             return Err(Error::usage(
                 "nothing to change was given; see `dgctl datasource update --help`",
@@ -198,6 +202,7 @@ impl Update {
                 paths: paths.into_iter().map(str::to_owned).collect(),
             }),
             etag: String::new(),
+            agent: self.agent.unwrap_or_default(),
         };
         let reply = context
             .api()

@@ -69,6 +69,12 @@ pub(crate) struct Update {
     /// Backups that may be written into it at the same time, up to 1000; 0 for as many as come
     #[arg(long, value_name = "N")]
     max_concurrent: Option<u32>,
+    /// Of a local storage: the agent on whose host its folder lies from now on; the repository must be there already
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// Of a local storage: the folder, absolute, in which the repository lies from now on
+    #[arg(long, value_name = "DIR")]
+    path: Option<String>,
     #[command(flatten)]
     s3: s3::ChangeS3,
 }
@@ -198,6 +204,13 @@ impl Update {
         let mut paths = self.s3.fill(&mut request)?;
         if self.max_concurrent.is_some() {
             paths.push("max_concurrent".to_owned());
+        }
+        if self.agent.is_some() || self.path.is_some() {
+            request.local = Some(v1::LocalStorage {
+                agent: self.agent.unwrap_or_default(),
+                path: self.path.unwrap_or_default(),
+            });
+            paths.push("local".to_owned());
         }
         if paths.is_empty() {
             return Err(Error::usage(
