@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
+use dataguardian_core::object_choice::ObjectChoice;
 use dataguardian_core::target::ConnectionTarget;
 
 use super::StreamSource;
@@ -22,6 +23,8 @@ pub struct RestoreRequest {
     pub source: Arc<dyn StreamSource>,
     /// The databases to restore, as the manifest describes them; streams of others are not read.
     pub databases: Vec<DatabaseDescription>,
+    /// The only parts of them that are wanted.
+    pub objects: ObjectChoice,
     /// Other names for some of them: old to new.
     pub names: BTreeMap<String, String>,
     /// What becomes of a database of that name.

@@ -39,6 +39,7 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
         target: work.target,
         source: Arc::new(RepositorySource::new(reader, status.counters.clone())),
         databases,
+        objects: work.objects,
         names: work.databases,
         mode: match work.mode {
             RestoreMode::Create => engine::RestoreMode::CreateNew,

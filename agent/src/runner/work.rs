@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId, JobId, RepositoryId, StorageId};
+use dataguardian_core::object_choice::ObjectChoice;
 use dataguardian_core::secret::Secret;
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::storage::Strategy;
@@ -117,6 +118,8 @@ pub(crate) struct RestoreWork {
     pub(crate) no_owner: bool,
     pub(crate) create_missing_roles: bool,
     pub(crate) keep_unfinished: bool,
+    /// The only parts that are wanted.
+    pub(crate) objects: ObjectChoice,
     pub(crate) parallelism: usize,
 }
 
@@ -301,6 +304,8 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
             no_owner: wire.no_owner,
             create_missing_roles: wire.create_missing_roles,
             keep_unfinished: wire.keep_unfinished,
+            objects: ObjectChoice::parse(&wire.schemas, &wire.tables)
+                .map_err(|error| invalid("tables", &error))?,
             parallelism: count("parallelism", wire.parallelism)?,
         })
     }

@@ -18,11 +18,14 @@ use crate::engines::restore::{
 };
 
 mod archive;
+mod choose;
 mod compare;
+mod contents;
 mod create;
 mod frame;
 mod halfway;
 mod load;
+mod narrow;
 mod one;
 mod passes;
 mod place;
@@ -31,9 +34,11 @@ mod precheck;
 mod scripts;
 mod statements;
 mod statistics;
+mod wanted;
 
 use archive::Archive;
 use halfway::Halfway;
+use narrow::Narrowed;
 use one::One;
 use place::Finished;
 use plan::Plan;
@@ -58,7 +63,7 @@ pub async fn restore(
         progress,
     )?;
     let halfway = Halfway::default();
-    let work = Box::pin(restore_all(&run, &request, &plans, &halfway));
+    let work = Box::pin(restore_all(&run, &request, plans, &halfway));
     let outcome = run.see_through(&cancel, work).await;
     let Err(mut failure) = outcome else { return outcome };
     if request.keep_unfinished && !cancel.is_cancelled() {
@@ -89,7 +94,7 @@ fn outside(request: &RestoreRequest, plans: &[Plan]) -> String {
 async fn restore_all(
     run: &Run,
     request: &RestoreRequest,
-    plans: &[Plan],
+    plans: Vec<Plan>,
     halfway: &Halfway,
 ) -> Result<RestoreReport, Failure> {
     run.stage(Stage::Probing);
@@ -97,7 +102,15 @@ async fn restore_all(
     let server = Server::ask(&mut session).await?;
     let available = clients::find(&request.clients).await;
     let (_, warning) = clients::choose(&available, server.version_num)?;
-    let findings = precheck::check(&mut session, request, &server, plans).await?;
+    let Narrowed {
+        plans,
+        mut archives,
+        warnings: narrowed,
+    } = narrow::narrow(run, request, plans, &mut session, &available, server.version_num).await?;
+    for warning in &narrowed {
+        run.warn(&warning.message);
+    }
+    let findings = precheck::check(&mut session, request, &server, &plans).await?;
     halfway::sweep(run, &mut session).await?;
     let abandoned = halfway::sweep_abandoned(run, &mut session).await?;
     precheck::create_roles(&mut session, &findings.create_roles).await?;
@@ -108,20 +121,20 @@ async fn restore_all(
         tools: Vec::new(),
         warnings: warning
             .into_iter()
+            .chain(narrowed)
             .chain(findings.warnings.iter().cloned())
             .chain(abandoned)
             .collect(),
     };
     let mut finished = Vec::new();
-    for plan in plans {
-        let archive = Archive::fetch(
-            run,
-            &*request.source,
-            plan.archive,
-            &available,
-            server.version_num,
-        )
-        .await?;
+    for plan in &plans {
+        let archive = match archives.remove(&plan.archive) {
+            Some(archive) => archive,
+            None => {
+                let source = &*request.source;
+                Archive::fetch(run, source, plan.archive, &available, server.version_num).await?
+            }
+        };
         let one = One {
             run,
             request,

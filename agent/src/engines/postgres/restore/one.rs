@@ -1,6 +1,9 @@
 //! The restore of one database, up to the point where it only has to be put in its place.
 
+use std::collections::BTreeSet;
+
 use dataguardian_core::failure::Failure;
+use dataguardian_core::stream::ObjectName;
 use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
 
@@ -13,7 +16,7 @@ use super::{
 };
 use crate::engines::postgres::run::Run;
 use crate::engines::postgres::server::Server;
-use crate::engines::postgres::{connect, large_objects};
+use crate::engines::postgres::{connect, large_objects, sequences};
 use crate::engines::progress::Stage;
 
 /// One database of a restore, with all that is known about it.
@@ -118,7 +121,7 @@ impl One<'_> {
                 &mut session,
                 &*request.source,
                 stream,
-                &[],
+                &|statement| sets_one_of(statement, plan.sequence_names.as_ref()),
                 "setting the sequences",
             )
             .await?;
@@ -136,7 +139,7 @@ impl One<'_> {
                 &mut session,
                 &*request.source,
                 stream,
-                without,
+                &|statement| !without.iter().any(|beginning| statement.starts_with(beginning)),
                 "restoring large objects",
             )
             .await?;
@@ -145,4 +148,13 @@ impl One<'_> {
         connect::close(session).await;
         Ok(())
     }
+}
+
+/// Whether a statement of the stream of sequences is about one that is restored.
+fn sets_one_of(statement: &str, restored: Option<&BTreeSet<ObjectName>>) -> bool {
+    restored.is_none_or(|restored| {
+        restored
+            .iter()
+            .any(|name| statement.starts_with(&sequences::beginning(name)))
+    })
 }

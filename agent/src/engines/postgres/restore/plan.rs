@@ -25,6 +25,8 @@ pub(super) struct Plan {
     /// The streams of rows, the longest first.
     pub(super) tables: Vec<Table>,
     pub(super) sequences: Option<usize>,
+    /// The only sequences whose values are set, if not all are restored.
+    pub(super) sequence_names: Option<BTreeSet<ObjectName>>,
     pub(super) large_objects: Option<usize>,
     /// All streams' length.
     pub(super) bytes: u64,
@@ -112,6 +114,7 @@ fn plan_one(
         to,
         archive,
         tables,
+        sequence_names: None,
         sequences: of_role(StreamRole::Sequences).next().map(|(index, _)| index),
         large_objects: of_role(StreamRole::LargeObjects).next().map(|(index, _)| index),
         bytes: streams

@@ -1,0 +1,396 @@
+//! Which entries of a schema archive make the chosen schemas and tables.
+//!
+//! What is chosen comes with all that belongs to it: partitions, indexes, constraints, triggers, policies, owned sequences,
+//! comments, grants. What it can't be made without comes along: types, functions, extensions, schemas, and other tables too, but
+//! those without rows, which is told. What belongs to it and refers to a table that is not restored is left out, which is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dataguardian_core::stream::ObjectName;
+
+use super::contents::Entry;
+
+/// What stands in a schema as a table does.
+const RELATIONS: [&str; 5] = ["TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE", "SEQUENCE"];
+/// What belongs to a table, whose tag begins with the table's name.
+const OF_TABLES: [&str; 8] = [
+    "DEFAULT",
+    "CONSTRAINT",
+    "CHECK CONSTRAINT",
+    "FK CONSTRAINT",
+    "TRIGGER",
+    "RULE",
+    "POLICY",
+    "ROW SECURITY",
+];
+/// What is said of other entries, or joins them: there when all of them are.
+const OF_ENTRIES: [&str; 6] = [
+    "COMMENT",
+    "ACL",
+    "SECURITY LABEL",
+    "TABLE ATTACH",
+    "INDEX ATTACH",
+    "STATISTICS DATA",
+];
+/// What concerns whole databases, and objects of no schema.
+const NEVER: [&str; 6] = [
+    "PUBLICATION TABLE",
+    "PUBLICATION TABLES IN SCHEMA",
+    "DATABASE",
+    "DATABASE PROPERTIES",
+    "SEQUENCE OWNED BY",
+    "MATERIALIZED VIEW DATA",
+];
+
+/// What was asked for, as it is in the archive.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) schemas: BTreeSet<String>,
+    /// Tables, views and sequences.
+    pub(super) relations: BTreeSet<ObjectName>,
+}
+
+/// What is restored of one database.
+#[derive(Debug, Default)]
+pub(super) struct Chosen {
+    /// The entries' numbers.
+    pub(super) entries: BTreeSet<i64>,
+    /// Tables whose rows are restored, if they have any.
+    pub(super) with_rows: BTreeSet<ObjectName>,
+    pub(super) sequences: BTreeSet<ObjectName>,
+    pub(super) extensions: Vec<String>,
+    /// What a person should know before.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Chooses.
+pub(super) fn choose(entries: &[Entry], wanted: &Wanted) -> Chosen {
+    let mut choosing = Choosing::over(entries);
+    choosing.roots(wanted);
+    choosing.bring_what_is_needed();
+    while choosing.attach() {
+        choosing.bring_what_is_needed();
+    }
+    choosing.finish()
+}
+
+/// An entry's name, where it is a relation.
+pub(super) fn relation(entry: &Entry) -> Option<ObjectName> {
+    RELATIONS.contains(&entry.kind.as_str()).then(|| ObjectName {
+        schema: entry.schema.clone(),
+        name: entry.tag.clone(),
+    })
+}
+
+/// The schemas that the archive has, `public` included.
+pub(super) fn schemas(entries: &[Entry]) -> BTreeSet<&str> {
+    let named = entries.iter().map(|entry| match entry.kind.as_str() {
+        "SCHEMA" => entry.tag.as_str(),
+        _ => entry.schema.as_str(),
+    });
+    named.filter(|name| !name.is_empty()).collect()
+}
+
+struct Choosing<'a> {
+    entries: &'a [Entry],
+    by_id: BTreeMap<i64, &'a Entry>,
+    /// Partitions and the tables that they are attached to.
+    attached: BTreeMap<i64, BTreeSet<i64>>,
+    chosen: BTreeSet<i64>,
+    /// Chosen for their own sake: the rest is there because something needs it.
+    wanted: BTreeSet<i64>,
+    looked_at: BTreeSet<i64>,
+    left_out: BTreeSet<i64>,
+    warnings: BTreeSet<String>,
+}
+
+impl<'a> Choosing<'a> {
+    fn over(entries: &'a [Entry]) -> Self {
+        let by_id: BTreeMap<i64, &Entry> = entries.iter().map(|entry| (entry.id, entry)).collect();
+        let mut attached: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+        for entry in entries.iter().filter(|entry| entry.kind == "TABLE ATTACH") {
+            let is_partition = |id: &&i64| {
+                by_id
+                    .get(id)
+                    .is_some_and(|table| (&table.schema, &table.tag) == (&entry.schema, &entry.tag))
+            };
+            if let Some(partition) = entry.needs.iter().find(is_partition) {
+                let parents = entry.needs.iter().filter(|id| *id != partition);
+                attached.entry(*partition).or_default().extend(parents);
+            }
+        }
+        Self {
+            entries,
+            by_id,
+            attached,
+            chosen: BTreeSet::new(),
+            wanted: BTreeSet::new(),
+            looked_at: BTreeSet::new(),
+            left_out: BTreeSet::new(),
+            warnings: BTreeSet::new(),
+        }
+    }
+
+    /// What was asked for by name, and the partitions of it.
+    fn roots(&mut self, wanted: &Wanted) {
+        for entry in self.entries {
+            let kind = entry.kind.as_str();
+            let own = !OF_TABLES.contains(&kind) && !OF_ENTRIES.contains(&kind) && !NEVER.contains(&kind);
+            let whole = match kind {
+                "SCHEMA" => wanted.schemas.contains(&entry.tag),
+                "INDEX" | "STATISTICS" => false,
+                _ => own && wanted.schemas.contains(&entry.schema),
+            };
+            let single = relation(entry).is_some_and(|name| wanted.relations.contains(&name));
+            if whole || single {
+                self.wanted.insert(entry.id);
+            }
+        }
+        let mut found = true;
+        while found {
+            found = false;
+            for (partition, parents) in &self.attached {
+                if parents.iter().any(|parent| self.wanted.contains(parent)) {
+                    found |= self.wanted.insert(*partition);
+                }
+            }
+        }
+        self.chosen.extend(&self.wanted);
+    }
+
+    /// Whatever the chosen can't be made without, and what that can't be made without.
+    fn bring_what_is_needed(&mut self) {
+        let mut waiting: Vec<i64> = self.chosen.difference(&self.looked_at).copied().collect();
+        while let Some(id) = waiting.pop() {
+            let Some(entry) = self.by_id.get(&id).copied() else {
+                continue;
+            };
+            if !self.looked_at.insert(id) {
+                continue;
+            }
+            let schema = self
+                .entries
+                .iter()
+                .find(|other| other.kind == "SCHEMA" && other.tag == entry.schema);
+            let needs = entry.needs.iter().copied().chain(schema.map(|schema| schema.id));
+            for need in needs {
+                if self.can_do_without(entry, need) {
+                    continue;
+                }
+                if self.by_id.contains_key(&need) && self.chosen.insert(need) {
+                    waiting.push(need);
+                    self.tell_of_empty(entry, need);
+                }
+            }
+        }
+    }
+
+    /// Whether the entry is made without what its list of needs names.
+    fn can_do_without(&self, entry: &Entry, need: i64) -> bool {
+        let Some(needed) = self.by_id.get(&need) else {
+            return true;
+        };
+        let kind = needed.kind.as_str();
+        match entry.kind.as_str() {
+            // A partition is a table of its own until it is attached.
+            "TABLE" => self
+                .attached
+                .get(&entry.id)
+                .is_some_and(|parents| parents.contains(&need)),
+            // It is said afterwards whose a sequence is, unless it is an identity column's.
+            "SEQUENCE" => kind == "TABLE" && entry.definition.trim_start().starts_with("CREATE SEQUENCE"),
+            // The index of a partition stands by itself until it is attached.
+            "CONSTRAINT" | "INDEX" => matches!(kind, "CONSTRAINT" | "INDEX"),
+            of_entries if OF_ENTRIES.contains(&of_entries) => true,
+            _ => false,
+        }
+    }
+
+    fn tell_of_empty(&mut self, entry: &Entry, need: i64) {
+        if let Some(needed) = self.by_id.get(&need).filter(|needed| needed.kind == "TABLE") {
+            self.warnings.insert(format!(
+                "table {} is restored without its rows, since {} {} can't be made without it; name it too if its rows are wanted",
+                named(needed),
+                entry.kind.to_lowercase(),
+                named(entry)
+            ));
+        }
+    }
+
+    /// What belongs to the chosen. Whether anything came.
+    fn attach(&mut self) -> bool {
+        let mut come = Vec::new();
+        for entry in self.entries {
+            if self.chosen.contains(&entry.id) || self.left_out.contains(&entry.id) {
+                continue;
+            }
+            if !self.belongs(entry) {
+                continue;
+            }
+            match self.stranger(entry) {
+                None => come.push(entry.id),
+                Some(stranger) => {
+                    self.left_out.insert(entry.id);
+                    self.warnings.insert(format!(
+                        "{} {} is left out, since it refers to {}, which is not restored",
+                        entry.kind.to_lowercase(),
+                        named(entry),
+                        named(stranger)
+                    ));
+                }
+            }
+        }
+        self.chosen.extend(&come);
+        !come.is_empty()
+    }
+
+    /// Whether an entry belongs to something that is wanted; or, for what is only said of others, to anything that comes.
+    fn belongs(&self, entry: &Entry) -> bool {
+        match entry.kind.as_str() {
+            "DEFAULT ACL" => false,
+            "SEQUENCE" | "INDEX" | "STATISTICS" => self
+                .owner(entry)
+                .is_some_and(|owner| self.wanted.contains(&owner.id)),
+            kind if OF_TABLES.contains(&kind) => self
+                .owner(entry)
+                .is_some_and(|owner| self.wanted.contains(&owner.id)),
+            "ACL" | "COMMENT" if entry.schema.is_empty() && entry.tag == "SCHEMA public" => self
+                .chosen
+                .iter()
+                .any(|id| self.by_id.get(id).is_some_and(|chosen| chosen.schema == "public")),
+            kind if OF_ENTRIES.contains(&kind) => {
+                let mut there = entry
+                    .needs
+                    .iter()
+                    .filter(|id| self.by_id.contains_key(id))
+                    .peekable();
+                there.peek().is_some() && there.all(|id| self.chosen.contains(id))
+            }
+            "SEQUENCE OWNED BY" => self.needed(entry, "SEQUENCE").is_some_and(|sequence| {
+                self.chosen.contains(&sequence.id)
+                    && self
+                        .owner(sequence)
+                        .is_some_and(|table| self.chosen.contains(&table.id))
+            }),
+            "MATERIALIZED VIEW DATA" => self
+                .needed(entry, "MATERIALIZED VIEW")
+                .is_some_and(|view| self.chosen.contains(&view.id) && self.is_filled(view.id)),
+            _ => false,
+        }
+    }
+
+    /// What an entry that belongs to a table refers to, is a table or the like, and does not come with its rows.
+    fn stranger(&self, entry: &Entry) -> Option<&'a Entry> {
+        if !OF_TABLES.contains(&entry.kind.as_str()) && entry.kind != "STATISTICS" {
+            return None;
+        }
+        let owner = self.owner(entry).map(|owner| owner.id);
+        let relations = entry.needs.iter().filter(|id| Some(**id) != owner);
+        let mut relations = relations.filter_map(|id| self.by_id.get(id).copied());
+        relations.find(|needed| {
+            let refers = matches!(
+                needed.kind.as_str(),
+                "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE"
+            );
+            refers && !self.wanted.contains(&needed.id)
+        })
+    }
+
+    /// Whose an index, a constraint, a trigger, an owned sequence … is.
+    fn owner(&self, entry: &Entry) -> Option<&'a Entry> {
+        let candidates = entry.needs.iter().filter_map(|id| self.by_id.get(id).copied());
+        let relations = candidates.filter(|other| relation(other).is_some() || other.kind == "DOMAIN");
+        match entry.kind.as_str() {
+            "SEQUENCE" | "STATISTICS" => relations.into_iter().find(|other| other.kind != "SEQUENCE"),
+            "INDEX" => relations
+                .filter(|other| other.schema == entry.schema && other.kind != "SEQUENCE")
+                .min_by_key(|other| !entry.definition.contains(&format!("{} ", other.tag))),
+            _ => relations
+                .filter(|other| other.schema == entry.schema && begins(&entry.tag, &other.tag))
+                .max_by_key(|other| other.tag.len()),
+        }
+    }
+
+    fn needed(&self, entry: &Entry, kind: &str) -> Option<&'a Entry> {
+        let mut needed = entry.needs.iter().filter_map(|id| self.by_id.get(id).copied());
+        needed.find(|needed| needed.kind == kind)
+    }
+
+    /// Whether every table that a view stands on comes with its rows.
+    fn is_filled(&self, view: i64) -> bool {
+        let (mut waiting, mut seen) = (vec![view], BTreeSet::new());
+        while let Some(id) = waiting.pop() {
+            let Some(entry) = self.by_id.get(&id).filter(|_| seen.insert(id)) else {
+                continue;
+            };
+            match entry.kind.as_str() {
+                "TABLE" if !self.wanted.contains(&id) => return false,
+                "TABLE" => {}
+                _ => waiting.extend(&entry.needs),
+            }
+        }
+        true
+    }
+
+    fn finish(mut self) -> Chosen {
+        for (partition, parents) in &self.attached {
+            if self.wanted.contains(partition) && !parents.iter().any(|parent| self.wanted.contains(parent)) {
+                let names = parents.iter().filter_map(|id| self.by_id.get(id));
+                let names: Vec<String> = names.map(|parent| named(parent)).collect();
+                let partition = self
+                    .by_id
+                    .get(partition)
+                    .map(|entry| named(entry))
+                    .unwrap_or_default();
+                self.warnings.insert(format!(
+                    "{partition} becomes a table of its own: {}, whose partition it is, is not restored",
+                    names.join(", ")
+                ));
+            }
+        }
+        let unfilled = self
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == "MATERIALIZED VIEW DATA");
+        let unfilled: Vec<&Entry> = unfilled
+            .filter_map(|entry| self.needed(entry, "MATERIALIZED VIEW"))
+            .collect();
+        for view in unfilled {
+            if self.chosen.contains(&view.id) && !self.is_filled(view.id) {
+                self.warnings.insert(format!(
+                    "materialized view {} is not filled, since tables that it shows are restored without rows",
+                    named(view)
+                ));
+            }
+        }
+        let of_kind = |ids: &BTreeSet<i64>, kind: &str| -> BTreeSet<ObjectName> {
+            let entries = ids.iter().filter_map(|id| self.by_id.get(id));
+            entries
+                .filter(|entry| entry.kind == kind)
+                .filter_map(|entry| relation(entry))
+                .collect()
+        };
+        let extensions = self.chosen.iter().filter_map(|id| self.by_id.get(id));
+        let extensions = extensions.filter(|entry| entry.kind == "EXTENSION");
+        Chosen {
+            with_rows: of_kind(&self.wanted, "TABLE"),
+            sequences: of_kind(&self.chosen, "SEQUENCE"),
+            extensions: extensions.map(|entry| entry.tag.clone()).collect(),
+            warnings: self.warnings.into_iter().collect(),
+            entries: self.chosen,
+        }
+    }
+}
+
+/// Whether a tag is the table's name, or begins with it.
+fn begins(tag: &str, table: &str) -> bool {
+    tag.strip_prefix(table)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+fn named(entry: &Entry) -> String {
+    match entry.schema.as_str() {
+        "" => entry.tag.clone(),
+        schema => format!("{schema}.{}", entry.tag),
+    }
+}

@@ -1,0 +1,212 @@
+//! Restores of parts: a schema, a table, with what belongs to it.
+
+use std::sync::Arc;
+
+use dataguardian_agent::engines::postgres::{DumpReport, RestoreMode, RestoreReport};
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::object_choice::ObjectChoice;
+use dataguardian_tests::postgres::{Postgres, Version};
+
+use crate::setup::{Dumping, Restoring};
+use crate::streams::MemorySource;
+
+const SHOP: &str = include_str!("../../../tests/sql/parts.sql");
+
+struct Shop {
+    server: Postgres,
+    report: DumpReport,
+    source: Arc<MemorySource>,
+}
+
+impl Shop {
+    async fn dumped(version: Version) -> Self {
+        let server = Postgres::start(version).unwrap();
+        for database in ["shop", "crm"] {
+            server.create_database(database).unwrap();
+        }
+        server.psql("shop", SHOP).unwrap();
+        server
+            .psql("crm", "CREATE TABLE people AS SELECT 1 AS id")
+            .unwrap();
+        let dumping = Dumping::of(&server, &["crm", "shop"]);
+        let report = dumping.run().await.unwrap();
+        let source = dumping.sink.source();
+        Self {
+            server,
+            report,
+            source,
+        }
+    }
+
+    async fn restore(&self, to: &str, schemas: &[&str], tables: &[&str]) -> Result<RestoreReport, Failure> {
+        let source = Arc::clone(&self.source);
+        let names = [("shop", to)];
+        let mode = RestoreMode::CreateNew;
+        let mut restoring = Restoring::of(&self.server, &self.report, source, &names, mode);
+        restoring.request.objects = ObjectChoice::parse(schemas, tables).unwrap();
+        let restored = restoring.run().await;
+        assert_eq!(std::fs::read_dir(&restoring.request.work_dir).unwrap().count(), 0);
+        restored
+    }
+
+    /// What `pg_dump` writes of these tables, for comparison: it is the same in both if all that belongs to them came.
+    fn dump_of(&self, database: &str, tables: &[&str]) -> String {
+        let connection = self.server.connection();
+        let mut command = std::process::Command::new(self.server.bin_dir().join("pg_dump"));
+        command
+            .arg(format!("--host={}", connection.socket_dir.display()))
+            .arg(format!("--port={}", connection.port))
+            .arg(format!("--username={}", connection.user))
+            .env("PGPASSWORD", &connection.password)
+            .args(tables.iter().map(|table| format!("--table={table}")))
+            .arg(database);
+        let output = command.output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let script = String::from_utf8(output.stdout).unwrap();
+        script
+            .lines()
+            .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    fn ask(&self, database: &str, sql: &str) -> String {
+        self.server.psql(database, sql).unwrap()
+    }
+
+    fn relations(&self, database: &str) -> String {
+        let sql =
+            "SELECT string_agg(n.nspname || '.' || relname, ' ' ORDER BY n.nspname, relname) FROM pg_class c
+            JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind IN ('r', 'p', 'v', 'm', 'S')
+            AND nspname !~ '^pg_|information_schema'";
+        self.ask(database, sql)
+    }
+}
+
+/// What the restore told, but for what it tells wherever there are large objects.
+fn messages(report: &RestoreReport) -> Vec<&str> {
+    let (large_objects, others): (Vec<&str>, Vec<&str>) = report
+        .warnings
+        .iter()
+        .map(|warning| warning.message.as_str())
+        .partition(|message| message.starts_with("large objects belong to no table"));
+    assert_eq!(large_objects.len(), 1);
+    others
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_table_comes_with_all_that_belongs_to_it() {
+    for version in Version::ALL {
+        let shop = Shop::dumped(version).await;
+        let report = shop.restore("one", &[], &["sales.sale"]).await.unwrap();
+        assert_eq!(shop.relations("one"), "sales.sale sales.sale_id_seq");
+        assert_eq!(report.databases.len(), 1, "{:?}", report.databases);
+        assert_eq!(
+            messages(&report),
+            [
+                "fk constraint sales.sale sale_item_fkey is left out, since it refers to sales.item, which is not restored",
+                "policy sales.sale only_items is left out, since it refers to sales.item, which is not restored",
+            ]
+        );
+        let lost =
+            "ALTER TABLE sales.sale DROP CONSTRAINT sale_item_fkey; DROP POLICY only_items ON sales.sale";
+        shop.ask("shop", lost);
+        assert_eq!(
+            shop.dump_of("one", &["sales.sale"]),
+            shop.dump_of("shop", &["sales.sale"])
+        );
+        assert_eq!(
+            shop.ask("one", "SELECT has_schema_privilege('clerk', 'sales', 'usage')"),
+            "t"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_refer_to_each_other_keep_their_keys() {
+    let shop = Shop::dumped(Version::V18).await;
+    let report = shop.restore("two", &[], &["sale", "item"]).await.unwrap();
+    assert_eq!(messages(&report), Vec::<&str>::new());
+    let both = ["sales.sale", "sales.item"];
+    assert_eq!(shop.dump_of("two", &both), shop.dump_of("shop", &both));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partitioned_table_comes_with_its_partitions_and_a_partition_alone() {
+    for version in Version::ALL {
+        let shop = Shop::dumped(version).await;
+        let report = shop.restore("whole", &[], &["sales.visit"]).await.unwrap();
+        assert_eq!(messages(&report), Vec::<&str>::new());
+        let all = ["sales.visit", "sales.visit_*"];
+        assert_eq!(shop.dump_of("whole", &all), shop.dump_of("shop", &all));
+        assert_eq!(shop.ask("whole", "SELECT count(*) FROM sales.visit"), "20");
+        let report = shop.restore("leaf", &[], &["visit_10"]).await.unwrap();
+        assert_eq!(shop.relations("leaf"), "sales.visit_10");
+        assert_eq!(shop.ask("leaf", "SELECT count(*) FROM sales.visit_10"), "5");
+        assert_eq!(
+            messages(&report),
+            [
+                "sales.visit_10 becomes a table of its own: sales.visit_high, whose partition it is, is not restored"
+            ]
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_comes_whole_and_tables_elsewhere_that_it_needs_without_rows() {
+    let shop = Shop::dumped(Version::V16).await;
+    let report = shop.restore("sales", &["sales"], &[]).await.unwrap();
+    assert_eq!(messages(&report), Vec::<&str>::new());
+    let all = ["sales.*"];
+    assert_eq!(shop.dump_of("sales", &all), shop.dump_of("shop", &all));
+    assert_eq!(shop.ask("sales", "SELECT count(*) FROM sales.totals"), "3");
+
+    let report = shop.restore("odd", &["\"Odd schema\""], &[]).await.unwrap();
+    let expected = "table sales.item is restored without its rows, since ";
+    let told = |message: &&str| message.starts_with(expected);
+    assert!(messages(&report).iter().any(told), "{:?}", report.warnings);
+    assert_eq!(shop.ask("odd", "SELECT count(*) FROM sales.item"), "0");
+    assert_eq!(
+        shop.ask("odd", "SELECT count(*) FROM \"Odd schema\".\"a.b \"\"c\"\"\""),
+        "1"
+    );
+    assert!(
+        shop.ask(
+            "odd",
+            "SELECT relispopulated FROM pg_class WHERE relname = 'names'"
+        ) == "f"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_names_and_patterns_find_what_they_name() {
+    let shop = Shop::dumped(Version::V18).await;
+    shop.restore("odd", &[], &["shop.\"Odd schema\".\"a.b \"\"c\"\"\"", "*.it*"])
+        .await
+        .unwrap();
+    assert_eq!(
+        shop.ask("odd", "SELECT count(*) FROM \"Odd schema\".\"a.b \"\"c\"\"\""),
+        "1"
+    );
+    assert_eq!(shop.ask("odd", "SELECT count(*) FROM sales.item"), "3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_in_the_backup_is_refused_before_anything_is_touched() {
+    let shop = Shop::dumped(Version::V15).await;
+    let failure = shop
+        .restore("never", &["sale"], &["sales.itme"])
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::TargetUnfit);
+    assert_eq!(
+        failure.message,
+        "the backup has no schema sale; near it: sales; the backup has no table sales.itme; near it: item"
+    );
+    let there = "SELECT count(*) FROM pg_database WHERE datname LIKE 'never%'";
+    assert_eq!(shop.ask("postgres", there), "0");
+}
