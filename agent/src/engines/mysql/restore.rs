@@ -21,9 +21,11 @@ mod compare;
 mod halfway;
 mod load;
 mod objects;
+mod part;
 mod plan;
 mod precheck;
 mod rewrite;
+mod script;
 mod swap;
 
 use halfway::Halfway;
@@ -40,7 +42,7 @@ pub(super) async fn restore(
     registry: Registry,
 ) -> Result<RestoreReport, Failure> {
     let suffix = format!("{:08x}", rand::random::<u32>());
-    let plans = plan::plan(&request, &suffix)?;
+    let plans = part::narrow(&request, plan::plan(&request, &suffix)?).await?;
     let run = Run::new(
         request.target.clone(),
         request.marker.clone(),
@@ -114,6 +116,12 @@ async fn prepare(
             tools: vec![load::tool(&programs)],
             warnings: warning
                 .into_iter()
+                .chain(
+                    plans
+                        .iter()
+                        .flat_map(|plan| &plan.part)
+                        .flat_map(|part| part.warnings.clone()),
+                )
                 .chain(findings.warnings.iter().cloned())
                 .chain(swept)
                 .collect(),
@@ -154,7 +162,10 @@ async fn fill(
         no_owner: request.no_owner,
         events_rest: plan.beside != plan.to || matches!(request.mode, RestoreMode::Scratch { .. }),
     };
-    let after = load::gather(&*request.source, plan.after).await?;
+    let after = match &plan.part {
+        Some(part) => part.after.clone(),
+        None => load::gather(&*request.source, plan.after).await?,
+    };
     halfway.create(run, session, plan).await?;
     let loader = Loader {
         run,
@@ -162,7 +173,10 @@ async fn fill(
         database: &plan.beside,
     };
     run.stage(Stage::Schema { database: name() });
-    let before = load::gather(&*request.source, plan.before).await?;
+    let before = match &plan.part {
+        Some(part) => part.before.clone(),
+        None => load::gather(&*request.source, plan.before).await?,
+    };
     loader.run_text(&before, "the schema").await?;
     run.stage(Stage::Rows {
         database: name(),

@@ -6,6 +6,7 @@ use dataguardian_core::database::DatabaseDescription;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::stream::{ObjectName, StreamRole};
 
+use super::part::Part;
 use crate::engines::StoredStream;
 use crate::engines::restore::{RestoreMode, RestoreRequest};
 
@@ -26,6 +27,8 @@ pub(super) struct Plan {
     /// The streams of rows, the longest first.
     pub(super) tables: Vec<Table>,
     pub(super) after: usize,
+    /// What is restored of the schema, if not all of it.
+    pub(super) part: Option<Part>,
 }
 
 /// One table's stream.
@@ -110,6 +113,7 @@ fn plan_one(
         before: one(StreamRole::SchemaBeforeData, "schema")?,
         tables,
         after: one(StreamRole::SchemaAfterData, "rest of the schema")?,
+        part: None,
         description: description.clone(),
     })
 }
