@@ -88,6 +88,8 @@ fn restore(work: RestoreAssignment, control_plane: ControlPlaneId) -> wire::Rest
         keep_unfinished: work.options.keep_unfinished,
         parallelism: work.options.parallelism,
         keep_scratch: work.options.keep_scratch,
+        schemas: work.options.schemas,
+        tables: work.options.tables,
         control_plane_id: control_plane.to_string(),
     }
 }

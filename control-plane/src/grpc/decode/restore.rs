@@ -43,6 +43,8 @@ pub(in crate::grpc) fn new_restore(request: v1::StartRestoreRequest) -> Result<N
                     request.parallelism
                 },
                 keep_scratch: request.keep_scratch,
+                schemas: request.schemas,
+                tables: request.tables,
                 max_duration: max_duration?,
                 no_progress_timeout: no_progress_timeout?,
             },

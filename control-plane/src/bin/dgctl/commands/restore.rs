@@ -27,6 +27,14 @@ pub(crate) struct Restore {
     /// Only this database, and its new name; may be given several times [else: all, under their own names]
     #[arg(long = "database", value_name = "OLD[=NEW]")]
     databases: Vec<Mapping>,
+    /// Only this schema: SCHEMA or DATABASE.SCHEMA; may be given several times. A name in double quotes is taken as it stands, else
+    /// * stands for any characters
+    #[arg(long = "schema", value_name = "SCHEMA", conflicts_with = "replace")]
+    schemas: Vec<String>,
+    /// Only this table, with what belongs to it: TABLE, SCHEMA.TABLE or DATABASE.SCHEMA.TABLE (MySQL and MariaDB: TABLE or
+    /// DATABASE.TABLE); may be given several times
+    #[arg(long = "table", value_name = "TABLE", conflicts_with = "replace")]
+    tables: Vec<String>,
     /// Restore beside the live databases, compare, and swap them in one short moment
     #[arg(long, conflicts_with = "scratch")]
     replace: bool,
@@ -106,6 +114,8 @@ impl Restore {
             keep_unfinished: self.keep_unfinished,
             parallelism: self.jobs.unwrap_or_default(),
             keep_scratch: self.keep,
+            schemas: self.schemas,
+            tables: self.tables,
             request_id: request_id(),
             max_duration: self.max_duration.map(convert::duration),
             no_progress_timeout: self.no_progress_timeout.map(convert::duration),
@@ -135,8 +145,9 @@ mod tests {
 
     #[test]
     fn a_restore_reads_as_written() {
-        let request =
-            parse("--backup latest --datasource main --database shop=shop_restored --database crm --jobs 4");
+        let request = parse(
+            "--backup latest --datasource main --database shop=shop_restored --database crm --jobs 4 --schema s --table a.b",
+        );
         insta::assert_debug_snapshot!(request.unwrap());
     }
 
@@ -155,6 +166,7 @@ mod tests {
             "--backup latest",
             "--backup 1 --replace --scratch",
             "--backup 1 --keep",
+            "--backup 1 --replace --table t",
             "--backup 1 --jobs 17",
             "--backup 1 --database a=b=c",
         ] {
