@@ -261,6 +261,7 @@ impl Restore {
             databases: Vec::new(),
             objects: objects.clone(),
             names: BTreeMap::new(),
+            into: None,
             mode: if self.replace {
                 RestoreMode::Replace
             } else {

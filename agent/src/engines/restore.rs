@@ -27,6 +27,8 @@ pub struct RestoreRequest {
     pub objects: ObjectChoice,
     /// Other names for some of them: old to new.
     pub names: BTreeMap<String, String>,
+    /// The database that chosen parts go into, in [`RestoreMode::Into`].
+    pub into: Option<String>,
     /// What becomes of a database of that name.
     pub mode: RestoreMode,
     /// Leave out owners and grants: everything belongs to the user who restores.
@@ -56,6 +58,8 @@ pub enum RestoreMode {
     CreateNew,
     /// The new one takes its place once it is whole and compared; the old one is dropped last.
     Replace,
+    /// There must be one: chosen parts are added to it, and nothing in it is changed.
+    Into,
     /// It does not matter: a fresh name is used (`dg_scratch_…`), and the database is dropped again unless it is to be kept.
     Scratch {
         /// Leave it there.

@@ -41,7 +41,9 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
         databases,
         objects: work.objects,
         names: work.databases,
+        into: work.into,
         mode: match work.mode {
+            RestoreMode::Into => engine::RestoreMode::Into,
             RestoreMode::Create => engine::RestoreMode::CreateNew,
             RestoreMode::Replace => engine::RestoreMode::Replace,
             RestoreMode::Scratch { keep } => engine::RestoreMode::Scratch { keep },

@@ -120,6 +120,8 @@ pub(crate) struct RestoreWork {
     pub(crate) keep_unfinished: bool,
     /// The only parts that are wanted.
     pub(crate) objects: ObjectChoice,
+    /// The database that they go into, with [`RestoreMode::Into`].
+    pub(crate) into: Option<String>,
     pub(crate) parallelism: usize,
 }
 
@@ -139,6 +141,7 @@ pub(crate) struct VerifyWork {
 pub(crate) enum RestoreMode {
     Create,
     Replace,
+    Into,
     Scratch { keep: bool },
 }
 
@@ -280,6 +283,7 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
             public::RestoreMode::Unspecified => return Err(InvalidField::new("mode", "must be given")),
             public::RestoreMode::Create => RestoreMode::Create,
             public::RestoreMode::Replace => RestoreMode::Replace,
+            public::RestoreMode::Into => RestoreMode::Into,
             public::RestoreMode::Scratch => RestoreMode::Scratch {
                 keep: wire.keep_scratch,
             },
@@ -304,6 +308,7 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
             no_owner: wire.no_owner,
             create_missing_roles: wire.create_missing_roles,
             keep_unfinished: wire.keep_unfinished,
+            into: Some(wire.into_database).filter(|name| !name.is_empty()),
             objects: ObjectChoice::parse(&wire.schemas, &wire.tables)
                 .map_err(|error| invalid("tables", &error))?,
             parallelism: count("parallelism", wire.parallelism)?,

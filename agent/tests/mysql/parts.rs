@@ -58,6 +58,38 @@ async fn a_table_comes_with_its_indexes_triggers_and_what_those_call() {
         server.sql("shop", less).unwrap();
         compare::equal((&server, "shop"), (&server, "one")).unwrap();
 
+        // The live database takes back what it has lost, and nothing else.
+        server.sql("", "CREATE DATABASE live").unwrap();
+        server
+            .sql("live", "CREATE TABLE own (id int); CREATE FUNCTION doubled(a int) RETURNS int DETERMINISTIC NO SQL RETURN a * 2")
+            .unwrap();
+        let add = |tables: &[&str]| {
+            let source = dumping.sink.source();
+            let mut adding = Restoring::of(&server, &report, source, &[], RestoreMode::Into);
+            adding.request.objects = ObjectChoice::parse(&[], tables).unwrap();
+            adding.request.into = Some("live".to_owned());
+            async move { adding.run().await }
+        };
+        let added = add(&["sale", "`a.b ``c`"]).await.unwrap();
+        let used = "function doubled is in live already and is used as it is there";
+        assert!(
+            added.warnings.iter().any(|warning| warning.message == used),
+            "{:?}",
+            added.warnings
+        );
+        server.sql("live", "DROP TABLE own").unwrap();
+        compare::equal((&server, "shop"), (&server, "live")).unwrap();
+        let failure = add(&["sale", "shop.item"]).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::TargetExists);
+        assert!(
+            failure
+                .message
+                .contains("live has table sale, trigger checked already"),
+            "{failure}"
+        );
+        compare::equal((&server, "shop"), (&server, "live")).unwrap();
+        assert_eq!(server.databases().unwrap(), ["crm", "live", "one", "shop"]);
+
         let whole = restore("two", &["shop.item", "sa*"]).await.unwrap();
         assert_eq!(whole.warnings, []);
         let key =

@@ -208,6 +208,7 @@ impl Restoring {
                     .map(|(old, new)| (old.to_string(), new.to_string()))
                     .collect(),
                 mode,
+                into: None,
                 no_owner: false,
                 missing_roles: MissingRoles::Refuse,
                 keep_unfinished: false,

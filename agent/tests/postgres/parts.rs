@@ -49,6 +49,22 @@ impl Shop {
         restored
     }
 
+    async fn add(
+        &self,
+        into: &str,
+        source: Arc<MemorySource>,
+        schemas: &[&str],
+        tables: &[&str],
+    ) -> Result<RestoreReport, Failure> {
+        let mode = RestoreMode::Into;
+        let mut restoring = Restoring::of(&self.server, &self.report, source, &[], mode);
+        restoring.request.objects = ObjectChoice::parse(schemas, tables).unwrap();
+        restoring.request.into = Some(into.to_owned());
+        let restored = restoring.run().await;
+        assert_eq!(self.server.server_sessions("dataguardian").unwrap(), 0);
+        restored
+    }
+
     /// What `pg_dump` writes of these tables, for comparison: it is the same in both if all that belongs to them came.
     fn dump_of(&self, database: &str, tables: &[&str]) -> String {
         let connection = self.server.connection();
@@ -209,4 +225,106 @@ async fn what_is_not_in_the_backup_is_refused_before_anything_is_touched() {
     );
     let there = "SELECT count(*) FROM pg_database WHERE datname LIKE 'never%'";
     assert_eq!(shop.ask("postgres", there), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_added_to_the_live_database_that_lost_it() {
+    for version in Version::ALL {
+        let shop = Shop::dumped(version).await;
+        shop.ask(
+            "shop",
+            "ALTER TABLE sales.sale DROP CONSTRAINT sale_item_fkey; DROP POLICY only_items ON sales.sale",
+        );
+        let before = shop.dump_of("shop", &["sales.*"]);
+        shop.ask("shop", "DROP TABLE sales.sale CASCADE");
+        shop.ask(
+            "shop",
+            "COMMENT ON SCHEMA sales IS 'said since'; INSERT INTO sales.item VALUES (9, 'since')",
+        );
+        let report = shop
+            .add("shop", Arc::clone(&shop.source), &[], &["sales.sale"])
+            .await
+            .unwrap();
+        let told = messages(&report);
+        assert!(
+            told.contains(&"function sales.watch() is in shop already and is used as it is there"),
+            "{told:?}"
+        );
+        assert_eq!(
+            shop.ask("shop", "SELECT count(*), max(id) FROM sales.sale"),
+            "100|100"
+        );
+        assert_eq!(shop.ask("shop", "SELECT nextval('sales.sale_id_seq')"), "101");
+        shop.ask(
+            "shop",
+            "DELETE FROM sales.item WHERE id = 9; SELECT setval('sales.sale_id_seq', 100)",
+        );
+        assert_eq!(
+            shop.ask("shop", "SELECT obj_description('sales'::regnamespace)"),
+            "said since"
+        );
+        shop.ask("shop", "CREATE VIEW sales.named AS SELECT sale.id, name FROM sales.sale JOIN sales.item ON item.id = item");
+        let lacking =
+            "CREATE MATERIALIZED VIEW sales.totals AS SELECT name, count(*) FROM sales.named GROUP BY name";
+        shop.ask(
+            "shop",
+            &format!("{lacking}; CREATE UNIQUE INDEX totals_name ON sales.totals (name)"),
+        );
+        assert_eq!(shop.dump_of("shop", &["sales.*"]), before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_live_database_is_touched_when_a_name_is_taken_or_something_fails() {
+    let shop = Shop::dumped(Version::V18).await;
+    let before = shop.dump_of("shop", &["*"]);
+    let source = Arc::clone(&shop.source);
+    let failure = shop
+        .add("shop", source, &[], &["sales.sale", "visit"])
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::TargetExists);
+    for name in [
+        "table sales.sale",
+        "sequence sales.sale_id_seq",
+        "table sales.visit_10",
+        "index sales.sale_next",
+    ] {
+        assert!(failure.message.contains(name), "{failure}");
+    }
+    let failure = shop
+        .add("nowhere", Arc::clone(&shop.source), &[], &["visit"])
+        .await
+        .unwrap_err();
+    assert!(failure.message.contains("no database \"nowhere\""), "{failure}");
+
+    // The rows break off in the middle.
+    let visit = shop.source.stored.iter().position(|stream| {
+        stream
+            .header
+            .object
+            .as_ref()
+            .is_some_and(|object| object.name == "visit_15")
+    });
+    let broken = MemorySource {
+        fail_at: visit,
+        ..(*shop.source).clone()
+    };
+    shop.ask(
+        "crm",
+        "CREATE SCHEMA sales; CREATE TYPE sales.mood AS ENUM ('own')",
+    );
+    let crm = shop.dump_of("crm", &["*"]);
+    shop.add("crm", Arc::new(broken), &["shop.sales"], &[])
+        .await
+        .unwrap_err();
+    assert_eq!(shop.dump_of("crm", &["*"]), crm);
+    assert_eq!(
+        shop.ask(
+            "crm",
+            "SELECT count(*) FROM pg_type WHERE typname IN ('mood', 'amount')"
+        ),
+        "1"
+    );
+    assert_eq!(shop.dump_of("shop", &["*"]), before);
 }

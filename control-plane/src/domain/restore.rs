@@ -21,6 +21,8 @@ pub enum RestoreMode {
     Create,
     /// Beside the live ones, compared, then swapped with them in one short moment.
     Replace,
+    /// Chosen parts into a database that exists, in which nothing else is changed.
+    Into,
     /// Under fresh names, compared, and dropped again.
     Scratch,
 }
@@ -59,6 +61,9 @@ pub struct RestoreOptions {
     /// The only tables that are wanted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<String>,
+    /// The database that they are added to, with [`RestoreMode::Into`] and only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into_database: Option<String>,
     /// The longest that it may take: 1 min to 30 days.
     pub max_duration: Duration,
     /// It ends when nothing moves for this long: 10 s to 7 days.
@@ -77,6 +82,7 @@ impl Default for RestoreOptions {
             keep_scratch: false,
             schemas: Vec::new(),
             tables: Vec::new(),
+            into_database: None,
             max_duration: Duration::from_secs(7 * 24 * 3600),
             no_progress_timeout: DEFAULT_NO_PROGRESS,
         }
@@ -175,6 +181,25 @@ impl RestoreOptions {
             let parsed = ObjectChoice::parse(schemas, tables);
             checks.take(parsed.map_err(|error| BadField::new(field, error.to_string())));
         }
+        let into = self.mode == RestoreMode::Into;
+        checks.require(
+            into == self.into_database.is_some(),
+            "into_database",
+            "must be given with the mode that adds to a database, and only then",
+        );
+        if let Some(name) = &self.into_database {
+            checks.take(text::required("into_database", name, text::MAX_TEXT));
+        }
+        checks.require(
+            !into || self.is_partial(),
+            "mode",
+            "adds schemas or tables to a database: name which",
+        );
+        checks.require(
+            !into || self.databases.iter().all(|mapping| mapping.from == mapping.to),
+            "databases.to",
+            "must be empty where parts are added to a database",
+        );
         checks.require(
             !(self.is_partial() && self.mode == RestoreMode::Replace),
             "mode",
@@ -214,6 +239,7 @@ mod tests {
         let field = |options: RestoreOptions| options.check().unwrap_err()[0].field.clone();
         assert_eq!(field(options(RestoreMode::Replace, "sale")), "mode");
         assert_eq!(field(options(RestoreMode::Create, "sales.")), "tables");
+        assert_eq!(field(options(RestoreMode::Into, "sale")), "into_database");
     }
 
     #[test]

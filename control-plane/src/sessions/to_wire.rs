@@ -90,6 +90,7 @@ fn restore(work: RestoreAssignment, control_plane: ControlPlaneId) -> wire::Rest
         keep_scratch: work.options.keep_scratch,
         schemas: work.options.schemas,
         tables: work.options.tables,
+        into_database: work.options.into_database.unwrap_or_default(),
         control_plane_id: control_plane.to_string(),
     }
 }
@@ -299,6 +300,7 @@ const fn mode(mode: RestoreMode) -> v1::RestoreMode {
     match mode {
         RestoreMode::Create => v1::RestoreMode::Create,
         RestoreMode::Replace => v1::RestoreMode::Replace,
+        RestoreMode::Into => v1::RestoreMode::Into,
         RestoreMode::Scratch => v1::RestoreMode::Scratch,
     }
 }

@@ -169,8 +169,11 @@ impl FromStr for ObjectPath {
     }
 }
 
+/// What is wrong with a path, once it is known.
+type Wrong = fn(String) -> InvalidPath;
+
 /// The first part, and what follows it.
-fn part(text: &str) -> Result<(Part, &str), fn(String) -> InvalidPath> {
+fn part(text: &str) -> Result<(Part, &str), Wrong> {
     let quote = text.chars().next().filter(|first| ['"', '`'].contains(first));
     let Some(quote) = quote else {
         let end = text.find('.').unwrap_or(text.len());
@@ -185,9 +188,7 @@ fn part(text: &str) -> Result<(Part, &str), fn(String) -> InvalidPath> {
     let mut name = String::new();
     let mut rest = &text[1..];
     loop {
-        let end = rest
-            .find(quote)
-            .ok_or(InvalidPath::Quotes as fn(String) -> InvalidPath)?;
+        let end = rest.find(quote).ok_or(InvalidPath::Quotes as Wrong)?;
         name.push_str(&rest[..end]);
         rest = &rest[end + 1..];
         match rest.strip_prefix(quote) {

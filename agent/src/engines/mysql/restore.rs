@@ -199,6 +199,14 @@ async fn fill(
         prepared.report.warnings.push(findings.events_rest(&plan.to));
     }
     let views = rewrite::places_of_views(&before)?;
+    let after = match (&plan.part, request.mode) {
+        (Some(part), RestoreMode::Into) => {
+            let mut part = part.clone();
+            part.leave_out(&findings.used)?;
+            part.after
+        }
+        _ => after,
+    };
     prepared.manners.push((
         Manner {
             events_rest: matches!(request.mode, RestoreMode::Scratch { .. }),
@@ -242,6 +250,9 @@ async fn put(
                 };
                 swap.swap(&mut session, &script()?).await?;
                 halfway.discard(&mut session, &plan.beside).await?;
+            }
+            RestoreMode::Into => {
+                swap::move_into(run, &programs, &mut session, plan, &script()?, halfway).await?
             }
             RestoreMode::Replace => {
                 // There is nothing to replace: the name is free.

@@ -24,6 +24,7 @@ mod contents;
 mod create;
 mod frame;
 mod halfway;
+mod into;
 mod load;
 mod narrow;
 mod one;
@@ -142,6 +143,10 @@ async fn restore_all(
             plan,
             archive,
         };
+        if request.mode == RestoreMode::Into {
+            one.restore_into(&mut report).await?;
+            continue;
+        }
         let made = one.restore(&mut session, &server, halfway, &mut report).await?;
         finished.extend(made.map(|made| Finished { plan, made }));
     }

@@ -15,7 +15,7 @@ use super::plan::{Plan, unfit};
 use super::script::{self, Statement};
 use crate::engines::mysql::statement::Kind;
 use crate::engines::mysql::tokens::{Token, TokenKind};
-use crate::engines::restore::RestoreRequest;
+use crate::engines::restore::{RestoreMode, RestoreRequest};
 
 /// How many names a message has.
 const SHOWN: usize = 5;
@@ -26,6 +26,21 @@ pub(super) struct Part {
     pub(super) before: Vec<u8>,
     pub(super) after: Vec<u8>,
     pub(super) warnings: Vec<Warning>,
+    /// What comes: `TABLE`, `SEQUENCE`, `TRIGGER`, `FUNCTION` and so on, with the name.
+    pub(super) objects: Vec<(&'static str, String)>,
+}
+
+impl Part {
+    /// Leaves out routines that are there already.
+    pub(super) fn leave_out(&mut self, names: &BTreeSet<String>) -> Result<(), Failure> {
+        let after = script::read(&self.after)?;
+        let kept = after.iter().filter(|statement| match statement.object() {
+            Some(("TRIGGER", _)) | None => true,
+            Some((_, name)) => !names.contains(&name.to_uppercase()),
+        });
+        self.after = kept.flat_map(Statement::written).collect();
+        Ok(())
+    }
 }
 
 /// Narrows the plans to the tables that are wanted. Databases of which nothing is wanted are left out.
@@ -53,6 +68,11 @@ pub(super) async fn narrow(request: &RestoreRequest, mut plans: Vec<Plan>) -> Re
         plan.tables.retain(|table| is_wanted(&table.name.name));
     }
     plans.retain(|plan| !plan.tables.is_empty());
+    if request.mode == RestoreMode::Into && plans.len() > 1 {
+        return Err(unfit(
+            "parts of several databases can't go into one: name the database".to_owned(),
+        ));
+    }
     for plan in &mut plans {
         let before = load::gather(&*request.source, plan.before).await?;
         let after = load::gather(&*request.source, plan.after).await?;
@@ -159,7 +179,14 @@ fn choose(database: &str, before: &[u8], after: &[u8], tables: &BTreeSet<String>
             _ => true,
         },
     });
-    let mut script: Vec<u8> = sequences.flat_map(Statement::written).collect();
+    let sequences: Vec<&Statement> = sequences.collect();
+    let mut objects: Vec<_> = sequences
+        .iter()
+        .filter_map(|statement| statement.object())
+        .collect();
+    objects.extend(tables.iter().map(|table| ("TABLE", table.clone())));
+    objects.extend(programs.iter().map(|(kind, name, _)| (*kind, name.clone())));
+    let mut script: Vec<u8> = sequences.into_iter().flat_map(Statement::written).collect();
     script.extend(
         kept_before
             .iter()
@@ -173,6 +200,7 @@ fn choose(database: &str, before: &[u8], after: &[u8], tables: &BTreeSet<String>
     });
     Ok(Part {
         before: script,
+        objects,
         after: after.flat_map(Statement::written).collect(),
         warnings: told
             .into_iter()

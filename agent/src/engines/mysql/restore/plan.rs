@@ -49,13 +49,14 @@ pub(super) fn plan(request: &RestoreRequest, suffix: &str) -> Result<Vec<Plan>, 
         let to = match request.mode {
             RestoreMode::Scratch { .. } => shortened("dg_scratch_", name, &format!("_{suffix}")),
             RestoreMode::CreateNew | RestoreMode::Replace => name.clone(),
+            RestoreMode::Into => request.into.clone().unwrap_or_default(),
         };
         // A name may not end with a space, and characters beyond the basic plane are not taken.
         let fits = !to.is_empty() && to.chars().count() <= LONGEST_NAME && !to.ends_with(' ');
         if !fits || to.chars().any(|c| c == '\0' || u32::from(c) > 0xFFFF) {
             return Err(unfit(format!("{to:?} can't be the name of a database")));
         }
-        if !taken.insert(to.clone()) {
+        if !taken.insert(to.clone()) && request.mode != RestoreMode::Into {
             return Err(unfit(format!("two databases are to be restored as {to:?}")));
         }
         plans.push(plan_one(request, description, to, suffix)?);
@@ -103,7 +104,7 @@ fn plan_one(
     }
     tables.sort_by_key(|table| std::cmp::Reverse(table.bytes));
     let beside = match request.mode {
-        RestoreMode::Replace => shortened("", &to, &format!("_dg_new_{suffix}")),
+        RestoreMode::Replace | RestoreMode::Into => shortened("", &to, &format!("_dg_new_{suffix}")),
         RestoreMode::CreateNew | RestoreMode::Scratch { .. } => to.clone(),
     };
     Ok(Plan {

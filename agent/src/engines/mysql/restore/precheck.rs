@@ -6,6 +6,7 @@ use dataguardian_core::database::Warning;
 use dataguardian_core::failure::{Failure, FailureKind};
 use sqlx::mysql::MySqlConnection;
 
+use super::objects;
 use super::plan::{Plan, unfit};
 use crate::engines::mysql::connect::{ask, ask_names, ask_one, execute};
 use crate::engines::mysql::flavour::Flavour;
@@ -23,6 +24,8 @@ pub(super) struct Findings {
     pub(super) warnings: Vec<Warning>,
     /// Accounts to make: `user@host`.
     pub(super) create_accounts: Vec<String>,
+    /// Routines that are there already, in upper case.
+    pub(super) used: BTreeSet<String>,
 }
 
 impl Findings {
@@ -97,6 +100,9 @@ pub(super) async fn create_accounts(
 
 impl Check<'_> {
     async fn names(&mut self, plans: &[Plan]) -> Result<(), Failure> {
+        if self.request.mode == RestoreMode::Into {
+            return self.names_within(plans).await;
+        }
         if self.request.mode != RestoreMode::CreateNew {
             return Ok(());
         }
@@ -104,6 +110,42 @@ impl Check<'_> {
             if exists(self.session, &plan.to).await? {
                 let message = format!("database {} exists at the target", plan.to);
                 return Err(Failure::new(FailureKind::TargetExists, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// What goes into a database that exists must find its names free there; routines that are there are used.
+    async fn names_within(&mut self, plans: &[Plan]) -> Result<(), Failure> {
+        for plan in plans {
+            if !exists(self.session, &plan.to).await? {
+                self.problems
+                    .push(format!("the target has no database {:?}", plan.to));
+                continue;
+            }
+            let objects = plan.part.as_ref().map_or(&[][..], |part| &part.objects);
+            let taken = objects::taken(self.session, &plan.to, objects).await?;
+            let (in_the_way, used): (Vec<_>, Vec<_>) = taken
+                .into_iter()
+                .partition(|(kind, _)| ["TABLE", "SEQUENCE", "TRIGGER"].contains(kind));
+            if !in_the_way.is_empty() {
+                let shown = in_the_way
+                    .iter()
+                    .map(|(kind, name)| format!("{} {name}", kind.to_lowercase()));
+                let shown: Vec<String> = shown.collect();
+                let message = format!("{} has {} already", plan.to, shown.join(", "));
+                return Err(Failure::new(FailureKind::TargetExists, message));
+            }
+            for (kind, name) in used {
+                self.findings.warnings.push(Warning {
+                    database: Some(plan.description.name.clone()),
+                    message: format!(
+                        "{} {name} is in {} already and is used as it is there",
+                        kind.to_lowercase(),
+                        plan.to
+                    ),
+                });
+                self.findings.used.insert(name.to_uppercase());
             }
         }
         Ok(())

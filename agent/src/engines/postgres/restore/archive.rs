@@ -38,6 +38,19 @@ pub(super) struct Manner {
     pub(super) jobs: usize,
 }
 
+impl Manner {
+    fn arguments(self, section: &str) -> Vec<String> {
+        let mut arguments = vec![format!("--section={section}"), "--no-password".to_owned()];
+        if self.no_owner {
+            arguments.extend(["--no-owner", "--no-acl"].map(str::to_owned));
+        }
+        if self.no_tablespaces {
+            arguments.push("--no-tablespaces".to_owned());
+        }
+        arguments
+    }
+}
+
 impl Archive {
     /// Fetches the archive and finds programs that can read it: those of the target's version first, then newer ones.
     pub(super) async fn fetch(
@@ -90,13 +103,7 @@ impl Archive {
         database: &str,
         manner: Manner,
     ) -> Result<ToolUse, Failure> {
-        let mut arguments = vec![format!("--section={section}"), "--no-password".to_owned()];
-        if manner.no_owner {
-            arguments.extend(["--no-owner", "--no-acl"].map(str::to_owned));
-        }
-        if manner.no_tablespaces {
-            arguments.push("--no-tablespaces".to_owned());
-        }
+        let mut arguments = manner.arguments(section);
         let mut chosen = Vec::new();
         if self.chosen.is_some() {
             let list = self.list(run, section).await?;
@@ -139,6 +146,27 @@ impl Archive {
         let kept = tokio::fs::write(&path, list).await;
         kept.map_err(|error| failure::local("keeping the archive's list", &error))?;
         Ok(path.display().to_string())
+    }
+
+    /// One section as a script in the encoding of the archive, if there is anything in it.
+    pub(super) async fn script(
+        &self,
+        run: &Run,
+        section: &str,
+        manner: Manner,
+    ) -> Result<Option<(Vec<u8>, ToolUse)>, Failure> {
+        let list = self.list(run, section).await?;
+        if list.is_empty() {
+            return Ok(None);
+        }
+        let mut arguments = manner.arguments(section);
+        arguments.push("--file=-".to_owned());
+        let mut command = run.command(&self.client.program("pg_restore"), "");
+        command
+            .args(&arguments)
+            .arg(format!("--use-list={}", self.keep_list(&list, section).await?))
+            .arg(&self.file);
+        Ok(Some((output(run, command).await?, self.used(arguments))))
     }
 
     async fn directly(&self, run: &Run, database: &str, arguments: &[String]) -> Result<(), Failure> {
@@ -185,13 +213,7 @@ impl Archive {
             .arg("--list")
             .arg(format!("--section={section}"))
             .arg(&self.file);
-        let mut process = run.spawn(command)?;
-        let mut pieces = process.stdout()?;
-        let mut list = Vec::new();
-        while let Some(piece) = next_piece(&mut pieces).await? {
-            list.extend_from_slice(&piece);
-        }
-        process.succeed().await?;
+        let list = output(run, command).await?;
         let list = String::from_utf8_lossy(&list);
         let is_chosen = |line: &&str| match (&self.chosen, line.split_once(';')) {
             (None, _) => true,
@@ -243,6 +265,18 @@ impl Archive {
         reader.succeed().await?;
         writer.succeed().await.map(|_| ())
     }
+}
+
+/// What a program writes, if it ends well.
+async fn output(run: &Run, command: tokio::process::Command) -> Result<Vec<u8>, Failure> {
+    let mut process = run.spawn(command)?;
+    let mut pieces = process.stdout()?;
+    let mut written = Vec::new();
+    while let Some(piece) = next_piece(&mut pieces).await? {
+        written.extend_from_slice(&piece);
+    }
+    process.succeed().await?;
+    Ok(written)
 }
 
 async fn write(path: &Path, source: &dyn StreamSource, stream: usize) -> Result<(), Failure> {

@@ -58,6 +58,8 @@ pub(super) struct Chosen {
     /// Tables whose rows are restored, if they have any.
     pub(super) with_rows: BTreeSet<ObjectName>,
     pub(super) sequences: BTreeSet<ObjectName>,
+    /// Relations that something needs that was chosen, and that were not chosen themselves.
+    pub(super) brought_along: BTreeSet<ObjectName>,
     pub(super) extensions: Vec<String>,
     /// What a person should know before.
     pub(super) warnings: Vec<String>,
@@ -80,6 +82,11 @@ pub(super) fn relation(entry: &Entry) -> Option<ObjectName> {
         schema: entry.schema.clone(),
         name: entry.tag.clone(),
     })
+}
+
+/// Whether it only says something of other entries: a grant, a comment.
+pub(super) fn is_said_of_others(entry: &Entry) -> bool {
+    OF_ENTRIES.contains(&entry.kind.as_str())
 }
 
 /// The schemas that the archive has, `public` included.
@@ -372,7 +379,16 @@ impl<'a> Choosing<'a> {
         };
         let extensions = self.chosen.iter().filter_map(|id| self.by_id.get(id));
         let extensions = extensions.filter(|entry| entry.kind == "EXTENSION");
+        let brought: BTreeSet<i64> = self.chosen.difference(&self.wanted).copied().collect();
+        // What belongs to a chosen table is no more in the way of nothing than the table.
+        let is_own = |id: &&i64| {
+            let entry = self.by_id.get(id);
+            entry.is_some_and(|entry| entry.kind == "SEQUENCE" && self.belongs(entry))
+        };
+        let brought = brought.iter().filter(|id| !is_own(id));
+        let brought = brought.filter_map(|id| self.by_id.get(id).and_then(|entry| relation(entry)));
         Chosen {
+            brought_along: brought.collect(),
             with_rows: of_kind(&self.wanted, "TABLE"),
             sequences: of_kind(&self.chosen, "SEQUENCE"),
             extensions: extensions.map(|entry| entry.tag.clone()).collect(),

@@ -6,12 +6,12 @@ use dataguardian_core::database::{DatabaseDescription, DatabaseNeeds, Warning};
 use dataguardian_core::failure::Failure;
 use sqlx::PgConnection;
 
-use super::RestoreRequest;
 use super::archive::Archive;
 use super::choose::{Chosen, choose};
 use super::contents::{self, Entry};
 use super::plan::{Plan, unfit};
 use super::wanted::{Listed, find};
+use super::{RestoreMode, RestoreRequest, into, precheck};
 use crate::engines::clients::Client;
 use crate::engines::postgres::encoding::Encoding;
 use crate::engines::postgres::run::Run;
@@ -58,16 +58,28 @@ pub(super) async fn narrow(
         .collect();
     let wanted = find(&listed, &request.objects)?;
     for ((mut plan, entries), wanted) in plans.into_iter().zip(&lists).zip(&wanted) {
-        let chosen = choose(entries, wanted);
+        let mut chosen = choose(entries, wanted);
         if chosen.entries.is_empty() {
             narrowed.archives.remove(&plan.archive);
             continue;
         }
         narrowed.warnings.extend(narrow_one(&mut plan, entries, &chosen));
+        if request.mode == RestoreMode::Into && precheck::exists(session, &plan.to).await? {
+            let own = entries.iter().filter(|entry| chosen.entries.contains(&entry.id));
+            let own: Vec<Entry> = own.cloned().collect();
+            let (there, warnings) = into::look(run, &plan, &own).await?;
+            chosen.entries.retain(|id| !there.contains(id));
+            narrowed.warnings.extend(warnings);
+        }
         if let Some(archive) = narrowed.archives.get_mut(&plan.archive) {
             archive.choose(chosen.entries);
         }
         narrowed.plans.push(plan);
+    }
+    if request.mode == RestoreMode::Into && narrowed.plans.len() > 1 {
+        return Err(unfit(
+            "parts of several databases can't go into one: name the database".to_owned(),
+        ));
     }
     if narrowed.plans.is_empty() {
         return Err(unfit("nothing that is in the backup was chosen".to_owned()));
@@ -111,6 +123,7 @@ fn narrow_one(plan: &mut Plan, entries: &[Entry], chosen: &Chosen) -> Vec<Warnin
             "large objects belong to no table and are not restored: values that refer to them refer to nothing".to_owned(),
         );
     }
+    plan.brought_along = chosen.brought_along.clone();
     plan.sequence_names = Some(chosen.sequences.clone());
     plan.description.needs = needs(&plan.description, entries, chosen);
     let database = Some(plan.description.name.clone());

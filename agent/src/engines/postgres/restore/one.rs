@@ -151,7 +151,7 @@ impl One<'_> {
 }
 
 /// Whether a statement of the stream of sequences is about one that is restored.
-fn sets_one_of(statement: &str, restored: Option<&BTreeSet<ObjectName>>) -> bool {
+pub(super) fn sets_one_of(statement: &str, restored: Option<&BTreeSet<ObjectName>>) -> bool {
     restored.is_none_or(|restored| {
         restored
             .iter()

@@ -27,9 +27,18 @@ pub(super) struct Plan {
     pub(super) sequences: Option<usize>,
     /// The only sequences whose values are set, if not all are restored.
     pub(super) sequence_names: Option<BTreeSet<ObjectName>>,
+    /// Tables and views that come along without rows, because something else needs them.
+    pub(super) brought_along: BTreeSet<ObjectName>,
     pub(super) large_objects: Option<usize>,
     /// All streams' length.
     pub(super) bytes: u64,
+}
+
+impl Plan {
+    /// Whether a table or view is there only because something else needs it.
+    pub(super) fn is_brought_along(&self, name: &ObjectName) -> bool {
+        self.brought_along.contains(name)
+    }
 }
 
 /// One table's stream.
@@ -50,7 +59,7 @@ pub(super) fn plan(request: &RestoreRequest, suffix: &str) -> Result<Vec<Plan>, 
         if to.is_empty() || to.len() > LONGEST_NAME || to.contains('\0') {
             return Err(unfit(format!("{to:?} can't be the name of a database")));
         }
-        if !taken.insert(to.clone()) {
+        if !taken.insert(to.clone()) && request.mode != RestoreMode::Into {
             return Err(unfit(format!("two databases are to be restored as {to:?}")));
         }
         plans.push(plan_one(request.source.streams(), description, to, suffix)?);
@@ -66,6 +75,7 @@ fn final_name(request: &RestoreRequest, description: &DatabaseDescription, suffi
     match request.mode {
         RestoreMode::Scratch { .. } => shortened("dg_scratch_", name, &format!("_{suffix}")),
         RestoreMode::CreateNew | RestoreMode::Replace => name.clone(),
+        RestoreMode::Into => request.into.clone().unwrap_or_default(),
     }
 }
 
@@ -115,6 +125,7 @@ fn plan_one(
         archive,
         tables,
         sequence_names: None,
+        brought_along: BTreeSet::new(),
         sequences: of_role(StreamRole::Sequences).next().map(|(index, _)| index),
         large_objects: of_role(StreamRole::LargeObjects).next().map(|(index, _)| index),
         bytes: streams

@@ -73,7 +73,8 @@ impl Checks<'_> {
         }
         const SQL: &str = "SELECT rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = current_user";
         let may_create: bool = self.ask(SQL, "asking for privileges").await?;
-        if !may_create && !self.server.superuser {
+        let creates = self.request.mode != RestoreMode::Into;
+        if creates && !may_create && !self.server.superuser {
             let user = &self.request.target.username;
             self.problems.push(format!(
                 "{user} may not create databases: ALTER ROLE {} CREATEDB",
@@ -87,8 +88,19 @@ impl Checks<'_> {
         match self.request.mode {
             RestoreMode::CreateNew => self.names_are_free(plans).await,
             RestoreMode::Replace => self.no_template_is_replaced(plans).await,
+            RestoreMode::Into => self.names_are_there(plans).await,
             RestoreMode::Scratch { .. } => Ok(()),
         }
+    }
+
+    async fn names_are_there(&mut self, plans: &[Plan]) -> Result<(), Failure> {
+        for plan in plans {
+            if !exists(self.session, &plan.to).await? {
+                self.problems
+                    .push(format!("the target has no database {:?}", plan.to));
+            }
+        }
+        Ok(())
     }
 
     /// New databases are made from templates, and by those who own none only from what is marked as one.

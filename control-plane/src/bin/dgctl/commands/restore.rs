@@ -35,6 +35,10 @@ pub(crate) struct Restore {
     /// DATABASE.TABLE); may be given several times
     #[arg(long = "table", value_name = "TABLE", conflicts_with = "replace")]
     tables: Vec<String>,
+    /// Add the chosen schemas or tables of one database to this one, in which nothing else is changed; refused if it has one of
+    /// the names already
+    #[arg(long, value_name = "DATABASE", conflicts_with_all = ["replace", "scratch"])]
+    into: Option<String>,
     /// Restore beside the live databases, compare, and swap them in one short moment
     #[arg(long, conflicts_with = "scratch")]
     replace: bool,
@@ -97,6 +101,7 @@ impl Restore {
         let mode = match (self.replace, self.scratch) {
             (true, _) => v1::RestoreMode::Replace,
             (false, true) => v1::RestoreMode::Scratch,
+            (false, false) if self.into.is_some() => v1::RestoreMode::Into,
             (false, false) => v1::RestoreMode::Create,
         };
         v1::StartRestoreRequest {
@@ -116,6 +121,7 @@ impl Restore {
             keep_scratch: self.keep,
             schemas: self.schemas,
             tables: self.tables,
+            into_database: self.into.unwrap_or_default(),
             request_id: request_id(),
             max_duration: self.max_duration.map(convert::duration),
             no_progress_timeout: self.no_progress_timeout.map(convert::duration),
