@@ -23,6 +23,7 @@ mod compare;
 mod contents;
 mod create;
 mod frame;
+mod graph;
 mod halfway;
 mod into;
 mod load;

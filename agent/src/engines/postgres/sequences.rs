@@ -69,7 +69,7 @@ pub(super) async fn send(
                 )));
             }
             // Writing to a String can't fail.
-            writeln!(statements, "{}{kept}, {});", beginning(name), value.called).unwrap_or_default();
+            writeln!(statements, "{}, {kept}, {});", beginning(name), value.called).unwrap_or_default();
             written += 1;
         }
         writer.write(encoding.encode(session, statements).await?).await?;
@@ -79,10 +79,10 @@ pub(super) async fn send(
     Ok(warnings)
 }
 
-/// How the statement that sets a sequence begins.
+/// How the statement that sets a sequence begins: up to the value.
 pub(super) fn beginning(name: &ObjectName) -> String {
     let sequence = quote::text(&quote::qualified(&name.schema, &name.name));
-    format!("SELECT pg_catalog.setval({sequence}, ")
+    format!("SELECT pg_catalog.setval({sequence}")
 }
 
 /// Where a sequence stands, and its bounds as the snapshot has them: the schema in the backup has these.

@@ -19,6 +19,9 @@ use crate::engines::postgres::failure;
 use crate::engines::postgres::run::Run;
 use crate::engines::postgres::schema::{Preamble, next_piece};
 
+/// Up to here an archive is read into memory, to choose from it.
+const LONGEST_CHOSEN_FROM: u64 = 256 << 20;
+
 /// An archive on disk and the programs that can read it.
 #[derive(Debug)]
 pub(super) struct Archive {
@@ -86,6 +89,11 @@ impl Archive {
 
     /// The archive as it is. Without rows in it, it is as small as the schema.
     pub(super) async fn read(&self) -> Result<Vec<u8>, Failure> {
+        let length = tokio::fs::metadata(&self.file).await.map(|file| file.len());
+        if length.is_ok_and(|length| length > LONGEST_CHOSEN_FROM) {
+            let message = "the schema is too large for parts of it to be chosen: restore the whole database";
+            return Err(Failure::new(FailureKind::TargetUnfit, message));
+        }
         let read = tokio::fs::read(&self.file).await;
         read.map_err(|error| failure::local("reading the schema archive", &error))
     }

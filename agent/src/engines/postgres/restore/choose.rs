@@ -4,34 +4,13 @@
 //! comments, grants. What it can't be made without comes along: types, functions, extensions, schemas, and other tables too, but
 //! those without rows, which is told. What belongs to it and refers to a table that is not restored is left out, which is told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use dataguardian_core::stream::ObjectName;
 
 use super::contents::Entry;
+use super::graph::{Graph, OF_ENTRIES, OF_TABLES, named, relation};
 
-/// What stands in a schema as a table does.
-const RELATIONS: [&str; 5] = ["TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE", "SEQUENCE"];
-/// What belongs to a table, whose tag begins with the table's name.
-const OF_TABLES: [&str; 8] = [
-    "DEFAULT",
-    "CONSTRAINT",
-    "CHECK CONSTRAINT",
-    "FK CONSTRAINT",
-    "TRIGGER",
-    "RULE",
-    "POLICY",
-    "ROW SECURITY",
-];
-/// What is said of other entries, or joins them: there when all of them are.
-const OF_ENTRIES: [&str; 6] = [
-    "COMMENT",
-    "ACL",
-    "SECURITY LABEL",
-    "TABLE ATTACH",
-    "INDEX ATTACH",
-    "STATISTICS DATA",
-];
 /// What concerns whole databases, and objects of no schema.
 const NEVER: [&str; 6] = [
     "PUBLICATION TABLE",
@@ -76,33 +55,8 @@ pub(super) fn choose(entries: &[Entry], wanted: &Wanted) -> Chosen {
     choosing.finish()
 }
 
-/// An entry's name, where it is a relation.
-pub(super) fn relation(entry: &Entry) -> Option<ObjectName> {
-    RELATIONS.contains(&entry.kind.as_str()).then(|| ObjectName {
-        schema: entry.schema.clone(),
-        name: entry.tag.clone(),
-    })
-}
-
-/// Whether it only says something of other entries: a grant, a comment.
-pub(super) fn is_said_of_others(entry: &Entry) -> bool {
-    OF_ENTRIES.contains(&entry.kind.as_str())
-}
-
-/// The schemas that the archive has, `public` included.
-pub(super) fn schemas(entries: &[Entry]) -> BTreeSet<&str> {
-    let named = entries.iter().map(|entry| match entry.kind.as_str() {
-        "SCHEMA" => entry.tag.as_str(),
-        _ => entry.schema.as_str(),
-    });
-    named.filter(|name| !name.is_empty()).collect()
-}
-
 struct Choosing<'a> {
-    entries: &'a [Entry],
-    by_id: BTreeMap<i64, &'a Entry>,
-    /// Partitions and the tables that they are attached to.
-    attached: BTreeMap<i64, BTreeSet<i64>>,
+    graph: Graph<'a>,
     chosen: BTreeSet<i64>,
     /// Chosen for their own sake: the rest is there because something needs it.
     wanted: BTreeSet<i64>,
@@ -113,23 +67,8 @@ struct Choosing<'a> {
 
 impl<'a> Choosing<'a> {
     fn over(entries: &'a [Entry]) -> Self {
-        let by_id: BTreeMap<i64, &Entry> = entries.iter().map(|entry| (entry.id, entry)).collect();
-        let mut attached: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
-        for entry in entries.iter().filter(|entry| entry.kind == "TABLE ATTACH") {
-            let is_partition = |id: &&i64| {
-                by_id
-                    .get(id)
-                    .is_some_and(|table| (&table.schema, &table.tag) == (&entry.schema, &entry.tag))
-            };
-            if let Some(partition) = entry.needs.iter().find(is_partition) {
-                let parents = entry.needs.iter().filter(|id| *id != partition);
-                attached.entry(*partition).or_default().extend(parents);
-            }
-        }
         Self {
-            entries,
-            by_id,
-            attached,
+            graph: Graph::over(entries),
             chosen: BTreeSet::new(),
             wanted: BTreeSet::new(),
             looked_at: BTreeSet::new(),
@@ -140,7 +79,7 @@ impl<'a> Choosing<'a> {
 
     /// What was asked for by name, and the partitions of it.
     fn roots(&mut self, wanted: &Wanted) {
-        for entry in self.entries {
+        for entry in self.graph.entries {
             let kind = entry.kind.as_str();
             let own = !OF_TABLES.contains(&kind) && !OF_ENTRIES.contains(&kind) && !NEVER.contains(&kind);
             let whole = match kind {
@@ -156,7 +95,7 @@ impl<'a> Choosing<'a> {
         let mut found = true;
         while found {
             found = false;
-            for (partition, parents) in &self.attached {
+            for (partition, parents) in &self.graph.attached {
                 if parents.iter().any(|parent| self.wanted.contains(parent)) {
                     found |= self.wanted.insert(*partition);
                 }
@@ -169,22 +108,19 @@ impl<'a> Choosing<'a> {
     fn bring_what_is_needed(&mut self) {
         let mut waiting: Vec<i64> = self.chosen.difference(&self.looked_at).copied().collect();
         while let Some(id) = waiting.pop() {
-            let Some(entry) = self.by_id.get(&id).copied() else {
+            let Some(entry) = self.graph.by_id.get(&id).copied() else {
                 continue;
             };
             if !self.looked_at.insert(id) {
                 continue;
             }
-            let schema = self
-                .entries
-                .iter()
-                .find(|other| other.kind == "SCHEMA" && other.tag == entry.schema);
-            let needs = entry.needs.iter().copied().chain(schema.map(|schema| schema.id));
+            let schema = self.graph.schemas.get(entry.schema.as_str()).copied();
+            let needs = entry.needs.iter().copied().chain(schema);
             for need in needs {
                 if self.can_do_without(entry, need) {
                     continue;
                 }
-                if self.by_id.contains_key(&need) && self.chosen.insert(need) {
+                if self.graph.by_id.contains_key(&need) && self.chosen.insert(need) {
                     waiting.push(need);
                     self.tell_of_empty(entry, need);
                 }
@@ -194,13 +130,14 @@ impl<'a> Choosing<'a> {
 
     /// Whether the entry is made without what its list of needs names.
     fn can_do_without(&self, entry: &Entry, need: i64) -> bool {
-        let Some(needed) = self.by_id.get(&need) else {
+        let Some(needed) = self.graph.by_id.get(&need) else {
             return true;
         };
         let kind = needed.kind.as_str();
         match entry.kind.as_str() {
             // A partition is a table of its own until it is attached.
-            "TABLE" => self
+            "TABLE" | "FOREIGN TABLE" => self
+                .graph
                 .attached
                 .get(&entry.id)
                 .is_some_and(|parents| parents.contains(&need)),
@@ -214,7 +151,12 @@ impl<'a> Choosing<'a> {
     }
 
     fn tell_of_empty(&mut self, entry: &Entry, need: i64) {
-        if let Some(needed) = self.by_id.get(&need).filter(|needed| needed.kind == "TABLE") {
+        if let Some(needed) = self
+            .graph
+            .by_id
+            .get(&need)
+            .filter(|needed| needed.kind == "TABLE")
+        {
             self.warnings.insert(format!(
                 "table {} is restored without its rows, since {} {} can't be made without it; name it too if its rows are wanted",
                 named(needed),
@@ -227,7 +169,7 @@ impl<'a> Choosing<'a> {
     /// What belongs to the chosen. Whether anything came.
     fn attach(&mut self) -> bool {
         let mut come = Vec::new();
-        for entry in self.entries {
+        for entry in self.graph.entries {
             if self.chosen.contains(&entry.id) || self.left_out.contains(&entry.id) {
                 continue;
             }
@@ -255,31 +197,38 @@ impl<'a> Choosing<'a> {
     fn belongs(&self, entry: &Entry) -> bool {
         match entry.kind.as_str() {
             "DEFAULT ACL" => false,
-            "SEQUENCE" | "INDEX" | "STATISTICS" => self
-                .owner(entry)
-                .is_some_and(|owner| self.wanted.contains(&owner.id)),
-            kind if OF_TABLES.contains(&kind) => self
-                .owner(entry)
-                .is_some_and(|owner| self.wanted.contains(&owner.id)),
-            "ACL" | "COMMENT" if entry.schema.is_empty() && entry.tag == "SCHEMA public" => self
-                .chosen
-                .iter()
-                .any(|id| self.by_id.get(id).is_some_and(|chosen| chosen.schema == "public")),
+            kind if OF_TABLES.contains(&kind) || ["SEQUENCE", "INDEX", "STATISTICS"].contains(&kind) => {
+                self.graph.owner(entry).is_some_and(|owner| {
+                    // A domain means the same wherever it is used.
+                    let of_domain = owner.kind == "DOMAIN" && self.chosen.contains(&owner.id);
+                    of_domain || self.wanted.contains(&owner.id)
+                })
+            }
+            "ACL" | "COMMENT" if entry.schema.is_empty() && entry.tag == "SCHEMA public" => {
+                self.chosen.iter().any(|id| {
+                    self.graph
+                        .by_id
+                        .get(id)
+                        .is_some_and(|chosen| chosen.schema == "public")
+                })
+            }
             kind if OF_ENTRIES.contains(&kind) => {
                 let mut there = entry
                     .needs
                     .iter()
-                    .filter(|id| self.by_id.contains_key(id))
+                    .filter(|id| self.graph.by_id.contains_key(id))
                     .peekable();
                 there.peek().is_some() && there.all(|id| self.chosen.contains(id))
             }
-            "SEQUENCE OWNED BY" => self.needed(entry, "SEQUENCE").is_some_and(|sequence| {
+            "SEQUENCE OWNED BY" => self.graph.needed(entry, "SEQUENCE").is_some_and(|sequence| {
                 self.chosen.contains(&sequence.id)
                     && self
+                        .graph
                         .owner(sequence)
                         .is_some_and(|table| self.chosen.contains(&table.id))
             }),
             "MATERIALIZED VIEW DATA" => self
+                .graph
                 .needed(entry, "MATERIALIZED VIEW")
                 .is_some_and(|view| self.chosen.contains(&view.id) && self.is_filled(view.id)),
             _ => false,
@@ -291,9 +240,9 @@ impl<'a> Choosing<'a> {
         if !OF_TABLES.contains(&entry.kind.as_str()) && entry.kind != "STATISTICS" {
             return None;
         }
-        let owner = self.owner(entry).map(|owner| owner.id);
+        let owner = self.graph.owner(entry).map(|owner| owner.id);
         let relations = entry.needs.iter().filter(|id| Some(**id) != owner);
-        let mut relations = relations.filter_map(|id| self.by_id.get(id).copied());
+        let mut relations = relations.filter_map(|id| self.graph.by_id.get(id).copied());
         relations.find(|needed| {
             let refers = matches!(
                 needed.kind.as_str(),
@@ -303,31 +252,11 @@ impl<'a> Choosing<'a> {
         })
     }
 
-    /// Whose an index, a constraint, a trigger, an owned sequence … is.
-    fn owner(&self, entry: &Entry) -> Option<&'a Entry> {
-        let candidates = entry.needs.iter().filter_map(|id| self.by_id.get(id).copied());
-        let relations = candidates.filter(|other| relation(other).is_some() || other.kind == "DOMAIN");
-        match entry.kind.as_str() {
-            "SEQUENCE" | "STATISTICS" => relations.into_iter().find(|other| other.kind != "SEQUENCE"),
-            "INDEX" => relations
-                .filter(|other| other.schema == entry.schema && other.kind != "SEQUENCE")
-                .min_by_key(|other| !entry.definition.contains(&format!("{} ", other.tag))),
-            _ => relations
-                .filter(|other| other.schema == entry.schema && begins(&entry.tag, &other.tag))
-                .max_by_key(|other| other.tag.len()),
-        }
-    }
-
-    fn needed(&self, entry: &Entry, kind: &str) -> Option<&'a Entry> {
-        let mut needed = entry.needs.iter().filter_map(|id| self.by_id.get(id).copied());
-        needed.find(|needed| needed.kind == kind)
-    }
-
     /// Whether every table that a view stands on comes with its rows.
     fn is_filled(&self, view: i64) -> bool {
         let (mut waiting, mut seen) = (vec![view], BTreeSet::new());
         while let Some(id) = waiting.pop() {
-            let Some(entry) = self.by_id.get(&id).filter(|_| seen.insert(id)) else {
+            let Some(entry) = self.graph.by_id.get(&id).filter(|_| seen.insert(id)) else {
                 continue;
             };
             match entry.kind.as_str() {
@@ -340,11 +269,12 @@ impl<'a> Choosing<'a> {
     }
 
     fn finish(mut self) -> Chosen {
-        for (partition, parents) in &self.attached {
+        for (partition, parents) in &self.graph.attached {
             if self.wanted.contains(partition) && !parents.iter().any(|parent| self.wanted.contains(parent)) {
-                let names = parents.iter().filter_map(|id| self.by_id.get(id));
+                let names = parents.iter().filter_map(|id| self.graph.by_id.get(id));
                 let names: Vec<String> = names.map(|parent| named(parent)).collect();
                 let partition = self
+                    .graph
                     .by_id
                     .get(partition)
                     .map(|entry| named(entry))
@@ -356,11 +286,12 @@ impl<'a> Choosing<'a> {
             }
         }
         let unfilled = self
+            .graph
             .entries
             .iter()
             .filter(|entry| entry.kind == "MATERIALIZED VIEW DATA");
         let unfilled: Vec<&Entry> = unfilled
-            .filter_map(|entry| self.needed(entry, "MATERIALIZED VIEW"))
+            .filter_map(|entry| self.graph.needed(entry, "MATERIALIZED VIEW"))
             .collect();
         for view in unfilled {
             if self.chosen.contains(&view.id) && !self.is_filled(view.id) {
@@ -371,22 +302,22 @@ impl<'a> Choosing<'a> {
             }
         }
         let of_kind = |ids: &BTreeSet<i64>, kind: &str| -> BTreeSet<ObjectName> {
-            let entries = ids.iter().filter_map(|id| self.by_id.get(id));
+            let entries = ids.iter().filter_map(|id| self.graph.by_id.get(id));
             entries
                 .filter(|entry| entry.kind == kind)
                 .filter_map(|entry| relation(entry))
                 .collect()
         };
-        let extensions = self.chosen.iter().filter_map(|id| self.by_id.get(id));
+        let extensions = self.chosen.iter().filter_map(|id| self.graph.by_id.get(id));
         let extensions = extensions.filter(|entry| entry.kind == "EXTENSION");
         let brought: BTreeSet<i64> = self.chosen.difference(&self.wanted).copied().collect();
-        // What belongs to a chosen table is no more in the way of nothing than the table.
+        // A chosen table's own sequence counts as chosen.
         let is_own = |id: &&i64| {
-            let entry = self.by_id.get(id);
+            let entry = self.graph.by_id.get(id);
             entry.is_some_and(|entry| entry.kind == "SEQUENCE" && self.belongs(entry))
         };
         let brought = brought.iter().filter(|id| !is_own(id));
-        let brought = brought.filter_map(|id| self.by_id.get(id).and_then(|entry| relation(entry)));
+        let brought = brought.filter_map(|id| self.graph.by_id.get(id).and_then(|entry| relation(entry)));
         Chosen {
             brought_along: brought.collect(),
             with_rows: of_kind(&self.wanted, "TABLE"),
@@ -395,18 +326,5 @@ impl<'a> Choosing<'a> {
             warnings: self.warnings.into_iter().collect(),
             entries: self.chosen,
         }
-    }
-}
-
-/// Whether a tag is the table's name, or begins with it.
-fn begins(tag: &str, table: &str) -> bool {
-    tag.strip_prefix(table)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-}
-
-fn named(entry: &Entry) -> String {
-    match entry.schema.as_str() {
-        "" => entry.tag.clone(),
-        schema => format!("{schema}.{}", entry.tag),
     }
 }

@@ -12,8 +12,8 @@ use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
 
 use super::archive::Manner;
-use super::choose::{is_said_of_others, relation};
 use super::contents::Entry;
+use super::graph::{is_said_of_others, relation};
 use super::one::{One, sets_one_of};
 use super::plan::Plan;
 use super::{RestoreReport, RestoredDatabase, compare, load, scripts};
@@ -122,7 +122,7 @@ impl One<'_> {
         });
         load::load_within(&mut session, &request.source, &plan.tables).await?;
         if let Some(stream) = plan.sequences {
-            let wanted = |statement: &str| sets_one_of(statement, plan.sequence_names.as_ref());
+            let wanted = |statement: &str| sets_one_of(statement, plan.sequence_statements.as_ref());
             let what = "setting the sequences";
             scripts::run(&mut session, &*request.source, stream, &wanted, what).await?;
         }

@@ -7,14 +7,15 @@ use dataguardian_core::failure::Failure;
 use sqlx::PgConnection;
 
 use super::archive::Archive;
-use super::choose::{Chosen, choose};
+use super::choose::{Chosen, Wanted, choose};
 use super::contents::{self, Entry};
-use super::plan::{Plan, unfit};
+use super::plan::{Plan, Table, unfit};
 use super::wanted::{Listed, find};
 use super::{RestoreMode, RestoreRequest, into, precheck};
 use crate::engines::clients::Client;
 use crate::engines::postgres::encoding::Encoding;
 use crate::engines::postgres::run::Run;
+use crate::engines::postgres::sequences;
 
 /// A plan of a part of a database, with the archive that it was chosen from.
 pub(super) struct Narrowed {
@@ -63,7 +64,9 @@ pub(super) async fn narrow(
             narrowed.archives.remove(&plan.archive);
             continue;
         }
-        narrowed.warnings.extend(narrow_one(&mut plan, entries, &chosen));
+        narrowed
+            .warnings
+            .extend(narrow_one(&mut plan, entries, wanted, &chosen));
         if request.mode == RestoreMode::Into && precheck::exists(session, &plan.to).await? {
             let own = entries.iter().filter(|entry| chosen.entries.contains(&entry.id));
             let own: Vec<Entry> = own.cloned().collect();
@@ -114,8 +117,17 @@ async fn entries(
     })
 }
 
-fn narrow_one(plan: &mut Plan, entries: &[Entry], chosen: &Chosen) -> Vec<Warning> {
+fn narrow_one(plan: &mut Plan, entries: &[Entry], wanted: &Wanted, chosen: &Chosen) -> Vec<Warning> {
     let mut warnings = chosen.warnings.clone();
+    let of_extensions = |table: &&Table| {
+        wanted.schemas.contains(&table.name.schema) && !chosen.with_rows.contains(&table.name)
+    };
+    warnings.extend(plan.tables.iter().filter(of_extensions).map(|table| {
+        format!(
+            "the rows of {} are not restored: the table is an extension's own",
+            table.name
+        )
+    }));
     plan.tables.retain(|table| chosen.with_rows.contains(&table.name));
     plan.bytes = plan.tables.iter().map(|table| table.bytes).sum();
     if plan.large_objects.take().is_some() {
@@ -124,7 +136,7 @@ fn narrow_one(plan: &mut Plan, entries: &[Entry], chosen: &Chosen) -> Vec<Warnin
         );
     }
     plan.brought_along = chosen.brought_along.clone();
-    plan.sequence_names = Some(chosen.sequences.clone());
+    plan.sequence_statements = Some(chosen.sequences.iter().map(sequences::beginning).collect());
     plan.description.needs = needs(&plan.description, entries, chosen);
     let database = Some(plan.description.name.clone());
     warnings

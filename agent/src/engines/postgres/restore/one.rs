@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use dataguardian_core::failure::Failure;
-use dataguardian_core::stream::ObjectName;
 use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
 
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::engines::postgres::run::Run;
 use crate::engines::postgres::server::Server;
-use crate::engines::postgres::{connect, large_objects, sequences};
+use crate::engines::postgres::{connect, large_objects};
 use crate::engines::progress::Stage;
 
 /// One database of a restore, with all that is known about it.
@@ -121,7 +120,7 @@ impl One<'_> {
                 &mut session,
                 &*request.source,
                 stream,
-                &|statement| sets_one_of(statement, plan.sequence_names.as_ref()),
+                &|statement| sets_one_of(statement, plan.sequence_statements.as_ref()),
                 "setting the sequences",
             )
             .await?;
@@ -151,10 +150,8 @@ impl One<'_> {
 }
 
 /// Whether a statement of the stream of sequences is about one that is restored.
-pub(super) fn sets_one_of(statement: &str, restored: Option<&BTreeSet<ObjectName>>) -> bool {
-    restored.is_none_or(|restored| {
-        restored
-            .iter()
-            .any(|name| statement.starts_with(&sequences::beginning(name)))
-    })
+pub(super) fn sets_one_of(statement: &str, restored: Option<&BTreeSet<String>>) -> bool {
+    // Behind the last two commas are the value and whether it was used.
+    let beginning = statement.rsplitn(3, ", ").nth(2);
+    restored.is_none_or(|restored| beginning.is_some_and(|beginning| restored.contains(beginning)))
 }

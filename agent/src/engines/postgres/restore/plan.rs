@@ -25,8 +25,8 @@ pub(super) struct Plan {
     /// The streams of rows, the longest first.
     pub(super) tables: Vec<Table>,
     pub(super) sequences: Option<usize>,
-    /// The only sequences whose values are set, if not all are restored.
-    pub(super) sequence_names: Option<BTreeSet<ObjectName>>,
+    /// How the only statements begin that set a sequence, if not all are restored.
+    pub(super) sequence_statements: Option<BTreeSet<String>>,
     /// Tables and views that come along without rows, because something else needs them.
     pub(super) brought_along: BTreeSet<ObjectName>,
     pub(super) large_objects: Option<usize>,
@@ -124,7 +124,7 @@ fn plan_one(
         to,
         archive,
         tables,
-        sequence_names: None,
+        sequence_statements: None,
         brought_along: BTreeSet::new(),
         sequences: of_role(StreamRole::Sequences).next().map(|(index, _)| index),
         large_objects: of_role(StreamRole::LargeObjects).next().map(|(index, _)| index),

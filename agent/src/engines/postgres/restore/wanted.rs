@@ -3,8 +3,9 @@
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::object_choice::{ObjectChoice, ObjectPath, near};
 
-use super::choose::{Wanted, relation, schemas};
+use super::choose::Wanted;
 use super::contents::Entry;
+use super::graph::{relation, schemas};
 
 /// How many names a message has.
 const SHOWN: usize = 5;
