@@ -32,6 +32,7 @@ mod one;
 mod passes;
 mod place;
 mod plan;
+mod policy;
 mod precheck;
 mod scripts;
 mod statements;

@@ -2,7 +2,10 @@
 //!
 //! What is chosen comes with all that belongs to it: partitions, indexes, constraints, triggers, policies, owned sequences,
 //! comments, grants. What it can't be made without comes along: types, functions, extensions, schemas, and other tables too, but
-//! those without rows, which is told. What belongs to it and refers to a table that is not restored is left out, which is told.
+//! those without rows, which is told. What belongs to it and refers to a table that is not restored is left out, which is told; but
+//! a policy without which more rows would be seen is never left out: the restore is refused.
+//!
+//! Into a live database: a table that is needed and is there already is used as it is there, and nothing of it comes along.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +13,7 @@ use dataguardian_core::stream::ObjectName;
 
 use super::contents::Entry;
 use super::graph::{Graph, OF_ENTRIES, OF_TABLES, named, relation};
+use super::policy;
 
 /// What concerns whole databases, and objects of no schema.
 const NEVER: [&str; 6] = [
@@ -29,6 +33,13 @@ pub(super) struct Wanted {
     pub(super) relations: BTreeSet<ObjectName>,
 }
 
+impl Wanted {
+    /// Whether nothing of the database is wanted.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.schemas.is_empty() && self.relations.is_empty()
+    }
+}
+
 /// What is restored of one database.
 #[derive(Debug, Default)]
 pub(super) struct Chosen {
@@ -37,16 +48,18 @@ pub(super) struct Chosen {
     /// Tables whose rows are restored, if they have any.
     pub(super) with_rows: BTreeSet<ObjectName>,
     pub(super) sequences: BTreeSet<ObjectName>,
-    /// Relations that something needs that was chosen, and that were not chosen themselves.
-    pub(super) brought_along: BTreeSet<ObjectName>,
     pub(super) extensions: Vec<String>,
+    /// Relations of the live database that what was chosen needs: with their kinds, as they are told.
+    pub(super) used: BTreeSet<String>,
     /// What a person should know before.
     pub(super) warnings: Vec<String>,
+    /// Why it must not be restored like this.
+    pub(super) refused: Vec<String>,
 }
 
-/// Chooses.
-pub(super) fn choose(entries: &[Entry], wanted: &Wanted) -> Chosen {
-    let mut choosing = Choosing::over(entries);
+/// Chooses. `at_hand` is what the live database has that parts are added to.
+pub(super) fn choose(entries: &[Entry], wanted: &Wanted, at_hand: &BTreeSet<ObjectName>) -> Chosen {
+    let mut choosing = Choosing::over(entries, at_hand);
     choosing.roots(wanted);
     choosing.bring_what_is_needed();
     while choosing.attach() {
@@ -57,23 +70,29 @@ pub(super) fn choose(entries: &[Entry], wanted: &Wanted) -> Chosen {
 
 struct Choosing<'a> {
     graph: Graph<'a>,
+    at_hand: &'a BTreeSet<ObjectName>,
     chosen: BTreeSet<i64>,
     /// Chosen for their own sake: the rest is there because something needs it.
     wanted: BTreeSet<i64>,
     looked_at: BTreeSet<i64>,
     left_out: BTreeSet<i64>,
+    used: BTreeSet<i64>,
     warnings: BTreeSet<String>,
+    refused: BTreeSet<String>,
 }
 
 impl<'a> Choosing<'a> {
-    fn over(entries: &'a [Entry]) -> Self {
+    fn over(entries: &'a [Entry], at_hand: &'a BTreeSet<ObjectName>) -> Self {
         Self {
             graph: Graph::over(entries),
+            at_hand,
             chosen: BTreeSet::new(),
             wanted: BTreeSet::new(),
             looked_at: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            used: BTreeSet::new(),
             warnings: BTreeSet::new(),
+            refused: BTreeSet::new(),
         }
     }
 
@@ -120,12 +139,22 @@ impl<'a> Choosing<'a> {
                 if self.can_do_without(entry, need) {
                     continue;
                 }
+                if self.is_at_hand(need) {
+                    self.used.insert(need);
+                    continue;
+                }
                 if self.graph.by_id.contains_key(&need) && self.chosen.insert(need) {
                     waiting.push(need);
                     self.tell_of_empty(entry, need);
                 }
             }
         }
+    }
+
+    /// Whether it is not restored, being there already.
+    fn is_at_hand(&self, id: i64) -> bool {
+        let name = self.graph.by_id.get(&id).and_then(|entry| relation(entry));
+        !self.wanted.contains(&id) && name.is_some_and(|name| self.at_hand.contains(&name))
     }
 
     /// Whether the entry is made without what its list of needs names.
@@ -180,17 +209,31 @@ impl<'a> Choosing<'a> {
                 None => come.push(entry.id),
                 Some(stranger) => {
                     self.left_out.insert(entry.id);
-                    self.warnings.insert(format!(
-                        "{} {} is left out, since it refers to {}, which is not restored",
-                        entry.kind.to_lowercase(),
-                        named(entry),
-                        named(stranger)
-                    ));
+                    self.tell_of_left_out(entry, stranger);
                 }
             }
         }
         self.chosen.extend(&come);
         !come.is_empty()
+    }
+
+    fn tell_of_left_out(&mut self, entry: &Entry, stranger: &Entry) {
+        let (own, other) = (named(entry), named(stranger));
+        if policy::is_restrictive(entry) {
+            self.refused.insert(format!(
+                "policy {own} restricts which rows are seen and refers to {other}, which is not restored: without it more would be \
+                 seen; name {other} too, or add the table to a database that has {other} (--into)"
+            ));
+            return;
+        }
+        let hidden = match entry.kind.as_str() {
+            "POLICY" => ": rows that only it shows stay hidden",
+            _ => "",
+        };
+        self.warnings.insert(format!(
+            "{} {own} is left out, since it refers to {other}, which is not restored{hidden}",
+            entry.kind.to_lowercase()
+        ));
     }
 
     /// Whether an entry belongs to something that is wanted; or, for what is only said of others, to anything that comes.
@@ -235,7 +278,8 @@ impl<'a> Choosing<'a> {
         }
     }
 
-    /// What an entry that belongs to a table refers to, is a table or the like, and does not come with its rows.
+    /// What an entry that belongs to a table refers to, is a table or the like, and does not come with its rows. A live table
+    /// will do, but not for a foreign key, which its rows might not satisfy.
     fn stranger(&self, entry: &Entry) -> Option<&'a Entry> {
         if !OF_TABLES.contains(&entry.kind.as_str()) && entry.kind != "STATISTICS" {
             return None;
@@ -248,7 +292,8 @@ impl<'a> Choosing<'a> {
                 needed.kind.as_str(),
                 "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE"
             );
-            refers && !self.wanted.contains(&needed.id)
+            let will_do = entry.kind != "FK CONSTRAINT" && self.is_at_hand(needed.id);
+            refers && !self.wanted.contains(&needed.id) && !will_do
         })
     }
 
@@ -260,6 +305,7 @@ impl<'a> Choosing<'a> {
                 continue;
             };
             match entry.kind.as_str() {
+                _ if self.is_at_hand(id) => {}
                 "TABLE" if !self.wanted.contains(&id) => return false,
                 "TABLE" => {}
                 _ => waiting.extend(&entry.needs),
@@ -310,16 +356,11 @@ impl<'a> Choosing<'a> {
         };
         let extensions = self.chosen.iter().filter_map(|id| self.graph.by_id.get(id));
         let extensions = extensions.filter(|entry| entry.kind == "EXTENSION");
-        let brought: BTreeSet<i64> = self.chosen.difference(&self.wanted).copied().collect();
-        // A chosen table's own sequence counts as chosen.
-        let is_own = |id: &&i64| {
-            let entry = self.graph.by_id.get(id);
-            entry.is_some_and(|entry| entry.kind == "SEQUENCE" && self.belongs(entry))
-        };
-        let brought = brought.iter().filter(|id| !is_own(id));
-        let brought = brought.filter_map(|id| self.graph.by_id.get(id).and_then(|entry| relation(entry)));
+        let used = self.used.iter().filter_map(|id| self.graph.by_id.get(id));
+        let used = used.map(|entry| format!("{} {}", entry.kind.to_lowercase(), named(entry)));
         Chosen {
-            brought_along: brought.collect(),
+            used: used.collect(),
+            refused: self.refused.into_iter().collect(),
             with_rows: of_kind(&self.wanted, "TABLE"),
             sequences: of_kind(&self.chosen, "SEQUENCE"),
             extensions: extensions.map(|entry| entry.tag.clone()).collect(),

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use dataguardian_core::database::Warning;
 use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::stream::ObjectName;
 use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
 
@@ -18,7 +19,6 @@ use super::one::{One, sets_one_of};
 use super::plan::Plan;
 use super::{RestoreReport, RestoredDatabase, compare, load, scripts};
 use crate::engines::postgres::encoding::Encoding;
-use crate::engines::postgres::run::Run;
 use crate::engines::postgres::{connect, failure, quote};
 use crate::engines::progress::Stage;
 
@@ -32,29 +32,50 @@ const FOREIGN: [&str; 4] = [
     "SET transaction_timeout = ",
 ];
 
+/// The tables, views and sequences of a database.
+pub(super) async fn relations(session: &mut PgConnection) -> Result<BTreeSet<ObjectName>, Failure> {
+    const SQL: &str =
+        "SELECT n.nspname::text, o.relname::text FROM pg_catalog.pg_class o JOIN pg_catalog.pg_namespace n
+        ON n.oid = o.relnamespace WHERE o.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')";
+    let names: Vec<(String, String)> = sqlx::query_as(SQL)
+        .fetch_all(session)
+        .await
+        .map_err(failure::at("listing what is there"))?;
+    Ok(names
+        .into_iter()
+        .map(|(schema, name)| ObjectName { schema, name })
+        .collect())
+}
+
+/// That something is used as it is there.
+pub(super) fn used(plan: &Plan, shown: &str) -> Warning {
+    Warning {
+        database: Some(plan.description.name.clone()),
+        message: format!("{shown} is in {} already and is used as it is there", plan.to),
+    }
+}
+
 /// What is not to be restored, being there already, and what to tell about it. A name that is taken is a failure.
 pub(super) async fn look(
-    run: &Run,
+    session: &mut PgConnection,
     plan: &Plan,
     entries: &[Entry],
 ) -> Result<(BTreeSet<i64>, Vec<Warning>), Failure> {
-    let mut session = run.connect(&plan.to).await?;
-    let (mut there, mut taken, mut used) = (BTreeSet::new(), Vec::new(), Vec::new());
+    let (mut there, mut taken, mut used_ones) = (BTreeSet::new(), Vec::new(), Vec::new());
     for entry in entries {
-        if !exists(&mut session, entry).await? {
+        if !exists(session, entry).await? {
             continue;
         }
         let shown = format!("{} {}.{}", entry.kind.to_lowercase(), entry.schema, entry.tag);
-        if relation(entry).is_some_and(|name| !plan.is_brought_along(&name)) || entry.kind == "INDEX" {
+        if relation(entry).is_some() || entry.kind == "INDEX" {
             taken.push(shown);
             continue;
         }
         there.insert(entry.id);
         if !["SCHEMA", "EXTENSION"].contains(&entry.kind.as_str()) {
-            used.push(shown);
+            used_ones.push(shown);
         }
     }
-    connect::close(session).await;
     if !taken.is_empty() {
         let message = format!("{} has {} already", plan.to, taken.join(", "));
         return Err(Failure::new(FailureKind::TargetExists, message));
@@ -66,11 +87,8 @@ pub(super) async fn look(
     });
     let said: Vec<i64> = said.map(|entry| entry.id).collect();
     there.extend(said);
-    let warnings = used.into_iter().map(|shown| Warning {
-        database: Some(plan.description.name.clone()),
-        message: format!("{shown} is in {} already and is used as it is there", plan.to),
-    });
-    Ok((there, warnings.collect()))
+    let warnings = used_ones.iter().map(|shown| used(plan, shown)).collect();
+    Ok((there, warnings))
 }
 
 /// Whether something of that kind and name is there. What can't be found out shows when it is made, and undoes all.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dataguardian_core::database::{DatabaseDescription, DatabaseNeeds, Warning};
 use dataguardian_core::failure::Failure;
+use dataguardian_core::stream::ObjectName;
 use sqlx::PgConnection;
 
 use super::archive::Archive;
@@ -15,7 +16,7 @@ use super::{RestoreMode, RestoreRequest, into, precheck};
 use crate::engines::clients::Client;
 use crate::engines::postgres::encoding::Encoding;
 use crate::engines::postgres::run::Run;
-use crate::engines::postgres::sequences;
+use crate::engines::postgres::{connect, sequences};
 
 /// A plan of a part of a database, with the archive that it was chosen from.
 pub(super) struct Narrowed {
@@ -58,19 +59,29 @@ pub(super) async fn narrow(
         })
         .collect();
     let wanted = find(&listed, &request.objects)?;
+    let of_several = wanted.iter().filter(|wanted| !wanted.is_nothing()).count() > 1;
+    if request.mode == RestoreMode::Into && of_several {
+        return Err(unfit(
+            "parts of several databases can't go into one: name the database".to_owned(),
+        ));
+    }
+    let mut live = live(run, request, session).await?;
     for ((mut plan, entries), wanted) in plans.into_iter().zip(&lists).zip(&wanted) {
-        let mut chosen = choose(entries, wanted);
+        let mut chosen = choose(entries, wanted, &live.relations);
         if chosen.entries.is_empty() {
             narrowed.archives.remove(&plan.archive);
             continue;
         }
+        if !chosen.refused.is_empty() {
+            return Err(unfit(chosen.refused.join("; ")));
+        }
         narrowed
             .warnings
-            .extend(narrow_one(&mut plan, entries, wanted, &chosen));
-        if request.mode == RestoreMode::Into && precheck::exists(session, &plan.to).await? {
+            .extend(narrow_one(&mut plan, entries, wanted, &chosen, request.mode));
+        if let Some(session) = &mut live.session {
             let own = entries.iter().filter(|entry| chosen.entries.contains(&entry.id));
             let own: Vec<Entry> = own.cloned().collect();
-            let (there, warnings) = into::look(run, &plan, &own).await?;
+            let (there, warnings) = into::look(session, &plan, &own).await?;
             chosen.entries.retain(|id| !there.contains(id));
             narrowed.warnings.extend(warnings);
         }
@@ -79,15 +90,38 @@ pub(super) async fn narrow(
         }
         narrowed.plans.push(plan);
     }
-    if request.mode == RestoreMode::Into && narrowed.plans.len() > 1 {
-        return Err(unfit(
-            "parts of several databases can't go into one: name the database".to_owned(),
-        ));
+    if let Some(session) = live.session {
+        connect::close(session).await;
     }
     if narrowed.plans.is_empty() {
         return Err(unfit("nothing that is in the backup was chosen".to_owned()));
     }
     Ok(narrowed)
+}
+
+/// The live database that parts are added to; neither, if none is, or if it is not there, which is told by the checks.
+#[derive(Default)]
+struct Live {
+    session: Option<PgConnection>,
+    relations: BTreeSet<ObjectName>,
+}
+
+async fn live(run: &Run, request: &RestoreRequest, session: &mut PgConnection) -> Result<Live, Failure> {
+    let Some(into) = request
+        .into
+        .as_ref()
+        .filter(|_| request.mode == RestoreMode::Into)
+    else {
+        return Ok(Live::default());
+    };
+    if !precheck::exists(session, into).await? {
+        return Ok(Live::default());
+    }
+    let mut inside = run.connect(into).await?;
+    Ok(Live {
+        relations: into::relations(&mut inside).await?,
+        session: Some(inside),
+    })
 }
 
 /// An archive's table of contents. Names in other encodings than UTF-8 are read with the server's help.
@@ -117,7 +151,13 @@ async fn entries(
     })
 }
 
-fn narrow_one(plan: &mut Plan, entries: &[Entry], wanted: &Wanted, chosen: &Chosen) -> Vec<Warning> {
+fn narrow_one(
+    plan: &mut Plan,
+    entries: &[Entry],
+    wanted: &Wanted,
+    chosen: &Chosen,
+    mode: RestoreMode,
+) -> Vec<Warning> {
     let mut warnings = chosen.warnings.clone();
     let of_extensions = |table: &&Table| {
         wanted.schemas.contains(&table.name.schema) && !chosen.with_rows.contains(&table.name)
@@ -135,21 +175,24 @@ fn narrow_one(plan: &mut Plan, entries: &[Entry], wanted: &Wanted, chosen: &Chos
             "large objects belong to no table and are not restored: values that refer to them refer to nothing".to_owned(),
         );
     }
-    plan.brought_along = chosen.brought_along.clone();
     plan.sequence_statements = Some(chosen.sequences.iter().map(sequences::beginning).collect());
-    plan.description.needs = needs(&plan.description, entries, chosen);
+    plan.description.needs = needs(&plan.description, entries, chosen, mode);
     let database = Some(plan.description.name.clone());
-    warnings
-        .into_iter()
-        .map(|message| Warning {
-            database: database.clone(),
-            message,
-        })
-        .collect()
+    let used = chosen.used.iter().map(|shown| into::used(plan, shown));
+    let warnings = warnings.into_iter().map(|message| Warning {
+        database: database.clone(),
+        message,
+    });
+    warnings.chain(used).collect()
 }
 
 /// What the target must have for what is chosen. A role that a grant or a policy may name is taken to be named by it.
-fn needs(description: &DatabaseDescription, entries: &[Entry], chosen: &Chosen) -> DatabaseNeeds {
+fn needs(
+    description: &DatabaseDescription,
+    entries: &[Entry],
+    chosen: &Chosen,
+    mode: RestoreMode,
+) -> DatabaseNeeds {
     const NAMING: [&str; 4] = ["ACL", "DEFAULT ACL", "POLICY", "USER MAPPING"];
     let chosen_entries = || entries.iter().filter(|entry| chosen.entries.contains(&entry.id));
     let owners: BTreeSet<&str> = chosen_entries().map(|entry| entry.owner.as_str()).collect();
@@ -160,7 +203,11 @@ fn needs(description: &DatabaseDescription, entries: &[Entry], chosen: &Chosen) 
         let mut naming = naming.iter().filter(|entry| acls || !entry.kind.ends_with("ACL"));
         naming.any(|entry| entry.definition.contains(role.as_str()))
     };
+    // A live database keeps its own owner and grants.
     let of_database = |role: &String| {
+        if mode == RestoreMode::Into {
+            return false;
+        }
         let granted = description
             .acl
             .iter()

@@ -27,18 +27,9 @@ pub(super) struct Plan {
     pub(super) sequences: Option<usize>,
     /// How the only statements begin that set a sequence, if not all are restored.
     pub(super) sequence_statements: Option<BTreeSet<String>>,
-    /// Tables and views that come along without rows, because something else needs them.
-    pub(super) brought_along: BTreeSet<ObjectName>,
     pub(super) large_objects: Option<usize>,
     /// All streams' length.
     pub(super) bytes: u64,
-}
-
-impl Plan {
-    /// Whether a table or view is there only because something else needs it.
-    pub(super) fn is_brought_along(&self, name: &ObjectName) -> bool {
-        self.brought_along.contains(name)
-    }
 }
 
 /// One table's stream.
@@ -125,7 +116,6 @@ fn plan_one(
         archive,
         tables,
         sequence_statements: None,
-        brought_along: BTreeSet::new(),
         sequences: of_role(StreamRole::Sequences).next().map(|(index, _)| index),
         large_objects: of_role(StreamRole::LargeObjects).next().map(|(index, _)| index),
         bytes: streams
