@@ -96,7 +96,7 @@ async fn one_table_comes_back_into_a_new_database_a_scratch_one_and_a_live_one()
     ensure!(taken.contains("shop has table sales.sale"), "{taken}");
     let unknown = latest(&["--database", "shop=none", "--table", "sales.slae"]).fail(1)?;
     ensure!(
-        unknown.contains("no table sales.slae; near it: sale"),
+        unknown.contains("no table sales.slae; near it: sales.sale"),
         "{unknown}"
     );
     for (words, status) in [

@@ -80,7 +80,7 @@ async fn a_table_comes_with_its_indexes_triggers_and_what_those_call() {
         server.sql("live", "DROP TABLE own").unwrap();
         compare::equal((&server, "shop"), (&server, "live")).unwrap();
         let failure = add(&["sale", "shop.item"]).await.unwrap_err();
-        assert_eq!(failure.kind, FailureKind::TargetExists);
+        assert_eq!(failure.kind, FailureKind::NamesTaken);
         assert!(
             failure
                 .message
@@ -97,10 +97,10 @@ async fn a_table_comes_with_its_indexes_triggers_and_what_those_call() {
         assert_eq!(server.sql("", key).unwrap(), "2");
 
         let failure = restore("never", &["item", "slae", "a.b.c"]).await.unwrap_err();
-        assert_eq!(failure.kind, FailureKind::TargetUnfit);
+        assert_eq!(failure.kind, FailureKind::ChoiceUnfit);
         for said in [
             "more than one table item: name it as one of crm.item, shop.item",
-            "no table slae; near it: sale",
+            "no table slae; near it: shop.sale",
             "a.b.c has too many parts",
         ] {
             assert!(failure.message.contains(said), "{failure}");

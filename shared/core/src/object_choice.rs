@@ -81,6 +81,12 @@ pub enum InvalidPath {
 }
 
 impl ObjectPath {
+    /// The path that means the object with these names, for a person to copy; empty names are left away.
+    pub fn of(names: &[&str]) -> Self {
+        let names = names.iter().filter(|name| !name.is_empty());
+        Self(names.map(|name| Part::Name((*name).to_owned())).collect())
+    }
+
     /// Whether it means the object with these names, the last of which is the object's own. The path may be shorter.
     pub fn matches(&self, names: &[&str]) -> bool {
         let Some(skipped) = names.len().checked_sub(self.0.len()) else {
@@ -218,26 +224,31 @@ impl fmt::Display for ObjectPath {
     }
 }
 
-/// The names that somebody who wrote `meant` may have had in mind: at most `most`, the nearest first.
-pub fn near<'a>(meant: &str, names: impl IntoIterator<Item = &'a str>, most: usize) -> Vec<&'a str> {
+/// What somebody who wrote `meant` may have had in mind: at most `most` of those whose names are like it, the nearest first.
+pub fn near<'a, T: Ord>(meant: &str, named: impl IntoIterator<Item = (&'a str, T)>, most: usize) -> Vec<T> {
     let meant = folded(meant);
     let mut ranked = BTreeSet::new();
-    for name in names {
+    for (name, shown) in named {
         let other = folded(name);
-        let distance = if other
-            .iter()
-            .collect::<String>()
-            .contains(&meant.iter().collect::<String>())
-        {
-            1
-        } else {
-            distance(&meant, &other)
+        let within = |part: &[char]| part == meant;
+        let distance = match other.windows(meant.len().max(1)).any(within) {
+            true => 1,
+            false => distance(&meant, &other),
         };
         if distance <= meant.len().max(other.len()) / 3 + 1 {
-            ranked.insert((distance, name));
+            ranked.insert((distance, shown));
         }
     }
-    ranked.into_iter().take(most).map(|(_, name)| name).collect()
+    ranked.into_iter().take(most).map(|(_, shown)| shown).collect()
+}
+
+/// Names for a message: at most `most`, and how many more there are.
+pub fn listed(names: &[String], most: usize) -> String {
+    let shown = names[..most.min(names.len())].join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// What a comparison looks at: no more than names have, without the case of letters.
@@ -303,10 +314,17 @@ mod tests {
 
     #[test]
     fn near_names_are_found() {
-        let names = ["orders", "customers", "order_items", "zebra"];
+        let names = ["orders", "customers", "order_items", "zebra"].map(|name| (name, name));
         assert_eq!(near("order", names, 2), ["order_items", "orders"]);
         assert_eq!(near("Ordres", names, 3), ["orders"]);
         assert!(near("nothing_like_it", names, 3).is_empty());
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!(listed(&names, 3), "a, b, c");
+        assert_eq!(listed(&names, 1), "a and 2 more");
     }
 
     proptest! {
@@ -316,6 +334,7 @@ mod tests {
             let first = path(&quoted.join("."));
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             prop_assert!(first.matches(&names));
+            prop_assert_eq!(ObjectPath::of(&names), first.clone());
             prop_assert_eq!(path(&first.to_string()), first);
         }
 

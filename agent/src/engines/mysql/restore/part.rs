@@ -7,11 +7,11 @@
 use std::collections::BTreeSet;
 
 use dataguardian_core::database::Warning;
-use dataguardian_core::failure::Failure;
-use dataguardian_core::object_choice::{ObjectPath, near};
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::object_choice::{ObjectPath, listed, near};
 
 use super::load;
-use super::plan::{Plan, unfit};
+use super::plan::Plan;
 use super::script::{self, Statement};
 use crate::engines::mysql::statement::Kind;
 use crate::engines::mysql::tokens::{Token, TokenKind};
@@ -50,7 +50,7 @@ pub(super) async fn narrow(request: &RestoreRequest, mut plans: Vec<Plan>) -> Re
         return Ok(plans);
     }
     if let Some(schema) = objects.schemas.first() {
-        return Err(unfit(format!(
+        return Err(unfit_choice(format!(
             "there are no schemas on this kind of server, and so none named {schema}: name databases"
         )));
     }
@@ -60,7 +60,7 @@ pub(super) async fn narrow(request: &RestoreRequest, mut plans: Vec<Plan>) -> Re
         .filter_map(|path| check(&plans, path).err())
         .collect();
     if !problems.is_empty() {
-        return Err(unfit(problems.join("; ")));
+        return Err(unfit_choice(problems.join("; ")));
     }
     for plan in &mut plans {
         let database = plan.description.name.clone();
@@ -69,7 +69,7 @@ pub(super) async fn narrow(request: &RestoreRequest, mut plans: Vec<Plan>) -> Re
     }
     plans.retain(|plan| !plan.tables.is_empty());
     if request.mode == RestoreMode::Into && plans.len() > 1 {
-        return Err(unfit(
+        return Err(unfit_choice(
             "parts of several databases can't go into one: name the database".to_owned(),
         ));
     }
@@ -86,6 +86,10 @@ pub(super) async fn narrow(request: &RestoreRequest, mut plans: Vec<Plan>) -> Re
         plan.part = Some(part);
     }
     Ok(plans)
+}
+
+fn unfit_choice(message: String) -> Failure {
+    Failure::new(FailureKind::ChoiceUnfit, message)
 }
 
 /// A path must mean a table, and no more than one unless it is a pattern.
@@ -105,11 +109,12 @@ fn check(plans: &[Plan], path: &ObjectPath) -> Result<(), String> {
     };
     let found: Vec<String> = tables()
         .filter(|(database, table)| path.matches(&[database, table]))
-        .map(|(database, table)| format!("{database}.{table}"))
+        .map(|(database, table)| shown(database, table))
         .collect();
     match found.len() {
         0 => {
-            let near = near(path.last(), tables().map(|(_, table)| table), SHOWN);
+            let named = tables().map(|(database, table)| (table, shown(database, table)));
+            let near = near(path.last(), named, SHOWN);
             let hint = match near.as_slice() {
                 [] => String::new(),
                 near => format!("; near it: {}", near.join(", ")),
@@ -118,10 +123,15 @@ fn check(plans: &[Plan], path: &ObjectPath) -> Result<(), String> {
         }
         2.. if !path.is_pattern() => Err(format!(
             "there is more than one table {path}: name it as one of {}",
-            found[..SHOWN.min(found.len())].join(", ")
+            listed(&found, SHOWN)
         )),
         _ => Ok(()),
     }
+}
+
+/// A table's name, as a person would write it to choose it.
+fn shown(database: &str, table: &str) -> String {
+    ObjectPath::of(&[database, table]).to_string()
 }
 
 /// Whether a definer is named, as the dump writes it.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use dataguardian_core::database::Warning;
 use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::object_choice::listed;
 use sqlx::mysql::MySqlConnection;
 
 use super::objects;
@@ -15,6 +16,8 @@ use crate::engines::mysql::quote;
 use crate::engines::mysql::server::Server;
 use crate::engines::restore::{MissingRoles, RestoreMode, RestoreRequest};
 
+/// How many names a message has.
+const SHOWN: usize = 20;
 /// What a packet holds besides a statement.
 const PACKET_OVERHEAD: u64 = 1024;
 
@@ -133,8 +136,8 @@ impl Check<'_> {
                     .iter()
                     .map(|(kind, name)| format!("{} {name}", kind.to_lowercase()));
                 let shown: Vec<String> = shown.collect();
-                let message = format!("{} has {} already", plan.to, shown.join(", "));
-                return Err(Failure::new(FailureKind::TargetExists, message));
+                let message = format!("{} has {} already", plan.to, listed(&shown, SHOWN));
+                return Err(Failure::new(FailureKind::NamesTaken, message));
             }
             for (kind, name) in used {
                 self.findings.warnings.push(Warning {

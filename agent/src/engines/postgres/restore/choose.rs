@@ -187,10 +187,9 @@ impl<'a> Choosing<'a> {
             .filter(|needed| needed.kind == "TABLE")
         {
             self.warnings.insert(format!(
-                "table {} is restored without its rows, since {} {} can't be made without it; name it too if its rows are wanted",
+                "table {} is restored without its rows, since {} can't be made without it; name it too if its rows are wanted",
                 named(needed),
-                entry.kind.to_lowercase(),
-                named(entry)
+                self.graph.described(entry)
             ));
         }
     }
@@ -218,10 +217,10 @@ impl<'a> Choosing<'a> {
     }
 
     fn tell_of_left_out(&mut self, entry: &Entry, stranger: &Entry) {
-        let (own, other) = (named(entry), named(stranger));
+        let (own, other) = (self.graph.described(entry), named(stranger));
         if policy::is_restrictive(entry) {
             self.refused.insert(format!(
-                "policy {own} restricts which rows are seen and refers to {other}, which is not restored: without it more would be \
+                "{own} restricts which rows are seen and refers to {other}, which is not restored: without it more would be \
                  seen; name {other} too, or add the table to a database that has {other} (--into)"
             ));
             return;
@@ -231,8 +230,7 @@ impl<'a> Choosing<'a> {
             _ => "",
         };
         self.warnings.insert(format!(
-            "{} {own} is left out, since it refers to {other}, which is not restored{hidden}",
-            entry.kind.to_lowercase()
+            "{own} is left out, since it refers to {other}, which is not restored{hidden}"
         ));
     }
 
@@ -357,7 +355,7 @@ impl<'a> Choosing<'a> {
         let extensions = self.chosen.iter().filter_map(|id| self.graph.by_id.get(id));
         let extensions = extensions.filter(|entry| entry.kind == "EXTENSION");
         let used = self.used.iter().filter_map(|id| self.graph.by_id.get(id));
-        let used = used.map(|entry| format!("{} {}", entry.kind.to_lowercase(), named(entry)));
+        let used = used.map(|entry| self.graph.described(entry));
         Chosen {
             used: used.collect(),
             refused: self.refused.into_iter().collect(),

@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
             let message = format!(
                 "the schema archive is of version {major}.{minor}, of which parts can't be chosen: restore the whole database"
             );
-            return Err(Failure::new(FailureKind::TargetUnfit, message));
+            return Err(Failure::new(FailureKind::ChoiceUnfit, message));
         }
         let _revision = reader.byte()?;
         reader.number_len = reader.byte()?.into();
@@ -253,7 +253,7 @@ mod tests {
             );
         }
         let failure = read_utf8(&archive(17)).unwrap_err();
-        assert_eq!(failure.kind, FailureKind::TargetUnfit);
+        assert_eq!(failure.kind, FailureKind::ChoiceUnfit);
     }
 
     proptest! {

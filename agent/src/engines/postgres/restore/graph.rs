@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dataguardian_core::object_choice::ObjectPath;
 use dataguardian_core::stream::ObjectName;
 
 use super::contents::Entry;
@@ -78,6 +79,22 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// What an entry is, for a message: `foreign key of_item of table sales.sale`.
+    pub(super) fn described(&self, entry: &Entry) -> String {
+        let kind = match entry.kind.as_str() {
+            "FK CONSTRAINT" => "foreign key".to_owned(),
+            kind => kind.to_lowercase(),
+        };
+        let owner = self
+            .owner(entry)
+            .filter(|_| OF_TABLES.contains(&entry.kind.as_str()));
+        let own = owner.and_then(|owner| Some((owner, entry.tag.strip_prefix(&owner.tag)?.trim_start())));
+        match own {
+            Some((owner, own)) => format!("{kind} {own} of {} {}", owner.kind.to_lowercase(), named(owner)),
+            None => format!("{kind} {}", named(entry)),
+        }
+    }
+
     /// The first of what an entry needs that is of that kind.
     pub(super) fn needed(&self, entry: &Entry, kind: &str) -> Option<&'a Entry> {
         let mut needed = entry.needs.iter().filter_map(|id| self.by_id.get(id).copied());
@@ -113,9 +130,11 @@ fn begins(tag: &str, table: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
+/// An entry's name, as a person would write it to choose it.
 pub(super) fn named(entry: &Entry) -> String {
-    match entry.schema.as_str() {
-        "" => entry.tag.clone(),
-        schema => format!("{schema}.{}", entry.tag),
+    match relation(entry) {
+        Some(name) => ObjectPath::of(&[&name.schema, &name.name]).to_string(),
+        None if entry.schema.is_empty() => entry.tag.clone(),
+        None => format!("{}.{}", entry.schema, entry.tag),
     }
 }

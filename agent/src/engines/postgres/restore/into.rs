@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 
 use dataguardian_core::database::Warning;
 use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::object_choice::listed;
 use dataguardian_core::stream::ObjectName;
 use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
 
 use super::archive::Manner;
 use super::contents::Entry;
-use super::graph::{is_said_of_others, relation};
+use super::graph::{is_said_of_others, named, relation};
 use super::one::{One, sets_one_of};
 use super::plan::Plan;
 use super::{RestoreReport, RestoredDatabase, compare, load, scripts};
@@ -22,6 +23,8 @@ use crate::engines::postgres::encoding::Encoding;
 use crate::engines::postgres::{connect, failure, quote};
 use crate::engines::progress::Stage;
 
+/// How many names a message has.
+const SHOWN: usize = 20;
 /// Where `pg_restore` and `psql` speak with each other: in a script's first and last lines.
 const OUTSKIRTS: usize = 40;
 /// Lines there that the server is not to see: for `psql`, about an encoding that is ours to choose, or unknown to older servers.
@@ -66,7 +69,7 @@ pub(super) async fn look(
         if !exists(session, entry).await? {
             continue;
         }
-        let shown = format!("{} {}.{}", entry.kind.to_lowercase(), entry.schema, entry.tag);
+        let shown = format!("{} {}", entry.kind.to_lowercase(), named(entry));
         if relation(entry).is_some() || entry.kind == "INDEX" {
             taken.push(shown);
             continue;
@@ -77,8 +80,8 @@ pub(super) async fn look(
         }
     }
     if !taken.is_empty() {
-        let message = format!("{} has {} already", plan.to, taken.join(", "));
-        return Err(Failure::new(FailureKind::TargetExists, message));
+        let message = format!("{} has {} already", plan.to, listed(&taken, SHOWN));
+        return Err(Failure::new(FailureKind::NamesTaken, message));
     }
     // Nothing is said of what is there: grants and comments stay as they are.
     let said = entries.iter().filter(|entry| {

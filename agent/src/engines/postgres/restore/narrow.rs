@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataguardian_core::database::{DatabaseDescription, DatabaseNeeds, Warning};
-use dataguardian_core::failure::Failure;
+use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::stream::ObjectName;
 use sqlx::PgConnection;
 
 use super::archive::Archive;
 use super::choose::{Chosen, Wanted, choose};
 use super::contents::{self, Entry};
-use super::plan::{Plan, Table, unfit};
+use super::plan::{Plan, Table};
 use super::wanted::{Listed, find};
 use super::{RestoreMode, RestoreRequest, into, precheck};
 use crate::engines::clients::Client;
@@ -61,7 +61,7 @@ pub(super) async fn narrow(
     let wanted = find(&listed, &request.objects)?;
     let of_several = wanted.iter().filter(|wanted| !wanted.is_nothing()).count() > 1;
     if request.mode == RestoreMode::Into && of_several {
-        return Err(unfit(
+        return Err(unfit_choice(
             "parts of several databases can't go into one: name the database".to_owned(),
         ));
     }
@@ -73,7 +73,7 @@ pub(super) async fn narrow(
             continue;
         }
         if !chosen.refused.is_empty() {
-            return Err(unfit(chosen.refused.join("; ")));
+            return Err(unfit_choice(chosen.refused.join("; ")));
         }
         narrowed
             .warnings
@@ -94,9 +94,15 @@ pub(super) async fn narrow(
         connect::close(session).await;
     }
     if narrowed.plans.is_empty() {
-        return Err(unfit("nothing that is in the backup was chosen".to_owned()));
+        return Err(unfit_choice(
+            "nothing that is in the backup was chosen".to_owned(),
+        ));
     }
     Ok(narrowed)
+}
+
+fn unfit_choice(message: String) -> Failure {
+    Failure::new(FailureKind::ChoiceUnfit, message)
 }
 
 /// The live database that parts are added to; neither, if none is, or if it is not there, which is told by the checks.

@@ -1,11 +1,11 @@
 //! Finds the schemas and tables that a person has named, before anything is touched.
 
 use dataguardian_core::failure::{Failure, FailureKind};
-use dataguardian_core::object_choice::{ObjectChoice, ObjectPath, near};
+use dataguardian_core::object_choice::{ObjectChoice, ObjectPath, listed, near};
 
 use super::choose::Wanted;
 use super::contents::Entry;
-use super::graph::{relation, schemas};
+use super::graph::{named, relation, schemas};
 
 /// How many names a message has.
 const SHOWN: usize = 5;
@@ -29,7 +29,7 @@ pub(super) fn find(listed: &[Listed<'_>], objects: &ObjectChoice) -> Result<Vec<
     if problems.is_empty() {
         return Ok(wanted);
     }
-    Err(Failure::new(FailureKind::TargetUnfit, problems.join("; ")))
+    Err(Failure::new(FailureKind::ChoiceUnfit, problems.join("; ")))
 }
 
 fn find_schema(listed: &[Listed<'_>], path: &ObjectPath, wanted: &mut [Wanted]) -> Result<(), String> {
@@ -37,9 +37,12 @@ fn find_schema(listed: &[Listed<'_>], path: &ObjectPath, wanted: &mut [Wanted]) 
     for (place, Listed { database, entries }) in listed.iter().enumerate() {
         let own = schemas(entries).into_iter();
         let matching = own.filter(|schema| path.matches(&[database, schema]));
-        found.extend(matching.map(|schema| (place, format!("{database}.{schema}"), schema.to_owned())));
+        found.extend(matching.map(|schema| (place, ObjectPath::of(&[database, schema]), schema.to_owned())));
     }
-    let all = || listed.iter().flat_map(|each| schemas(each.entries));
+    let all = || {
+        let schemas = listed.iter().flat_map(|each| schemas(each.entries));
+        schemas.map(|schema| (schema, ObjectPath::of(&[schema]).to_string()))
+    };
     check(path, "schema", found.iter().map(|(_, name, _)| name), all)?;
     for (place, _, schema) in found {
         wanted[place].schemas.insert(schema);
@@ -52,7 +55,7 @@ fn find_table(listed: &[Listed<'_>], path: &ObjectPath, wanted: &mut [Wanted]) -
     for (place, Listed { database, entries }) in listed.iter().enumerate() {
         for name in entries.iter().filter_map(relation) {
             if path.matches(&[database, &name.schema, &name.name]) {
-                found.push((place, format!("{database}.{name}"), name));
+                found.push((place, ObjectPath::of(&[database, &name.schema, &name.name]), name));
             }
         }
     }
@@ -60,7 +63,7 @@ fn find_table(listed: &[Listed<'_>], path: &ObjectPath, wanted: &mut [Wanted]) -
         let entries = listed.iter().flat_map(|each| each.entries);
         entries
             .filter(|entry| relation(entry).is_some())
-            .map(|entry| entry.tag.as_str())
+            .map(|entry| (entry.tag.as_str(), named(entry)))
     };
     check(path, "table", found.iter().map(|(_, name, _)| name), all)?;
     for (place, _, name) in found {
@@ -70,10 +73,10 @@ fn find_table(listed: &[Listed<'_>], path: &ObjectPath, wanted: &mut [Wanted]) -
 }
 
 /// One is what a name means; a pattern may mean several.
-fn check<'a, N: Iterator<Item = &'a str>>(
+fn check<'a, N: Iterator<Item = (&'a str, String)>>(
     path: &ObjectPath,
     what: &str,
-    mut found: impl ExactSizeIterator<Item = &'a String>,
+    found: impl ExactSizeIterator<Item = &'a ObjectPath>,
     all: impl Fn() -> N,
 ) -> Result<(), String> {
     match found.len() {
@@ -86,10 +89,10 @@ fn check<'a, N: Iterator<Item = &'a str>>(
             Err(format!("the backup has no {what} {path}{hint}"))
         }
         2.. if !path.is_pattern() => {
-            let shown: Vec<&str> = found.by_ref().take(SHOWN).map(String::as_str).collect();
+            let shown: Vec<String> = found.map(ToString::to_string).collect();
             Err(format!(
                 "there is more than one {what} {path}: name it as one of {}",
-                shown.join(", ")
+                listed(&shown, SHOWN)
             ))
         }
         _ => Ok(()),
@@ -153,7 +156,10 @@ mod tests {
     fn what_is_not_there_or_there_twice_is_told_with_what_may_be_meant() {
         let failure = find_in_two(&["sale"], &["ordres", "hidden"]).unwrap_err();
         assert!(failure.contains("no schema sale; near it: sales"), "{failure}");
-        assert!(failure.contains("no table ordres; near it: orders"), "{failure}");
+        assert!(
+            failure.contains("no table ordres; near it: public.orders, sales.orders"),
+            "{failure}"
+        );
         assert!(failure.contains("no table hidden"), "{failure}");
         let failure = find_in_two(&["public"], &["orders"]).unwrap_err();
         assert!(failure.contains("shop.public, crm.public"), "{failure}");
