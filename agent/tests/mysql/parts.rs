@@ -100,7 +100,7 @@ async fn a_table_comes_with_its_indexes_triggers_and_what_those_call() {
         assert_eq!(failure.kind, FailureKind::ChoiceUnfit);
         for said in [
             "more than one table item: name it as one of crm.item, shop.item",
-            "no table slae; near it: shop.sale",
+            "no table slae in crm, shop; near it: shop.sale",
             "a.b.c has too many parts",
         ] {
             assert!(failure.message.contains(said), "{failure}");

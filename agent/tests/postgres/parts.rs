@@ -232,7 +232,7 @@ async fn what_is_not_in_the_backup_is_refused_before_anything_is_touched() {
     assert_eq!(failure.kind, FailureKind::ChoiceUnfit);
     assert_eq!(
         failure.message,
-        "the backup has no schema sale; near it: sales; the backup has no table sales.itme; near it: sales.item"
+        "the backup has no schema sale in crm, shop; near it: sales; the backup has no table sales.itme in crm, shop; near it: sales.item"
     );
     let there = "SELECT count(*) FROM pg_database WHERE datname LIKE 'never%'";
     assert_eq!(shop.ask("postgres", there), "0");

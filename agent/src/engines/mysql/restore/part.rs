@@ -119,7 +119,11 @@ fn check(plans: &[Plan], path: &ObjectPath) -> Result<(), String> {
                 [] => String::new(),
                 near => format!("; near it: {}", near.join(", ")),
             };
-            Err(format!("the backup has no table {path}{hint}"))
+            let databases: Vec<String> = plans.iter().map(|plan| plan.description.name.clone()).collect();
+            Err(format!(
+                "the backup has no table {path} in {}{hint}",
+                listed(&databases, SHOWN)
+            ))
         }
         2.. if !path.is_pattern() => Err(format!(
             "there is more than one table {path}: name it as one of {}",

@@ -43,7 +43,7 @@ fn find_schema(listed: &[Listed<'_>], path: &ObjectPath, wanted: &mut [Wanted]) 
         let schemas = listed.iter().flat_map(|each| schemas(each.entries));
         schemas.map(|schema| (schema, ObjectPath::of(&[schema]).to_string()))
     };
-    check(path, "schema", found.iter().map(|(_, name, _)| name), all)?;
+    check(listed, path, "schema", found.iter().map(|(_, name, _)| name), all)?;
     for (place, _, schema) in found {
         wanted[place].schemas.insert(schema);
     }
@@ -65,7 +65,7 @@ fn find_table(listed: &[Listed<'_>], path: &ObjectPath, wanted: &mut [Wanted]) -
             .filter(|entry| relation(entry).is_some())
             .map(|entry| (entry.tag.as_str(), named(entry)))
     };
-    check(path, "table", found.iter().map(|(_, name, _)| name), all)?;
+    check(listed, path, "table", found.iter().map(|(_, name, _)| name), all)?;
     for (place, _, name) in found {
         wanted[place].relations.insert(name);
     }
@@ -74,6 +74,7 @@ fn find_table(listed: &[Listed<'_>], path: &ObjectPath, wanted: &mut [Wanted]) -
 
 /// One is what a name means; a pattern may mean several.
 fn check<'a, N: Iterator<Item = (&'a str, String)>>(
+    databases: &[Listed<'_>],
     path: &ObjectPath,
     what: &str,
     found: impl ExactSizeIterator<Item = &'a ObjectPath>,
@@ -86,7 +87,10 @@ fn check<'a, N: Iterator<Item = (&'a str, String)>>(
                 [] => String::new(),
                 near => format!("; near it: {}", near.join(", ")),
             };
-            Err(format!("the backup has no {what} {path}{hint}"))
+            Err(format!(
+                "the backup has no {what} {path} in {}{hint}",
+                among(databases)
+            ))
         }
         2.. if !path.is_pattern() => {
             let shown: Vec<String> = found.map(ToString::to_string).collect();
@@ -97,6 +101,12 @@ fn check<'a, N: Iterator<Item = (&'a str, String)>>(
         }
         _ => Ok(()),
     }
+}
+
+/// The databases that were looked into.
+fn among(databases: &[Listed<'_>]) -> String {
+    let names: Vec<String> = databases.iter().map(|each| each.database.to_owned()).collect();
+    listed(&names, SHOWN)
 }
 
 #[cfg(test)]
@@ -155,9 +165,12 @@ mod tests {
     #[test]
     fn what_is_not_there_or_there_twice_is_told_with_what_may_be_meant() {
         let failure = find_in_two(&["sale"], &["ordres", "hidden"]).unwrap_err();
-        assert!(failure.contains("no schema sale; near it: sales"), "{failure}");
         assert!(
-            failure.contains("no table ordres; near it: public.orders, sales.orders"),
+            failure.contains("no schema sale in shop, crm; near it: sales"),
+            "{failure}"
+        );
+        assert!(
+            failure.contains("no table ordres in shop, crm; near it: public.orders, sales.orders"),
             "{failure}"
         );
         assert!(failure.contains("no table hidden"), "{failure}");
