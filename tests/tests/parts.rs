@@ -117,6 +117,54 @@ async fn one_table_comes_back_into_a_new_database_a_scratch_one_and_a_live_one()
 }
 
 #[tokio::test]
+async fn a_plan_tells_what_a_restore_would_do_and_touches_nothing() -> Result<()> {
+    let server = Postgres::start(Version::V15)?;
+    let system = backed_up(&server)?;
+    let databases = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database";
+    let before = server.psql("postgres", databases)?;
+    let latest = |words: &[&str]| system.restore_latest("main", &[words, &["--plan"]].concat());
+    let said = latest(&["--database", "shop=found", "--table", "sales.visit"]).succeed()?;
+    for line in [
+        "DATABASE  TO BE RESTORED AS  TABLES  ROWS",
+        "shop.sales.visit_10",
+        "Nothing was restored.",
+        "is not known",
+    ] {
+        ensure!(said.contains(line), "{said}");
+    }
+    let reply = system.json(&[
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--plan",
+        "--replace",
+        "--database",
+        "shop",
+    ])?;
+    let report = &reply["execution"]["restoreReport"];
+    ensure!(report["planned"] == true, "{reply}");
+    ensure!(report["databases"][0]["bytes"].is_string(), "{reply}");
+    // What would stop the restore stops the plan, with the same words.
+    let taken = latest(&["--into", "shop", "--table", "sale"]).fail(1)?;
+    ensure!(taken.contains("shop has table sales.sale"), "{taken}");
+    let exists = latest(&[]).fail(1)?;
+    ensure!(exists.contains("[TARGET_EXISTS]"), "{exists}");
+    server.psql(
+        "shop",
+        "DROP TABLE sales.sale CASCADE; DROP OWNED BY clerk; DROP ROLE clerk",
+    )?;
+    let lacking = latest(&["--into", "shop", "--table", "sale"]).fail(1)?;
+    ensure!(lacking.contains("the target has no role clerk"), "{lacking}");
+    latest(&["--into", "shop", "--table", "sale", "--create-missing-roles"]).succeed()?;
+    let made = "SELECT count(*) FROM pg_class, pg_roles WHERE relname = 'sale' OR rolname = 'clerk'";
+    ensure!(server.psql("shop", made)? == "0");
+    ensure!(server.psql("postgres", databases)? == before);
+    system.check_invariants()
+}
+
+#[tokio::test]
 async fn one_table_of_mysql_and_mariadb_comes_back() -> Result<()> {
     for version in [MySqlVersion::MySql9, MySqlVersion::MariaDb11] {
         let server = MySql::start(version)?;
@@ -131,9 +179,20 @@ async fn one_table_of_mysql_and_mariadb_comes_back() -> Result<()> {
         system.add_mysql("main", &server, "root", &["shop", "crm"])?;
         system.add_job("main", &[])?;
         system.run_job("main").succeed()?;
-        system
-            .restore_latest("main", &["--database", "shop=one", "--table", "`a b``c`"])
+        let one = ["--database", "shop=one", "--table", "`a b``c`"];
+        let planned = system
+            .restore_latest("main", &[one.as_slice(), &["--plan"]].concat())
             .succeed()?;
+        ensure!(
+            planned.contains("shop.a b`c") && planned.contains("Nothing was restored."),
+            "{planned}"
+        );
+        ensure!(
+            server.databases()? == ["crm", "live", "shop"],
+            "{:?}",
+            server.databases()?
+        );
+        system.restore_latest("main", &one).succeed()?;
         ensure!(server.sql("one", "SELECT COUNT(*) FROM `a b``c`")? == "2");
         let table = ["--into", "live", "--table", "crm.\"a b`c\""];
         let taken = system.restore_latest("main", &table).fail(1)?;

@@ -262,6 +262,7 @@ impl Restore {
             objects: objects.clone(),
             names: BTreeMap::new(),
             into: None,
+            plan_only: false,
             mode: if self.replace {
                 RestoreMode::Replace
             } else {

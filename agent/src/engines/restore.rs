@@ -31,6 +31,8 @@ pub struct RestoreRequest {
     pub into: Option<String>,
     /// What becomes of a database of that name.
     pub mode: RestoreMode,
+    /// End before anything is touched, and report what would be restored.
+    pub plan_only: bool,
     /// Leave out owners and grants: everything belongs to the user who restores.
     pub no_owner: bool,
     /// What to do about roles that the target lacks.
@@ -98,6 +100,8 @@ pub struct RestoredDatabase {
     pub to: String,
     /// Whether it is still there: not after [`RestoreMode::Scratch`] without `keep`.
     pub kept: bool,
+    /// How long its rows are in the backup, before compression.
+    pub bytes: u64,
 }
 
 /// A table whose rows were restored and counted.
@@ -111,13 +115,15 @@ pub struct RestoredTable {
     pub table: String,
     /// The rows that the manifest counts.
     pub expected_rows: u64,
-    /// The rows that the target has.
+    /// The rows that the target has; none yet in a plan.
     pub restored_rows: u64,
 }
 
 /// What was restored.
 #[derive(Debug, Clone)]
 pub struct RestoreReport {
+    /// Whether nothing was restored, and this is what would be.
+    pub planned: bool,
     /// The version as the target says it.
     pub server_version: String,
     /// The databases.

@@ -120,6 +120,8 @@ pub(crate) struct RestoreWork {
     pub(crate) keep_unfinished: bool,
     /// The only parts that are wanted.
     pub(crate) objects: ObjectChoice,
+    /// Whether it ends before anything is touched.
+    pub(super) plan_only: bool,
     /// The database that they go into, with [`RestoreMode::Into`].
     pub(crate) into: Option<String>,
     pub(crate) parallelism: usize,
@@ -308,6 +310,7 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
             no_owner: wire.no_owner,
             create_missing_roles: wire.create_missing_roles,
             keep_unfinished: wire.keep_unfinished,
+            plan_only: wire.plan_only,
             into: Some(wire.into_database).filter(|name| !name.is_empty()),
             objects: ObjectChoice::parse(&wire.schemas, &wire.tables)
                 .map_err(|error| invalid("tables", &error))?,

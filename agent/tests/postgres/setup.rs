@@ -180,6 +180,7 @@ impl Restoring {
                     .collect(),
                 mode,
                 into: None,
+                plan_only: false,
                 no_owner: false,
                 missing_roles: MissingRoles::Refuse,
                 keep_unfinished: false,

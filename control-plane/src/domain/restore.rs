@@ -64,6 +64,9 @@ pub struct RestoreOptions {
     /// The database that they are added to, with [`RestoreMode::Into`] and only then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub into_database: Option<String>,
+    /// Whether it ends before anything is touched, and says what would be restored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plan_only: bool,
     /// The longest that it may take: 1 min to 30 days.
     pub max_duration: Duration,
     /// It ends when nothing moves for this long: 10 s to 7 days.
@@ -83,6 +86,7 @@ impl Default for RestoreOptions {
             schemas: Vec::new(),
             tables: Vec::new(),
             into_database: None,
+            plan_only: false,
             max_duration: Duration::from_secs(7 * 24 * 3600),
             no_progress_timeout: DEFAULT_NO_PROGRESS,
         }

@@ -91,6 +91,7 @@ fn restore(work: RestoreAssignment, control_plane: ControlPlaneId) -> wire::Rest
         schemas: work.options.schemas,
         tables: work.options.tables,
         into_database: work.options.into_database.unwrap_or_default(),
+        plan_only: work.options.plan_only,
         control_plane_id: control_plane.to_string(),
     }
 }

@@ -310,6 +310,7 @@ on_both! {
         assert_eq!(execution.backup(), made.backup());
         let assignment = agent.begin().await;
         let report = RestoreReport {
+            planned: false,
             databases: vec![],
             tables: vec![RestoredTable {
                 database: "shop".into(),

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use dataguardian_core::database::Warning;
 use dataguardian_core::failure::Failure;
 use sqlx::mysql::MySqlConnection;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +52,11 @@ pub(super) async fn restore(
         registry,
         progress,
     );
+    if request.plan_only {
+        return run
+            .see_through(&cancel, Box::pin(plan_alone(&run, &request, &plans)))
+            .await;
+    }
     let halfway = Halfway::default();
     let prepared = run
         .see_through(&cancel, Box::pin(prepare(&run, &request, &plans, &halfway)))
@@ -91,12 +97,16 @@ struct Prepared {
     report: RestoreReport,
 }
 
-async fn prepare(
-    run: &Run,
-    request: &RestoreRequest,
-    plans: &[Plan],
-    halfway: &Halfway,
-) -> Result<Prepared, Failure> {
+/// What is known before anything is touched.
+struct Surveyed {
+    session: MySqlConnection,
+    server: Server,
+    programs: Programs,
+    findings: Findings,
+    warnings: Vec<Warning>,
+}
+
+async fn survey(run: &Run, request: &RestoreRequest, plans: &[Plan]) -> Result<Surveyed, Failure> {
     run.stage(Stage::Probing);
     let mut session = run.connect().await?;
     let server = Server::ask(&mut session, run.flavour).await?;
@@ -104,27 +114,50 @@ async fn prepare(
     let (client, warning) = clients::choose(&found, run.flavour, server.version_num)?;
     let programs = run.programs(client, server.encrypted)?;
     let findings = precheck::check(&mut session, request, &server, plans).await?;
+    let of_parts = plans.iter().flat_map(|plan| &plan.part);
+    let of_parts = of_parts.flat_map(|part| part.warnings.clone());
+    let warnings = warning.into_iter().chain(of_parts);
+    Ok(Surveyed {
+        warnings: warnings.chain(findings.warnings.iter().cloned()).collect(),
+        session,
+        server,
+        programs,
+        findings,
+    })
+}
+
+/// Looks whether it could be restored, and what would be.
+async fn plan_alone(run: &Run, request: &RestoreRequest, plans: &[Plan]) -> Result<RestoreReport, Failure> {
+    let surveyed = survey(run, request, plans).await?;
+    connect::close(surveyed.session).await;
+    Ok(plan::report(request, &surveyed.server, plans, surveyed.warnings))
+}
+
+async fn prepare(
+    run: &Run,
+    request: &RestoreRequest,
+    plans: &[Plan],
+    halfway: &Halfway,
+) -> Result<Prepared, Failure> {
+    let Surveyed {
+        mut session,
+        server,
+        programs,
+        findings,
+        warnings,
+    } = survey(run, request, plans).await?;
     let swept = halfway::sweep(run, &programs, &mut session).await?;
     precheck::create_accounts(&mut session, &findings.create_accounts).await?;
     let mut prepared = Prepared {
         mode: request.mode,
         manners: Vec::new(),
         report: RestoreReport {
+            planned: false,
             server_version: server.version.clone(),
             databases: Vec::new(),
             tables: Vec::new(),
             tools: vec![load::tool(&programs)],
-            warnings: warning
-                .into_iter()
-                .chain(
-                    plans
-                        .iter()
-                        .flat_map(|plan| &plan.part)
-                        .flat_map(|part| part.warnings.clone()),
-                )
-                .chain(findings.warnings.iter().cloned())
-                .chain(swept)
-                .collect(),
+            warnings: warnings.into_iter().chain(swept).collect(),
         },
         programs,
         server,
@@ -181,7 +214,7 @@ async fn fill(
     run.stage(Stage::Rows {
         database: name(),
         tables: plan.tables.len(),
-        bytes: plan.tables.iter().map(|table| table.bytes).sum(),
+        bytes: plan.row_bytes(),
     });
     load::load_rows(&loader, &request.source, &plan.tables, request.jobs).await?;
     run.stage(Stage::Comparing { database: name() });
@@ -266,6 +299,7 @@ async fn put(
             from: plan.description.name.clone(),
             to: plan.to.clone(),
             kept: mode != (RestoreMode::Scratch { keep: false }),
+            bytes: plan.row_bytes(),
         });
     }
     connect::close(session).await;

@@ -114,10 +114,16 @@ async fn restore_all(
         run.warn(&warning.message);
     }
     let findings = precheck::check(&mut session, request, &server, &plans).await?;
+    if request.plan_only {
+        connect::close(session).await;
+        let warnings = warning.into_iter().chain(narrowed).chain(findings.warnings);
+        return Ok(plan::report(request, &server, &plans, warnings.collect()));
+    }
     halfway::sweep(run, &mut session).await?;
     let abandoned = halfway::sweep_abandoned(run, &mut session).await?;
     precheck::create_roles(&mut session, &findings.create_roles).await?;
     let mut report = RestoreReport {
+        planned: false,
         server_version: server.version.clone(),
         databases: Vec::new(),
         tables: Vec::new(),

@@ -46,6 +46,7 @@ pub(in crate::grpc) fn new_restore(request: v1::StartRestoreRequest) -> Result<N
                 schemas: request.schemas,
                 tables: request.tables,
                 into_database: Some(request.into_database).filter(|name| !name.is_empty()),
+                plan_only: request.plan_only,
                 max_duration: max_duration?,
                 no_progress_timeout: no_progress_timeout?,
             },

@@ -82,6 +82,7 @@ fn restore_report(report: RestoreReport) -> v1::RestoreReport {
         dropped: database.dropped,
         tables: database.tables,
         rows: database.rows,
+        bytes: database.bytes,
     };
     let table = |table: RestoredTable| v1::RestoredTable {
         database: table.database,
@@ -94,6 +95,7 @@ fn restore_report(report: RestoreReport) -> v1::RestoreReport {
         databases: report.databases.into_iter().map(database).collect(),
         tables: report.tables.into_iter().map(table).collect(),
         rows: report.rows,
+        planned: report.planned,
     }
 }
 

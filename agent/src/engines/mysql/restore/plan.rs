@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use dataguardian_core::database::DatabaseDescription;
+use dataguardian_core::database::{DatabaseDescription, Warning};
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::stream::{ObjectName, StreamRole};
 
 use super::part::Part;
 use crate::engines::StoredStream;
-use crate::engines::restore::{RestoreMode, RestoreRequest};
+use crate::engines::mysql::server::Server;
+use crate::engines::restore::{RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, RestoredTable};
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 64;
@@ -29,6 +30,45 @@ pub(super) struct Plan {
     pub(super) after: usize,
     /// What is restored of the schema, if not all of it.
     pub(super) part: Option<Part>,
+}
+
+impl Plan {
+    /// How long the rows are.
+    pub(super) fn row_bytes(&self) -> u64 {
+        self.tables.iter().map(|table| table.bytes).sum()
+    }
+}
+
+/// What would be restored, for a request that wants to know no more.
+pub(super) fn report(
+    request: &RestoreRequest,
+    server: &Server,
+    plans: &[Plan],
+    warnings: Vec<Warning>,
+) -> RestoreReport {
+    let databases = plans.iter().map(|plan| RestoredDatabase {
+        from: plan.description.name.clone(),
+        to: plan.to.clone(),
+        kept: request.mode != (RestoreMode::Scratch { keep: false }),
+        bytes: plan.row_bytes(),
+    });
+    let tables = plans.iter().flat_map(|plan| {
+        plan.tables.iter().map(|table| RestoredTable {
+            database: plan.description.name.clone(),
+            schema: table.name.schema.clone(),
+            table: table.name.name.clone(),
+            expected_rows: table.rows,
+            restored_rows: 0,
+        })
+    });
+    RestoreReport {
+        planned: true,
+        server_version: server.version.clone(),
+        databases: databases.collect(),
+        tables: tables.collect(),
+        tools: Vec::new(),
+        warnings,
+    }
 }
 
 /// One table's stream.

@@ -159,6 +159,7 @@ impl One<'_> {
             from: name(),
             to: plan.to.clone(),
             kept: true,
+            bytes: plan.row_bytes(),
         });
         for table in &plan.tables {
             let sql = format!(

@@ -54,6 +54,7 @@ impl One<'_> {
             from: plan.description.name.clone(),
             to: plan.to.clone(),
             kept,
+            bytes: plan.row_bytes(),
         });
         if kept {
             return Ok(Some(made));
@@ -82,7 +83,7 @@ impl One<'_> {
         run.stage(Stage::Rows {
             database: name(),
             tables: plan.tables.len(),
-            bytes: plan.tables.iter().map(|table| table.bytes).sum(),
+            bytes: plan.row_bytes(),
         });
         let spread = load::load(run, &plan.beside, &request.source, &plan.tables, request.jobs).await?;
         self.run_scripts().await?;

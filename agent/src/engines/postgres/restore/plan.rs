@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use dataguardian_core::database::DatabaseDescription;
+use dataguardian_core::database::{DatabaseDescription, Warning};
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::stream::{ObjectName, StreamRole};
 
-use super::{RestoreMode, RestoreRequest};
+use super::{RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, RestoredTable};
 use crate::engines::StoredStream;
+use crate::engines::postgres::server::Server;
 
 /// The longest name, in bytes (`NAMEDATALEN` - 1).
 const LONGEST_NAME: usize = 63;
@@ -30,6 +31,45 @@ pub(super) struct Plan {
     pub(super) large_objects: Option<usize>,
     /// All streams' length.
     pub(super) bytes: u64,
+}
+
+impl Plan {
+    /// How long the rows are.
+    pub(super) fn row_bytes(&self) -> u64 {
+        self.tables.iter().map(|table| table.bytes).sum()
+    }
+}
+
+/// What would be restored, for a request that wants to know no more.
+pub(super) fn report(
+    request: &RestoreRequest,
+    server: &Server,
+    plans: &[Plan],
+    warnings: Vec<Warning>,
+) -> RestoreReport {
+    let databases = plans.iter().map(|plan| RestoredDatabase {
+        from: plan.description.name.clone(),
+        to: plan.to.clone(),
+        kept: request.mode != (RestoreMode::Scratch { keep: false }),
+        bytes: plan.row_bytes(),
+    });
+    let tables = plans.iter().flat_map(|plan| {
+        plan.tables.iter().map(|table| RestoredTable {
+            database: plan.description.name.clone(),
+            schema: table.name.schema.clone(),
+            table: table.name.name.clone(),
+            expected_rows: table.rows,
+            restored_rows: 0,
+        })
+    });
+    RestoreReport {
+        planned: true,
+        server_version: server.version.clone(),
+        databases: databases.collect(),
+        tables: tables.collect(),
+        tools: Vec::new(),
+        warnings,
+    }
 }
 
 /// One table's stream.

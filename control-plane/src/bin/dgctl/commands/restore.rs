@@ -7,10 +7,14 @@ use dataguardian_proto::{convert, v1};
 
 use super::{Context, request_id, required};
 use crate::ask;
+use crate::connect::Api;
 use crate::error::Result;
-use crate::output::execution as shown;
+use crate::output::{execution as shown, restored};
 use crate::progress;
 use crate::values::{Mapping, length};
+
+/// How many executions are looked at for how long restores take.
+const EARLIER: i32 = 200;
 
 /// `dgctl restore`
 #[derive(Debug, Args)]
@@ -66,6 +70,9 @@ pub(crate) struct Restore {
     /// It ends when nothing moves for this long, as in 45m; building indexes does not count [else: 30m]
     #[arg(long, value_name = "TIME", value_parser = length)]
     no_progress_timeout: Option<Duration>,
+    /// Restore nothing: look whether it could be restored and say what would be, and how long that would take; waits for the end
+    #[arg(long)]
+    plan: bool,
     /// Wait for the end; exit status 1 unless the restore completed
     #[arg(long)]
     wait: bool,
@@ -76,12 +83,12 @@ pub(crate) struct Restore {
 
 impl Restore {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
-        if self.replace {
+        if self.replace && !self.plan {
             let question =
                 "Replace the live databases by those of the backup? What was written since is lost.";
             ask::confirm(self.yes, question)?;
         }
-        let wait = self.wait;
+        let (wait, plan) = (self.wait, self.plan);
         let api = context.api().await?;
         let mut reply = api
             .restores()
@@ -89,12 +96,19 @@ impl Restore {
             .await?
             .into_inner();
         let execution = required(reply.execution.clone(), "execution")?;
-        if !wait {
+        if !wait && !plan {
             return context.output.show(&reply, |_, _| shown::queued(&execution));
         }
         let ended = progress::wait(&api, &execution.id).await?;
         reply.execution = Some(ended.clone());
-        progress::conclude(&context.output, &reply, ended)
+        let Some(planned) = ended.restore_report.clone().filter(|report| report.planned) else {
+            return progress::conclude(&context.output, &reply, ended);
+        };
+        let earlier = earlier(&api, &ended.datasource).await?;
+        context.output.show(&reply, |_, look| {
+            shown::outcome(&ended, look) + &restored::estimate(&planned, &earlier)
+        })?;
+        progress::must_have_completed(ended)
     }
 
     fn into_request(self) -> v1::StartRestoreRequest {
@@ -122,11 +136,24 @@ impl Restore {
             schemas: self.schemas,
             tables: self.tables,
             into_database: self.into.unwrap_or_default(),
+            plan_only: self.plan,
             request_id: request_id(),
             max_duration: self.max_duration.map(convert::duration),
             no_progress_timeout: self.no_progress_timeout.map(convert::duration),
         }
     }
+}
+
+/// What completed on that datasource lately.
+async fn earlier(api: &Api, datasource: &str) -> Result<Vec<v1::Execution>> {
+    let request = v1::ListExecutionsRequest {
+        page_size: EARLIER,
+        datasource: datasource.to_owned(),
+        states: vec![v1::ExecutionState::Completed.into()],
+        ..Default::default()
+    };
+    let reply = api.executions().list_executions(request).await?;
+    Ok(reply.into_inner().executions)
 }
 
 #[cfg(test)]
