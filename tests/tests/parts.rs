@@ -123,7 +123,9 @@ async fn a_plan_tells_what_a_restore_would_do_and_touches_nothing() -> Result<()
     let databases = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database";
     let before = server.psql("postgres", databases)?;
     let latest = |words: &[&str]| system.restore_latest("main", &[words, &["--plan"]].concat());
-    let said = latest(&["--database", "shop=found", "--table", "sales.visit"]).succeed()?;
+    let said = latest(&["--database", "shop=found", "--table", "sales.visit"])
+        .succeed()?
+        .stdout;
     for line in [
         "DATABASE  TO BE RESTORED AS  TABLES  ROWS",
         "shop.sales.visit_10",
@@ -182,7 +184,8 @@ async fn one_table_of_mysql_and_mariadb_comes_back() -> Result<()> {
         let one = ["--database", "shop=one", "--table", "`a b``c`"];
         let planned = system
             .restore_latest("main", &[one.as_slice(), &["--plan"]].concat())
-            .succeed()?;
+            .succeed()?
+            .stdout;
         ensure!(
             planned.contains("shop.a b`c") && planned.contains("Nothing was restored."),
             "{planned}"
