@@ -152,7 +152,12 @@ async fn a_plan_tells_what_a_restore_would_do_and_touches_nothing() -> Result<()
     let taken = latest(&["--into", "shop", "--table", "sale"]).fail(1)?;
     ensure!(taken.contains("shop has table sales.sale"), "{taken}");
     let exists = latest(&[]).fail(1)?;
-    ensure!(exists.contains("[TARGET_EXISTS]"), "{exists}");
+    ensure!(
+        exists.contains("the restore plan ended as failed [TARGET_EXISTS]")
+            && exists.contains("database \"crm\""),
+        "{exists}"
+    );
+    ensure!(exists.contains("database \"shop\""), "{exists}");
     server.psql(
         "shop",
         "DROP TABLE sales.sale CASCADE; DROP OWNED BY clerk; DROP ROLE clerk",

@@ -8,7 +8,7 @@ use dataguardian_core::object_choice::listed;
 use sqlx::mysql::MySqlConnection;
 
 use super::objects;
-use super::plan::{Plan, unfit};
+use super::plan::Plan;
 use crate::engines::mysql::connect::{ask, ask_names, ask_one, execute};
 use crate::engines::mysql::flavour::Flavour;
 use crate::engines::mysql::globals::may_read_accounts;
@@ -47,6 +47,7 @@ struct Check<'a> {
     server: &'a Server,
     findings: Findings,
     problems: Vec<String>,
+    kind: FailureKind,
 }
 
 /// Looks at the target. All that is wrong is told at once.
@@ -62,6 +63,7 @@ pub(super) async fn check(
         server,
         findings: Findings::default(),
         problems: Vec::new(),
+        kind: FailureKind::TargetUnfit,
     };
     check.names(plans).await?;
     check.server(plans);
@@ -77,7 +79,7 @@ pub(super) async fn check(
     if check.problems.is_empty() {
         return Ok(check.findings);
     }
-    Err(unfit(check.problems.join("; ")))
+    Err(Failure::new(check.kind, check.problems.join("; ")))
 }
 
 /// Whether there is a database of that name.
@@ -111,8 +113,9 @@ impl Check<'_> {
         }
         for plan in plans {
             if exists(self.session, &plan.to).await? {
-                let message = format!("database {} exists at the target", plan.to);
-                return Err(Failure::new(FailureKind::TargetExists, message));
+                self.kind = FailureKind::TargetExists;
+                self.problems
+                    .push(format!("database {} exists at the target", plan.to));
             }
         }
         Ok(())

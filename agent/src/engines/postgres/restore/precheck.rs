@@ -8,7 +8,7 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::size::ByteSize;
 use sqlx::PgConnection;
 
-use super::plan::{Plan, unfit};
+use super::plan::Plan;
 use super::{MissingRoles, RestoreMode, RestoreRequest};
 use crate::engines::postgres::server::Server;
 use crate::engines::postgres::{failure, quote};
@@ -37,6 +37,7 @@ pub(super) async fn check(
         request,
         server,
         problems: Vec::new(),
+        kind: FailureKind::TargetUnfit,
         findings: Findings::default(),
     };
     checks.server().await?;
@@ -48,7 +49,7 @@ pub(super) async fn check(
     if checks.problems.is_empty() {
         return Ok(checks.findings);
     }
-    Err(unfit(checks.problems.join("; ")))
+    Err(Failure::new(checks.kind, checks.problems.join("; ")))
 }
 
 struct Checks<'a> {
@@ -56,6 +57,7 @@ struct Checks<'a> {
     request: &'a RestoreRequest,
     server: &'a Server,
     problems: Vec<String>,
+    kind: FailureKind,
     findings: Findings,
 }
 
@@ -125,10 +127,9 @@ impl Checks<'_> {
     async fn names_are_free(&mut self, plans: &[Plan]) -> Result<(), Failure> {
         for plan in plans {
             if exists(self.session, &plan.to).await? {
-                return Err(Failure::new(
-                    FailureKind::TargetExists,
-                    format!("there is a database {:?} on the target", plan.to),
-                ));
+                self.kind = FailureKind::TargetExists;
+                self.problems
+                    .push(format!("there is a database {:?} on the target", plan.to));
             }
         }
         Ok(())

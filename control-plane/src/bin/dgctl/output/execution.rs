@@ -66,11 +66,7 @@ pub(crate) fn took(execution: &v1::Execution) -> String {
 
 /// That it was begun, and how to follow it.
 pub(crate) fn queued(execution: &v1::Execution) -> String {
-    let (kind, state, id) = (
-        kind_word(execution.kind()),
-        state_word(execution.state()),
-        &execution.id,
-    );
+    let (kind, state, id) = (kind_word(execution), state_word(execution.state()), &execution.id);
     format!("The {kind} is {state}: {id}\nFollow it with: dgctl execution watch {id}")
 }
 
@@ -83,7 +79,7 @@ pub(crate) fn table(executions: &[v1::Execution], look: Look) -> String {
             .map_or(0, |progress| progress.raw_bytes);
         [
             Field::id(&execution.id),
-            Field::text(&kind_word(execution.kind())),
+            Field::text(&kind_word(execution)),
             state_with_mark(execution),
             Field::text(&execution.job),
             Field::text(&execution.datasource),
@@ -142,7 +138,7 @@ fn properties(execution: &v1::Execution) -> Vec<(&'static str, Field)> {
     let counted_rows = count(progress.rows);
     vec![
         ("Execution", Field::text(&execution.id)),
-        ("Kind", Field::text(&kind_word(execution.kind()))),
+        ("Kind", Field::text(&kind_word(execution))),
         ("State", state_with_mark(execution)),
         ("Waiting", Field::text(waiting(execution))),
         (

@@ -147,11 +147,8 @@ impl Pace {
                 .as_ref()
                 .map_or(0, |progress| progress.raw_bytes);
             let is_real = execution.kind() == v1::ExecutionKind::Restore
-                && execution.state() == v1::ExecutionState::Completed
-                && execution
-                    .restore_report
-                    .as_ref()
-                    .is_some_and(|report| !report.planned);
+                && !execution.plan_only
+                && execution.state() == v1::ExecutionState::Completed;
             let ended = execution
                 .ended_at
                 .as_ref()
@@ -206,7 +203,7 @@ mod tests {
         }
     }
 
-    fn ran(mebibytes: u64, seconds: i64, report: v1::RestoreReport) -> v1::Execution {
+    fn ran(mebibytes: u64, seconds: i64, plan_only: bool) -> v1::Execution {
         let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
         v1::Execution {
             kind: v1::ExecutionKind::Restore.into(),
@@ -217,7 +214,7 @@ mod tests {
                 raw_bytes: mebibytes << 20,
                 ..Default::default()
             }),
-            restore_report: Some(report),
+            plan_only,
             ..Default::default()
         }
     }
@@ -229,12 +226,11 @@ mod tests {
 
     #[test]
     fn a_plan_takes_as_long_as_restores_before_it_would_have_taken() {
-        let real = v1::RestoreReport::default;
         let earlier = [
-            ran(100, 10, real()),
-            ran(60, 10, real()),
-            ran(1, 3600, real()),
-            ran(900, 1, plan(1)),
+            ran(100, 10, false),
+            ran(60, 10, false),
+            ran(1, 3600, false),
+            ran(900, 1, true),
         ];
         assert_eq!(
             estimate(&plan(1), &earlier),
