@@ -16,6 +16,7 @@ use dataguardian_agent::engines::restore::{MissingRoles, RestoreMode, RestoreRep
 use dataguardian_agent::rescue::{self, Part};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::ids::{BackupId, ExecutionId};
+use dataguardian_core::object_choice::ObjectChoice;
 use dataguardian_core::secret::Secret;
 use dataguardian_core::target::{ConnectionTarget, TlsMode};
 use dataguardian_repository::kit::{MAX_KIT_LEN, Opener, RecoveryKit};
@@ -61,6 +62,12 @@ pub(crate) struct Restore {
     /// Restore only this database of the backup; repeatable
     #[arg(long = "database", value_name = "NAME")]
     databases: Vec<String>,
+    /// Restore only this schema, as SCHEMA or DATABASE.SCHEMA, odd names in double quotes; repeatable
+    #[arg(long = "schema", value_name = "SCHEMA", conflicts_with = "replace")]
+    schemas: Vec<String>,
+    /// Restore only this table, as TABLE, SCHEMA.TABLE or DATABASE.SCHEMA.TABLE, odd names in double quotes; repeatable
+    #[arg(long = "table", value_name = "TABLE", conflicts_with = "replace")]
+    tables: Vec<String>,
     /// Restore the one database under this name
     #[arg(long = "as", value_name = "NAME")]
     new_name: Option<String>,
@@ -243,6 +250,7 @@ impl Restore {
         let engine = reader.payload().outline.engine;
         let target = self.target(engine)?;
         let names = self.names(&reader)?;
+        let objects = ObjectChoice::parse(&self.schemas, &self.tables)?;
         let work = tempfile::Builder::new()
             .prefix("dataguardian-rescue-")
             .tempdir()
@@ -251,7 +259,10 @@ impl Restore {
             target,
             source,
             databases: Vec::new(),
+            objects: objects.clone(),
             names: BTreeMap::new(),
+            into: None,
+            plan_only: false,
             mode: if self.replace {
                 RestoreMode::Replace
             } else {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
+use dataguardian_core::object_choice::ObjectChoice;
 use dataguardian_core::target::ConnectionTarget;
 
 use super::StreamSource;
@@ -22,10 +23,16 @@ pub struct RestoreRequest {
     pub source: Arc<dyn StreamSource>,
     /// The databases to restore, as the manifest describes them; streams of others are not read.
     pub databases: Vec<DatabaseDescription>,
+    /// The only parts of them that are wanted.
+    pub objects: ObjectChoice,
     /// Other names for some of them: old to new.
     pub names: BTreeMap<String, String>,
+    /// The database that chosen parts go into, in [`RestoreMode::Into`].
+    pub into: Option<String>,
     /// What becomes of a database of that name.
     pub mode: RestoreMode,
+    /// End before anything is touched, and report what would be restored.
+    pub plan_only: bool,
     /// Leave out owners and grants: everything belongs to the user who restores.
     pub no_owner: bool,
     /// What to do about roles that the target lacks.
@@ -53,6 +60,8 @@ pub enum RestoreMode {
     CreateNew,
     /// The new one takes its place once it is whole and compared; the old one is dropped last.
     Replace,
+    /// There must be one: chosen parts are added to it, and nothing in it is changed.
+    Into,
     /// It does not matter: a fresh name is used (`dg_scratch_…`), and the database is dropped again unless it is to be kept.
     Scratch {
         /// Leave it there.
@@ -91,6 +100,8 @@ pub struct RestoredDatabase {
     pub to: String,
     /// Whether it is still there: not after [`RestoreMode::Scratch`] without `keep`.
     pub kept: bool,
+    /// How long its rows are in the backup, before compression.
+    pub bytes: u64,
 }
 
 /// A table whose rows were restored and counted.
@@ -104,13 +115,15 @@ pub struct RestoredTable {
     pub table: String,
     /// The rows that the manifest counts.
     pub expected_rows: u64,
-    /// The rows that the target has.
+    /// The rows that the target has; none yet in a plan.
     pub restored_rows: u64,
 }
 
 /// What was restored.
 #[derive(Debug, Clone)]
 pub struct RestoreReport {
+    /// Whether nothing was restored, and this is what would be.
+    pub planned: bool,
     /// The version as the target says it.
     pub server_version: String,
     /// The databases.

@@ -39,12 +39,16 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
         target: work.target,
         source: Arc::new(RepositorySource::new(reader, status.counters.clone())),
         databases,
+        objects: work.objects,
         names: work.databases,
+        into: work.into,
         mode: match work.mode {
+            RestoreMode::Into => engine::RestoreMode::Into,
             RestoreMode::Create => engine::RestoreMode::CreateNew,
             RestoreMode::Replace => engine::RestoreMode::Replace,
             RestoreMode::Scratch { keep } => engine::RestoreMode::Scratch { keep },
         },
+        plan_only: work.plan_only,
         no_owner: work.no_owner,
         missing_roles: if work.create_missing_roles {
             MissingRoles::Create
@@ -227,7 +231,10 @@ fn outcome(report: RestoreReport) -> v1::RestoreOutcome {
     for table in &report.tables {
         let (tables, rows) = counts.entry(&table.database).or_default();
         *tables += 1;
-        *rows += table.restored_rows;
+        *rows += match report.planned {
+            true => table.expected_rows,
+            false => table.restored_rows,
+        };
     }
     let rows = counts.values().map(|(_, rows)| rows).sum();
     let databases: Vec<_> = report
@@ -241,6 +248,7 @@ fn outcome(report: RestoreReport) -> v1::RestoreOutcome {
                 dropped: !database.kept,
                 tables,
                 rows,
+                bytes: database.bytes,
             }
         })
         .collect();
@@ -260,6 +268,7 @@ fn outcome(report: RestoreReport) -> v1::RestoreOutcome {
             databases,
             tables: tables.collect(),
             rows,
+            planned: report.planned,
         }),
         warnings: report.warnings.iter().map(Into::into).collect(),
     }
@@ -292,8 +301,10 @@ mod tests {
             from: name.to_owned(),
             to: name.to_owned(),
             kept: true,
+            bytes: 7,
         };
         let report = RestoreReport {
+            planned: false,
             server_version: String::new(),
             databases: vec![database("crm"), database("shop"), database("empty")],
             tables: (0..2005).map(table).collect(),

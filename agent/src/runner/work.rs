@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId, JobId, RepositoryId, StorageId};
+use dataguardian_core::object_choice::ObjectChoice;
 use dataguardian_core::secret::Secret;
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::storage::Strategy;
@@ -117,6 +118,12 @@ pub(crate) struct RestoreWork {
     pub(crate) no_owner: bool,
     pub(crate) create_missing_roles: bool,
     pub(crate) keep_unfinished: bool,
+    /// The only parts that are wanted.
+    pub(crate) objects: ObjectChoice,
+    /// Whether it ends before anything is touched.
+    pub(super) plan_only: bool,
+    /// The database that they go into, with [`RestoreMode::Into`].
+    pub(crate) into: Option<String>,
     pub(crate) parallelism: usize,
 }
 
@@ -136,6 +143,7 @@ pub(crate) struct VerifyWork {
 pub(crate) enum RestoreMode {
     Create,
     Replace,
+    Into,
     Scratch { keep: bool },
 }
 
@@ -277,6 +285,7 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
             public::RestoreMode::Unspecified => return Err(InvalidField::new("mode", "must be given")),
             public::RestoreMode::Create => RestoreMode::Create,
             public::RestoreMode::Replace => RestoreMode::Replace,
+            public::RestoreMode::Into => RestoreMode::Into,
             public::RestoreMode::Scratch => RestoreMode::Scratch {
                 keep: wire.keep_scratch,
             },
@@ -301,6 +310,10 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
             no_owner: wire.no_owner,
             create_missing_roles: wire.create_missing_roles,
             keep_unfinished: wire.keep_unfinished,
+            plan_only: wire.plan_only,
+            into: Some(wire.into_database).filter(|name| !name.is_empty()),
+            objects: ObjectChoice::parse(&wire.schemas, &wire.tables)
+                .map_err(|error| invalid("tables", &error))?,
             parallelism: count("parallelism", wire.parallelism)?,
         })
     }

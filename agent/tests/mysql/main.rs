@@ -7,6 +7,7 @@
 
 mod connections;
 mod faults;
+mod parts;
 mod replace;
 mod restores;
 mod round_trip;

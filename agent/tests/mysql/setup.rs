@@ -13,6 +13,7 @@ use dataguardian_agent::engines::probe::{Probe, ProbeRequest};
 use dataguardian_agent::engines::progress::{Progress, Severity, Stage};
 use dataguardian_agent::engines::restore::{MissingRoles, RestoreMode, RestoreReport, RestoreRequest};
 use dataguardian_core::failure::Failure;
+use dataguardian_core::object_choice::ObjectChoice;
 use dataguardian_core::secret::Secret;
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::stream::StreamRole;
@@ -201,11 +202,14 @@ impl Restoring {
                 target: target_as(server, "root"),
                 source,
                 databases: report.databases.clone(),
+                objects: ObjectChoice::default(),
                 names: names
                     .iter()
                     .map(|(old, new)| (old.to_string(), new.to_string()))
                     .collect(),
                 mode,
+                into: None,
+                plan_only: false,
                 no_owner: false,
                 missing_roles: MissingRoles::Refuse,
                 keep_unfinished: false,

@@ -10,6 +10,7 @@ mod concurrency;
 mod encodings;
 mod faults;
 mod locks;
+mod parts;
 mod restores;
 mod round_trip;
 mod script;

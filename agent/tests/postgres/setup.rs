@@ -11,6 +11,7 @@ use dataguardian_agent::engines::postgres::{
 use dataguardian_agent::engines::progress::{Progress, Severity, Stage};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::Failure;
+use dataguardian_core::object_choice::ObjectChoice;
 use dataguardian_core::secret::Secret;
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::stream::StreamRole;
@@ -172,11 +173,14 @@ impl Restoring {
                 target: target(server),
                 source,
                 databases: report.databases.clone(),
+                objects: ObjectChoice::default(),
                 names: names
                     .iter()
                     .map(|(old, new)| (old.to_string(), new.to_string()))
                     .collect(),
                 mode,
+                into: None,
+                plan_only: false,
                 no_owner: false,
                 missing_roles: MissingRoles::Refuse,
                 keep_unfinished: false,

@@ -5,11 +5,13 @@ use dataguardian_core::database::{MissingDatabase, Warning};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{AgentId, BackupId, DatasourceId, ExecutionId, JobId, StorageId};
+use dataguardian_core::stream::StreamHeader;
 use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::verify::Level;
 
 use super::deletion::{BackupState, CopyState, Pin};
 use super::execution::{kept_missing, kept_warnings};
+use super::field::BadField;
 use super::job::Encryption;
 use super::reference::Reference;
 use super::text;
@@ -184,11 +186,41 @@ pub struct SignedManifest {
     pub control_plane_public_key: Vec<u8>,
 }
 
+/// Which streams of a backup to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StreamFilter {
+    /// Only those of this database.
+    pub database: Option<String>,
+    /// Only those of tables in this schema.
+    pub schema: Option<String>,
+}
+
+impl StreamFilter {
+    /// Reads both fields; empty ones filter nothing.
+    pub fn parse(database: &str, schema: &str) -> Result<Self, BadField> {
+        let read = |field, value: &str| match value {
+            "" => Ok(None),
+            value => text::required(field, value, text::MAX_TEXT).map(|()| Some(value.to_owned())),
+        };
+        Ok(Self {
+            database: read("database", database)?,
+            schema: read("schema", schema)?,
+        })
+    }
+
+    /// Whether a stream is to be listed.
+    pub fn admits(&self, header: &StreamHeader) -> bool {
+        let schema = header.object.as_ref().map(|object| &object.schema);
+        (self.database.is_none() || self.database == header.database)
+            && (self.schema.is_none() || self.schema.as_ref() == schema)
+    }
+}
+
 /// A stream of a backup, as its manifest tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupStream {
     /// What it holds.
-    pub header: dataguardian_core::stream::StreamHeader,
+    pub header: StreamHeader,
     /// Bytes before compression.
     pub bytes: u64,
     /// Rows; none where counting makes no sense.

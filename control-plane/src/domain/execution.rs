@@ -286,6 +286,9 @@ pub struct RestoreReport {
     pub tables: Vec<RestoredTable>,
     /// Rows in all.
     pub rows: u64,
+    /// Whether nothing was restored, and this is what would be.
+    #[serde(default)]
+    pub planned: bool,
 }
 
 /// A database that was restored.
@@ -303,6 +306,9 @@ pub struct RestoredDatabase {
     /// How many rows they have together.
     #[serde(default)]
     pub rows: u64,
+    /// How long those are in the backup, before compression.
+    #[serde(default)]
+    pub bytes: u64,
 }
 
 /// A table that was restored.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dataguardian_core::ids::{BackupId, DatasourceId};
+use dataguardian_core::object_choice::ObjectChoice;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -20,6 +21,8 @@ pub enum RestoreMode {
     Create,
     /// Beside the live ones, compared, then swapped with them in one short moment.
     Replace,
+    /// Chosen parts into a database that exists, in which nothing else is changed.
+    Into,
     /// Under fresh names, compared, and dropped again.
     Scratch,
 }
@@ -52,6 +55,18 @@ pub struct RestoreOptions {
     pub parallelism: u32,
     /// For a scratch restore: leave the databases there.
     pub keep_scratch: bool,
+    /// The only schemas that are wanted, as [`ObjectChoice`] reads them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemas: Vec<String>,
+    /// The only tables that are wanted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// The database that they are added to, with [`RestoreMode::Into`] and only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into_database: Option<String>,
+    /// Whether it ends before anything is touched, and says what would be restored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plan_only: bool,
     /// The longest that it may take: 1 min to 30 days.
     pub max_duration: Duration,
     /// It ends when nothing moves for this long: 10 s to 7 days.
@@ -68,6 +83,10 @@ impl Default for RestoreOptions {
             keep_unfinished: false,
             parallelism: 2,
             keep_scratch: false,
+            schemas: Vec::new(),
+            tables: Vec::new(),
+            into_database: None,
+            plan_only: false,
             max_duration: Duration::from_secs(7 * 24 * 3600),
             no_progress_timeout: DEFAULT_NO_PROGRESS,
         }
@@ -129,6 +148,7 @@ impl RestoreOptions {
             "is for scratch restores only",
         );
         check_limits(&mut checks, "", self.max_duration, self.no_progress_timeout);
+        self.check_parts(&mut checks);
         checks.require(
             self.databases.len() <= 1000,
             "databases",
@@ -151,6 +171,45 @@ impl RestoreOptions {
         }
         checks.finish()
     }
+
+    /// Whether only parts of the databases are wanted.
+    pub fn is_partial(&self) -> bool {
+        !self.schemas.is_empty() || !self.tables.is_empty()
+    }
+
+    fn check_parts(&self, checks: &mut Checks) {
+        for (field, schemas, tables) in [
+            ("schemas", self.schemas.as_slice(), [].as_slice()),
+            ("tables", &[], &self.tables),
+        ] {
+            let parsed = ObjectChoice::parse(schemas, tables);
+            checks.take(parsed.map_err(|error| BadField::new(field, error.to_string())));
+        }
+        let into = self.mode == RestoreMode::Into;
+        checks.require(
+            into == self.into_database.is_some(),
+            "into_database",
+            "must be given with the mode that adds to a database, and only then",
+        );
+        if let Some(name) = &self.into_database {
+            checks.take(text::required("into_database", name, text::MAX_TEXT));
+        }
+        checks.require(
+            !into || self.is_partial(),
+            "mode",
+            "adds schemas or tables to a database: name which",
+        );
+        checks.require(
+            !into || self.databases.iter().all(|mapping| mapping.from == mapping.to),
+            "databases.to",
+            "must be empty where parts are added to a database",
+        );
+        checks.require(
+            !(self.is_partial() && self.mode == RestoreMode::Replace),
+            "mode",
+            "must not be to replace databases where only parts of them are restored: what is not chosen would be lost",
+        );
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +230,20 @@ mod tests {
             ..RestoreOptions::default()
         };
         assert_eq!(options.check().unwrap_err()[0].field, "databases.to");
+    }
+
+    #[test]
+    fn a_part_never_replaces_the_whole() {
+        let options = |mode, table: &str| RestoreOptions {
+            mode,
+            tables: vec![table.to_owned()],
+            ..RestoreOptions::default()
+        };
+        assert_eq!(options(RestoreMode::Create, "sales.\"a.b\"").check(), Ok(()));
+        let field = |options: RestoreOptions| options.check().unwrap_err()[0].field.clone();
+        assert_eq!(field(options(RestoreMode::Replace, "sale")), "mode");
+        assert_eq!(field(options(RestoreMode::Create, "sales.")), "tables");
+        assert_eq!(field(options(RestoreMode::Into, "sale")), "into_database");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use super::call::{caller, concerns};
 use super::error::bad_request;
 use super::{decode, encode};
-use crate::domain::backup::{BackupFilter, BackupStream};
+use crate::domain::backup::{BackupFilter, BackupStream, StreamFilter};
 use crate::domain::deletion::{LastBackup, pin_reason};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::page::PageRequest;
@@ -156,8 +156,10 @@ impl BackupService for Handler {
         let mut checks = Checks::new();
         let id = checks.take(id(&request.backup_id));
         let page = checks.take(PageRequest::parse(request.page_size, &request.page_token));
-        let (id, page) = decode::checked(checks, id.zip(page)).map_err(bad_request)?;
-        let page = self.0.backups.streams(id, &page).await?;
+        let filter = checks.take(StreamFilter::parse(&request.database, &request.schema));
+        let wanted = id.zip(page).zip(filter);
+        let ((id, page), filter) = decode::checked(checks, wanted).map_err(bad_request)?;
+        let page = self.0.backups.streams(id, filter, &page).await?;
         Ok(Response::new(v1::ListBackupStreamsResponse {
             streams: page.items.into_iter().map(encode_stream).collect(),
             next_page_token: page.next_page_token,

@@ -23,7 +23,8 @@ impl RestoreService for Handler {
         } else {
             &asked.target_datasource
         };
-        concerns(&request, &format!("{} into {target}", asked.backup));
+        let only = if asked.plan_only { ", planned only" } else { "" };
+        concerns(&request, &format!("{} into {target}{only}", asked.backup));
         let new = decode::new_restore(request.into_inner()).map_err(bad_request)?;
         let execution = self.0.start(new).await?;
         Ok(Response::new(v1::StartRestoreResponse {

@@ -6,7 +6,7 @@ use dataguardian_repository::manifest::Payload;
 
 use super::verifications::found::{MOST, needed};
 use super::{Context, Error, Noun, lookup};
-use crate::domain::backup::{Backup, BackupFilter, BackupStream, SignedManifest};
+use crate::domain::backup::{Backup, BackupFilter, BackupStream, SignedManifest, StreamFilter};
 use crate::domain::deletion::BackupState;
 use crate::domain::field::BadField;
 use crate::domain::job::Encryption;
@@ -90,7 +90,12 @@ impl Backups {
     }
 
     /// What is in a backup, stream by stream, in the order in which a restore needs them.
-    pub async fn streams(&self, id: BackupId, page: &PageRequest) -> Result<Page<BackupStream>, Error> {
+    pub async fn streams(
+        &self,
+        id: BackupId,
+        filter: StreamFilter,
+        page: &PageRequest,
+    ) -> Result<Page<BackupStream>, Error> {
         let first = page.from_number()?;
         let backup = self.get(&BackupChoice::Id(id, None)).await?;
         let manifest = self.manifest(id).await?;
@@ -102,15 +107,18 @@ impl Backups {
         };
         let size = page.size;
         // A payload can have megabytes: off the runtime.
-        tokio::task::spawn_blocking(move || page_of_streams(&manifest.payload, &protection, first, size))
-            .await
-            .map_err(|error| Error::Internal(error.to_string()))?
+        tokio::task::spawn_blocking(move || {
+            page_of_streams(&manifest.payload, &protection, &filter, first, size)
+        })
+        .await
+        .map_err(|error| Error::Internal(error.to_string()))?
     }
 }
 
 fn page_of_streams(
     payload: &[u8],
     protection: &Protection,
+    filter: &StreamFilter,
     first: u64,
     size: u32,
 ) -> Result<Page<BackupStream>, Error> {
@@ -121,6 +129,7 @@ fn page_of_streams(
     let numbered: Vec<_> = (0_u64..)
         .zip(payload.contents.streams)
         .skip(first)
+        .filter(|(_, stream)| filter.admits(&stream.header))
         .take(wanted)
         .collect();
     let page = Page::from_overfull(numbered, size, |(number, _)| Cursor::Number(number + 1));

@@ -88,6 +88,10 @@ fn restore(work: RestoreAssignment, control_plane: ControlPlaneId) -> wire::Rest
         keep_unfinished: work.options.keep_unfinished,
         parallelism: work.options.parallelism,
         keep_scratch: work.options.keep_scratch,
+        schemas: work.options.schemas,
+        tables: work.options.tables,
+        into_database: work.options.into_database.unwrap_or_default(),
+        plan_only: work.options.plan_only,
         control_plane_id: control_plane.to_string(),
     }
 }
@@ -328,6 +332,7 @@ const fn mode(mode: RestoreMode) -> v1::RestoreMode {
     match mode {
         RestoreMode::Create => v1::RestoreMode::Create,
         RestoreMode::Replace => v1::RestoreMode::Replace,
+        RestoreMode::Into => v1::RestoreMode::Into,
         RestoreMode::Scratch => v1::RestoreMode::Scratch,
     }
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use dataguardian_control_plane::domain::assignment::{
     AttemptOutcome, BackupOutcome, Completion, StorageFailure,
 };
-use dataguardian_control_plane::domain::backup::BackupFilter;
+use dataguardian_control_plane::domain::backup::{BackupFilter, StreamFilter};
 use dataguardian_control_plane::domain::execution::{RestoreReport, RestoredTable};
 use dataguardian_control_plane::domain::job::BackupOptions;
 use dataguardian_control_plane::domain::logs::{LogLevel, LogLine};
@@ -147,7 +147,7 @@ on_both! {
         let manifest = world.services.backups.manifest(made.id).await.unwrap();
         assert_eq!(manifest.payload, ended.payload);
         assert_eq!(manifest.agent_public_key, agent.signing.verifying_key().as_bytes());
-        let streams = world.services.backups.streams(made.id, &PageRequest::default()).await.unwrap();
+        let streams = world.services.backups.streams(made.id, StreamFilter::default(), &PageRequest::default()).await.unwrap();
         assert!(streams.items.is_empty());
     }
 
@@ -310,6 +310,7 @@ on_both! {
         assert_eq!(execution.backup(), made.backup());
         let assignment = agent.begin().await;
         let report = RestoreReport {
+            planned: false,
             databases: vec![],
             tables: vec![RestoredTable {
                 database: "shop".into(),

@@ -94,6 +94,10 @@ failure_kinds! {
     TargetUnfit = "TARGET_UNFIT", false, "mend what the message names on the target server; nothing was changed there";
     /// A database of that name exists at the target.
     TargetExists = "TARGET_EXISTS", false, "choose another name with --database OLD=NEW, or replace it with --replace";
+    /// Names that chosen parts need are taken in the database that they are added to.
+    NamesTaken = "NAMES_TAKEN", false, "rename or drop what has these names, or restore into a new database with --database OLD=NEW; nothing was changed";
+    /// Parts were chosen that can't be restored.
+    ChoiceUnfit = "CHOICE_UNFIT", false, "choose again, as the message says; `dgctl backup contents` lists what is in the backup; nothing was changed on the target server";
     /// The restored contents differ from what the manifest counts.
     RestoreMismatch = "RESTORE_MISMATCH", false, "do not use the restored database; verify the backup and report this as a bug";
     /// The agent's own rules forbid it.

@@ -14,6 +14,7 @@ pub mod execution;
 pub mod failure;
 pub mod ids;
 pub mod name;
+pub mod object_choice;
 pub mod secret;
 pub mod selection;
 pub mod size;

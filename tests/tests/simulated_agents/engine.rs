@@ -210,6 +210,7 @@ impl DatabaseEngine for FakeEngine {
             }
         }
         Ok(RestoreReport {
+            planned: false,
             server_version: "15.0".to_owned(),
             databases: Vec::new(),
             tables: Vec::new(),

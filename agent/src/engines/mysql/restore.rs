@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use dataguardian_core::database::Warning;
 use dataguardian_core::failure::Failure;
 use sqlx::mysql::MySqlConnection;
 use tokio_util::sync::CancellationToken;
@@ -21,9 +22,11 @@ mod compare;
 mod halfway;
 mod load;
 mod objects;
+mod part;
 mod plan;
 mod precheck;
 mod rewrite;
+mod script;
 mod swap;
 
 use halfway::Halfway;
@@ -40,7 +43,7 @@ pub(super) async fn restore(
     registry: Registry,
 ) -> Result<RestoreReport, Failure> {
     let suffix = format!("{:08x}", rand::random::<u32>());
-    let plans = plan::plan(&request, &suffix)?;
+    let plans = part::narrow(&request, plan::plan(&request, &suffix)?).await?;
     let run = Run::new(
         request.target.clone(),
         request.marker.clone(),
@@ -49,6 +52,11 @@ pub(super) async fn restore(
         registry,
         progress,
     );
+    if request.plan_only {
+        return run
+            .see_through(&cancel, Box::pin(plan_alone(&run, &request, &plans)))
+            .await;
+    }
     let halfway = Halfway::default();
     let prepared = run
         .see_through(&cancel, Box::pin(prepare(&run, &request, &plans, &halfway)))
@@ -89,12 +97,16 @@ struct Prepared {
     report: RestoreReport,
 }
 
-async fn prepare(
-    run: &Run,
-    request: &RestoreRequest,
-    plans: &[Plan],
-    halfway: &Halfway,
-) -> Result<Prepared, Failure> {
+/// What is known before anything is touched.
+struct Surveyed {
+    session: MySqlConnection,
+    server: Server,
+    programs: Programs,
+    findings: Findings,
+    warnings: Vec<Warning>,
+}
+
+async fn survey(run: &Run, request: &RestoreRequest, plans: &[Plan]) -> Result<Surveyed, Failure> {
     run.stage(Stage::Probing);
     let mut session = run.connect().await?;
     let server = Server::ask(&mut session, run.flavour).await?;
@@ -102,21 +114,50 @@ async fn prepare(
     let (client, warning) = clients::choose(&found, run.flavour, server.version_num)?;
     let programs = run.programs(client, server.encrypted)?;
     let findings = precheck::check(&mut session, request, &server, plans).await?;
+    let of_parts = plans.iter().flat_map(|plan| &plan.part);
+    let of_parts = of_parts.flat_map(|part| part.warnings.clone());
+    let warnings = warning.into_iter().chain(of_parts);
+    Ok(Surveyed {
+        warnings: warnings.chain(findings.warnings.iter().cloned()).collect(),
+        session,
+        server,
+        programs,
+        findings,
+    })
+}
+
+/// Looks whether it could be restored, and what would be.
+async fn plan_alone(run: &Run, request: &RestoreRequest, plans: &[Plan]) -> Result<RestoreReport, Failure> {
+    let surveyed = survey(run, request, plans).await?;
+    connect::close(surveyed.session).await;
+    Ok(plan::report(request, &surveyed.server, plans, surveyed.warnings))
+}
+
+async fn prepare(
+    run: &Run,
+    request: &RestoreRequest,
+    plans: &[Plan],
+    halfway: &Halfway,
+) -> Result<Prepared, Failure> {
+    let Surveyed {
+        mut session,
+        server,
+        programs,
+        findings,
+        warnings,
+    } = survey(run, request, plans).await?;
     let swept = halfway::sweep(run, &programs, &mut session).await?;
     precheck::create_accounts(&mut session, &findings.create_accounts).await?;
     let mut prepared = Prepared {
         mode: request.mode,
         manners: Vec::new(),
         report: RestoreReport {
+            planned: false,
             server_version: server.version.clone(),
             databases: Vec::new(),
             tables: Vec::new(),
             tools: vec![load::tool(&programs)],
-            warnings: warning
-                .into_iter()
-                .chain(findings.warnings.iter().cloned())
-                .chain(swept)
-                .collect(),
+            warnings: warnings.into_iter().chain(swept).collect(),
         },
         programs,
         server,
@@ -154,7 +195,10 @@ async fn fill(
         no_owner: request.no_owner,
         events_rest: plan.beside != plan.to || matches!(request.mode, RestoreMode::Scratch { .. }),
     };
-    let after = load::gather(&*request.source, plan.after).await?;
+    let after = match &plan.part {
+        Some(part) => part.after.clone(),
+        None => load::gather(&*request.source, plan.after).await?,
+    };
     halfway.create(run, session, plan).await?;
     let loader = Loader {
         run,
@@ -162,12 +206,15 @@ async fn fill(
         database: &plan.beside,
     };
     run.stage(Stage::Schema { database: name() });
-    let before = load::gather(&*request.source, plan.before).await?;
+    let before = match &plan.part {
+        Some(part) => part.before.clone(),
+        None => load::gather(&*request.source, plan.before).await?,
+    };
     loader.run_text(&before, "the schema").await?;
     run.stage(Stage::Rows {
         database: name(),
         tables: plan.tables.len(),
-        bytes: plan.tables.iter().map(|table| table.bytes).sum(),
+        bytes: plan.row_bytes(),
     });
     load::load_rows(&loader, &request.source, &plan.tables, request.jobs).await?;
     run.stage(Stage::Comparing { database: name() });
@@ -185,6 +232,14 @@ async fn fill(
         prepared.report.warnings.push(findings.events_rest(&plan.to));
     }
     let views = rewrite::places_of_views(&before)?;
+    let after = match (&plan.part, request.mode) {
+        (Some(part), RestoreMode::Into) => {
+            let mut part = part.clone();
+            part.leave_out(&findings.used)?;
+            part.after
+        }
+        _ => after,
+    };
     prepared.manners.push((
         Manner {
             events_rest: matches!(request.mode, RestoreMode::Scratch { .. }),
@@ -229,6 +284,9 @@ async fn put(
                 swap.swap(&mut session, &script()?).await?;
                 halfway.discard(&mut session, &plan.beside).await?;
             }
+            RestoreMode::Into => {
+                swap::move_into(run, &programs, &mut session, plan, &script()?, halfway).await?
+            }
             RestoreMode::Replace => {
                 // There is nothing to replace: the name is free.
                 swap::move_to_free_name(run, &programs, &mut session, plan, &script()?, halfway).await?;
@@ -241,6 +299,7 @@ async fn put(
             from: plan.description.name.clone(),
             to: plan.to.clone(),
             kept: mode != (RestoreMode::Scratch { keep: false }),
+            bytes: plan.row_bytes(),
         });
     }
     connect::close(session).await;

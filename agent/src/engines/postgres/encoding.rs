@@ -15,7 +15,6 @@ pub(super) struct Encoding(String);
 
 impl Encoding {
     /// By its name: `UTF8`, `LATIN1`, `SQL_ASCII`, …
-    #[cfg(test)]
     pub(super) fn named(name: &str) -> Self {
         Self(name.to_owned())
     }
@@ -61,7 +60,7 @@ impl Encoding {
     }
 
     /// UTF-8 is what our sessions speak; a database without an encoding takes it as it is.
-    fn is_as_it_comes(&self) -> bool {
+    pub(super) fn is_as_it_comes(&self) -> bool {
         matches!(self.0.as_str(), "UTF8" | "SQL_ASCII")
     }
 }

@@ -18,22 +18,30 @@ use crate::engines::restore::{
 };
 
 mod archive;
+mod choose;
 mod compare;
+mod contents;
 mod create;
 mod frame;
+mod graph;
 mod halfway;
+mod into;
 mod load;
+mod narrow;
 mod one;
 mod passes;
 mod place;
 mod plan;
+mod policy;
 mod precheck;
 mod scripts;
 mod statements;
 mod statistics;
+mod wanted;
 
 use archive::Archive;
 use halfway::Halfway;
+use narrow::Narrowed;
 use one::One;
 use place::Finished;
 use plan::Plan;
@@ -58,7 +66,7 @@ pub async fn restore(
         progress,
     )?;
     let halfway = Halfway::default();
-    let work = Box::pin(restore_all(&run, &request, &plans, &halfway));
+    let work = Box::pin(restore_all(&run, &request, plans, &halfway));
     let outcome = run.see_through(&cancel, work).await;
     let Err(mut failure) = outcome else { return outcome };
     if request.keep_unfinished && !cancel.is_cancelled() {
@@ -89,7 +97,7 @@ fn outside(request: &RestoreRequest, plans: &[Plan]) -> String {
 async fn restore_all(
     run: &Run,
     request: &RestoreRequest,
-    plans: &[Plan],
+    plans: Vec<Plan>,
     halfway: &Halfway,
 ) -> Result<RestoreReport, Failure> {
     run.stage(Stage::Probing);
@@ -97,31 +105,45 @@ async fn restore_all(
     let server = Server::ask(&mut session).await?;
     let available = clients::find(&request.clients).await;
     let (_, warning) = clients::choose(&available, server.version_num)?;
-    let findings = precheck::check(&mut session, request, &server, plans).await?;
+    let Narrowed {
+        plans,
+        mut archives,
+        warnings: narrowed,
+    } = narrow::narrow(run, request, plans, &mut session, &available, server.version_num).await?;
+    for warning in &narrowed {
+        run.warn(&warning.message);
+    }
+    let findings = precheck::check(&mut session, request, &server, &plans).await?;
+    if request.plan_only {
+        connect::close(session).await;
+        let warnings = warning.into_iter().chain(narrowed).chain(findings.warnings);
+        return Ok(plan::report(request, &server, &plans, warnings.collect()));
+    }
     halfway::sweep(run, &mut session).await?;
     let abandoned = halfway::sweep_abandoned(run, &mut session).await?;
     precheck::create_roles(&mut session, &findings.create_roles).await?;
     let mut report = RestoreReport {
+        planned: false,
         server_version: server.version.clone(),
         databases: Vec::new(),
         tables: Vec::new(),
         tools: Vec::new(),
         warnings: warning
             .into_iter()
+            .chain(narrowed)
             .chain(findings.warnings.iter().cloned())
             .chain(abandoned)
             .collect(),
     };
     let mut finished = Vec::new();
-    for plan in plans {
-        let archive = Archive::fetch(
-            run,
-            &*request.source,
-            plan.archive,
-            &available,
-            server.version_num,
-        )
-        .await?;
+    for plan in &plans {
+        let archive = match archives.remove(&plan.archive) {
+            Some(archive) => archive,
+            None => {
+                let source = &*request.source;
+                Archive::fetch(run, source, plan.archive, &available, server.version_num).await?
+            }
+        };
         let one = One {
             run,
             request,
@@ -129,6 +151,10 @@ async fn restore_all(
             plan,
             archive,
         };
+        if request.mode == RestoreMode::Into {
+            one.restore_into(&mut report).await?;
+            continue;
+        }
         let made = one.restore(&mut session, &server, halfway, &mut report).await?;
         finished.extend(made.map(|made| Finished { plan, made }));
     }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use dataguardian_core::database::Warning;
 use dataguardian_core::failure::Failure;
-use dataguardian_core::stream::{StreamEnd, StreamHeader, StreamRole};
+use dataguardian_core::stream::{ObjectName, StreamEnd, StreamHeader, StreamRole};
 use sqlx::PgConnection;
 
 use super::catalogue::Sequence;
@@ -68,14 +68,8 @@ pub(super) async fn send(
                     value.last
                 )));
             }
-            let sequence = quote::text(&quote::qualified(&name.schema, &name.name));
             // Writing to a String can't fail.
-            writeln!(
-                statements,
-                "SELECT pg_catalog.setval({sequence}, {kept}, {});",
-                value.called
-            )
-            .unwrap_or_default();
+            writeln!(statements, "{}, {kept}, {});", beginning(name), value.called).unwrap_or_default();
             written += 1;
         }
         writer.write(encoding.encode(session, statements).await?).await?;
@@ -83,6 +77,12 @@ pub(super) async fn send(
     let end = StreamEnd { rows: Some(written) };
     writer.finish(end).await?;
     Ok(warnings)
+}
+
+/// How the statement that sets a sequence begins: up to the value.
+pub(super) fn beginning(name: &ObjectName) -> String {
+    let sequence = quote::text(&quote::qualified(&name.schema, &name.name));
+    format!("SELECT pg_catalog.setval({sequence}")
 }
 
 /// Where a sequence stands, and its bounds as the snapshot has them: the schema in the backup has these.

@@ -149,7 +149,7 @@ fn api_text(status: &Status) -> String {
 }
 
 fn execution_text(execution: &v1::Execution) -> String {
-    let kind = crate::values::kind_word(execution.kind());
+    let kind = crate::values::kind_word(execution);
     let state = crate::values::state_word(execution.state());
     let mut text = format!("error: the {kind} ended as {state}");
     match &execution.failure {

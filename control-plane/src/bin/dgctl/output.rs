@@ -3,6 +3,7 @@
 pub(crate) mod execution;
 pub(crate) mod findings;
 pub(crate) mod json;
+pub(crate) mod restored;
 pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod verification;

@@ -168,11 +168,7 @@ impl Lines {
 
 /// `backup running: copying tables`.
 fn headline(execution: &v1::Execution) -> String {
-    let mut text = format!(
-        "{} {}",
-        kind_word(execution.kind()),
-        state_word(execution.state())
-    );
+    let mut text = format!("{} {}", kind_word(execution), state_word(execution.state()));
     if execution.attempt > 1 {
         text += &format!(" (attempt {})", execution.attempt);
     }

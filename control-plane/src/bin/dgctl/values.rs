@@ -167,9 +167,13 @@ pub(crate) fn state_word(state: v1::ExecutionState) -> String {
     word(state.as_str_name(), "EXECUTION_STATE_")
 }
 
-/// `backup`, `restore`.
-pub(crate) fn kind_word(kind: v1::ExecutionKind) -> String {
-    word(kind.as_str_name(), "EXECUTION_KIND_")
+/// `backup`, `restore`, `restore plan`.
+pub(crate) fn kind_word(execution: &v1::Execution) -> String {
+    let kind = word(execution.kind().as_str_name(), "EXECUTION_KIND_");
+    match execution.plan_only {
+        true => format!("{kind} plan"),
+        false => kind,
+    }
 }
 
 /// `postgres`, ….

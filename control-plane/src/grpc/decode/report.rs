@@ -232,6 +232,7 @@ fn restore_report(report: v1::RestoreReport) -> RestoreReport {
         dropped: database.dropped,
         tables: database.tables,
         rows: database.rows,
+        bytes: database.bytes,
     };
     let table = |table: v1::RestoredTable| RestoredTable {
         database: table.database,
@@ -244,6 +245,7 @@ fn restore_report(report: v1::RestoreReport) -> RestoreReport {
         databases: report.databases.into_iter().map(database).collect(),
         tables: report.tables.into_iter().map(table).collect(),
         rows: report.rows,
+        planned: report.planned,
     }
     .kept()
 }

@@ -43,6 +43,10 @@ pub(in crate::grpc) fn new_restore(request: v1::StartRestoreRequest) -> Result<N
                     request.parallelism
                 },
                 keep_scratch: request.keep_scratch,
+                schemas: request.schemas,
+                tables: request.tables,
+                into_database: Some(request.into_database).filter(|name| !name.is_empty()),
+                plan_only: request.plan_only,
                 max_duration: max_duration?,
                 no_progress_timeout: no_progress_timeout?,
             },
@@ -58,6 +62,7 @@ fn mode(number: i32) -> Result<RestoreMode, BadField> {
     Ok(match known::<v1::RestoreMode>("mode", number)? {
         v1::RestoreMode::Unspecified | v1::RestoreMode::Create => RestoreMode::Create,
         v1::RestoreMode::Replace => RestoreMode::Replace,
+        v1::RestoreMode::Into => RestoreMode::Into,
         v1::RestoreMode::Scratch => RestoreMode::Scratch,
     })
 }

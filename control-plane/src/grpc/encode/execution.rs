@@ -4,7 +4,8 @@ use dataguardian_proto::v1;
 
 use super::verification::verify_report;
 use crate::domain::execution::{
-    Attempt, Execution, Progress, RestoreReport, RestoredDatabase, RestoredTable, WaitingReason, WaitsFor,
+    Attempt, Execution, ExecutionSpec, Progress, RestoreReport, RestoredDatabase, RestoredTable,
+    WaitingReason, WaitsFor,
 };
 use crate::domain::logs::{LogLevel, LogLine};
 
@@ -12,6 +13,7 @@ use crate::domain::logs::{LogLevel, LogLine};
 pub(in crate::grpc) fn execution(execution: Execution) -> v1::Execution {
     v1::Execution {
         id: execution.id.to_string(),
+        plan_only: matches!(&execution.spec, ExecutionSpec::Restore(spec) if spec.options.plan_only),
         kind: v1::ExecutionKind::from(execution.kind()).into(),
         state: v1::ExecutionState::from(execution.state).into(),
         attempt: execution.attempt,
@@ -82,6 +84,7 @@ fn restore_report(report: RestoreReport) -> v1::RestoreReport {
         dropped: database.dropped,
         tables: database.tables,
         rows: database.rows,
+        bytes: database.bytes,
     };
     let table = |table: RestoredTable| v1::RestoredTable {
         database: table.database,
@@ -94,6 +97,7 @@ fn restore_report(report: RestoreReport) -> v1::RestoreReport {
         databases: report.databases.into_iter().map(database).collect(),
         tables: report.tables.into_iter().map(table).collect(),
         rows: report.rows,
+        planned: report.planned,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a database holds besides rows, listed and dropped.
 
+use std::collections::BTreeSet;
+
 use dataguardian_core::failure::Failure;
 use sqlx::mysql::MySqlConnection;
 
@@ -14,6 +16,34 @@ pub(super) async fn tables(session: &mut MySqlConnection, database: &str) -> Res
         quote::text(database)
     );
     ask_names(session, sql, "listing tables").await
+}
+
+/// Which of these kinds and names there are in a database: of tables, views and sequences; of triggers; and of routines.
+pub(super) async fn taken(
+    session: &mut MySqlConnection,
+    database: &str,
+    objects: &[(&'static str, String)],
+) -> Result<Vec<(&'static str, String)>, Failure> {
+    let own = quote::text(database);
+    let sql = format!(
+        "SELECT 'TABLE' AS kind, table_name AS name FROM information_schema.tables WHERE table_schema = {own} \
+         UNION ALL SELECT 'TRIGGER', trigger_name FROM information_schema.triggers WHERE trigger_schema = {own} \
+         UNION ALL SELECT 'ROUTINE', routine_name FROM information_schema.routines WHERE routine_schema = {own}"
+    );
+    let there: BTreeSet<(String, String)> = ask(session, sql, "looking for names that are taken")
+        .await?
+        .iter()
+        .map(|row| (row.text(0), row.text(1).to_uppercase()))
+        .collect();
+    let is_taken = |(kind, name): &&(&'static str, String)| {
+        let kind = match *kind {
+            "TABLE" | "SEQUENCE" | "VIEW" => "TABLE",
+            "TRIGGER" => "TRIGGER",
+            _ => "ROUTINE",
+        };
+        there.contains(&(kind.to_owned(), name.to_uppercase()))
+    };
+    Ok(objects.iter().filter(is_taken).cloned().collect())
 }
 
 /// Drops triggers, views, routines and events; what is left are tables.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use dataguardian_core::database::DatabaseDescription;
+use dataguardian_core::database::{DatabaseDescription, Warning};
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::stream::{ObjectName, StreamRole};
 
+use super::part::Part;
 use crate::engines::StoredStream;
-use crate::engines::restore::{RestoreMode, RestoreRequest};
+use crate::engines::mysql::server::Server;
+use crate::engines::restore::{RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, RestoredTable};
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 64;
@@ -26,6 +28,47 @@ pub(super) struct Plan {
     /// The streams of rows, the longest first.
     pub(super) tables: Vec<Table>,
     pub(super) after: usize,
+    /// What is restored of the schema, if not all of it.
+    pub(super) part: Option<Part>,
+}
+
+impl Plan {
+    /// How long the rows are.
+    pub(super) fn row_bytes(&self) -> u64 {
+        self.tables.iter().map(|table| table.bytes).sum()
+    }
+}
+
+/// What would be restored, for a request that wants to know no more.
+pub(super) fn report(
+    request: &RestoreRequest,
+    server: &Server,
+    plans: &[Plan],
+    warnings: Vec<Warning>,
+) -> RestoreReport {
+    let databases = plans.iter().map(|plan| RestoredDatabase {
+        from: plan.description.name.clone(),
+        to: plan.to.clone(),
+        kept: request.mode != (RestoreMode::Scratch { keep: false }),
+        bytes: plan.row_bytes(),
+    });
+    let tables = plans.iter().flat_map(|plan| {
+        plan.tables.iter().map(|table| RestoredTable {
+            database: plan.description.name.clone(),
+            schema: table.name.schema.clone(),
+            table: table.name.name.clone(),
+            expected_rows: table.rows,
+            restored_rows: 0,
+        })
+    });
+    RestoreReport {
+        planned: true,
+        server_version: server.version.clone(),
+        databases: databases.collect(),
+        tables: tables.collect(),
+        tools: Vec::new(),
+        warnings,
+    }
 }
 
 /// One table's stream.
@@ -46,13 +89,14 @@ pub(super) fn plan(request: &RestoreRequest, suffix: &str) -> Result<Vec<Plan>, 
         let to = match request.mode {
             RestoreMode::Scratch { .. } => shortened("dg_scratch_", name, &format!("_{suffix}")),
             RestoreMode::CreateNew | RestoreMode::Replace => name.clone(),
+            RestoreMode::Into => request.into.clone().unwrap_or_default(),
         };
         // A name may not end with a space, and characters beyond the basic plane are not taken.
         let fits = !to.is_empty() && to.chars().count() <= LONGEST_NAME && !to.ends_with(' ');
         if !fits || to.chars().any(|c| c == '\0' || u32::from(c) > 0xFFFF) {
             return Err(unfit(format!("{to:?} can't be the name of a database")));
         }
-        if !taken.insert(to.clone()) {
+        if !taken.insert(to.clone()) && request.mode != RestoreMode::Into {
             return Err(unfit(format!("two databases are to be restored as {to:?}")));
         }
         plans.push(plan_one(request, description, to, suffix)?);
@@ -100,7 +144,7 @@ fn plan_one(
     }
     tables.sort_by_key(|table| std::cmp::Reverse(table.bytes));
     let beside = match request.mode {
-        RestoreMode::Replace => shortened("", &to, &format!("_dg_new_{suffix}")),
+        RestoreMode::Replace | RestoreMode::Into => shortened("", &to, &format!("_dg_new_{suffix}")),
         RestoreMode::CreateNew | RestoreMode::Scratch { .. } => to.clone(),
     };
     Ok(Plan {
@@ -110,6 +154,7 @@ fn plan_one(
         before: one(StreamRole::SchemaBeforeData, "schema")?,
         tables,
         after: one(StreamRole::SchemaAfterData, "rest of the schema")?,
+        part: None,
         description: description.clone(),
     })
 }

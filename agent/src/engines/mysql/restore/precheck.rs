@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use dataguardian_core::database::Warning;
 use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::object_choice::listed;
 use sqlx::mysql::MySqlConnection;
 
-use super::plan::{Plan, unfit};
+use super::objects;
+use super::plan::Plan;
 use crate::engines::mysql::connect::{ask, ask_names, ask_one, execute};
 use crate::engines::mysql::flavour::Flavour;
 use crate::engines::mysql::globals::may_read_accounts;
@@ -14,6 +16,8 @@ use crate::engines::mysql::quote;
 use crate::engines::mysql::server::Server;
 use crate::engines::restore::{MissingRoles, RestoreMode, RestoreRequest};
 
+/// How many names a message has.
+const SHOWN: usize = 20;
 /// What a packet holds besides a statement.
 const PACKET_OVERHEAD: u64 = 1024;
 
@@ -23,6 +27,8 @@ pub(super) struct Findings {
     pub(super) warnings: Vec<Warning>,
     /// Accounts to make: `user@host`.
     pub(super) create_accounts: Vec<String>,
+    /// Routines that are there already, in upper case.
+    pub(super) used: BTreeSet<String>,
 }
 
 impl Findings {
@@ -41,6 +47,7 @@ struct Check<'a> {
     server: &'a Server,
     findings: Findings,
     problems: Vec<String>,
+    kind: FailureKind,
 }
 
 /// Looks at the target. All that is wrong is told at once.
@@ -56,6 +63,7 @@ pub(super) async fn check(
         server,
         findings: Findings::default(),
         problems: Vec::new(),
+        kind: FailureKind::TargetUnfit,
     };
     check.names(plans).await?;
     check.server(plans);
@@ -71,7 +79,7 @@ pub(super) async fn check(
     if check.problems.is_empty() {
         return Ok(check.findings);
     }
-    Err(unfit(check.problems.join("; ")))
+    Err(Failure::new(check.kind, check.problems.join("; ")))
 }
 
 /// Whether there is a database of that name.
@@ -97,13 +105,53 @@ pub(super) async fn create_accounts(
 
 impl Check<'_> {
     async fn names(&mut self, plans: &[Plan]) -> Result<(), Failure> {
+        if self.request.mode == RestoreMode::Into {
+            return self.names_within(plans).await;
+        }
         if self.request.mode != RestoreMode::CreateNew {
             return Ok(());
         }
         for plan in plans {
             if exists(self.session, &plan.to).await? {
-                let message = format!("database {} exists at the target", plan.to);
-                return Err(Failure::new(FailureKind::TargetExists, message));
+                self.kind = FailureKind::TargetExists;
+                self.problems
+                    .push(format!("database {} exists at the target", plan.to));
+            }
+        }
+        Ok(())
+    }
+
+    /// What goes into a database that exists must find its names free there; routines that are there are used.
+    async fn names_within(&mut self, plans: &[Plan]) -> Result<(), Failure> {
+        for plan in plans {
+            if !exists(self.session, &plan.to).await? {
+                self.problems
+                    .push(format!("the target has no database {:?}", plan.to));
+                continue;
+            }
+            let objects = plan.part.as_ref().map_or(&[][..], |part| &part.objects);
+            let taken = objects::taken(self.session, &plan.to, objects).await?;
+            let (in_the_way, used): (Vec<_>, Vec<_>) = taken
+                .into_iter()
+                .partition(|(kind, _)| ["TABLE", "SEQUENCE", "TRIGGER"].contains(kind));
+            if !in_the_way.is_empty() {
+                let shown = in_the_way
+                    .iter()
+                    .map(|(kind, name)| format!("{} {name}", kind.to_lowercase()));
+                let shown: Vec<String> = shown.collect();
+                let message = format!("{} has {} already", plan.to, listed(&shown, SHOWN));
+                return Err(Failure::new(FailureKind::NamesTaken, message));
+            }
+            for (kind, name) in used {
+                self.findings.warnings.push(Warning {
+                    database: Some(plan.description.name.clone()),
+                    message: format!(
+                        "{} {name} is in {} already and is used as it is there",
+                        kind.to_lowercase(),
+                        plan.to
+                    ),
+                });
+                self.findings.used.insert(name.to_uppercase());
             }
         }
         Ok(())

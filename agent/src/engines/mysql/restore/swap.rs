@@ -162,6 +162,46 @@ pub(super) async fn move_to_free_name(
     halfway.discard(session, &plan.beside).await
 }
 
+/// Adds the tables to a database that exists: all by one renaming, which fails if any name is taken. If their triggers can't be
+/// made there, the tables go again.
+pub(super) async fn move_into(
+    run: &Run,
+    programs: &Programs,
+    session: &mut MySqlConnection,
+    plan: &Plan,
+    after: &[u8],
+    halfway: &Halfway,
+) -> Result<(), Failure> {
+    drop_programs(session, &plan.beside).await?;
+    let names: Vec<String> = tables(session, &plan.beside)
+        .await?
+        .into_iter()
+        .filter(|name| name != UNFINISHED)
+        .collect();
+    rename_all(session, pairs(&names, &plan.beside, &plan.to).collect()).await?;
+    let completed = async {
+        redirect_sequences(session, &plan.beside, &plan.to).await?;
+        let loader = Loader {
+            run,
+            programs,
+            database: &plan.to,
+        };
+        loader.run_text(after, "what comes after the rows").await
+    };
+    if let Err(failure) = completed.await {
+        let own = objects_of(&plan.to, &names);
+        let sql = format!("DROP TABLE {}", own.join(", "));
+        execute(session, sql, "taking the tables away again").await?;
+        return Err(failure);
+    }
+    halfway.discard(session, &plan.beside).await
+}
+
+fn objects_of(database: &str, names: &[String]) -> Vec<String> {
+    let named = |name: &String| format!("{}.{}", quote::name(database), quote::name(name));
+    names.iter().map(named).collect()
+}
+
 /// Undoes a swap that was not completed, as far as it came. `old` is where the old tables are or were to go.
 pub(super) async fn undo_left(
     run: &Run,

@@ -2,6 +2,7 @@
 //!
 //! The archive is the one thing of a backup that touches the disk: `pg_restore` builds indexes in parallel only from a file.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use dataguardian_core::database::ToolUse;
@@ -18,6 +19,9 @@ use crate::engines::postgres::failure;
 use crate::engines::postgres::run::Run;
 use crate::engines::postgres::schema::{Preamble, next_piece};
 
+/// Up to here an archive is read into memory, to choose from it.
+const LONGEST_CHOSEN_FROM: u64 = 256 << 20;
+
 /// An archive on disk and the programs that can read it.
 #[derive(Debug)]
 pub(super) struct Archive {
@@ -25,6 +29,8 @@ pub(super) struct Archive {
     client: Client,
     /// The target's major version.
     server_major: u32,
+    /// The numbers of the only entries that are restored; all if none.
+    chosen: Option<BTreeSet<i64>>,
 }
 
 /// How `pg_restore` is to run.
@@ -33,6 +39,19 @@ pub(super) struct Manner {
     pub(super) no_owner: bool,
     pub(super) no_tablespaces: bool,
     pub(super) jobs: usize,
+}
+
+impl Manner {
+    fn arguments(self, section: &str) -> Vec<String> {
+        let mut arguments = vec![format!("--section={section}"), "--no-password".to_owned()];
+        if self.no_owner {
+            arguments.extend(["--no-owner", "--no-acl"].map(str::to_owned));
+        }
+        if self.no_tablespaces {
+            arguments.push("--no-tablespaces".to_owned());
+        }
+        arguments
+    }
 }
 
 impl Archive {
@@ -54,6 +73,7 @@ impl Archive {
                     file,
                     client: client.clone(),
                     server_major: target_version_num / 10_000,
+                    chosen: None,
                 });
             }
         }
@@ -67,6 +87,22 @@ impl Archive {
         ))
     }
 
+    /// The archive as it is. Without rows in it, it is as small as the schema.
+    pub(super) async fn read(&self) -> Result<Vec<u8>, Failure> {
+        let length = tokio::fs::metadata(&self.file).await.map(|file| file.len());
+        if length.is_ok_and(|length| length > LONGEST_CHOSEN_FROM) {
+            let message = "the schema is too large for parts of it to be chosen: restore the whole database";
+            return Err(Failure::new(FailureKind::TargetUnfit, message));
+        }
+        let read = tokio::fs::read(&self.file).await;
+        read.map_err(|error| failure::local("reading the schema archive", &error))
+    }
+
+    /// Has nothing but these entries restored.
+    pub(super) fn choose(&mut self, entries: BTreeSet<i64>) {
+        self.chosen = Some(entries);
+    }
+
     /// Runs one section into the database. Stops at the first error.
     pub(super) async fn restore(
         &self,
@@ -75,17 +111,20 @@ impl Archive {
         database: &str,
         manner: Manner,
     ) -> Result<ToolUse, Failure> {
-        let mut arguments = vec![format!("--section={section}"), "--no-password".to_owned()];
-        if manner.no_owner {
-            arguments.extend(["--no-owner", "--no-acl"].map(str::to_owned));
-        }
-        if manner.no_tablespaces {
-            arguments.push("--no-tablespaces".to_owned());
+        let mut arguments = manner.arguments(section);
+        let mut chosen = Vec::new();
+        if self.chosen.is_some() {
+            let list = self.list(run, section).await?;
+            if list.is_empty() {
+                return Ok(self.used(arguments));
+            }
+            chosen.push(format!("--use-list={}", self.keep_list(&list, section).await?));
         }
         if self.client.major >= 17 && self.server_major < 17 {
             // It would begin with a setting that the server does not know.
             arguments.push("--file=-".to_owned());
-            self.through_psql(run, database, &arguments).await?;
+            self.through_psql(run, database, &[&*arguments, &chosen].concat())
+                .await?;
         } else {
             arguments.push("--exit-on-error".to_owned());
             arguments.push(format!("--dbname={}", connection_string(database)));
@@ -94,14 +133,48 @@ impl Archive {
                     .await?;
                 arguments.push(format!("--jobs={}", manner.jobs));
             } else {
-                self.directly(run, database, &arguments).await?;
+                self.directly(run, database, &[&*arguments, &chosen].concat())
+                    .await?;
             }
         }
-        Ok(ToolUse {
+        Ok(self.used(arguments))
+    }
+
+    fn used(&self, arguments: Vec<String>) -> ToolUse {
+        ToolUse {
             name: "pg_restore".to_owned(),
             version: self.client.version.clone(),
             arguments,
-        })
+        }
+    }
+
+    /// Writes a list for `--use-list`.
+    async fn keep_list(&self, list: &str, name: &str) -> Result<String, Failure> {
+        let path = self.file.with_extension(name);
+        let kept = tokio::fs::write(&path, list).await;
+        kept.map_err(|error| failure::local("keeping the archive's list", &error))?;
+        Ok(path.display().to_string())
+    }
+
+    /// One section as a script in the encoding of the archive, if there is anything in it.
+    pub(super) async fn script(
+        &self,
+        run: &Run,
+        section: &str,
+        manner: Manner,
+    ) -> Result<Option<(Vec<u8>, ToolUse)>, Failure> {
+        let list = self.list(run, section).await?;
+        if list.is_empty() {
+            return Ok(None);
+        }
+        let mut arguments = manner.arguments(section);
+        arguments.push("--file=-".to_owned());
+        let mut command = run.command(&self.client.program("pg_restore"), "");
+        command
+            .args(&arguments)
+            .arg(format!("--use-list={}", self.keep_list(&list, section).await?))
+            .arg(&self.file);
+        Ok(Some((output(run, command).await?, self.used(arguments))))
     }
 
     async fn directly(&self, run: &Run, database: &str, arguments: &[String]) -> Result<(), Failure> {
@@ -134,30 +207,38 @@ impl Archive {
             if pass.is_empty() {
                 continue;
             }
-            let list = self.file.with_extension(format!("{section}.{name}"));
-            let kept = tokio::fs::write(&list, pass).await;
-            kept.map_err(|error| failure::local("keeping the archive's list", &error))?;
-            let own = [format!("--jobs={jobs}"), format!("--use-list={}", list.display())];
+            let list = self.keep_list(&pass, &format!("{section}.{name}")).await?;
+            let own = [format!("--jobs={jobs}"), format!("--use-list={list}")];
             self.directly(run, database, &[arguments, &own].concat()).await?;
         }
         Ok(())
     }
 
-    /// The entries of a section, as `pg_restore` lists them.
+    /// The chosen entries of a section, as `pg_restore` lists them.
     async fn list(&self, run: &Run, section: &str) -> Result<String, Failure> {
         let mut command = run.command(&self.client.program("pg_restore"), "");
         command
             .arg("--list")
             .arg(format!("--section={section}"))
             .arg(&self.file);
-        let mut process = run.spawn(command)?;
-        let mut pieces = process.stdout()?;
-        let mut list = Vec::new();
-        while let Some(piece) = next_piece(&mut pieces).await? {
-            list.extend_from_slice(&piece);
-        }
-        process.succeed().await?;
-        Ok(String::from_utf8_lossy(&list).into_owned())
+        let list = output(run, command).await?;
+        let list = String::from_utf8_lossy(&list);
+        let is_chosen = |line: &&str| match (&self.chosen, line.split_once(';')) {
+            (None, _) => true,
+            (Some(chosen), Some((id, _))) => id.parse().is_ok_and(|id| chosen.contains(&id)),
+            (Some(_), None) => false,
+        };
+        let mut lines: Vec<&str> = list.lines().filter(is_chosen).collect();
+        // `pg_restore` takes an entry that is in no section to be in that of the one before, and those that are not in its list
+        // come before all that are.
+        let in_none = |line: &&str| {
+            ["; 0 0 ACL ", "; 0 0 COMMENT "]
+                .iter()
+                .any(|kind| line.contains(kind))
+        };
+        let leading = lines.iter().take_while(|line| in_none(line)).count();
+        lines.rotate_left(leading);
+        Ok(lines.into_iter().flat_map(|line| [line, "\n"]).collect())
     }
 
     async fn through_psql(&self, run: &Run, database: &str, arguments: &[String]) -> Result<(), Failure> {
@@ -192,6 +273,18 @@ impl Archive {
         reader.succeed().await?;
         writer.succeed().await.map(|_| ())
     }
+}
+
+/// What a program writes, if it ends well.
+async fn output(run: &Run, command: tokio::process::Command) -> Result<Vec<u8>, Failure> {
+    let mut process = run.spawn(command)?;
+    let mut pieces = process.stdout()?;
+    let mut written = Vec::new();
+    while let Some(piece) = next_piece(&mut pieces).await? {
+        written.extend_from_slice(&piece);
+    }
+    process.succeed().await?;
+    Ok(written)
 }
 
 async fn write(path: &Path, source: &dyn StreamSource, stream: usize) -> Result<(), Failure> {

@@ -62,6 +62,22 @@ pub(super) async fn count_tables(
     Ok(tables)
 }
 
+/// Counts every table over one session, within its transaction.
+pub(super) async fn count_within(
+    session: &mut PgConnection,
+    plan: &Plan,
+) -> Result<Vec<RestoredTable>, Failure> {
+    let mut counted = Vec::new();
+    for table in &plan.tables {
+        let rows = count(session, table).await?;
+        if rows != table.rows {
+            return Err(mismatch(&table.name.to_string(), rows, table.rows));
+        }
+        counted.push(restored(&plan.description.name, table, rows));
+    }
+    Ok(counted)
+}
+
 /// Counts the partitions below each root together.
 async fn count_spread(session: &mut PgConnection, tables: &[Table], spread: &Roots) -> Result<(), Failure> {
     let mut sums: BTreeMap<&ObjectName, (u64, u64)> = BTreeMap::new();

@@ -104,6 +104,27 @@ pub(super) async fn load(
     Ok(spread.map(|(leaf, root)| (leaf.clone(), root.clone())).collect())
 }
 
+/// Loads everything over one session, within its transaction: what a table refuses ends it.
+pub(super) async fn load_within(
+    session: &mut PgConnection,
+    source: &Arc<dyn StreamSource>,
+    tables: &[Table],
+) -> Result<(), Failure> {
+    let work = Work {
+        source: Arc::clone(source),
+        encoding: Encoding::of(session).await?,
+        configuration: BTreeMap::new(),
+        roots: BTreeMap::new(),
+        round: Mutex::default(),
+    };
+    for table in tables {
+        if let Loaded::Refused { failure, .. } = work.load_table(session, table).await? {
+            return Err(failure);
+        }
+    }
+    Ok(())
+}
+
 impl Round {
     /// Begins the next round. Gives the number of tables that are left, or the failure that no other table can mend.
     fn next(&mut self) -> Result<usize, Failure> {
@@ -148,7 +169,7 @@ async fn load_from(opening: Opening, work: Arc<Work>) -> Result<(), Failure> {
 
 /// Triggers (of extensions' tables: others come later) do not fire, where the user may say so. What was loaded is safe once
 /// the database is put in place, whose commit is flushed.
-async fn prepare(session: &mut PgConnection) -> Result<(), Failure> {
+pub(super) async fn prepare(session: &mut PgConnection) -> Result<(), Failure> {
     let set = |sql: &'static str| sqlx::raw_sql(sql);
     set("SET synchronous_commit = off")
         .execute(&mut *session)

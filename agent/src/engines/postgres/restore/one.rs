@@ -1,5 +1,7 @@
 //! The restore of one database, up to the point where it only has to be put in its place.
 
+use std::collections::BTreeSet;
+
 use dataguardian_core::failure::Failure;
 use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
@@ -52,6 +54,7 @@ impl One<'_> {
             from: plan.description.name.clone(),
             to: plan.to.clone(),
             kept,
+            bytes: plan.row_bytes(),
         });
         if kept {
             return Ok(Some(made));
@@ -80,7 +83,7 @@ impl One<'_> {
         run.stage(Stage::Rows {
             database: name(),
             tables: plan.tables.len(),
-            bytes: plan.tables.iter().map(|table| table.bytes).sum(),
+            bytes: plan.row_bytes(),
         });
         let spread = load::load(run, &plan.beside, &request.source, &plan.tables, request.jobs).await?;
         self.run_scripts().await?;
@@ -118,7 +121,7 @@ impl One<'_> {
                 &mut session,
                 &*request.source,
                 stream,
-                &[],
+                &|statement| sets_one_of(statement, plan.sequence_statements.as_ref()),
                 "setting the sequences",
             )
             .await?;
@@ -136,7 +139,7 @@ impl One<'_> {
                 &mut session,
                 &*request.source,
                 stream,
-                without,
+                &|statement| !without.iter().any(|beginning| statement.starts_with(beginning)),
                 "restoring large objects",
             )
             .await?;
@@ -145,4 +148,11 @@ impl One<'_> {
         connect::close(session).await;
         Ok(())
     }
+}
+
+/// Whether a statement of the stream of sequences is about one that is restored.
+pub(super) fn sets_one_of(statement: &str, restored: Option<&BTreeSet<String>>) -> bool {
+    // Behind the last two commas are the value and whether it was used.
+    let beginning = statement.rsplitn(3, ", ").nth(2);
+    restored.is_none_or(|restored| beginning.is_some_and(|beginning| restored.contains(beginning)))
 }

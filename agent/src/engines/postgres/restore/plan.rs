@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use dataguardian_core::database::DatabaseDescription;
+use dataguardian_core::database::{DatabaseDescription, Warning};
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::stream::{ObjectName, StreamRole};
 
-use super::{RestoreMode, RestoreRequest};
+use super::{RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, RestoredTable};
 use crate::engines::StoredStream;
+use crate::engines::postgres::server::Server;
 
 /// The longest name, in bytes (`NAMEDATALEN` - 1).
 const LONGEST_NAME: usize = 63;
@@ -25,9 +26,50 @@ pub(super) struct Plan {
     /// The streams of rows, the longest first.
     pub(super) tables: Vec<Table>,
     pub(super) sequences: Option<usize>,
+    /// How the only statements begin that set a sequence, if not all are restored.
+    pub(super) sequence_statements: Option<BTreeSet<String>>,
     pub(super) large_objects: Option<usize>,
     /// All streams' length.
     pub(super) bytes: u64,
+}
+
+impl Plan {
+    /// How long the rows are.
+    pub(super) fn row_bytes(&self) -> u64 {
+        self.tables.iter().map(|table| table.bytes).sum()
+    }
+}
+
+/// What would be restored, for a request that wants to know no more.
+pub(super) fn report(
+    request: &RestoreRequest,
+    server: &Server,
+    plans: &[Plan],
+    warnings: Vec<Warning>,
+) -> RestoreReport {
+    let databases = plans.iter().map(|plan| RestoredDatabase {
+        from: plan.description.name.clone(),
+        to: plan.to.clone(),
+        kept: request.mode != (RestoreMode::Scratch { keep: false }),
+        bytes: plan.row_bytes(),
+    });
+    let tables = plans.iter().flat_map(|plan| {
+        plan.tables.iter().map(|table| RestoredTable {
+            database: plan.description.name.clone(),
+            schema: table.name.schema.clone(),
+            table: table.name.name.clone(),
+            expected_rows: table.rows,
+            restored_rows: 0,
+        })
+    });
+    RestoreReport {
+        planned: true,
+        server_version: server.version.clone(),
+        databases: databases.collect(),
+        tables: tables.collect(),
+        tools: Vec::new(),
+        warnings,
+    }
 }
 
 /// One table's stream.
@@ -48,7 +90,7 @@ pub(super) fn plan(request: &RestoreRequest, suffix: &str) -> Result<Vec<Plan>, 
         if to.is_empty() || to.len() > LONGEST_NAME || to.contains('\0') {
             return Err(unfit(format!("{to:?} can't be the name of a database")));
         }
-        if !taken.insert(to.clone()) {
+        if !taken.insert(to.clone()) && request.mode != RestoreMode::Into {
             return Err(unfit(format!("two databases are to be restored as {to:?}")));
         }
         plans.push(plan_one(request.source.streams(), description, to, suffix)?);
@@ -64,6 +106,7 @@ fn final_name(request: &RestoreRequest, description: &DatabaseDescription, suffi
     match request.mode {
         RestoreMode::Scratch { .. } => shortened("dg_scratch_", name, &format!("_{suffix}")),
         RestoreMode::CreateNew | RestoreMode::Replace => name.clone(),
+        RestoreMode::Into => request.into.clone().unwrap_or_default(),
     }
 }
 
@@ -112,6 +155,7 @@ fn plan_one(
         to,
         archive,
         tables,
+        sequence_statements: None,
         sequences: of_role(StreamRole::Sequences).next().map(|(index, _)| index),
         large_objects: of_role(StreamRole::LargeObjects).next().map(|(index, _)| index),
         bytes: streams

@@ -8,7 +8,7 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::size::ByteSize;
 use sqlx::PgConnection;
 
-use super::plan::{Plan, unfit};
+use super::plan::Plan;
 use super::{MissingRoles, RestoreMode, RestoreRequest};
 use crate::engines::postgres::server::Server;
 use crate::engines::postgres::{failure, quote};
@@ -37,6 +37,7 @@ pub(super) async fn check(
         request,
         server,
         problems: Vec::new(),
+        kind: FailureKind::TargetUnfit,
         findings: Findings::default(),
     };
     checks.server().await?;
@@ -48,7 +49,7 @@ pub(super) async fn check(
     if checks.problems.is_empty() {
         return Ok(checks.findings);
     }
-    Err(unfit(checks.problems.join("; ")))
+    Err(Failure::new(checks.kind, checks.problems.join("; ")))
 }
 
 struct Checks<'a> {
@@ -56,6 +57,7 @@ struct Checks<'a> {
     request: &'a RestoreRequest,
     server: &'a Server,
     problems: Vec<String>,
+    kind: FailureKind,
     findings: Findings,
 }
 
@@ -73,7 +75,8 @@ impl Checks<'_> {
         }
         const SQL: &str = "SELECT rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = current_user";
         let may_create: bool = self.ask(SQL, "asking for privileges").await?;
-        if !may_create && !self.server.superuser {
+        let creates = self.request.mode != RestoreMode::Into;
+        if creates && !may_create && !self.server.superuser {
             let user = &self.request.target.username;
             self.problems.push(format!(
                 "{user} may not create databases: ALTER ROLE {} CREATEDB",
@@ -87,8 +90,19 @@ impl Checks<'_> {
         match self.request.mode {
             RestoreMode::CreateNew => self.names_are_free(plans).await,
             RestoreMode::Replace => self.no_template_is_replaced(plans).await,
+            RestoreMode::Into => self.names_are_there(plans).await,
             RestoreMode::Scratch { .. } => Ok(()),
         }
+    }
+
+    async fn names_are_there(&mut self, plans: &[Plan]) -> Result<(), Failure> {
+        for plan in plans {
+            if !exists(self.session, &plan.to).await? {
+                self.problems
+                    .push(format!("the target has no database {:?}", plan.to));
+            }
+        }
+        Ok(())
     }
 
     /// New databases are made from templates, and by those who own none only from what is marked as one.
@@ -113,10 +127,9 @@ impl Checks<'_> {
     async fn names_are_free(&mut self, plans: &[Plan]) -> Result<(), Failure> {
         for plan in plans {
             if exists(self.session, &plan.to).await? {
-                return Err(Failure::new(
-                    FailureKind::TargetExists,
-                    format!("there is a database {:?} on the target", plan.to),
-                ));
+                self.kind = FailureKind::TargetExists;
+                self.problems
+                    .push(format!("there is a database {:?} on the target", plan.to));
             }
         }
         Ok(())

@@ -12,12 +12,12 @@ use crate::engines::postgres::failure;
 /// How much is sent at once.
 const BATCH: usize = 128 << 10;
 
-/// Runs the statements of a stream but those that begin with one of `without`.
+/// Runs the statements of a stream that are `wanted`.
 pub(super) async fn run(
     session: &mut PgConnection,
     source: &dyn StreamSource,
     stream: usize,
-    without: &[&str],
+    wanted: &(dyn Fn(&str) -> bool + Sync),
     what: &str,
 ) -> Result<(), Failure> {
     let encoding = Encoding::of(session).await?;
@@ -28,7 +28,7 @@ pub(super) async fn run(
         splitter.push(&piece);
         while let Some(statement) = splitter.next() {
             let statement = encoding.decode(session, &statement).await?;
-            if without.iter().any(|beginning| statement.starts_with(beginning)) {
+            if !wanted(&statement) {
                 continue;
             }
             batch.push_str(&statement);

@@ -76,6 +76,12 @@ pub(crate) struct Get {
 pub(crate) struct Contents {
     #[command(flatten)]
     backup: Get,
+    /// Only what is of this database
+    #[arg(long, value_name = "DATABASE")]
+    database: Option<String>,
+    /// Only the tables of this schema
+    #[arg(long, value_name = "SCHEMA")]
+    schema: Option<String>,
     #[command(flatten)]
     limit: Limit,
 }
@@ -185,6 +191,7 @@ impl Contents {
             id => id.to_owned(),
         };
         let backups = context.api().await?.backups();
+        let (database, schema) = (self.database.unwrap_or_default(), self.schema.unwrap_or_default());
         let reply: v1::ListBackupStreamsResponse = self
             .limit
             .collect(|page_size, page_token| {
@@ -193,6 +200,8 @@ impl Contents {
                     backup_id: backup_id.clone(),
                     page_size,
                     page_token,
+                    database: database.clone(),
+                    schema: schema.clone(),
                 };
                 async move { backups.list_backup_streams(request).await }
             })

@@ -7,10 +7,14 @@ use dataguardian_proto::{convert, v1};
 
 use super::{Context, request_id, required};
 use crate::ask;
+use crate::connect::Api;
 use crate::error::Result;
-use crate::output::execution as shown;
+use crate::output::{execution as shown, restored};
 use crate::progress;
 use crate::values::{Mapping, length};
+
+/// How many executions are looked at for how long restores take.
+const EARLIER: i32 = 200;
 
 /// `dgctl restore`
 #[derive(Debug, Args)]
@@ -27,6 +31,18 @@ pub(crate) struct Restore {
     /// Only this database, and its new name; may be given several times [else: all, under their own names]
     #[arg(long = "database", value_name = "OLD[=NEW]")]
     databases: Vec<Mapping>,
+    /// Only this schema: SCHEMA or DATABASE.SCHEMA; may be given several times. A name in double quotes is taken as it stands, else
+    /// * stands for any characters
+    #[arg(long = "schema", value_name = "SCHEMA", conflicts_with = "replace")]
+    schemas: Vec<String>,
+    /// Only this table, with what belongs to it: TABLE, SCHEMA.TABLE or DATABASE.SCHEMA.TABLE (MySQL and MariaDB: TABLE or
+    /// DATABASE.TABLE); may be given several times
+    #[arg(long = "table", value_name = "TABLE", conflicts_with = "replace")]
+    tables: Vec<String>,
+    /// Add the chosen schemas or tables of one database to this one, in which nothing else is changed; refused if it has one of
+    /// the names already
+    #[arg(long, value_name = "DATABASE", conflicts_with_all = ["replace", "scratch"])]
+    into: Option<String>,
     /// Restore beside the live databases, compare, and swap them in one short moment
     #[arg(long, conflicts_with = "scratch")]
     replace: bool,
@@ -54,6 +70,9 @@ pub(crate) struct Restore {
     /// It ends when nothing moves for this long, as in 45m; building indexes does not count [else: 30m]
     #[arg(long, value_name = "TIME", value_parser = length)]
     no_progress_timeout: Option<Duration>,
+    /// Restore nothing: look whether it could be restored and say what would be, and how long that would take; waits for the end
+    #[arg(long)]
+    plan: bool,
     /// Wait for the end; exit status 1 unless the restore completed
     #[arg(long)]
     wait: bool,
@@ -64,12 +83,12 @@ pub(crate) struct Restore {
 
 impl Restore {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
-        if self.replace {
+        if self.replace && !self.plan {
             let question =
                 "Replace the live databases by those of the backup? What was written since is lost.";
             ask::confirm(self.yes, question)?;
         }
-        let wait = self.wait;
+        let (wait, plan) = (self.wait, self.plan);
         let api = context.api().await?;
         let mut reply = api
             .restores()
@@ -77,18 +96,26 @@ impl Restore {
             .await?
             .into_inner();
         let execution = required(reply.execution.clone(), "execution")?;
-        if !wait {
+        if !wait && !plan {
             return context.output.show(&reply, |_, _| shown::queued(&execution));
         }
         let ended = progress::wait(&api, &execution.id).await?;
         reply.execution = Some(ended.clone());
-        progress::conclude(&context.output, &reply, ended)
+        let Some(planned) = ended.restore_report.clone().filter(|report| report.planned) else {
+            return progress::conclude(&context.output, &reply, ended);
+        };
+        let earlier = earlier(&api, &ended.datasource).await?;
+        context.output.show(&reply, |_, look| {
+            shown::outcome(&ended, look) + &restored::estimate(&planned, &earlier)
+        })?;
+        progress::must_have_completed(ended)
     }
 
     fn into_request(self) -> v1::StartRestoreRequest {
         let mode = match (self.replace, self.scratch) {
             (true, _) => v1::RestoreMode::Replace,
             (false, true) => v1::RestoreMode::Scratch,
+            (false, false) if self.into.is_some() => v1::RestoreMode::Into,
             (false, false) => v1::RestoreMode::Create,
         };
         v1::StartRestoreRequest {
@@ -106,11 +133,27 @@ impl Restore {
             keep_unfinished: self.keep_unfinished,
             parallelism: self.jobs.unwrap_or_default(),
             keep_scratch: self.keep,
+            schemas: self.schemas,
+            tables: self.tables,
+            into_database: self.into.unwrap_or_default(),
+            plan_only: self.plan,
             request_id: request_id(),
             max_duration: self.max_duration.map(convert::duration),
             no_progress_timeout: self.no_progress_timeout.map(convert::duration),
         }
     }
+}
+
+/// What completed on that datasource lately.
+async fn earlier(api: &Api, datasource: &str) -> Result<Vec<v1::Execution>> {
+    let request = v1::ListExecutionsRequest {
+        page_size: EARLIER,
+        datasource: datasource.to_owned(),
+        states: vec![v1::ExecutionState::Completed.into()],
+        ..Default::default()
+    };
+    let reply = api.executions().list_executions(request).await?;
+    Ok(reply.into_inner().executions)
 }
 
 #[cfg(test)]
@@ -135,8 +178,9 @@ mod tests {
 
     #[test]
     fn a_restore_reads_as_written() {
-        let request =
-            parse("--backup latest --datasource main --database shop=shop_restored --database crm --jobs 4");
+        let request = parse(
+            "--backup latest --datasource main --database shop=shop_restored --database crm --jobs 4 --schema s --table a.b",
+        );
         insta::assert_debug_snapshot!(request.unwrap());
     }
 
@@ -155,6 +199,7 @@ mod tests {
             "--backup latest",
             "--backup 1 --replace --scratch",
             "--backup 1 --keep",
+            "--backup 1 --replace --table t",
             "--backup 1 --jobs 17",
             "--backup 1 --database a=b=c",
         ] {

@@ -3,8 +3,9 @@
 use dataguardian_proto::v1;
 
 use super::findings;
+use super::restored::restored;
 use super::table::{Field, List, Look, Tone, details};
-use super::text::{self, bytes, count, counted};
+use super::text::{self, bytes, count};
 use crate::values::{kind_word, state_word};
 
 const EXECUTIONS: List<8> = List {
@@ -25,12 +26,6 @@ const EXECUTIONS: List<8> = List {
 const ATTEMPTS: List<4> = List {
     titles: ["attempt", "started", "took", "failure"],
     spare: &["took"],
-    none: "",
-};
-
-const RESTORED: List<5> = List {
-    titles: ["database", "restored as", "tables", "rows", "now"],
-    spare: &["tables"],
     none: "",
 };
 
@@ -71,11 +66,7 @@ pub(crate) fn took(execution: &v1::Execution) -> String {
 
 /// That it was begun, and how to follow it.
 pub(crate) fn queued(execution: &v1::Execution) -> String {
-    let (kind, state, id) = (
-        kind_word(execution.kind()),
-        state_word(execution.state()),
-        &execution.id,
-    );
+    let (kind, state, id) = (kind_word(execution), state_word(execution.state()), &execution.id);
     format!("The {kind} is {state}: {id}\nFollow it with: dgctl execution watch {id}")
 }
 
@@ -88,7 +79,7 @@ pub(crate) fn table(executions: &[v1::Execution], look: Look) -> String {
             .map_or(0, |progress| progress.raw_bytes);
         [
             Field::id(&execution.id),
-            Field::text(&kind_word(execution.kind())),
+            Field::text(&kind_word(execution)),
             state_with_mark(execution),
             Field::text(&execution.job),
             Field::text(&execution.datasource),
@@ -147,7 +138,7 @@ fn properties(execution: &v1::Execution) -> Vec<(&'static str, Field)> {
     let counted_rows = count(progress.rows);
     vec![
         ("Execution", Field::text(&execution.id)),
-        ("Kind", Field::text(&kind_word(execution.kind()))),
+        ("Kind", Field::text(&kind_word(execution))),
         ("State", state_with_mark(execution)),
         ("Waiting", Field::text(waiting(execution))),
         (
@@ -218,43 +209,6 @@ fn attempts(attempts: &[v1::Attempt], look: Look) -> String {
     ATTEMPTS.show(look, &attempts.iter().map(row).collect::<Vec<_>>())
 }
 
-/// Which databases came back as what, and whether every row did.
-fn restored(report: &v1::RestoreReport, look: Look) -> String {
-    let row = |database: &v1::RestoredDatabase| {
-        [
-            Field::text(&database.from),
-            Field::text(&database.to),
-            Field::number(count(database.tables)),
-            Field::number(count(database.rows)),
-            Field::text(if database.dropped {
-                "compared and dropped"
-            } else {
-                "there"
-            }),
-        ]
-    };
-    let mut text = RESTORED.show(look, &report.databases.iter().map(row).collect::<Vec<_>>());
-    let wrong: Vec<_> = report
-        .tables
-        .iter()
-        .filter(|table| table.expected_rows != table.restored_rows)
-        .collect();
-    for table in &wrong {
-        text += &format!(
-            "{}.{}.{}: {} restored, {} expected\n",
-            text::cell(&table.database),
-            text::cell(&table.schema),
-            text::cell(&table.name),
-            counted(table.restored_rows, "row", "rows"),
-            count(table.expected_rows),
-        );
-    }
-    if wrong.is_empty() && !report.tables.is_empty() {
-        text += "Every table has as many rows as when it was backed up.\n";
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,12 +251,14 @@ mod tests {
                     dropped: false,
                     tables: 2,
                     rows: 1_200_000,
+                    bytes: 150 << 20,
                 }],
                 tables: vec![
                     table("orders", 1_000_000, 1_000_000),
                     table("items", 200_000, 200_000),
                 ],
                 rows: 1_200_000,
+                planned: false,
             }),
             ..Default::default()
         }

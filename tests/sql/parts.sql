@@ -1,0 +1,37 @@
+-- A database of which parts are restored: what belongs to a table, what it needs, and what refers to others.
+CREATE ROLE clerk; CREATE ROLE stranger;
+CREATE SCHEMA sales; CREATE SCHEMA "Odd schema";
+CREATE TYPE sales.mood AS ENUM ('good', 'bad');
+CREATE DOMAIN sales.amount AS int CHECK (VALUE > 0);
+CREATE FUNCTION public.next(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 + 1';
+CREATE FUNCTION sales.watch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE TABLE sales.item (id serial PRIMARY KEY, name text NOT NULL CHECK (name <> ''), mood sales.mood DEFAULT 'good', UNIQUE (name));
+INSERT INTO sales.item (name) VALUES ('one'), ('two'), ('three');
+CREATE TABLE sales.sale (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, item int REFERENCES sales.item, number sales.amount,
+    note text DEFAULT public.next(1)::text);
+INSERT INTO sales.sale (item, number) SELECT 1 + i % 3, i FROM generate_series(1, 100) i;
+CREATE INDEX sale_next ON sales.sale (public.next(item)) WHERE item > 0;
+CREATE TRIGGER watched BEFORE INSERT ON sales.sale FOR EACH ROW EXECUTE FUNCTION sales.watch();
+CREATE STATISTICS sales.sale_together ON item, note FROM sales.sale;
+ALTER TABLE sales.sale ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody ON sales.sale TO clerk USING (true);
+CREATE POLICY only_items ON sales.sale USING (item IN (SELECT id FROM sales.item));
+COMMENT ON TABLE sales.sale IS 'what was sold'; COMMENT ON COLUMN sales.sale.note IS 'and why';
+COMMENT ON INDEX sales.sale_next IS 'the next one'; COMMENT ON SCHEMA sales IS 'trade';
+GRANT SELECT ON sales.sale TO clerk; GRANT UPDATE (note) ON sales.sale TO clerk; GRANT USAGE ON SCHEMA sales TO clerk;
+REVOKE CREATE ON SCHEMA public FROM public; GRANT CREATE ON SCHEMA public TO clerk;
+CREATE TABLE sales.visit (day int, who text, PRIMARY KEY (day)) PARTITION BY RANGE (day);
+CREATE TABLE sales.visit_low PARTITION OF sales.visit FOR VALUES FROM (0) TO (10);
+CREATE TABLE sales.visit_high PARTITION OF sales.visit FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (day);
+CREATE TABLE sales.visit_10 PARTITION OF sales.visit_high FOR VALUES FROM (10) TO (15);
+CREATE TABLE sales.visit_15 PARTITION OF sales.visit_high FOR VALUES FROM (15) TO (20);
+CREATE INDEX visit_who ON sales.visit (who);
+INSERT INTO sales.visit SELECT i, 'visitor ' || i FROM generate_series(0, 19) i;
+CREATE VIEW sales.named AS SELECT sale.id, name FROM sales.sale JOIN sales.item ON item.id = item;
+CREATE MATERIALIZED VIEW sales.totals AS SELECT name, count(*) FROM sales.named GROUP BY name;
+CREATE UNIQUE INDEX totals_name ON sales.totals (name);
+CREATE TABLE "Odd schema"."a.b ""c""" (id int, whole sales.item);
+INSERT INTO "Odd schema"."a.b ""c""" SELECT 1, item FROM sales.item LIMIT 1;
+CREATE MATERIALIZED VIEW "Odd schema".names AS SELECT name FROM sales.item;
+CREATE TABLE public.elsewhere (id int); ALTER TABLE public.elsewhere OWNER TO stranger;
+SELECT lo_from_bytea(0, 'large');
