@@ -289,7 +289,7 @@ impl std::fmt::Debug for App {
 
 /// Gives the first administrator another password, with no control plane running.
 pub async fn reset_admin(config: &Config, password: Secret) -> Result<ResetAdmin, StartError> {
-    let data_dir = DataDir::open(&config.data_dir())?;
+    let data_dir = DataDir::open_existing(&config.data_dir())?;
     let store = Store::open(&config.database.store(data_dir.path())).await?;
     store.check_schema().await?;
     let reset = crate::services::reset::reset_admin(&store, password, SystemClock::shared().now()).await?;

@@ -158,10 +158,11 @@ fn storages_fail_and_are_mended() -> Result<()> {
 }
 
 /// What a control plane whose database is away must say.
-fn is_unavailable(error: anyhow::Error) -> Result<()> {
+/// What cannot be written down is refused, and the reason is told, with what to do.
+fn is_full(error: anyhow::Error) -> Result<()> {
     let said = format!("{error:#}");
     ensure!(
-        said.contains("unavailable") || said.contains("UNAVAILABLE") || said.contains("not available"),
+        said.contains("DATABASE_FULL") && said.contains("make room"),
         "{said}"
     );
     Ok(())
@@ -193,7 +194,7 @@ fn a_full_disk_of_the_metadata_is_outlasted() -> Result<()> {
         let databases: Vec<_> = databases.iter().map(String::as_str).collect();
         let made = scene.system.add_datasource(&name, &scene.server, &databases);
         refused += usize::from(made.is_err());
-        made.map_or_else(is_unavailable, |()| Ok(()))?;
+        made.map_or_else(is_full, |()| Ok(()))?;
         Ok(refused == 5)
     })?;
     wait::until("the dump to have read all rows", || {

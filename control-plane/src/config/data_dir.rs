@@ -16,6 +16,9 @@ pub enum DataDirError {
     /// It can't be made, entered or written to.
     #[error("the data directory {0} can't be used")]
     Io(PathBuf, #[source] io::Error),
+    /// It is not there.
+    #[error("there is no data directory {0}: name that of your control plane with --data-dir")]
+    Missing(PathBuf),
     /// Others may write to it.
     #[error(
         "the data directory {path} has mode {mode:o}: others must not be able to write to it (chmod 0700)"
@@ -50,7 +53,20 @@ impl DataDir {
             .mode(0o700)
             .create(path)
             .map_err(io)?;
-        let path = path.canonicalize().map_err(io)?;
+        Self::open_existing(path)
+    }
+
+    /// Opens a directory that must be there already.
+    pub fn open_existing(path: &Path) -> Result<Self, DataDirError> {
+        let io = |error| DataDirError::Io(path.to_owned(), error);
+        let path = match path.canonicalize() {
+            Ok(path) => path,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(DataDirError::Missing(path.to_owned()));
+            }
+            Err(error) => return Err(io(error)),
+        };
+        let io = |error| DataDirError::Io(path.clone(), error);
         let mode = path.metadata().map_err(io)?.mode() & 0o7777;
         if mode & 0o022 != 0 {
             return Err(DataDirError::Open { path, mode });
@@ -107,6 +123,17 @@ mod tests {
         assert_eq!(mode(&file), 0o600);
         assert_eq!(std::fs::read(&file).unwrap(), b"second");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn one_that_must_be_there_is_not_made() {
+        let parent = tempfile::tempdir().unwrap();
+        let missing = parent.path().join("mistyped");
+        assert!(matches!(
+            DataDir::open_existing(&missing),
+            Err(DataDirError::Missing(_))
+        ));
+        assert!(!missing.exists());
     }
 
     #[test]

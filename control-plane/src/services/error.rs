@@ -214,6 +214,9 @@ impl Error {
             ErrorCode::Internal | ErrorCode::DataLoss => {
                 "internal error; the server's log has the particulars".to_owned()
             }
+            ErrorCode::Unavailable if matches!(self, Self::Store(StoreError::Full(_))) => {
+                "the disk of the metadata database is full: make room there; running backups go on and are written down then".to_owned()
+            }
             ErrorCode::Unavailable => "the metadata database does not answer; try again".to_owned(),
             _ => self.to_string(),
         }

@@ -18,9 +18,12 @@ pub enum StoreError {
     /// A row that others name can't go, or a named row is not there.
     #[error("the entry is in use, or what it names is gone")]
     Referenced(#[source] Cause),
-    /// The database is away, busy or full; trying again may help.
+    /// The database is away or busy; trying again may help.
     #[error("the metadata database does not answer")]
     Unavailable(#[source] Cause),
+    /// Its disk is full; trying again helps once somebody has made room.
+    #[error("the disk of the metadata database is full")]
+    Full(#[source] Cause),
     /// A row can't be what it should be.
     #[error("table {table} holds a value that can't be read: {reason}")]
     Unreadable {
@@ -67,7 +70,9 @@ impl StoreError {
         match self {
             Self::AlreadyExists(_) => ErrorCode::AlreadyExists,
             Self::Referenced(_) | Self::OldSchema { .. } => ErrorCode::FailedPrecondition,
-            Self::Unavailable(_) | Self::Locked { .. } | Self::Directory { .. } => ErrorCode::Unavailable,
+            Self::Unavailable(_) | Self::Full(_) | Self::Locked { .. } | Self::Directory { .. } => {
+                ErrorCode::Unavailable
+            }
             Self::OutOfRange(_) | Self::UnknownUrl => ErrorCode::InvalidArgument,
             Self::Unreadable { .. } => ErrorCode::DataLoss,
             Self::Database(_) => ErrorCode::Internal,
@@ -80,6 +85,7 @@ impl StoreError {
             Self::AlreadyExists(_) => "ALREADY_EXISTS",
             Self::Referenced(_) => "IN_USE",
             Self::Unavailable(_) => "DATABASE_UNAVAILABLE",
+            Self::Full(_) => "DATABASE_FULL",
             Self::Unreadable { .. } => "DATABASE_DAMAGED",
             Self::OutOfRange(_) => "OUT_OF_RANGE",
             Self::UnknownUrl => "DATABASE_URL",
@@ -105,6 +111,7 @@ impl From<DbErr> for StoreError {
             Class::Unique => Self::AlreadyExists(error.into()),
             Class::Foreign => Self::Referenced(error.into()),
             Class::Away => Self::Unavailable(error.into()),
+            Class::Full => Self::Full(error.into()),
             Class::Other => Self::Database(error.into()),
         }
     }
@@ -114,6 +121,7 @@ enum Class {
     Unique,
     Foreign,
     Away,
+    Full,
     Other,
 }
 
@@ -133,6 +141,7 @@ fn classify_driver(error: &sqlx::Error) -> Class {
         sqlx::Error::Database(error) => match error.kind() {
             sqlx::error::ErrorKind::UniqueViolation => Class::Unique,
             sqlx::error::ErrorKind::ForeignKeyViolation => Class::Foreign,
+            _ if error.code().is_some_and(|code| is_full(&code)) => Class::Full,
             _ if error.code().is_some_and(|code| passes(&code)) => Class::Away,
             _ => Class::Other,
         },
@@ -144,6 +153,11 @@ fn classify_driver(error: &sqlx::Error) -> Class {
         | sqlx::Error::WorkerCrashed => Class::Away,
         _ => Class::Other,
     }
+}
+
+/// SQLSTATE 53100 (disk_full) and SQLite's FULL (13).
+fn is_full(code: &str) -> bool {
+    ["53100", "13"].contains(&code)
 }
 
 /// SQLSTATE classes 08 (connection), 53 (resources), 57P (shutdown), 40 (rolled back: deadlock, serialization), and SQLite's
@@ -171,6 +185,12 @@ fn is_sqlite(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_database_that_is_away() {
+        assert!(is_full("53100") && is_full("13"));
+        assert!(!is_full("53300") && !is_full("5") && !is_full("10"));
+    }
 
     #[test]
     fn what_passes_is_known_by_its_code() {

@@ -90,7 +90,9 @@ impl Command {
             Self::Get(get) => {
                 let reply = get.fetch(context).await?;
                 let backup = required(reply.backup.clone(), "backup")?;
-                context.output.show(&reply, |_, look| show::describe(&backup, look))
+                context
+                    .output
+                    .show(&reply, |_, look| show::describe(&backup, look))
             }
             Self::Contents(contents) => contents.run(context).await,
             Self::Copy(copy) => copy.run(context).await,
@@ -153,7 +155,9 @@ impl Copy {
         let mut backups = context.api().await?.backups();
         let reply = backups.copy_backup(request).await?.into_inner();
         let backup = required(reply.backup.clone(), "backup")?;
-        context.output.show(&reply, |_, look| show::describe(&backup, look))
+        context
+            .output
+            .show(&reply, |_, look| show::describe(&backup, look))
     }
 }
 
