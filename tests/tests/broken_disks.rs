@@ -158,6 +158,15 @@ fn storages_fail_and_are_mended() -> Result<()> {
 }
 
 /// What a control plane whose database is away must say.
+fn is_unavailable(error: anyhow::Error) -> Result<()> {
+    let said = format!("{error:#}");
+    ensure!(
+        said.contains("unavailable") || said.contains("UNAVAILABLE") || said.contains("not available"),
+        "{said}"
+    );
+    Ok(())
+}
+
 /// What cannot be written down is refused, and the reason is told, with what to do.
 fn is_full(error: anyhow::Error) -> Result<()> {
     let said = format!("{error:#}");
