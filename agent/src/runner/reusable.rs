@@ -15,7 +15,8 @@ use crate::control_plane::CallError;
 use crate::pipeline::Destination;
 use crate::reuse::{Opened, Reuse, Wanted};
 
-/// The most packs that are taken from a list of the control plane's: 1.6 TB.
+/// The most packs that are taken from a list of the control plane's: 1.6 TB. More that were left are not used; of more that are
+/// unusable not all would be known, so nothing is.
 const MOST: usize = 100_000;
 
 /// Opens what is stored already, as the assignment has it.
@@ -33,18 +34,27 @@ pub(super) async fn open(
     };
     status.wait_for("looking for what is stored already");
     let opening = async {
-        let left = list(attempt, v1::PackStanding::Left).await?;
+        let Listed { packs: left, .. } = list(attempt, v1::PackStanding::Left).await?;
         // Without looking, what the last attempt left still counts: streams that did not change are cut as they were.
         if work.profile == Profile::Stream && left.is_empty() {
             return Ok::<_, CallError>(Opened::default());
         }
         let unusable = list(attempt, v1::PackStanding::Unusable).await?;
+        if !unusable.is_complete {
+            let trouble = format!(
+                "nothing earlier is used: more than {MOST} packs are damaged or being deleted: see `dgctl backup list`"
+            );
+            return Ok(Opened {
+                troubles: vec![trouble],
+                ..Opened::default()
+            });
+        }
         let wanted = Wanted {
             datasource: work.datasource,
             protection: work.protection.clone(),
             base: work.base.clone(),
             left,
-            unusable: unusable.into_iter().map(|pack| pack.id).collect(),
+            unusable: unusable.packs.into_iter().map(|pack| pack.id).collect(),
             memory: attempt.host().config.reuse.memory(),
         };
         Ok(Reuse::open(&first.storage, wanted).await)
@@ -68,8 +78,15 @@ pub(super) async fn open(
     }
 }
 
-/// All packs of a standing, by the catalogue.
-async fn list(attempt: &Attempt, standing: v1::PackStanding) -> Result<Vec<StoredObject<PackId>>, CallError> {
+/// Packs of a standing, by the catalogue.
+struct Listed {
+    packs: Vec<StoredObject<PackId>>,
+    /// Whether these are all.
+    is_complete: bool,
+}
+
+/// The packs of a standing, up to [`MOST`].
+async fn list(attempt: &Attempt, standing: v1::PackStanding) -> Result<Listed, CallError> {
     let mut packs = Vec::new();
     let mut page_token = String::new();
     loop {
@@ -88,8 +105,9 @@ async fn list(attempt: &Attempt, standing: v1::PackStanding) -> Result<Vec<Store
         let page = call.await?;
         packs.extend(page.packs.into_iter().filter_map(stored));
         page_token = page.next_page_token;
-        if page_token.is_empty() || packs.len() >= MOST {
-            return Ok(packs);
+        let is_complete = page_token.is_empty();
+        if is_complete || packs.len() >= MOST {
+            return Ok(Listed { packs, is_complete });
         }
     }
 }
