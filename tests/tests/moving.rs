@@ -67,6 +67,7 @@ fn a_rebuilt_host_takes_over_what_the_revoked_agent_had() -> Result<()> {
             .dgctl(&["restore", "--backup", id, "--scratch", "--wait"])
             .succeed()?;
     }
+    system.check_invariants()?;
     drop(next);
     Ok(())
 }
@@ -87,7 +88,7 @@ fn nothing_moves_while_it_is_used_or_to_where_another_is() -> Result<()> {
     ensure!(said.contains("AGENT_NOT_FOUND"), "{said}");
 
     system.agent.program().stop()?;
-    system.start_job("main")?;
+    let waiting = system.start_job("main")?;
     let elsewhere = system.folder().join("elsewhere").display().to_string();
     let said = system
         .dgctl(&["storage", "update", STORAGE, "--path", &elsewhere])
@@ -97,6 +98,6 @@ fn nothing_moves_while_it_is_used_or_to_where_another_is() -> Result<()> {
         "{said}"
     );
     system.agent.start_again()?;
-    system.wait_for_agent(AGENT)?;
-    Ok(())
+    system.wait_for_state(&waiting, "completed")?;
+    system.check_invariants()
 }

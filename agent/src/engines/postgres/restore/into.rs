@@ -10,7 +10,6 @@ use dataguardian_core::database::Warning;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::object_choice::listed;
 use dataguardian_core::stream::ObjectName;
-use dataguardian_failpoints::failpoint;
 use sqlx::PgConnection;
 
 use super::archive::Manner;
@@ -152,7 +151,6 @@ impl One<'_> {
             .tables
             .extend(compare::count_within(&mut session, plan).await?);
         run.stage(Stage::Indexing { database: name() });
-        failpoint!(RestoreBeforeIndexes);
         self.run_section(&mut session, "post-data", report).await?;
         execute(&mut session, "COMMIT".to_owned(), "committing").await?;
         report.databases.push(RestoredDatabase {
