@@ -3,7 +3,8 @@
 use clap::Args;
 use dataguardian_proto::v1;
 
-use super::{Context, describe, required};
+use super::show::describe;
+use super::{Context, required};
 use crate::ask;
 use crate::error::{Error, Result};
 use crate::output::text::{self, bytes};
