@@ -28,6 +28,7 @@ mod expire_leases;
 mod forget_expired;
 mod heal_copies;
 mod party;
+mod pauses;
 mod renew_certificates;
 mod save_reports;
 mod ticker;

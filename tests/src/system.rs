@@ -14,6 +14,7 @@
 mod agent;
 mod control_plane;
 mod dgctl;
+mod objects;
 mod program;
 mod remains;
 
@@ -313,18 +314,6 @@ impl System {
         let found = self.json(&["datasource", "get", name])?;
         let id = found["datasource"]["id"].as_str();
         Ok(id.context("the datasource's id")?.to_owned())
-    }
-
-    /// The manifests in the storage.
-    ///
-    /// # Errors
-    /// If the folder can't be read.
-    pub fn manifests(&self) -> Result<Vec<PathBuf>> {
-        let all = files(&self.vault())?;
-        Ok(all
-            .into_iter()
-            .filter(|path| path.parent().is_some_and(|parent| parent.ends_with("backups")))
-            .collect())
     }
 }
 

@@ -1,14 +1,12 @@
 //! What failed backups left in a storage goes; what a manifest names stays, and so does everything while that is in doubt.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use dataguardian_repository::manifest::{Manifest, Outline};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::load_bulk;
-use dataguardian_tests::system::{System, files};
+use dataguardian_tests::system::System;
 use dataguardian_tests::wait;
 
 /// Clean-up at once, and without a grace worth the name.
@@ -37,45 +35,14 @@ impl Scene {
 
     /// A backup that was cancelled after packs of it were stored.
     fn cancel_a_backup(&self) -> Result<()> {
-        let before = self.objects()?.len();
+        let before = self.system.objects()?.len();
         let execution = self.system.start_job("main")?;
-        wait::until("packs to be stored", || Ok(self.objects()?.len() > before))?;
+        wait::until("packs to be stored", || Ok(self.system.objects()?.len() > before))?;
         self.system
             .dgctl(&["execution", "cancel", &execution])
             .succeed()?;
         self.system.wait_for_state(&execution, "cancelled")?;
         Ok(())
-    }
-
-    /// Names of packs and lists that are there.
-    fn objects(&self) -> Result<BTreeSet<String>> {
-        let mut names = BTreeSet::new();
-        for kind in ["packs", "lists"] {
-            let folder = self.folder.join(kind);
-            let all = if folder.exists() {
-                files(&folder)?
-            } else {
-                Vec::new()
-            };
-            names.extend(
-                all.iter()
-                    .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())),
-            );
-        }
-        names.retain(|name| !name.contains('#'));
-        Ok(names)
-    }
-
-    /// Names of packs and lists that manifests name.
-    fn named(&self) -> Result<BTreeSet<String>> {
-        let mut names = BTreeSet::new();
-        for path in self.system.manifests()? {
-            let manifest = Manifest::decode(&fs::read(path)?)?;
-            let outline = Outline::decode(manifest.payload())?;
-            names.extend(outline.packs.iter().map(|pack| pack.id.to_string()));
-            names.extend(outline.lists.iter().map(|list| list.id.to_string()));
-        }
-        Ok(names)
     }
 
     /// An object that nobody ever told of.
@@ -106,7 +73,7 @@ fn what_a_cancelled_backup_left_goes_and_nothing_else() -> Result<()> {
     scene.cancel_a_backup()?;
     scene.leave("packs", "5a")?;
     scene.leave("lists", "6b")?;
-    let (named, left) = (scene.named()?, scene.objects()?);
+    let (named, left) = (scene.system.named_objects()?, scene.system.objects()?);
     ensure!(
         named.is_subset(&left) && left.len() >= named.len() + 3,
         "{} of {}",
@@ -118,14 +85,14 @@ fn what_a_cancelled_backup_left_goes_and_nothing_else() -> Result<()> {
         plan["datasources"][0]["tombstoned"].as_u64() >= Some(3),
         "{plan:#}"
     );
-    assert_eq!(scene.objects()?, left, "a dry run changes nothing");
+    assert_eq!(scene.system.objects()?, left, "a dry run changes nothing");
     scene.system.control_plane.start_again_with(EAGER)?;
-    wait::until("what was left to go", || Ok(scene.objects()? == named))?;
+    wait::until("what was left to go", || Ok(scene.system.objects()? == named))?;
     scene.restores()?;
     scene.system.run_job("main").succeed()?;
-    let again = scene.named()?;
+    let again = scene.system.named_objects()?;
     ensure!(
-        again.is_subset(&scene.objects()?),
+        again.is_subset(&scene.system.objects()?),
         "a later backup lost something"
     );
     scene.restores()?;
@@ -142,7 +109,7 @@ fn a_manifest_that_can_not_be_read_holds_everything() -> Result<()> {
         .join("backups")
         .join("00000000-0000-0000-0000-000000000001.json");
     fs::write(&stranger, "{")?;
-    let left = scene.objects()?;
+    let left = scene.system.objects()?;
     scene.system.control_plane.start_again_with(EAGER)?;
     scene.system.wait_for_agent(dataguardian_tests::system::AGENT)?;
     wait::until("clean-up to say why it waits", || {
@@ -153,10 +120,10 @@ fn a_manifest_that_can_not_be_read_holds_everything() -> Result<()> {
             .to_owned();
         Ok(reason.contains("can't be read"))
     })?;
-    assert_eq!(scene.objects()?, left);
+    assert_eq!(scene.system.objects()?, left);
     fs::remove_file(stranger)?;
-    let named = scene.named()?;
-    wait::until("what was left to go", || Ok(scene.objects()? == named))?;
+    let named = scene.system.named_objects()?;
+    wait::until("what was left to go", || Ok(scene.system.objects()? == named))?;
     scene.restores()?;
     scene.system.check_invariants()
 }

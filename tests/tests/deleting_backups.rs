@@ -1,13 +1,11 @@
 //! Backups that are deleted: their manifests go from every storage, then what no other backup needs; the others restore equal.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use dataguardian_core::ids::DatasourceId;
 use dataguardian_failpoints::{Place, Point};
-use dataguardian_repository::manifest::{Manifest, Outline};
 use dataguardian_repository::storage::Listing;
 use dataguardian_tests::compare::{Comparison, Database};
 use dataguardian_tests::postgres::{Postgres, Version, quoted_name};
@@ -75,37 +73,6 @@ impl Scene {
             .map(drop)
     }
 
-    /// Names of packs and lists that are there.
-    fn objects(&self) -> Result<BTreeSet<String>> {
-        let mut names = BTreeSet::new();
-        for kind in ["packs", "lists"] {
-            let folder = self.folder.join(kind);
-            let all = if folder.exists() {
-                files(&folder)?
-            } else {
-                Vec::new()
-            };
-            names.extend(
-                all.iter()
-                    .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())),
-            );
-        }
-        names.retain(|name| !name.contains('#'));
-        Ok(names)
-    }
-
-    /// Names of packs and lists that manifests name.
-    fn named(&self) -> Result<BTreeSet<String>> {
-        let mut names = BTreeSet::new();
-        for path in self.system.manifests()? {
-            let manifest = Manifest::decode(&fs::read(path)?)?;
-            let outline = Outline::decode(manifest.payload())?;
-            names.extend(outline.packs.iter().map(|pack| pack.id.to_string()));
-            names.extend(outline.lists.iter().map(|list| list.id.to_string()));
-        }
-        Ok(names)
-    }
-
     fn bytes(&self) -> Result<u64> {
         let sizes = files(&self.folder)?
             .into_iter()
@@ -124,7 +91,7 @@ impl Scene {
     fn wait_until_only(&self, backup: &str) -> Result<()> {
         wait::until("what no backup needs to go", || {
             let alone = self.system.manifests()?.len() == 1 && self.has_manifest(backup);
-            Ok(alone && self.objects()? == self.named()?)
+            Ok(alone && self.system.objects()? == self.system.named_objects()?)
         })
     }
 
@@ -195,8 +162,11 @@ async fn what_a_deleted_backup_alone_needed_goes_and_the_other_restores_equal() 
     let refused = scene.system.dgctl(&["restore", "--backup", &first, "--scratch"]);
     ensure!(refused.status == Some(1), "it was restored: {refused:?}");
     wait::until("its manifest to go", || Ok(!scene.has_manifest(&first)))?;
-    let left = scene.objects()?;
-    ensure!(scene.named()?.len() < left.len(), "the grace is 72 h");
+    let left = scene.system.objects()?;
+    ensure!(
+        scene.system.named_objects()?.len() < left.len(),
+        "the grace is 72 h"
+    );
     let plan = scene.system.json(&["system", "garbage", "plan"])?;
     let there = &plan["datasources"][0]["storages"][0];
     ensure!(
@@ -207,7 +177,7 @@ async fn what_a_deleted_backup_alone_needed_goes_and_the_other_restores_equal() 
         .system
         .dgctl(&["system", "garbage", "plan", "--storage", "nowhere"]);
     ensure!(elsewhere.stderr.contains("STORAGE_NOT_FOUND"), "{elsewhere:?}");
-    assert_eq!(scene.objects()?, left, "a plan changes nothing");
+    assert_eq!(scene.system.objects()?, left, "a plan changes nothing");
     scene.system.control_plane.start_again_with(EAGER)?;
     scene.wait_until_only(&second)?;
     let after = scene.bytes()?;
@@ -414,7 +384,7 @@ async fn an_older_metadata_database_finds_its_newer_backups_again() -> Result<()
     scene.system.wait_for_agent(AGENT)?;
     let listed = scene.system.json(&["backup", "list"])?;
     assert_eq!(listed["backups"].as_array().map(Vec::len), Some(1), "{listed:#}");
-    let objects = scene.objects()?;
+    let objects = scene.system.objects()?;
     wait::until("the storage's page to say what holds collection up", || {
         let shown = scene.system.json(&["storage", "get", "vault"])?;
         Ok(holds(&shown) == 1)
@@ -432,7 +402,7 @@ async fn an_older_metadata_database_finds_its_newer_backups_again() -> Result<()
         "{listed:#}"
     );
     assert_eq!(
-        scene.objects()?,
+        scene.system.objects()?,
         objects,
         "nothing is collected while a manifest is in doubt"
     );

@@ -48,8 +48,7 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
     let heal = HealCopies {
         copies: services.copies.clone(),
         sessions: sessions.clone(),
-        clock: Arc::clone(&app.shared.clock),
-        paused: Arc::default(),
+        pauses: HealCopies::pauses(Arc::clone(&app.shared.clock)),
     };
     start.woken(heal, &Wake::default(), pass).await?;
     let looks = app.config.verification.interval();
@@ -68,8 +67,7 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         deletion: services.deletion.clone(),
         catalogue: services.cleanup.clone(),
         sessions: sessions.clone(),
-        clock: Arc::clone(&app.shared.clock),
-        paused: Arc::default(),
+        pauses: DeleteBackups::pauses(Arc::clone(&app.shared.clock)),
     };
     start.woken(delete, &app.deletions, pass).await?;
     let interval = app.config.cleanup.interval();

@@ -1,10 +1,7 @@
 //! The manifests of backups that are deleted go from every storage, each by whoever reaches it; a storage that is away is asked
 //! again until it is back. What the manifests alone named is left to `cleanup`.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use dataguardian_core::clock::SharedClock;
 use dataguardian_core::ids::{BackupId, StorageId};
 use dataguardian_failpoints::failpoint;
@@ -12,9 +9,9 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
 use super::party::delete_manifest;
+use super::pauses::Pauses;
 use super::{Pass, Reconcile};
 use crate::domain::deletion::LeavingManifest;
-use crate::domain::patience::waited;
 use crate::domain::storage::Storage;
 use crate::services::Error;
 use crate::services::cleanup::Cleanup as Catalogue;
@@ -27,8 +24,6 @@ const AT_ONCE: usize = 4;
 const PACE: (TimeDelta, TimeDelta) = (TimeDelta::seconds(2), TimeDelta::minutes(1));
 
 type Key = (BackupId, StorageId);
-/// When a manifest that could not be deleted is tried again, and after which pause.
-type Pauses = HashMap<Key, (DateTime<Utc>, TimeDelta)>;
 
 /// Deletes manifests.
 #[derive(Debug, Clone)]
@@ -40,9 +35,7 @@ pub struct DeleteBackups {
     /// The agents that are here.
     pub sessions: Sessions,
     /// Paces the tries.
-    pub clock: SharedClock,
-    /// Those that failed. It is only for the pace, so it may be lost.
-    pub paused: Arc<Mutex<Pauses>>,
+    pub pauses: Pauses<Key>,
 }
 
 /// What a pass did.
@@ -69,11 +62,10 @@ impl Reconcile for DeleteBackups {
     async fn pass(&self) -> Result<Pass<DeletedBackups>, Error> {
         let leaving = self.deletion.leaving().await?;
         let is_there = |key: &Key| leaving.iter().any(|(manifest, _)| key_of(manifest) == *key);
-        self.paused().retain(|key, _| is_there(key));
-        let now = self.clock.now();
+        self.pauses.keep(is_there);
         let due = leaving
             .into_iter()
-            .filter(|(manifest, _)| self.is_due(manifest, now));
+            .filter(|(manifest, _)| self.pauses.is_due(&key_of(manifest)));
         let outcomes = due.map(|(manifest, storage)| self.clone().delete(manifest, storage));
         let outcomes = futures::stream::iter(outcomes.collect::<Vec<_>>());
         let outcomes: Vec<_> = outcomes.buffer_unordered(AT_ONCE).try_collect().await?;
@@ -93,6 +85,11 @@ impl Reconcile for DeleteBackups {
 }
 
 impl DeleteBackups {
+    /// No pause is under way.
+    pub fn pauses(clock: SharedClock) -> Pauses<Key> {
+        Pauses::new(clock, PACE.0, PACE.1)
+    }
+
     async fn delete(self, manifest: LeavingManifest, storage: Storage) -> Result<Outcome, Error> {
         let which = (manifest.datasource, manifest.backup);
         let parts = (&self.catalogue, &self.sessions);
@@ -112,29 +109,10 @@ impl DeleteBackups {
                     "the manifest of a backup that is deleted could not be deleted yet"
                 );
                 self.deletion.failed(&manifest, failure).await?;
-                self.pause(key_of(&manifest));
+                self.pauses.fail(key_of(&manifest));
                 Ok(Outcome::Failed)
             }
         }
-    }
-
-    fn is_due(&self, manifest: &LeavingManifest, now: DateTime<Utc>) -> bool {
-        let paused = self.paused();
-        let pause = paused.get(&key_of(manifest));
-        pause.is_none_or(|(due, _)| waited(*due, now))
-    }
-
-    fn pause(&self, key: Key) {
-        let now = self.clock.now();
-        let mut paused = self.paused();
-        let pause = paused
-            .get(&key)
-            .map_or(PACE.0, |(_, pause)| (*pause * 2).min(PACE.1));
-        paused.insert(key, (now + pause, pause));
-    }
-
-    fn paused(&self) -> MutexGuard<'_, Pauses> {
-        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,18 +1,16 @@
 //! Copies that a storage missed are made from the others, and those that are damaged are mended, by whoever reaches both.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use dataguardian_core::clock::SharedClock;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{BackupId, StorageId};
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
+use super::pauses::Pauses;
 use super::{Pass, Reconcile};
-use crate::domain::patience::waited;
 use crate::services::Error;
 use crate::services::copies::{Copies, CopyWork};
 use crate::sessions::{Answer, AskError, Question, SessionHandle, Sessions};
@@ -25,8 +23,6 @@ const AT_ONCE: usize = 4;
 const PACE: (TimeDelta, TimeDelta) = (TimeDelta::seconds(5), TimeDelta::minutes(10));
 
 type Key = (BackupId, StorageId);
-/// When a copy that failed is tried again, and after which pause.
-type Pauses = HashMap<Key, (DateTime<Utc>, TimeDelta)>;
 
 /// Makes copies complete.
 #[derive(Debug, Clone)]
@@ -36,9 +32,7 @@ pub struct HealCopies {
     /// The agents that are here.
     pub sessions: Sessions,
     /// Paces the tries.
-    pub clock: SharedClock,
-    /// Those that failed. It is only for the pace, so it may be lost.
-    pub paused: Arc<Mutex<Pauses>>,
+    pub pauses: Pauses<Key>,
 }
 
 /// What a pass did.
@@ -58,9 +52,8 @@ impl Reconcile for HealCopies {
 
     async fn pass(&self) -> Result<Pass<Healed>, Error> {
         let wanted = self.copies.wanted().await?;
-        self.paused().retain(|key, _| wanted.contains(key));
-        let now = self.clock.now();
-        let due: Vec<_> = wanted.into_iter().filter(|key| self.is_due(key, now)).collect();
+        self.pauses.keep(|key| wanted.contains(key));
+        let due: Vec<_> = wanted.into_iter().filter(|key| self.pauses.is_due(key)).collect();
         let outcomes = futures::stream::iter(due.into_iter().map(|key| self.clone().heal(key)));
         let outcomes: Vec<_> = outcomes.buffer_unordered(AT_ONCE).try_collect().await?;
         let mut report = Healed::default();
@@ -82,9 +75,14 @@ enum Outcome {
 }
 
 impl HealCopies {
+    /// No pause is under way.
+    pub fn pauses(clock: SharedClock) -> Pauses<Key> {
+        Pauses::new(clock, PACE.0, PACE.1)
+    }
+
     async fn heal(self, key: Key) -> Result<Outcome, Error> {
         let Some(work) = self.copies.work(key.0, key.1).await? else {
-            self.pause(key);
+            self.pauses.fail(key);
             return Ok(Outcome::Failed);
         };
         match self.ask(&work).await? {
@@ -97,7 +95,7 @@ impl HealCopies {
             Err(failure) => {
                 tracing::info!(backup.id = %key.0, storage.id = %key.1, %failure, "a copy of a backup could not be made yet");
                 self.copies.failed(key.0, key.1, failure).await?;
-                self.pause(key);
+                self.pauses.fail(key);
                 Ok(Outcome::Failed)
             }
         }
@@ -133,22 +131,5 @@ impl HealCopies {
             Err(AskError::Failed(failure)) => Err(failure),
             Err(error) => Err(Failure::new(FailureKind::AgentLost, error.to_string())),
         })
-    }
-
-    fn is_due(&self, key: &Key, now: DateTime<Utc>) -> bool {
-        self.paused().get(key).is_none_or(|(due, _)| waited(*due, now))
-    }
-
-    fn pause(&self, key: Key) {
-        let now = self.clock.now();
-        let mut paused = self.paused();
-        let pause = paused
-            .get(&key)
-            .map_or(PACE.0, |(_, pause)| (*pause * 2).min(PACE.1));
-        paused.insert(key, (now + pause, pause));
-    }
-
-    fn paused(&self) -> MutexGuard<'_, Pauses> {
-        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
