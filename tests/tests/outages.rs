@@ -264,28 +264,55 @@ async fn happen(fault: Fault, server: &Postgres, outage: Duration) -> Result<Lin
 /// Longer than the agent waits for a server's answer (15 s).
 const LONGER_THAN_A_CONNECT: Duration = Duration::from_secs(20);
 
+/// Who answers while the agent is stopped in the middle of a connect.
+enum Meanwhile {
+    /// Nobody: the answers come once the agent goes on.
+    NothingComes,
+    /// The server, which asks for the password, waits for it in vain and closes the connection.
+    TheServerGivesUp,
+}
+
 /// The host sleeps while a connection is being made, and the server's answer takes several steps: when it wakes up, the time
 /// for it is over by the clock, but nobody has failed to answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_is_stopped_while_it_connects_goes_on() -> Result<()> {
-    let mut section = Section::begin("the agent is stopped in the middle of a step")?;
+    let fault = "agent stopped (SIGSTOP) for 20 s while it connects to the database";
+    stop_in_a_connect(fault, Meanwhile::NothingComes).await
+}
+
+/// The same, with a server that waits for less long than the host sleeps: the connection is gone when it wakes up, and nothing
+/// is wrong with the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_the_server_gave_up_while_it_connected_goes_on() -> Result<()> {
+    let fault = "agent stopped (SIGSTOP) while it connects, for longer than the database waits";
+    stop_in_a_connect(fault, Meanwhile::TheServerGivesUp).await
+}
+
+async fn stop_in_a_connect(fault: &str, meanwhile: Meanwhile) -> Result<()> {
+    let mut section = Section::begin_part("the agent is stopped in the middle of a step", fault)?;
     let server = Postgres::start(Version::V15)?;
     server.create_database("shop")?;
     server.psql(
         "shop",
         "create table note (text text); insert into note values ('one')",
     )?;
+    server.psql("postgres", "alter system set authentication_timeout = '5s'")?;
+    server.psql("postgres", "select pg_reload_conf()")?;
     let connection = server.connection();
     let proxy = TcpProxy::start((Ipv4Addr::LOCALHOST, connection.port).into()).await?;
     let mut system = System::start()?;
     let port = proxy.address().port();
     system.add_datasource_at("main", port, &connection.user, &connection.password, &["shop"])?;
     system.add_job("main", &[])?;
-    proxy.stall();
+    match meanwhile {
+        Meanwhile::NothingComes => proxy.stall(),
+        Meanwhile::TheServerGivesUp => server.freeze(),
+    }
     let before = proxy.totals().connections;
     let execution = system.start_job("main")?;
     proxy.wait_until(|totals| totals.connections > before).await?;
     system.agent.program().signal(Signal::SIGSTOP)?;
+    server.thaw();
     tokio::time::sleep(LONGER_THAN_A_CONNECT).await;
     proxy.resume();
     system.agent.program().signal(Signal::SIGCONT)?;
@@ -293,12 +320,7 @@ async fn an_agent_that_is_stopped_while_it_connects_goes_on() -> Result<()> {
     let ended = wait_for_completion(&system, &execution).with_context(|| system.agent.log())?;
     ensure!(ended["attempt"] == 1, "not in its first attempt: {ended:#}");
     system.check_invariants()?;
-    section.add(Line::new(
-        "agent stopped (SIGSTOP) for 20 s while it connects to the database",
-        "completed in attempt 1",
-        back.elapsed(),
-        "",
-    ))
+    section.add(Line::new(fault, "completed in attempt 1", back.elapsed(), ""))
 }
 
 #[test]

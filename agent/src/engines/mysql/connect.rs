@@ -32,7 +32,7 @@ pub(super) async fn open(target: &ConnectionTarget) -> Result<MySqlConnection, F
         target.host, target.port, target.username
     );
     let options = options(target)?;
-    let connecting = async {
+    let connect = || async {
         let mut connection = options.connect().await?;
         // Long waits between two statements are ours to judge, and no mode changes what we say.
         let settings =
@@ -40,7 +40,7 @@ pub(super) async fn open(target: &ConnectionTarget) -> Result<MySqlConnection, F
         sqlx::raw_sql(settings).execute(&mut connection).await?;
         Ok(connection)
     };
-    match patience::timeout(CONNECT_TIMEOUT, connecting).await {
+    match patience::timeout_afresh(CONNECT_TIMEOUT, connect).await {
         Ok(opened) => opened.map_err(|error| failure::connecting(&what, &error)),
         Err(_) => Err(Failure::new(
             FailureKind::DatabaseUnreachable,

@@ -38,7 +38,7 @@ pub(super) async fn open(
         target.host, target.port, target.username
     );
     let options = options(target, database, application)?;
-    let connecting = async {
+    let connect = || async {
         let mut connection = options.connect().await?;
         nagle::turn_off(target.port);
         // First, since they end sessions.
@@ -47,7 +47,7 @@ pub(super) async fn open(
         sqlx::raw_sql(statements).execute(&mut connection).await?;
         Ok(connection)
     };
-    match patience::timeout(CONNECT_TIMEOUT, connecting).await {
+    match patience::timeout_afresh(CONNECT_TIMEOUT, connect).await {
         Ok(opened) => opened.map_err(|error| failure::connecting(&what, &error)),
         Err(_) => Err(Failure::new(
             FailureKind::DatabaseUnreachable,
