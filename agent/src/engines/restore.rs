@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) mod planned;
+
 use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
 use dataguardian_core::object_choice::ObjectChoice;
 use dataguardian_core::target::ConnectionTarget;

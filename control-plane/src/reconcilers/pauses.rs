@@ -15,8 +15,14 @@ pub struct Pauses<Key> {
     clock: SharedClock,
     shortest: TimeDelta,
     longest: TimeDelta,
-    /// When each is due again, and after which pause.
-    failed: Arc<Mutex<HashMap<Key, (DateTime<Utc>, TimeDelta)>>>,
+    failed: Arc<Mutex<HashMap<Key, Pause>>>,
+}
+
+/// A pause that has begun.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    until: DateTime<Utc>,
+    length: TimeDelta,
 }
 
 impl<Key: Eq + Hash> Pauses<Key> {
@@ -32,18 +38,18 @@ impl<Key: Eq + Hash> Pauses<Key> {
 
     /// Whether it may be tried now.
     pub(super) fn is_due(&self, key: &Key) -> bool {
-        let due = self.failed().get(key).map(|(due, _)| *due);
-        due.is_none_or(|due| waited(due, self.clock.now()))
+        let pause = self.failed().get(key).copied();
+        pause.is_none_or(|pause| waited(pause.until, self.clock.now()))
     }
 
     /// It failed now: its pause begins.
     pub(super) fn fail(&self, key: Key) {
         let now = self.clock.now();
         let mut failed = self.failed();
-        let pause = failed
-            .get(&key)
-            .map_or(self.shortest, |(_, pause)| (*pause * 2).min(self.longest));
-        failed.insert(key, (now + pause, pause));
+        let before = failed.get(&key).map(|pause| pause.length);
+        let length = before.map_or(self.shortest, |length| (length * 2).min(self.longest));
+        let until = now + length;
+        failed.insert(key, Pause { until, length });
     }
 
     /// Forgets all others.
@@ -51,7 +57,7 @@ impl<Key: Eq + Hash> Pauses<Key> {
         self.failed().retain(|key, _| wanted(key));
     }
 
-    fn failed(&self) -> MutexGuard<'_, HashMap<Key, (DateTime<Utc>, TimeDelta)>> {
+    fn failed(&self) -> MutexGuard<'_, HashMap<Key, Pause>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

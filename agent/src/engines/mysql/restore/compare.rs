@@ -7,11 +7,12 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
-use super::plan::{Plan, Table};
+use super::plan::Plan;
 use crate::engines::mysql::connect::{self, ask_names, ask_one};
 use crate::engines::mysql::quote;
 use crate::engines::mysql::run::Run;
 use crate::engines::restore::RestoredTable;
+use crate::engines::restore::planned::PlannedTable;
 
 /// Counts every table. The first difference is a failure.
 pub(super) async fn count_tables(run: &Run, plan: &Plan, jobs: usize) -> Result<Vec<RestoredTable>, Failure> {
@@ -23,7 +24,7 @@ pub(super) async fn count_tables(run: &Run, plan: &Plan, jobs: usize) -> Result<
     );
     let versioned = ask_names(&mut session, sql, "listing tables that keep their history").await?;
     connect::close(session).await;
-    let waiting: Mutex<VecDeque<&Table>> = Mutex::new(plan.tables.iter().collect());
+    let waiting: Mutex<VecDeque<&PlannedTable>> = Mutex::new(plan.tables.iter().collect());
     let counted = Mutex::new(Vec::new());
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let worker = || async {
@@ -68,7 +69,7 @@ pub(super) async fn count_tables(run: &Run, plan: &Plan, jobs: usize) -> Result<
     Ok(tables)
 }
 
-fn restored(plan: &Plan, table: &Table, rows: u64) -> RestoredTable {
+fn restored(plan: &Plan, table: &PlannedTable, rows: u64) -> RestoredTable {
     RestoredTable {
         database: plan.description.name.clone(),
         schema: table.name.schema.clone(),

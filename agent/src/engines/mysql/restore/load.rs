@@ -11,12 +11,12 @@ use futures::stream::{BoxStream, FuturesUnordered};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
 
-use super::plan::Table;
 use crate::engines::StreamSource;
 use crate::engines::mysql::clients::Tool;
 use crate::engines::mysql::failure;
 use crate::engines::mysql::run::{Programs, Run, argument};
 use crate::engines::mysql::sessions::SessionId;
+use crate::engines::restore::planned::PlannedTable;
 
 /// What the program is told: to take what it reads as it is, and to end at the first error.
 const ARGUMENTS: [&str; 7] = [
@@ -153,10 +153,10 @@ async fn drain(output: &mut BufReader<ChildStdout>) -> Result<(), Failure> {
 pub(super) async fn load_rows(
     loader: &Loader<'_>,
     source: &Arc<dyn StreamSource>,
-    tables: &[Table],
+    tables: &[PlannedTable],
     jobs: usize,
 ) -> Result<(), Failure> {
-    let waiting: Mutex<VecDeque<&Table>> = Mutex::new(tables.iter().collect());
+    let waiting: Mutex<VecDeque<&PlannedTable>> = Mutex::new(tables.iter().collect());
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let worker = || async {
         while let Some(table) = next() {

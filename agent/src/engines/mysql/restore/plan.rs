@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use dataguardian_core::database::{DatabaseDescription, Warning};
 use dataguardian_core::failure::{Failure, FailureKind};
-use dataguardian_core::stream::{ObjectName, StreamRole};
+use dataguardian_core::stream::StreamRole;
 
 use super::part::Part;
 use crate::engines::StoredStream;
 use crate::engines::mysql::server::Server;
-use crate::engines::restore::{RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, RestoredTable};
+use crate::engines::restore::planned::{self, PlannedDatabase, PlannedTable};
+use crate::engines::restore::{RestoreMode, RestoreReport, RestoreRequest};
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 64;
@@ -26,7 +27,7 @@ pub(super) struct Plan {
     pub(super) old: String,
     pub(super) before: usize,
     /// The streams of rows, the longest first.
-    pub(super) tables: Vec<Table>,
+    pub(super) tables: Vec<PlannedTable>,
     pub(super) after: usize,
     /// What is restored of the schema, if not all of it.
     pub(super) part: Option<Part>,
@@ -35,7 +36,7 @@ pub(super) struct Plan {
 impl Plan {
     /// How long the rows are.
     pub(super) fn row_bytes(&self) -> u64 {
-        self.tables.iter().map(|table| table.bytes).sum()
+        planned::row_bytes(&self.tables)
     }
 }
 
@@ -46,38 +47,12 @@ pub(super) fn report(
     plans: &[Plan],
     warnings: Vec<Warning>,
 ) -> RestoreReport {
-    let databases = plans.iter().map(|plan| RestoredDatabase {
-        from: plan.description.name.clone(),
-        to: plan.to.clone(),
-        kept: request.mode != (RestoreMode::Scratch { keep: false }),
-        bytes: plan.row_bytes(),
+    let databases = plans.iter().map(|plan| PlannedDatabase {
+        from: &plan.description.name,
+        to: &plan.to,
+        tables: &plan.tables,
     });
-    let tables = plans.iter().flat_map(|plan| {
-        plan.tables.iter().map(|table| RestoredTable {
-            database: plan.description.name.clone(),
-            schema: table.name.schema.clone(),
-            table: table.name.name.clone(),
-            expected_rows: table.rows,
-            restored_rows: 0,
-        })
-    });
-    RestoreReport {
-        planned: true,
-        server_version: server.version.clone(),
-        databases: databases.collect(),
-        tables: tables.collect(),
-        tools: Vec::new(),
-        warnings,
-    }
-}
-
-/// One table's stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Table {
-    pub(super) stream: usize,
-    pub(super) name: ObjectName,
-    pub(super) bytes: u64,
-    pub(super) rows: u64,
+    planned::report(request, &server.version, databases, warnings)
 }
 
 /// Plans every database of the request. `suffix` makes fresh names.
@@ -135,7 +110,7 @@ fn plan_one(
         let (Some(name), Some(rows)) = (stored.header.object.clone(), stored.end.rows) else {
             return Err(damaged("name or count of a table's rows"));
         };
-        tables.push(Table {
+        tables.push(PlannedTable {
             stream,
             name,
             bytes: stored.bytes,

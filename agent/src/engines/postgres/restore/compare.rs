@@ -10,15 +10,16 @@ use tokio::task::JoinSet;
 
 use super::RestoredTable;
 use super::load::Roots;
-use super::plan::{Plan, Table};
+use super::plan::Plan;
 use crate::engines::StreamSource;
 use crate::engines::postgres::copying::join;
 use crate::engines::postgres::run::Run;
 use crate::engines::postgres::{connect, failure, quote};
+use crate::engines::restore::planned::PlannedTable;
 
 struct Work {
     database: String,
-    waiting: Mutex<VecDeque<Table>>,
+    waiting: Mutex<VecDeque<PlannedTable>>,
     counted: Mutex<Vec<RestoredTable>>,
 }
 
@@ -35,11 +36,12 @@ pub(super) async fn count_tables(
 ) -> Result<Vec<RestoredTable>, Failure> {
     let mut session = run.connect(&plan.beside).await?;
     let shared = sharing_tables(&mut session).await?;
-    let is_shared = |table: &Table| {
+    let is_shared = |table: &PlannedTable| {
         let name = (table.name.schema.clone(), table.name.name.clone());
         spread.contains_key(&table.name) || shared.contains(&name)
     };
-    let (believed, counted): (Vec<Table>, Vec<Table>) = plan.tables.iter().cloned().partition(is_shared);
+    let (believed, counted): (Vec<PlannedTable>, Vec<PlannedTable>) =
+        plan.tables.iter().cloned().partition(is_shared);
     count_spread(&mut session, &believed, spread).await?;
     connect::close(session).await;
     let work = Arc::new(Work {
@@ -79,7 +81,11 @@ pub(super) async fn count_within(
 }
 
 /// Counts the partitions below each root together.
-async fn count_spread(session: &mut PgConnection, tables: &[Table], spread: &Roots) -> Result<(), Failure> {
+async fn count_spread(
+    session: &mut PgConnection,
+    tables: &[PlannedTable],
+    spread: &Roots,
+) -> Result<(), Failure> {
     let mut sums: BTreeMap<&ObjectName, (u64, u64)> = BTreeMap::new();
     for table in tables {
         let Some(root) = spread.get(&table.name) else {
@@ -117,7 +123,7 @@ async fn count_from(mut session: PgConnection, work: Arc<Work>) -> Result<(), Fa
     Ok(())
 }
 
-async fn count(session: &mut PgConnection, table: &Table) -> Result<u64, Failure> {
+async fn count(session: &mut PgConnection, table: &PlannedTable) -> Result<u64, Failure> {
     let name = quote::qualified(&table.name.schema, &table.name.name);
     let counted: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
         "SELECT pg_catalog.count(*) FROM ONLY {name}"
@@ -171,7 +177,7 @@ async fn sharing_tables(session: &mut PgConnection) -> Result<Vec<(String, Strin
         .map_err(failure::at("listing tables that share their rows"))
 }
 
-fn restored(database: &str, table: &Table, rows: u64) -> RestoredTable {
+fn restored(database: &str, table: &PlannedTable, rows: u64) -> RestoredTable {
     RestoredTable {
         database: database.to_owned(),
         schema: table.name.schema.clone(),

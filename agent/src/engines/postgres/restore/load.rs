@@ -16,12 +16,12 @@ use sqlx::PgConnection;
 use tokio::task::JoinSet;
 
 use super::frame::Framed;
-use super::plan::Table;
 use crate::engines::StreamSource;
 use crate::engines::postgres::copying::join;
 use crate::engines::postgres::encoding::Encoding;
 use crate::engines::postgres::run::{Opening, Run};
 use crate::engines::postgres::{connect, failure, quote};
+use crate::engines::restore::planned::PlannedTable;
 
 /// How much is sent at once: the driver copies it before it sends it.
 const PIECE: usize = 256 << 10;
@@ -44,9 +44,9 @@ struct Work {
 /// One pass over the tables that are not loaded yet.
 #[derive(Debug, Default)]
 struct Round {
-    waiting: VecDeque<Table>,
+    waiting: VecDeque<PlannedTable>,
     /// Refused in this round, each with the reason.
-    refused: Vec<(Table, Failure)>,
+    refused: Vec<(PlannedTable, Failure)>,
     /// Whether there was a round before.
     again: bool,
     /// Roots through which their partitions' rows go from now on.
@@ -71,7 +71,7 @@ pub(super) async fn load(
     run: &Run,
     database: &str,
     source: &Arc<dyn StreamSource>,
-    tables: &[Table],
+    tables: &[PlannedTable],
     jobs: usize,
 ) -> Result<Roots, Failure> {
     let mut session = run.connect(database).await?;
@@ -108,7 +108,7 @@ pub(super) async fn load(
 pub(super) async fn load_within(
     session: &mut PgConnection,
     source: &Arc<dyn StreamSource>,
-    tables: &[Table],
+    tables: &[PlannedTable],
 ) -> Result<(), Failure> {
     let work = Work {
         source: Arc::clone(source),
@@ -191,7 +191,7 @@ impl Work {
         look(&mut self.round.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn load_table(&self, session: &mut PgConnection, table: &Table) -> Result<Loaded, Failure> {
+    async fn load_table(&self, session: &mut PgConnection, table: &PlannedTable) -> Result<Loaded, Failure> {
         let what = format!("loading the rows of {}", table.name);
         let root = self.roots.get(&table.name);
         let (again, through) = self.with_round(|round| {

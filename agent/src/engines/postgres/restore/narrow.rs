@@ -10,13 +10,14 @@ use sqlx::PgConnection;
 use super::archive::Archive;
 use super::choose::{Chosen, Wanted, choose};
 use super::contents::{self, Entry};
-use super::plan::{Plan, Table};
+use super::plan::Plan;
 use super::wanted::{Listed, find};
 use super::{RestoreMode, RestoreRequest, into, precheck};
 use crate::engines::clients::Client;
 use crate::engines::postgres::encoding::Encoding;
 use crate::engines::postgres::run::Run;
 use crate::engines::postgres::{connect, sequences};
+use crate::engines::restore::planned::PlannedTable;
 
 /// A plan of a part of a database, with the archive that it was chosen from.
 pub(super) struct Narrowed {
@@ -165,7 +166,7 @@ fn narrow_one(
     mode: RestoreMode,
 ) -> Vec<Warning> {
     let mut warnings = chosen.warnings.clone();
-    let of_extensions = |table: &&Table| {
+    let of_extensions = |table: &&PlannedTable| {
         wanted.schemas.contains(&table.name.schema) && !chosen.with_rows.contains(&table.name)
     };
     warnings.extend(plan.tables.iter().filter(of_extensions).map(|table| {

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use dataguardian_core::database::{DatabaseDescription, Warning};
 use dataguardian_core::failure::{Failure, FailureKind};
-use dataguardian_core::stream::{ObjectName, StreamRole};
+use dataguardian_core::stream::StreamRole;
 
-use super::{RestoreMode, RestoreReport, RestoreRequest, RestoredDatabase, RestoredTable};
+use super::{RestoreMode, RestoreReport, RestoreRequest};
 use crate::engines::StoredStream;
 use crate::engines::postgres::server::Server;
+use crate::engines::restore::planned::{self, PlannedDatabase, PlannedTable};
 
 /// The longest name, in bytes (`NAMEDATALEN` - 1).
 const LONGEST_NAME: usize = 63;
@@ -24,7 +25,7 @@ pub(super) struct Plan {
     /// The stream of the schema archive.
     pub(super) archive: usize,
     /// The streams of rows, the longest first.
-    pub(super) tables: Vec<Table>,
+    pub(super) tables: Vec<PlannedTable>,
     pub(super) sequences: Option<usize>,
     /// How the only statements begin that set a sequence, if not all are restored.
     pub(super) sequence_statements: Option<BTreeSet<String>>,
@@ -36,7 +37,7 @@ pub(super) struct Plan {
 impl Plan {
     /// How long the rows are.
     pub(super) fn row_bytes(&self) -> u64 {
-        self.tables.iter().map(|table| table.bytes).sum()
+        planned::row_bytes(&self.tables)
     }
 }
 
@@ -47,38 +48,12 @@ pub(super) fn report(
     plans: &[Plan],
     warnings: Vec<Warning>,
 ) -> RestoreReport {
-    let databases = plans.iter().map(|plan| RestoredDatabase {
-        from: plan.description.name.clone(),
-        to: plan.to.clone(),
-        kept: request.mode != (RestoreMode::Scratch { keep: false }),
-        bytes: plan.row_bytes(),
+    let databases = plans.iter().map(|plan| PlannedDatabase {
+        from: &plan.description.name,
+        to: &plan.to,
+        tables: &plan.tables,
     });
-    let tables = plans.iter().flat_map(|plan| {
-        plan.tables.iter().map(|table| RestoredTable {
-            database: plan.description.name.clone(),
-            schema: table.name.schema.clone(),
-            table: table.name.name.clone(),
-            expected_rows: table.rows,
-            restored_rows: 0,
-        })
-    });
-    RestoreReport {
-        planned: true,
-        server_version: server.version.clone(),
-        databases: databases.collect(),
-        tables: tables.collect(),
-        tools: Vec::new(),
-        warnings,
-    }
-}
-
-/// One table's stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Table {
-    pub(super) stream: usize,
-    pub(super) name: ObjectName,
-    pub(super) bytes: u64,
-    pub(super) rows: u64,
+    planned::report(request, &server.version, databases, warnings)
 }
 
 /// Plans every database of the request. `suffix` makes fresh names.
@@ -142,7 +117,7 @@ fn plan_one(
                 format!("stream {stream} holds the rows of no table, or does not count them"),
             ));
         };
-        tables.push(Table {
+        tables.push(PlannedTable {
             stream,
             name,
             bytes: stored.bytes,
