@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use dataguardian_repository::id::PackId;
+use dataguardian_repository::manifest::{Manifest, Outline};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::s3::{BUCKET, KEY, Kind, S3Server};
 use dataguardian_tests::sample::load_bulk;
@@ -187,6 +189,63 @@ fn a_copy_that_is_damaged_is_mended_from_the_other_and_good_again() -> Result<()
     assert_eq!(outcome(&latest(&system)?, STORAGE, 0)?, "mended");
     verify(&system, &[]).succeed()?;
     assert_eq!(outcome(&latest(&system)?, STORAGE, 2)?, "good");
+    system.check_invariants()
+}
+
+/// What is damaged everywhere holds up nothing that is whole somewhere.
+#[test]
+fn what_can_be_mended_is_mended_beside_what_can_not() -> Result<()> {
+    let (server, system) = scene("")?;
+    load_bulk(&server, "more", 300_000)?;
+    let words = [
+        "datasource",
+        "update",
+        "main",
+        "--database",
+        "shop",
+        "--database",
+        "more",
+    ];
+    system.dgctl(&words).succeed()?;
+    let attic = system.folder().join("attic");
+    system.add_storage("attic", &attic)?;
+    system.add_job("main", &["--storage", "attic", "--strategy", "replicate"])?;
+    system.run_job("main").succeed()?;
+    let manifest = system.manifests()?.pop().context("a manifest")?;
+    let outline = Outline::decode(Manifest::decode(&fs::read(manifest)?)?.payload())?;
+    let [first, second, third, ..] = outline.packs.as_slice() else {
+        anyhow::bail!("only {} packs", outline.packs.len());
+    };
+    let object = |folder: &Path, id: PackId| -> Result<PathBuf> {
+        let found = files(folder)?
+            .into_iter()
+            .find(|path| name(path) == id.to_string());
+        found.context("a pack")
+    };
+    let mut lost = Vec::new();
+    for pack in [first, second] {
+        let (here, there) = (object(&system.vault(), pack.id)?, object(&attic, pack.id)?);
+        flip(&there)?;
+        lost.push((flip(&here)?, here, there));
+    }
+    let hurt = object(&system.vault(), third.id)?;
+    let hurt_whole = flip(&hurt)?;
+    verify(&system, &["--level", "1"]).fail(1)?;
+    wait::until("what can be mended to be mended", || {
+        Ok(fs::read(&hurt)? == hurt_whole)
+    })
+    .with_context(|| format!("{}\n{}", system.control_plane.log(), system.agent.log()))?;
+    let said = verify(&system, &["--level", "1", "--storage", STORAGE]).fail(1)?;
+    ensure!(!said.contains(&name(&hurt)), "{said}");
+    // Whoever has the others still puts them back in one place.
+    for (whole, here, there) in &lost {
+        ensure!(said.contains(&name(here)), "{said}");
+        fs::write(there, whole)?;
+    }
+    verify(&system, &["--level", "1", "--storage", "attic"]).succeed()?;
+    for (whole, here, _) in &lost {
+        mended(&system, STORAGE, here, whole)?;
+    }
     system.check_invariants()
 }
 

@@ -7,7 +7,8 @@
 //! A copy that is damaged is mended the same way: what is named as damaged is put anew over what is there, and nothing else
 //! ever is.
 //!
-//! One question works for a bounded time and says whether it is done. Whoever asks again finds what is there and goes on.
+//! One question works for a bounded time and says whether it is done, and what it mended. Whoever asks again finds what is there
+//! and goes on. What is damaged in every source holds up nothing else.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -47,11 +48,20 @@ pub(super) async fn copy(
     let mut copied = v1::CopyBackupAnswer::default();
     let mut copying = futures::stream::iter(missing)
         .take_while(|_| std::future::ready(Instant::now() < until))
-        .map(|key| job.copy(key))
+        .map(async |key| (key, job.copy(key).await))
         .buffer_unordered(IN_FLIGHT);
-    while let Some(bytes) = copying.try_next().await? {
-        copied.copied_objects += 1;
-        copied.copied_bytes += bytes;
+    while let Some((key, bytes)) = copying.next().await {
+        match bytes {
+            Ok(bytes) => {
+                copied.copied_objects += 1;
+                copied.copied_bytes += bytes;
+                copied.mended.extend(job.mend.get(&key).map(ToString::to_string));
+            }
+            Err(failure) if failure.kind == FailureKind::RepositoryDamaged => {
+                copied.failure.get_or_insert((&failure).into());
+            }
+            Err(failure) => return Err(failure),
+        }
     }
     drop(copying);
     if copied.copied_objects == total as u64 {

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use dataguardian_core::clock::SharedClock;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{BackupId, StorageId};
+use dataguardian_repository::layout::ObjectKey;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
@@ -74,6 +75,19 @@ enum Outcome {
     Failed,
 }
 
+/// What an agent did for a copy.
+enum Progress {
+    /// All of it is there, and as it should be.
+    Complete,
+    /// Some of it.
+    Partly {
+        /// What was damaged and is whole again.
+        mended: Vec<ObjectKey>,
+        /// Why the rest can't be had now.
+        failure: Option<Failure>,
+    },
+}
+
 impl HealCopies {
     /// No pause is under way.
     pub fn pauses(clock: SharedClock) -> Pauses<Key> {
@@ -86,23 +100,31 @@ impl HealCopies {
             return Ok(Outcome::Failed);
         };
         match self.ask(&work).await? {
-            Ok(true) => {
+            Ok(Progress::Complete) => {
                 self.copies.done(&work).await?;
                 tracing::info!(backup.id = %key.0, storage.id = %key.1, "a copy of a backup is complete now");
                 Ok(Outcome::Completed)
             }
-            Ok(false) => Ok(Outcome::GoesOn),
-            Err(failure) => {
-                tracing::info!(backup.id = %key.0, storage.id = %key.1, %failure, "a copy of a backup could not be made yet");
-                self.copies.failed(key.0, key.1, failure).await?;
-                self.pauses.fail(key);
-                Ok(Outcome::Failed)
+            Ok(Progress::Partly { mended, failure }) => {
+                self.copies.mended(&work, &mended).await?;
+                match failure {
+                    None => Ok(Outcome::GoesOn),
+                    Some(failure) => self.put_off(key, failure).await,
+                }
             }
+            Err(failure) => self.put_off(key, failure).await,
         }
     }
 
-    /// Whether the copy is complete; or why it can't be made now.
-    async fn ask(&self, work: &CopyWork) -> Result<Result<bool, Failure>, Error> {
+    async fn put_off(&self, key: Key, failure: Failure) -> Result<Outcome, Error> {
+        tracing::info!(backup.id = %key.0, storage.id = %key.1, %failure, "a copy of a backup could not be made yet");
+        self.copies.failed(key.0, key.1, failure).await?;
+        self.pauses.fail(key);
+        Ok(Outcome::Failed)
+    }
+
+    /// How far the copy is; or why nothing can be done for it now.
+    async fn ask(&self, work: &CopyWork) -> Result<Result<Progress, Failure>, Error> {
         let mut here: Vec<_> = self.sessions.all().iter().map(SessionHandle::agent).collect();
         here.sort();
         let Some((agent, sources)) = work.parties(&here) else {
@@ -123,7 +145,8 @@ impl HealCopies {
             mend: work.mend.clone(),
         };
         Ok(match self.sessions.ask(agent, question, PATIENCE).await {
-            Ok(Answer::Copied { complete, .. }) => Ok(complete),
+            Ok(Answer::Copied { complete: true, .. }) => Ok(Progress::Complete),
+            Ok(Answer::Copied { mended, failure, .. }) => Ok(Progress::Partly { mended, failure }),
             Ok(_) => Err(Failure::new(
                 FailureKind::Internal,
                 AskError::Nonsense.to_string(),

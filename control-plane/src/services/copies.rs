@@ -167,6 +167,19 @@ impl Copies {
         Ok(tx.commit().await?)
     }
 
+    /// Some of what was damaged is whole again, and need not be mended once more.
+    pub async fn mended(&self, work: &CopyWork, mended: &[ObjectKey]) -> Result<(), Error> {
+        let asked = mended.iter().filter(|key| work.mend.contains(key));
+        let asked: Vec<_> = asked.copied().collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let tx = self.context.store.begin().await?;
+        objects_mended_in_tx(&tx, work.target.id, &asked).await?;
+        found::copies_in_tx(&self.context, &tx, work.target.id, work.datasource).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// It could not be made, and will be tried again.
     pub async fn failed(&self, backup: BackupId, storage: StorageId, failure: Failure) -> Result<(), Error> {
         let tx = self.context.store.begin().await?;

@@ -199,6 +199,10 @@ pub enum Answer {
         complete: bool,
         /// What was copied since the question.
         bytes: u64,
+        /// Those of the objects to be mended that were put anew.
+        mended: Vec<ObjectKey>,
+        /// Why the rest can't be copied now.
+        failure: Option<Failure>,
     },
     /// On [`Question::CheckCopy`].
     CopyChecked(Box<CopyFindings>),
@@ -334,6 +338,13 @@ fn read(answer: WireAnswer) -> Result<Answer, AskError> {
         WireAnswer::CopyBackup(copied) => Answer::Copied {
             complete: copied.complete,
             bytes: copied.copied_bytes,
+            mended: copied
+                .mended
+                .iter()
+                .map(|key| key.parse())
+                .collect::<Result<_, _>>()
+                .map_err(|_| AskError::Nonsense)?,
+            failure: copied.failure.map(Into::into),
         },
         WireAnswer::CheckCopy(checked) => {
             Answer::CopyChecked(Box::new(findings(checked.copy.ok_or(AskError::Nonsense)?)?))
