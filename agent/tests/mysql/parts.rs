@@ -108,3 +108,38 @@ async fn a_table_comes_with_its_indexes_triggers_and_what_those_call() {
         assert!(!server.databases().unwrap().contains(&"never".to_owned()));
     }
 }
+
+/// A trigger and a routine that were made while the database had another default character set: the dump changes the database's
+/// around each of them.
+const OLDER: &str = "
+    CREATE TABLE `sale` (id int PRIMARY KEY); INSERT INTO `sale` VALUES (1);
+    ALTER DATABASE `shop` CHARACTER SET latin1;
+    CREATE FUNCTION `doubled`(a int) RETURNS int DETERMINISTIC NO SQL RETURN a * 2;
+    CREATE PROCEDURE `unused`() SELECT 1;
+    CREATE TRIGGER `checked` BEFORE UPDATE ON `sale` FOR EACH ROW SET NEW.id = doubled(NEW.id);
+    ALTER DATABASE `shop` CHARACTER SET utf8mb4;";
+
+#[tokio::test]
+async fn a_live_database_keeps_its_own_character_set() {
+    for version in Version::ALL {
+        let server = MySql::start(version).unwrap();
+        server
+            .sql("", "CREATE DATABASE `shop` CHARACTER SET utf8mb4")
+            .unwrap();
+        server.sql("shop", OLDER).unwrap();
+        let dumping = Dumping::of(&server, &["shop"]);
+        let report = dumping.run().await.unwrap();
+        server
+            .sql("", "CREATE DATABASE live CHARACTER SET latin2")
+            .unwrap();
+        let mut adding = Restoring::of(&server, &report, dumping.sink.source(), &[], RestoreMode::Into);
+        adding.request.objects = ObjectChoice::parse(&[], &["sale"]).unwrap();
+        adding.request.into = Some("live".to_owned());
+        adding.run().await.unwrap();
+        let set =
+            "SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = 'live'";
+        assert_eq!(server.sql("", set).unwrap(), "latin2", "{version:?}");
+        server.sql("live", "UPDATE sale SET id = 4").unwrap();
+        assert_eq!(server.sql("live", "SELECT id FROM sale").unwrap(), "8");
+    }
+}

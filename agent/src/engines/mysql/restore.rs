@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use dataguardian_core::database::Warning;
-use dataguardian_core::failure::Failure;
+use dataguardian_core::failure::{Failure, FailureKind};
 use sqlx::mysql::MySqlConnection;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,7 @@ mod swap;
 
 use halfway::Halfway;
 use load::Loader;
+use part::Part;
 use plan::Plan;
 use precheck::Findings;
 use rewrite::{Manner, Rewriter};
@@ -92,9 +93,28 @@ struct Prepared {
     programs: Programs,
     server: Server,
     mode: RestoreMode,
-    /// How each database is changed, what makes the places of its views, and what comes after its rows.
-    manners: Vec<(Manner, Vec<u8>, Vec<u8>)>,
+    /// What is left to do for each database, in the plans' order.
+    endings: Vec<Ending>,
     report: RestoreReport,
+}
+
+/// What gives a database its last form.
+struct Ending {
+    /// How its programs are changed.
+    manner: Manner,
+    /// What makes the places of its views.
+    views: Vec<u8>,
+    /// What comes after its rows.
+    after: Vec<u8>,
+    /// What of it goes into a live database, if that is where it goes.
+    part: Option<Part>,
+}
+
+impl Ending {
+    fn script(&self) -> Result<Vec<u8>, Failure> {
+        let after = Rewriter::new(&self.manner).rewrite(&self.after)?.script;
+        Ok([self.views.clone(), after].concat())
+    }
 }
 
 /// What is known before anything is touched.
@@ -150,7 +170,7 @@ async fn prepare(
     precheck::create_accounts(&mut session, &findings.create_accounts).await?;
     let mut prepared = Prepared {
         mode: request.mode,
-        manners: Vec::new(),
+        endings: Vec::new(),
         report: RestoreReport {
             planned: false,
             server_version: server.version.clone(),
@@ -232,22 +252,19 @@ async fn fill(
         prepared.report.warnings.push(findings.events_rest(&plan.to));
     }
     let views = rewrite::places_of_views(&before)?;
-    let after = match (&plan.part, request.mode) {
-        (Some(part), RestoreMode::Into) => {
-            let mut part = part.clone();
-            part.leave_out(&findings.used)?;
-            part.after
-        }
-        _ => after,
-    };
-    prepared.manners.push((
-        Manner {
+    let mut part = plan.part.clone().filter(|_| request.mode == RestoreMode::Into);
+    if let Some(part) = &mut part {
+        part.leave_out(&findings.used)?;
+    }
+    prepared.endings.push(Ending {
+        manner: Manner {
             events_rest: matches!(request.mode, RestoreMode::Scratch { .. }),
             ..manner
         },
         views,
-        after,
-    ));
+        after: part.as_ref().map_or(after, |part| part.after.clone()),
+        part,
+    });
     Ok(())
 }
 
@@ -262,16 +279,14 @@ async fn put(
         programs,
         server,
         mode,
-        manners,
+        endings,
         mut report,
     } = prepared;
     let mut session = run.connect().await?;
-    for (plan, (manner, views, after)) in plans.iter().zip(&manners) {
+    for (plan, ending) in plans.iter().zip(&endings) {
         run.stage(Stage::Swapping {
             database: plan.to.clone(),
         });
-        let script =
-            || Ok::<_, Failure>([views.clone(), Rewriter::new(manner).rewrite(after)?.script].concat());
         match mode {
             RestoreMode::Scratch { keep: false } => halfway.discard(&mut session, &plan.beside).await?,
             RestoreMode::Replace if precheck::exists(&mut session, &plan.to).await? => {
@@ -281,15 +296,18 @@ async fn put(
                     server: &server,
                     plan,
                 };
-                swap.swap(&mut session, &script()?).await?;
+                swap.swap(&mut session, &ending.script()?).await?;
                 halfway.discard(&mut session, &plan.beside).await?;
             }
             RestoreMode::Into => {
-                swap::move_into(run, &programs, &mut session, plan, &script()?, halfway).await?
+                let part = ending.part.as_ref().ok_or_else(without_part)?;
+                let added = (plan, part);
+                swap::move_into(run, &programs, &mut session, added, &ending.script()?, halfway).await?
             }
             RestoreMode::Replace => {
                 // There is nothing to replace: the name is free.
-                swap::move_to_free_name(run, &programs, &mut session, plan, &script()?, halfway).await?;
+                swap::move_to_free_name(run, &programs, &mut session, plan, &ending.script()?, halfway)
+                    .await?;
             }
             RestoreMode::CreateNew | RestoreMode::Scratch { keep: true } => {
                 halfway.complete(&mut session, &plan.beside).await?
@@ -304,4 +322,12 @@ async fn put(
     }
     connect::close(session).await;
     Ok(report)
+}
+
+/// Only chosen tables go into a live database.
+fn without_part() -> Failure {
+    Failure::new(
+        FailureKind::Internal,
+        "a whole database was to go into one that lives",
+    )
 }

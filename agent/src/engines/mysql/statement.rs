@@ -55,6 +55,8 @@ pub(super) fn kind(head: &str) -> Kind {
         "CREATE" => created(&tokens),
         "ALTER" if word(1) == "DATABASE" => match tokens.get(2) {
             Some(token) if matches!(token.kind, TokenKind::Name(_)) => Kind::AlterDatabase(token.end),
+            // As the splitter writes it.
+            Some(token) if token.is("CHARACTER") => Kind::AlterDatabase(tokens[1].end),
             _ => Kind::Other,
         },
         "LOCK" => name(&tokens, 2).map_or(Kind::Other, Kind::LockTables),
@@ -223,6 +225,10 @@ mod tests {
             panic!()
         };
         assert_eq!(&alter[after..], " CHARACTER SET latin1 COLLATE latin1_swedish_ci");
+        assert_eq!(
+            kind("ALTER DATABASE CHARACTER SET latin1"),
+            Kind::AlterDatabase(14)
+        );
     }
 
     #[test]

@@ -20,6 +20,9 @@ use crate::engines::restore::{RestoreMode, RestoreRequest};
 /// How many names a message has.
 const SHOWN: usize = 5;
 
+/// What triggers may call.
+const ROUTINES: [&str; 3] = ["FUNCTION", "PROCEDURE", "PACKAGE"];
+
 /// What is left of a database's schema.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
@@ -31,15 +34,25 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Leaves out routines that are there already.
+    /// Leaves out what would change a live database that it goes into: routines of names that it has already, and the default
+    /// character sets that a dump gives a database around programs which were made under another one.
     pub(super) fn leave_out(&mut self, names: &BTreeSet<String>) -> Result<(), Failure> {
+        let is_there =
+            |kind: &str, name: &str| ROUTINES.contains(&kind) && names.contains(&name.to_uppercase());
         let after = script::read(&self.after)?;
         let kept = after.iter().filter(|statement| match statement.object() {
-            Some(("TRIGGER", _)) | None => true,
-            Some((_, name)) => !names.contains(&name.to_uppercase()),
+            Some((kind, name)) => !is_there(kind, &name),
+            None => !matches!(statement.kind, Kind::AlterDatabase(_)),
         });
         self.after = kept.flat_map(Statement::written).collect();
+        self.objects.retain(|(kind, name)| !is_there(kind, name));
         Ok(())
+    }
+
+    /// The routines that come.
+    pub(super) fn routines(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let of_part = self.objects.iter().map(|(kind, name)| (*kind, name.as_str()));
+        of_part.filter(|(kind, _)| ROUTINES.contains(kind))
     }
 }
 

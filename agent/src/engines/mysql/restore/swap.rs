@@ -13,6 +13,7 @@ use sqlx::mysql::MySqlConnection;
 use super::halfway::{self, Halfway, UNFINISHED};
 use super::load::Loader;
 use super::objects::{drop_programs, tables};
+use super::part::Part;
 use super::plan::Plan;
 use super::rewrite::places_of_views;
 use crate::engines::mysql::connect::{ask, ask_one, execute};
@@ -162,13 +163,13 @@ pub(super) async fn move_to_free_name(
     halfway.discard(session, &plan.beside).await
 }
 
-/// Adds the tables to a database that exists: all by one renaming, which fails if any name is taken. If their triggers can't be
-/// made there, the tables go again.
+/// Adds the part's tables to a database that exists: all by one renaming, which fails if any name is taken. If their triggers and
+/// routines can't be made there, all of it goes again.
 pub(super) async fn move_into(
     run: &Run,
     programs: &Programs,
     session: &mut MySqlConnection,
-    plan: &Plan,
+    (plan, part): (&Plan, &Part),
     after: &[u8],
     halfway: &Halfway,
 ) -> Result<(), Failure> {
@@ -189,12 +190,37 @@ pub(super) async fn move_into(
         loader.run_text(after, "what comes after the rows").await
     };
     if let Err(failure) = completed.await {
-        let own = objects_of(&plan.to, &names);
-        let sql = format!("DROP TABLE {}", own.join(", "));
-        execute(session, sql, "taking the tables away again").await?;
-        return Err(failure);
+        let undone = take_away(session, &plan.to, &names, part).await;
+        return Err(undone.err().map_or(failure.clone(), |undoing| {
+            let message = format!(
+                "{failure}; and what was added to {} could not be taken away again: {undoing}",
+                plan.to
+            );
+            Failure::new(failure.kind, message)
+        }));
     }
     halfway.discard(session, &plan.beside).await
+}
+
+/// Takes away what was added to a live database: the tables, their triggers with them, and the routines that came along.
+async fn take_away(
+    session: &mut MySqlConnection,
+    database: &str,
+    tables: &[String],
+    part: &Part,
+) -> Result<(), Failure> {
+    const WHAT: &str = "taking away what was added";
+    let sql = format!("DROP TABLE {}", objects_of(database, tables).join(", "));
+    execute(session, sql, WHAT).await?;
+    for (kind, name) in part.routines() {
+        let sql = format!(
+            "DROP {kind} IF EXISTS {}.{}",
+            quote::name(database),
+            quote::name(name)
+        );
+        execute(session, sql, WHAT).await?;
+    }
+    Ok(())
 }
 
 fn objects_of(database: &str, names: &[String]) -> Vec<String> {
