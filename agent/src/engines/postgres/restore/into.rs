@@ -26,6 +26,9 @@ use crate::engines::progress::Stage;
 const SHOWN: usize = 20;
 /// Where `pg_restore` and `psql` speak with each other: in a script's first and last lines.
 const OUTSKIRTS: usize = 40;
+/// A session speaks UTF-8, and what an `SQL_ASCII` database holds may be anything.
+const NOT_UTF8: &str = "the schema has bytes that are not UTF-8, as a database with the encoding SQL_ASCII may: restore into a \
+                        database of its own, with --database FROM=TO";
 /// Lines there that the server is not to see: for `psql`, about an encoding that is ours to choose, or unknown to older servers.
 const FOREIGN: [&str; 4] = [
     "\\restrict ",
@@ -131,7 +134,8 @@ impl One<'_> {
         } = self;
         let name = || plan.description.name.clone();
         let mut session = run.connect(&plan.to).await?;
-        load::prepare(&mut session).await?;
+        // Its one commit is all that the database's owner will hear: it is as durable as the server makes commits.
+        load::let_triggers_rest(&mut session).await?;
         execute(&mut session, "BEGIN".to_owned(), "beginning").await?;
         run.stage(Stage::Schema { database: name() });
         self.run_section(&mut session, "pre-data", report).await?;
@@ -191,7 +195,11 @@ impl One<'_> {
         };
         report.tools.push(tool);
         let encoding = self.plan.description.encoding.as_deref().unwrap_or("UTF8");
-        let script = Encoding::named(encoding).decode(session, &script).await?;
+        let encoding = Encoding::named(encoding);
+        if encoding.is_as_it_comes() && std::str::from_utf8(&script).is_err() {
+            return Err(Failure::new(FailureKind::ChoiceUnfit, NOT_UTF8));
+        }
+        let script = encoding.decode(session, &script).await?;
         let what = format!("restoring the {section} of the schema");
         execute(session, without_foreign_lines(&script), &what).await
     }

@@ -167,18 +167,20 @@ async fn load_from(opening: Opening, work: Arc<Work>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Triggers (of extensions' tables: others come later) do not fire, where the user may say so. What was loaded is safe once
-/// the database is put in place, whose commit is flushed.
-pub(super) async fn prepare(session: &mut PgConnection) -> Result<(), Failure> {
-    let set = |sql: &'static str| sqlx::raw_sql(sql);
-    set("SET synchronous_commit = off")
+/// For a session that loads into a database which is put in place later: that commit is flushed, and what was loaded before with
+/// it.
+async fn prepare(session: &mut PgConnection) -> Result<(), Failure> {
+    sqlx::raw_sql("SET synchronous_commit = off")
         .execute(&mut *session)
         .await
         .map_err(failure::at("preparing a session"))?;
-    match set("SET session_replication_role = replica")
-        .execute(session)
-        .await
-    {
+    let_triggers_rest(session).await
+}
+
+/// Triggers (of extensions' tables: others come later) do not fire, where the user may say so.
+pub(super) async fn let_triggers_rest(session: &mut PgConnection) -> Result<(), Failure> {
+    let set = sqlx::raw_sql("SET session_replication_role = replica");
+    match set.execute(session).await {
         Err(error) if !failure::is(&error, failure::INSUFFICIENT_PRIVILEGE) => {
             Err(failure::working("preparing a session", &error))
         }
