@@ -6,7 +6,8 @@
 //! count that the storage lists with their size. Whatever can't be read is as if it had never been: the chunks are stored
 //! anew, and the backup is a good one.
 //!
-//! The memory is bounded by a setting ([`index`]); the base's manifest, about 10 MB for each TB, comes on top.
+//! The memory is bounded by a setting ([`index`]); the base's manifest, about 10 MB for each TB, comes on top, and one pack
+//! where packs are not encrypted.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,7 @@ use dataguardian_repository::list::ChunkRef;
 use dataguardian_repository::manifest::{ListRef, StoredObject, VerifyingKey};
 use dataguardian_repository::read::{BackupReader, ReadError, read_trailer};
 use dataguardian_repository::storage::Storage;
+use tokio::sync::Semaphore;
 
 mod base;
 mod cache;
@@ -107,6 +109,8 @@ struct Places {
     base: Option<BackupReader>,
     held: Arc<Held>,
     segments: Vec<Place>,
+    /// Held while a plain pack is read: all of it is, and the index keeps room for its references only.
+    whole_pack: Semaphore,
 }
 
 /// Where a segment is.
@@ -158,6 +162,10 @@ impl Source {
         match place.and_then(|place| places.segments.get(place)).copied() {
             None => Ok(Vec::new()),
             Some(Place::Pack(pack)) => {
+                let _alone = match &places.protection {
+                    Protection::Plain => places.whole_pack.acquire().await.ok(),
+                    Protection::Encrypted(_) => None,
+                };
                 read_trailer(&places.storage, places.datasource, pack, &places.protection).await
             }
             Some(Place::Tail(stream)) => {

@@ -2,6 +2,7 @@
 //! are kept as hooks.
 
 use dataguardian_repository::id::ChunkId;
+use dataguardian_repository::keys::Protection;
 use dataguardian_repository::list::ChunkRef;
 use dataguardian_repository::read::read_trailer;
 use dataguardian_repository::storage::Storage;
@@ -10,8 +11,14 @@ use futures::StreamExt as _;
 use super::index::{Index, Origin};
 use super::{Place, Wanted};
 
-/// Packs whose indexes are read at a time.
-const AT_ONCE: usize = 16;
+/// Packs whose indexes are read at a time. Of a plain pack all is read, 16 MiB.
+const fn at_once(protection: &Protection) -> usize {
+    match protection {
+        Protection::Plain => 1,
+        Protection::Encrypted(_) => 16,
+    }
+}
+
 /// What a hook costs in memory, about, in bytes.
 const PER_HOOK: usize = 40;
 /// So many troubles are told.
@@ -42,7 +49,7 @@ pub(super) async fn add(
             let trailer = read_trailer(storage, wanted.datasource, pack, &wanted.protection).await;
             (pack, trailer)
         })
-        .buffered(AT_ONCE);
+        .buffered(at_once(&wanted.protection));
     while let Some((pack, trailer)) = read.next().await {
         let chunks = match trailer {
             Ok(chunks) => chunks,

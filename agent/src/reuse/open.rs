@@ -7,6 +7,7 @@ use dataguardian_repository::id::PackId;
 use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::storage::{Listing, Storage, StorageError};
 use futures::TryStreamExt as _;
+use tokio::sync::Semaphore;
 
 use super::index::Index;
 use super::{Held, PER_RECENT_CHUNK, Place, Places, Reuse, Source, Wanted, base, left};
@@ -119,6 +120,7 @@ fn assemble(
         base: reader,
         held: held.clone(),
         segments,
+        whole_pack: Semaphore::new(1),
     };
     Reuse {
         index,

@@ -290,6 +290,17 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
                 keep: wire.keep_scratch,
             },
         };
+        let objects =
+            ObjectChoice::parse(&wire.schemas, &wire.tables).map_err(|error| invalid("tables", &error))?;
+        // All of a database never goes into one that lives, and a part never replaces one.
+        let fits = match mode {
+            RestoreMode::Into => !objects.is_everything() && !wire.into_database.is_empty(),
+            RestoreMode::Replace => objects.is_everything(),
+            RestoreMode::Create | RestoreMode::Scratch { .. } => true,
+        };
+        if !fits {
+            return Err(InvalidField::new("mode", "does not fit what is to be restored"));
+        }
         let name = |mapping: public::DatabaseMapping| {
             let to = if mapping.to.is_empty() {
                 mapping.from.clone()
@@ -312,8 +323,7 @@ impl TryFrom<v1::RestoreAssignment> for RestoreWork {
             keep_unfinished: wire.keep_unfinished,
             plan_only: wire.plan_only,
             into: Some(wire.into_database).filter(|name| !name.is_empty()),
-            objects: ObjectChoice::parse(&wire.schemas, &wire.tables)
-                .map_err(|error| invalid("tables", &error))?,
+            objects,
             parallelism: count("parallelism", wire.parallelism)?,
         })
     }

@@ -68,7 +68,7 @@ async fn manifest(check: &CopyCheck, report: &mut Report) -> Result<Option<Outli
     let stored = match patiently(&check.storage, || check.storage.get(&key)).await {
         Ok(stored) => stored,
         Err(error) => {
-            report.note(Fault::of(key, problem(&check.storage, 0, error)?));
+            report.note(Fault::of(key, problem(&check.storage, error)?));
             return Ok(None);
         }
     };
@@ -225,7 +225,7 @@ fn fault(check: &CopyCheck, error: ReadError) -> Result<Fault, ReadError> {
         }
         ReadError::Storage(error) => {
             let key = error.object.parse::<ObjectKey>();
-            match (key, problem(&check.storage, 0, error)) {
+            match (key, problem(&check.storage, error)) {
                 (Ok(key), Ok(problem)) => Ok(Fault::of(key, problem)),
                 (_, Err(error)) => Err(error.into()),
                 (Err(_), Ok(_)) => Err(ReadError::GivenUp),

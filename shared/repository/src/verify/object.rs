@@ -86,7 +86,7 @@ pub async fn check_object(
         let read = patiently(storage, || storage.get_range(key, range.clone())).await;
         let piece = match read {
             Ok(piece) => piece,
-            Err(error) => return Ok(Some(problem(storage, size, error)?)),
+            Err(error) => return Ok(Some(problem(storage, error)?)),
         };
         at = range.end;
         progress.read(piece.len() as u64);
@@ -118,18 +118,11 @@ fn digest_in(key: &ObjectKey) -> Option<[u8; 32]> {
 }
 
 /// What an error while an object was read says of the object; the error itself if it speaks of the storage.
-pub(super) fn problem(
-    storage: &Storage,
-    size: u64,
-    error: StorageError,
-) -> Result<ObjectProblem, StorageError> {
+pub(super) fn problem(storage: &Storage, error: StorageError) -> Result<ObjectProblem, StorageError> {
     match error.kind {
         StorageErrorKind::NotFound => Ok(ObjectProblem::Missing),
-        // It was cut off while it was read.
-        StorageErrorKind::WrongSize => Ok(ObjectProblem::Size {
-            expected: size,
-            found: 0,
-        }),
+        // It is shorter than it was a moment ago, or than what leads to it says.
+        StorageErrorKind::WrongSize => Ok(ObjectProblem::Unreadable(error.source.to_string())),
         // A disk that gives an input/output error for one file has lost it; a server that stumbles has not.
         StorageErrorKind::Other if !storage.is_remote() => {
             Ok(ObjectProblem::Unreadable(error.source.to_string()))
