@@ -25,7 +25,7 @@ pub struct CopyCheck {
     pub datasource: DatasourceId,
     /// Which backup.
     pub backup: BackupId,
-    /// The keys that must have signed its manifest, one of them as the control plane.
+    /// The keys that signed its manifest, all of them, one as the control plane.
     pub trusted: Vec<VerifyingKey>,
     /// What opens it; without it nothing is looked into, and faults do not name the streams that they hurt.
     pub protection: Option<Protection>,
@@ -79,6 +79,10 @@ async fn manifest(check: &CopyCheck, report: &mut Report) -> Result<Option<Outli
         let signed = manifest.verify(&check.trusted).map_err(|error| chain(&error))?;
         if !signed.iter().any(|signed| signed.signer == Signer::ControlPlane) {
             return Err("it lacks the control plane's signature".to_owned());
+        }
+        // Who restores passes over a signature by a key that he does not know. Here all keys are known.
+        if signed.len() < manifest.signatures.len() {
+            return Err("a signature in it is by a key that did not sign it".to_owned());
         }
         let outline = Outline::decode(manifest.payload()).map_err(|error| chain(&error))?;
         if (outline.datasource, outline.backup) != (check.datasource, check.backup) {

@@ -135,6 +135,21 @@ async fn a_fault_names_the_streams_that_it_hurts() {
     }
 }
 
+/// A manifest has no digest that it is known by: its signatures have to account for each of its bytes.
+#[tokio::test]
+async fn every_bit_of_a_manifest_counts() {
+    let is_manifest = |(key, _): &(ObjectKey, Bytes)| matches!(key, ObjectKey::Manifest(..));
+    let which = MADE.objects.iter().position(is_manifest).unwrap();
+    for at in 0..MADE.objects[which].1.len() {
+        for bit in 0..8 {
+            let (key, objects) = damaged(which, |bytes| bytes[at] ^= 1 << bit);
+            let report = verify(&objects, Level::Presence).await;
+            assert_eq!(report.found, 1, "byte {at}, bit {bit}");
+            assert_eq!(report.faults[0].key, key);
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_keys_the_stored_bytes_are_checked_all_the_same() {
     let (pack, objects) = damaged(0, |bytes| bytes[100] ^= 1);
