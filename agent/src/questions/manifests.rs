@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use dataguardian_core::failure::Failure;
-use dataguardian_core::ids::BackupId;
+use dataguardian_core::ids::{BackupId, DatasourceId};
 use dataguardian_failpoints::failpoint;
 use dataguardian_proto::agent::v1;
 use dataguardian_proto::convert::InvalidField;
@@ -47,11 +47,20 @@ pub(super) async fn list(
     host: &Host,
     asked: v1::ListManifestsQuestion,
 ) -> Result<v1::ListManifestsAnswer, Failure> {
+    let after = match (asked.after_datasource_id.as_str(), asked.after_backup_id.as_str()) {
+        ("", "") => None,
+        (datasource, of) => {
+            let datasource: DatasourceId = datasource.parse().map_err(|error| malformed(&error))?;
+            Some((datasource, backup(of)?))
+        }
+    };
     let storage = open_own(host, asked.repository).await?;
     let mut found = BTreeSet::new();
     let mut listed = storage.list(Listing::Everything);
     while let Some(object) = listed.try_next().await.map_err(|error| error.failure())? {
-        if let ObjectKey::Manifest(datasource, backup) = object.key {
+        if let ObjectKey::Manifest(datasource, backup) = object.key
+            && after.is_none_or(|after| (datasource, backup) > after)
+        {
             found.insert((datasource, backup));
         }
     }

@@ -87,7 +87,8 @@ impl PageRequest {
     }
 }
 
-fn bad_token() -> BadField {
+/// A token that was not given for this list.
+pub fn bad_token() -> BadField {
     BadField::new("page_token", "is not a token that this list has given")
 }
 

@@ -155,8 +155,26 @@ impl VerifyReport {
 }
 
 impl VerifiedCopy {
+    /// One of which the agent said nothing: that is no good word.
+    pub fn unsaid(storage: String) -> Self {
+        let failure = Failure::new(FailureKind::Internal, "the agent said nothing of it");
+        Self {
+            storage,
+            objects: 0,
+            bytes: 0,
+            faults: Vec::new(),
+            fault_count: 0,
+            failure: Some(failure),
+        }
+    }
+
     fn damage(&self) -> Option<String> {
-        let first = self.faults.first()?;
+        if self.fault_count == 0 {
+            return None;
+        }
+        let Some(first) = self.faults.first() else {
+            return Some(format!("storage {}: {} objects", self.storage, self.fault_count));
+        };
         let more = match self.fault_count {
             0 | 1 => String::new(),
             all => format!(" ({all} objects in all)"),
@@ -245,6 +263,11 @@ mod tests {
             .verdict()
         };
         assert_eq!(verdict(vec![copy("a", 0, None), copy("b", 0, None)]), None);
+        let unnamed = VerifiedCopy {
+            faults: Vec::new(),
+            ..copy("a", 3, None)
+        };
+        assert_eq!(verdict(vec![unnamed]).unwrap().message, "storage a: 3 objects");
         let unseen = verdict(vec![copy("a", 0, None), copy("b", 0, away())]).unwrap();
         assert_eq!(
             (unseen.kind, unseen.message.as_str()),

@@ -1,6 +1,8 @@
 //! The manifests of backups that are deleted go from every storage, each by whoever reaches it; a storage that is away is asked
 //! again until it is back. What the manifests alone named is left to `cleanup`.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use dataguardian_core::clock::SharedClock;
 use dataguardian_core::ids::{BackupId, StorageId};
@@ -11,7 +13,6 @@ use serde::Serialize;
 use super::party::delete_manifest;
 use super::pauses::Pauses;
 use super::{Pass, Reconcile};
-use crate::domain::deletion::LeavingManifest;
 use crate::domain::storage::Storage;
 use crate::services::Error;
 use crate::services::cleanup::Cleanup as Catalogue;
@@ -53,6 +54,8 @@ enum Outcome {
     Gone,
     Last,
     Failed,
+    /// Somebody else was faster.
+    Settled,
 }
 
 impl Reconcile for DeleteBackups {
@@ -61,12 +64,15 @@ impl Reconcile for DeleteBackups {
 
     async fn pass(&self) -> Result<Pass<DeletedBackups>, Error> {
         let leaving = self.deletion.leaving().await?;
-        let is_there = |key: &Key| leaving.iter().any(|(manifest, _)| key_of(manifest) == *key);
-        self.pauses.keep(is_there);
+        let there: BTreeSet<Key> = leaving
+            .iter()
+            .map(|(backup, storage)| (*backup, storage.id))
+            .collect();
+        self.pauses.keep(|key| there.contains(key));
         let due = leaving
             .into_iter()
-            .filter(|(manifest, _)| self.pauses.is_due(&key_of(manifest)));
-        let outcomes = due.map(|(manifest, storage)| self.clone().delete(manifest, storage));
+            .filter(|(backup, storage)| self.pauses.is_due(&(*backup, storage.id)));
+        let outcomes = due.map(|(backup, storage)| self.clone().delete(backup, storage));
         let outcomes = futures::stream::iter(outcomes.collect::<Vec<_>>());
         let outcomes: Vec<_> = outcomes.buffer_unordered(AT_ONCE).try_collect().await?;
         let mut report = DeletedBackups::default();
@@ -78,6 +84,7 @@ impl Reconcile for DeleteBackups {
                     report.backups += 1;
                 }
                 Outcome::Failed => report.failed += 1,
+                Outcome::Settled => {}
             }
         }
         Ok(Pass::Done(report))
@@ -90,7 +97,10 @@ impl DeleteBackups {
         Pauses::new(clock, PACE.0, PACE.1)
     }
 
-    async fn delete(self, manifest: LeavingManifest, storage: Storage) -> Result<Outcome, Error> {
+    async fn delete(self, backup: BackupId, storage: Storage) -> Result<Outcome, Error> {
+        let Some(manifest) = self.deletion.manifest(backup, storage.id).await? else {
+            return Ok(Outcome::Settled);
+        };
         let which = (manifest.datasource, manifest.backup);
         let parts = (&self.catalogue, &self.sessions);
         match delete_manifest(parts, &storage, which, manifest.payload_sha256).await? {
@@ -109,13 +119,9 @@ impl DeleteBackups {
                     "the manifest of a backup that is deleted could not be deleted yet"
                 );
                 self.deletion.failed(&manifest, failure).await?;
-                self.pauses.fail(key_of(&manifest));
+                self.pauses.fail((backup, storage.id));
                 Ok(Outcome::Failed)
             }
         }
     }
-}
-
-const fn key_of(manifest: &LeavingManifest) -> Key {
-    (manifest.backup, manifest.storage)
 }

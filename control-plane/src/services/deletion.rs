@@ -1,12 +1,14 @@
 //! Deleting and pinning backups. The rules are in [`crate::domain::deletion`]; the manifests are deleted by the
 //! `delete_backups` loop, what they alone named by `cleanup`.
 
+use std::collections::BTreeSet;
+
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{BackupId, StorageId};
 
 use super::verifications::found::copies_in_tx;
 use super::{Context, Error, Noun};
-use crate::domain::backup::Backup;
+use crate::domain::backup::{Backup, BackupCopy};
 use crate::domain::deletion::{
     BackupEvent, BackupState, CopyEvent, CopyState, Deletable, LastBackup, LeavingManifest, NoSuchStep, Pin,
     Refusal, check,
@@ -17,12 +19,12 @@ use crate::queue::Signal;
 use crate::store::Tx;
 use crate::store::backups::{backup_get, backup_get_any};
 use crate::store::deletion::{
-    backup_delete_in_tx, backup_lock_in_tx, backup_others, backup_pin_in_tx, backup_uses,
-    leaving_failed_in_tx, leaving_manifests, manifest_gone_in_tx,
+    backup_delete_in_tx, backup_lock_in_tx, backup_others, backup_pin_in_tx, backup_uses, leaving_copies,
+    leaving_failed_in_tx, leaving_manifest, manifest_gone_in_tx,
 };
 use crate::store::storages::storage_get_many;
 
-/// Manifests in one pass.
+/// Manifests of each storage in one pass.
 const BATCH: u64 = 200;
 
 /// Deleting and pinning backups.
@@ -136,17 +138,26 @@ impl Deletion {
         after.ok_or_else(|| Error::not_found(Noun::Backup, backup))
     }
 
-    /// Manifests that are to go, with the storages that they are in.
-    pub async fn leaving(&self) -> Result<Vec<(LeavingManifest, Storage)>, Error> {
+    /// Backups whose manifests are to go, with the storages that they are in.
+    pub async fn leaving(&self) -> Result<Vec<(BackupId, Storage)>, Error> {
         let store = &self.context.store;
-        let manifests = leaving_manifests(store, BATCH).await?;
-        let ids: Vec<StorageId> = manifests.iter().map(|manifest| manifest.storage).collect();
-        let storages = storage_get_many(store, &ids).await?;
-        let place = |manifest: LeavingManifest| {
-            let storage = storages.iter().find(|storage| storage.id == manifest.storage);
-            storage.map(|storage| (manifest, storage.clone()))
+        let copies = leaving_copies(store, BATCH).await?;
+        let ids: BTreeSet<StorageId> = copies.iter().map(|(_, storage)| *storage).collect();
+        let storages = storage_get_many(store, &ids.into_iter().collect::<Vec<_>>()).await?;
+        let place = |(backup, id): (BackupId, StorageId)| {
+            let storage = storages.iter().find(|storage| storage.id == id);
+            storage.map(|storage| (backup, storage.clone()))
         };
-        Ok(manifests.into_iter().filter_map(place).collect())
+        Ok(copies.into_iter().filter_map(place).collect())
+    }
+
+    /// The manifest of such a backup in a storage; none if it is gone by now.
+    pub async fn manifest(
+        &self,
+        backup: BackupId,
+        storage: StorageId,
+    ) -> Result<Option<LeavingManifest>, Error> {
+        Ok(leaving_manifest(&self.context.store, (backup, storage)).await?)
     }
 
     /// A manifest is gone from its storage. True if it was the last, and the backup is deleted.
@@ -192,7 +203,7 @@ async fn judge_in_tx(tx: &Tx, backup: &Backup, last: LastBackup) -> Result<(), E
     }
     let uses = backup_uses(tx, backup.id).await?;
     let (_, newest) = backup_others(tx, backup).await?;
-    let whole = backup.copies.iter().any(|copy| copy.state == CopyState::Complete);
+    let whole = backup.copies.iter().any(BackupCopy::is_whole);
     let what = Deletable {
         backup: backup.id,
         datasource: &backup.datasource_name,

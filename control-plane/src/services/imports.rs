@@ -14,6 +14,7 @@ use super::jobs::queued;
 use super::{Context, Error, lookup};
 use crate::domain::backup::CheckedBy;
 use crate::domain::datasource::Datasource;
+use crate::domain::deletion::BackupState;
 use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec};
 use crate::domain::import::{NamedObjects, Unlisted, Vouched, Vouchers, judge, summary};
 use crate::domain::job::{BackupOptions, Encryption};
@@ -27,7 +28,9 @@ use crate::store::commits::{
 use crate::store::copies::{copy_want_in_tx, packs_copied_in_tx};
 use crate::store::datasources::datasource_get;
 use crate::store::executions::execution_get;
-use crate::store::imports::{import_execution_in_tx, import_known, import_objects_in_tx, import_signers};
+use crate::store::imports::{
+    import_execution_in_tx, import_known, import_made_another, import_objects_in_tx, import_signers,
+};
 use crate::store::jobs::job_get;
 use crate::store::transitions::execution_event_imported_in_tx;
 
@@ -140,7 +143,18 @@ impl Imports {
     ) -> Result<Result<(), Failure>, Error> {
         let outline = &vouched.outline;
         let now = self.context.now();
-        if backup_get_any(tx, outline.backup).await?.is_none() {
+        let known = backup_get_any(tx, outline.backup).await?;
+        if known
+            .as_ref()
+            .is_some_and(|known| known.state != BackupState::Complete)
+        {
+            let message = format!(
+                "backup {} is being deleted, and this manifest goes with it",
+                outline.backup
+            );
+            return Ok(Err(Failure::new(FailureKind::TargetUnfit, message)));
+        }
+        if known.is_none() {
             let execution = match self.execution_in_tx(tx, datasource, vouched, storage).await? {
                 Ok(execution) => execution,
                 Err(failure) => return Ok(Err(failure)),
@@ -196,7 +210,10 @@ impl Imports {
         storage: StorageId,
     ) -> Result<Result<Execution, Failure>, Error> {
         let outline = &vouched.outline;
-        if let Some(known) = execution_get(tx, outline.execution).await? {
+        let known = execution_get(tx, outline.execution).await?;
+        // After the older catalogue was restored it was tried again, and made another backup: this one gets an execution of its own.
+        let made_another = import_made_another(tx, outline.execution, outline.backup).await?;
+        if let Some(known) = known.filter(|_| !made_another) {
             if known.state.is_terminal() {
                 return Ok(Ok(known));
             }
@@ -221,7 +238,9 @@ impl Imports {
         });
         let job = job.map(|job| (job.id, job.name.to_string()));
         let mut execution = queued(&self.context, spec, job, datasource, &agent);
-        execution.id = outline.execution;
+        if !made_another {
+            execution.id = outline.execution;
+        }
         execution.state = ExecutionState::Completed;
         let times = (outline.backup, outline.started_at, outline.finished_at);
         import_execution_in_tx(tx, &execution, times).await?;

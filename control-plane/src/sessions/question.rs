@@ -136,6 +136,8 @@ pub enum ManifestQuestion {
     List {
         /// Where.
         repository: RepositoryLocation,
+        /// Only those behind this one.
+        after: Option<(DatasourceId, BackupId)>,
     },
     /// What does a manifest say, and is all there that it names?
     Read {

@@ -277,8 +277,15 @@ fn about_manifests(question: ManifestQuestion) -> wire::question::Question {
             backup_id: backup.to_string(),
             payload_sha256: payload_sha256.to_vec(),
         }),
-        ManifestQuestion::List { repository: place } => Wire::ListManifests(wire::ListManifestsQuestion {
+        ManifestQuestion::List {
+            repository: place,
+            after,
+        } => Wire::ListManifests(wire::ListManifestsQuestion {
             repository: Some(repository(place)),
+            after_datasource_id: after
+                .map(|(datasource, _)| datasource.to_string())
+                .unwrap_or_default(),
+            after_backup_id: after.map(|(_, backup)| backup.to_string()).unwrap_or_default(),
         }),
         ManifestQuestion::Read {
             repository: place,

@@ -1,11 +1,11 @@
 //! Copies of backups: when each was last looked into at which level, and which are damaged.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::{BackupId, DatasourceId, StorageId};
 use dataguardian_repository::verify::Level;
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _, QueryTrait as _, Select,
@@ -193,27 +193,23 @@ pub async fn copies_damaged_count(on: &impl Connected) -> Result<u64, StoreError
     Ok(damaged().count(&on.executor()).await?)
 }
 
-/// Copies that are damaged, of backups with another complete copy.
+/// Copies that are damaged, of backups with another complete copy, the newest first.
 pub async fn copies_to_mend(
     on: &impl Connected,
     limit: u64,
 ) -> Result<Vec<(BackupId, StorageId)>, StoreError> {
-    let found = copies_damaged(on, limit * 10).await?;
-    let others = complete()
-        .filter(backup_copies::Column::BackupId.is_in(found.iter().map(|(backup, _)| *backup.as_uuid())))
+    let several = complete()
+        .select_only()
+        .column(backup_copies::Column::BackupId)
+        .group_by(backup_copies::Column::BackupId)
+        .having(backup_copies::Column::StorageId.count().gt(1));
+    let rows = damaged()
+        .filter(backup_copies::Column::BackupId.in_subquery(several.into_query()))
+        .order_by_desc(backup_copies::Column::BackupId)
+        .limit(limit)
         .all(&on.executor())
         .await?;
-    let others: HashSet<_> = others.iter().map(ids).collect();
-    let has_another = |(backup, storage): &(BackupId, StorageId)| {
-        others
-            .iter()
-            .any(|other| other.0 == *backup && other.1 != *storage)
-    };
-    Ok(found
-        .into_iter()
-        .filter(has_another)
-        .take(usize::try_from(limit).unwrap_or(usize::MAX))
-        .collect())
+    Ok(rows.iter().map(ids).collect())
 }
 
 /// Of a backup that is being deleted no copy counts any more: what of it is missing is not lost.

@@ -1,7 +1,6 @@
 //! Backups on their way out, and what is remembered of those that are gone. The rules are in [`crate::domain::deletion`].
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::failure::Failure;
@@ -60,7 +59,8 @@ pub async fn backup_others(
         .select_only()
         .column(backup_copies::Column::BackupId)
         .filter(backup_copies::Column::CompletedAt.is_not_null())
-        .filter(backup_copies::Column::Leaving.is_null());
+        .filter(backup_copies::Column::Leaving.is_null())
+        .filter(backup_copies::Column::DamagedAt.is_null());
     let others = backups::Entity::find()
         .select_only()
         .column(backups::Column::Id)
@@ -133,36 +133,50 @@ async fn update(tx: &Tx, before: &Backup, mut row: backups::ActiveModel) -> Resu
 const LEAVING: &str = "deleting";
 const GONE: &str = "deleted";
 
-/// The manifests that are to go, those of the oldest backups first.
-pub async fn leaving_manifests(on: &impl Connected, limit: u64) -> Result<Vec<LeavingManifest>, StoreError> {
-    let rows: Vec<(Uuid, Uuid)> = backup_copies::Entity::find()
+/// Copies whose manifests are to go, up to `limit` in each storage, those of the oldest backups first: a storage that is away
+/// for long holds up no other.
+pub async fn leaving_copies(
+    on: &impl Connected,
+    limit: u64,
+) -> Result<Vec<(BackupId, StorageId)>, StoreError> {
+    let storages: Vec<Uuid> = backup_copies::Entity::find()
         .select_only()
-        .column(backup_copies::Column::BackupId)
         .column(backup_copies::Column::StorageId)
         .filter(backup_copies::Column::Leaving.eq(LEAVING))
-        .order_by_asc(backup_copies::Column::BackupId)
-        .order_by_asc(backup_copies::Column::Position)
-        .limit(limit)
+        .distinct()
         .into_tuple()
         .all(&on.executor())
         .await?;
-    let mut payloads: BTreeMap<Uuid, Option<(DatasourceId, [u8; 32])>> = BTreeMap::new();
-    let mut leaving = Vec::with_capacity(rows.len());
-    for (backup, storage) in rows {
-        let payload = match payloads.entry(backup) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => *new.insert(digest_of(on, backup).await?),
-        };
-        if let Some((datasource, payload_sha256)) = payload {
-            leaving.push(LeavingManifest {
-                backup: BackupId::from_uuid(backup),
-                datasource,
-                storage: StorageId::from_uuid(storage),
-                payload_sha256,
-            });
-        }
+    let mut leaving = Vec::new();
+    for storage in storages {
+        let backups: Vec<Uuid> = backup_copies::Entity::find()
+            .select_only()
+            .column(backup_copies::Column::BackupId)
+            .filter(backup_copies::Column::StorageId.eq(storage))
+            .filter(backup_copies::Column::Leaving.eq(LEAVING))
+            .order_by_asc(backup_copies::Column::BackupId)
+            .limit(limit)
+            .into_tuple()
+            .all(&on.executor())
+            .await?;
+        let here = backups.into_iter().map(BackupId::from_uuid);
+        leaving.extend(here.map(|backup| (backup, StorageId::from_uuid(storage))));
     }
     Ok(leaving)
+}
+
+/// The manifest of such a copy; none if the backup is gone.
+pub async fn leaving_manifest(
+    on: &impl Connected,
+    (backup, storage): (BackupId, StorageId),
+) -> Result<Option<LeavingManifest>, StoreError> {
+    let found = digest_of(on, *backup.as_uuid()).await?;
+    Ok(found.map(|(datasource, payload_sha256)| LeavingManifest {
+        backup,
+        datasource,
+        storage,
+        payload_sha256,
+    }))
 }
 
 async fn digest_of(
@@ -230,7 +244,11 @@ pub async fn leaving_forget_in_tx(tx: &Tx, storage: StorageId, now: DateTime<Utc
         .await?;
     for id in concerned {
         let digest = digest_of(tx, id).await?;
-        let row = backups::Entity::find_by_id(id).one(&tx.executor()).await?;
+        // Held, so that of two that take away the last two copies the second sees the first.
+        let row = backups::Entity::find_by_id(id)
+            .lock(HELD)
+            .one(&tx.executor())
+            .await?;
         if let Some((row, (_, digest))) = row.zip(digest) {
             finish_in_tx(tx, row, digest, now).await?;
         }

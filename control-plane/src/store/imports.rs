@@ -1,15 +1,18 @@
 //! Entering backups that are known from their manifests alone: an older metadata database was restored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::execution::{ExecutionKind, ExecutionState};
 use dataguardian_core::ids::{AgentId, BackupId, DatasourceId, ExecutionId, StorageId};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    QuerySelect as _,
+};
 use uuid::Uuid;
 
-use super::entity::{agents, backup_copies, deleted_backups, executions, manifests, packs};
+use super::entity::{agents, backup_copies, backups, deleted_backups, executions, manifests, packs};
 use super::packs::BATCH;
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
@@ -48,12 +51,23 @@ pub async fn import_known(
     Ok(known)
 }
 
+/// Whether an execution has made another backup than this one.
+pub async fn import_made_another(
+    on: &impl Connected,
+    execution: ExecutionId,
+    backup: BackupId,
+) -> Result<bool, StoreError> {
+    let others = backups::Entity::find()
+        .filter(backups::Column::ExecutionId.eq(*execution.as_uuid()))
+        .filter(backups::Column::Id.ne(*backup.as_uuid()));
+    Ok(others.count(&on.executor()).await? > 0)
+}
+
 /// Every key with which an agent is known to have signed: those of today, and those of manifests of that datasource.
 pub async fn import_signers(
     on: &impl Connected,
     datasource: DatasourceId,
 ) -> Result<BTreeSet<(AgentId, [u8; 32])>, StoreError> {
-    use super::entity::backups;
     let now: Vec<(Uuid, Vec<u8>)> = agents::Entity::find()
         .select_only()
         .columns([agents::Column::Id, agents::Column::SigningPublicKey])
@@ -67,6 +81,7 @@ pub async fn import_signers(
         .into_tuple()
         .all(&on.executor())
         .await?;
+    let makers: HashMap<Uuid, Uuid> = made.iter().copied().collect();
     let mut signers = now;
     for batch in made.chunks(BATCH) {
         let keys: Vec<(Uuid, Vec<u8>)> = manifests::Entity::find()
@@ -76,10 +91,10 @@ pub async fn import_signers(
             .into_tuple()
             .all(&on.executor())
             .await?;
-        signers.extend(keys.into_iter().filter_map(|(backup, key)| {
-            let agent = batch.iter().find(|(id, _)| *id == backup);
-            agent.map(|(_, agent)| (*agent, key))
-        }));
+        signers.extend(
+            keys.into_iter()
+                .filter_map(|(backup, key)| makers.get(&backup).map(|agent| (*agent, key))),
+        );
     }
     signers
         .into_iter()

@@ -7,6 +7,7 @@ use dataguardian_core::chunking::ChunkingReason;
 use dataguardian_core::execution::{ExecutionKind, ExecutionState};
 use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId, StorageId};
 use dataguardian_repository::chunker::Profile;
+use dataguardian_repository::id::PackId;
 use sea_orm::{
     ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
     QueryTrait as _,
@@ -143,7 +144,7 @@ pub async fn reuse_left(
 pub async fn reuse_unusable(
     on: &impl Connected,
     datasource: DatasourceId,
-    (skip, limit): (u64, u64),
+    (after, limit): (Option<PackId>, u64),
 ) -> Result<Vec<SizedPack>, StoreError> {
     let damaged = object_checks::Entity::find()
         .select_only()
@@ -159,8 +160,9 @@ pub async fn reuse_unusable(
                 .add(packs::Column::State.eq(PackState::Condemned.as_str()))
                 .add(packs::Column::Id.in_subquery(damaged.into_query())),
         )
+        // Behind an id and not a number: what is mended meanwhile must not move the others.
+        .filter(Condition::all().add_option(after.map(|id| packs::Column::Id.gt(id.as_bytes().to_vec()))))
         .order_by_asc(packs::Column::Id)
-        .offset(skip)
         .limit(limit)
         .all(&on.executor())
         .await?;

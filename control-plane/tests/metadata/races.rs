@@ -7,13 +7,15 @@ use chrono::TimeDelta;
 use dataguardian_control_plane::domain::assignment::Assignment;
 use dataguardian_control_plane::domain::cleanup::Sighting;
 use dataguardian_control_plane::domain::deletion::{BackupState, LastBackup};
-use dataguardian_control_plane::domain::job::{BackupOptions, Job};
+use dataguardian_control_plane::domain::job::{BackupOptions, Job, JobChange};
 use dataguardian_control_plane::domain::pack::{DataObject, ObjectKind, PackState};
+use dataguardian_control_plane::domain::reference::Reference;
 use dataguardian_control_plane::domain::restore::BackupChoice;
 use dataguardian_control_plane::services::deletion::DeletionRequest;
 use dataguardian_control_plane::store::packs::pack_known;
 use dataguardian_core::failure::FailureKind;
 use dataguardian_core::ids::{BackupId, ExecutionId};
+use dataguardian_core::storage::Strategy;
 use dataguardian_tests::wait;
 use tokio::task::JoinSet;
 
@@ -105,6 +107,55 @@ async fn a_base_that_is_chosen_while_it_is_deleted_stays() {
     let kept = BackupChoice::Id(made, None);
     let kept = scene.world.services.backups.get(&kept).await.unwrap();
     assert_eq!(kept.state, BackupState::Complete);
+}
+
+/// The last two copies go at the same time, one with its storage: the deletion ends all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_that_is_forgotten_while_the_other_manifest_goes_leaves_no_backup_half_deleted() {
+    let scene = Box::pin(Scene::set()).await;
+    let other = scene.world.storage(scene.agent.id, "other").await;
+    let change = JobChange {
+        storages: Some(vec![
+            Reference::Id(scene.job.storages[0].id),
+            Reference::Id(other),
+        ]),
+        options: Some(BackupOptions::default()),
+        strategy: Some(Strategy::Replicate),
+        ..JobChange::default()
+    };
+    let job = Reference::Id(scene.job.id);
+    scene.world.services.jobs.update(&job, change).await.unwrap();
+    let made = scene.back_up().await;
+    scene.world.services.jobs.delete(&job).await.unwrap();
+    let (deletion, storages) = (
+        &scene.world.services.deletion,
+        scene.world.services.storages.clone(),
+    );
+    let request = DeletionRequest {
+        backup: made,
+        last: LastBackup::MayGo,
+        revision: None,
+    };
+    deletion.delete(request).await.unwrap();
+    assert_eq!(deletion.leaving().await.unwrap().len(), 2);
+    // Another replica hears that the manifest is gone from the second one, and has not committed yet.
+    let sql = format!(
+        "SELECT id FROM backups WHERE id = '{made}' FOR NO KEY UPDATE;
+         UPDATE backup_copies SET leaving = 'deleted' WHERE backup_id = '{made}' AND storage_id = '{other}'"
+    );
+    let going = scene.world.open_transaction(&sql).await;
+    let (mut forgetting, first) = (JoinSet::new(), Reference::Id(scene.job.storages[0].id));
+    forgetting.spawn(async move { storages.delete(&first).await });
+    scene.somebody_waits().await;
+    going.commit().await;
+    forgetting.join_next().await.unwrap().unwrap().unwrap();
+    let gone = scene
+        .world
+        .services
+        .backups
+        .get(&BackupChoice::Id(made, None))
+        .await;
+    assert_eq!(gone.unwrap_err().reason(), "BACKUP_NOT_FOUND");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use dataguardian_control_plane::domain::restore::BackupChoice;
 use dataguardian_control_plane::domain::verification::{CopyFindings, NewVerification, ObjectFault};
 use dataguardian_control_plane::services::deletion::DeletionRequest;
 use dataguardian_core::execution::{ExecutionState, Fence};
+use dataguardian_core::failure::FailureKind;
 use dataguardian_core::ids::{BackupId, StorageId};
 use dataguardian_repository::id::PackId;
 use dataguardian_repository::layout::ObjectKey;
@@ -100,6 +101,30 @@ on_both! {
         assert_eq!(world.services.copies.wanted().await.unwrap(), []);
         let left = world.services.backups.get(&BackupChoice::Id(whole, None)).await.unwrap();
         assert!(left.copies[0].is_whole());
+    }
+
+    async fn the_newest_that_is_whole_is_kept_whatever_damaged_ones_are_newer(world: &World) {
+        let agent = world.agent("db1").await;
+        let job = world.job(agent.id, "shop", BackupOptions::default()).await;
+        let (good, _) = back_up(world, &agent, &job).await;
+        let (damaged, packs) = back_up(world, &agent, &job).await;
+        let fence = begin(world, &agent, damaged).await;
+        agent.complete(fence, lost(&job, &packs[0])).await.unwrap();
+        let request = |backup| DeletionRequest { backup, last: LastBackup::Keep, revision: None };
+        let deletion = &world.services.deletion;
+        assert_eq!(deletion.delete(request(good)).await.unwrap_err().reason(), "BACKUP_IS_NEWEST");
+        let deleted = deletion.delete(request(damaged)).await.unwrap();
+        assert_eq!((deleted.remaining, deleted.newest_remaining.map(|left| left.id)), (1, Some(good)));
+    }
+
+    async fn an_agent_that_says_nothing_of_a_copy_has_not_verified_it(world: &World) {
+        let agent = world.agent("db1").await;
+        let job = world.job(agent.id, "shop", BackupOptions::default()).await;
+        let (made, _) = back_up(world, &agent, &job).await;
+        let fence = begin(world, &agent, made).await;
+        agent.complete(fence, AttemptOutcome::Verify(Vec::new())).await.unwrap();
+        let ended = world.services.executions.get(fence.execution).await.unwrap();
+        assert_eq!(ended.failure.map(|failure| failure.kind), Some(FailureKind::Internal));
     }
 
     async fn what_is_known_to_be_damaged_spoils_whatever_names_it_later(world: &World) {

@@ -36,6 +36,10 @@ pub(super) fn after(token: &str) -> Result<After, BadField> {
     read.map(Some).ok_or_else(problem)
 }
 
+fn token((datasource, backup): (DatasourceId, BackupId)) -> String {
+    format!("{datasource}/{backup}")
+}
+
 impl Handler {
     pub(super) async fn import(
         &self,
@@ -48,6 +52,7 @@ impl Handler {
         let (agent, agent_name) = self.party(&storage.location)?;
         let question = ManifestQuestion::List {
             repository: self.0.services.storages.location(storage)?,
+            after,
         };
         let listed = ask(&self.0.sessions, agent, &agent_name, Question::Manifest(question)).await?;
         let (manifests, truncated) = match listed {
@@ -55,24 +60,21 @@ impl Handler {
             Ok(_) => return Err(nonsense(&agent_name).into()),
             Err(failure) => return Err(failed(&failure).into()),
         };
-        if truncated {
-            tracing::warn!(storage.id = %storage.id, "there are more manifests than one answer can list");
-        }
         let unlisted = imports.missing(storage.id, &manifests).await?;
         let mut reply = v1::ImportBackupsResponse {
             known: (manifests.len() - unlisted.len()) as u64,
             ..Default::default()
         };
         for which in unlisted {
-            let key = (which.datasource, which.backup);
-            if after.is_some_and(|after| key <= after) {
-                continue;
-            }
             reply.found.push(self.look(storage, &which, mode).await?);
             if began.elapsed() > PATIENCE || reply.found.len() >= MOST {
-                reply.next_page_token = format!("{}/{}", which.datasource, which.backup);
-                break;
+                reply.next_page_token = token((which.datasource, which.backup));
+                return Ok(reply);
             }
+        }
+        // An agent lists so many at a time.
+        if let Some(last) = manifests.last().filter(|_| truncated) {
+            reply.next_page_token = token(*last);
         }
         Ok(reply)
     }

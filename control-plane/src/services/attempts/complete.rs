@@ -224,6 +224,7 @@ async fn record_in_tx(
     // An agent speaks of the storages that it was asked about, and of no others.
     for storage in storages {
         let Some(copy) = copies.iter().find(|copy| copy.storage == storage.id) else {
+            report.copies.push(VerifiedCopy::unsaid(storage.name.to_string()));
             continue;
         };
         copy_in_tx(context, tx, (spec.source, spec.backup), spec.level, copy).await?;

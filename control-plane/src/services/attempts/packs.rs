@@ -2,10 +2,11 @@
 
 use dataguardian_core::execution::{ExecutionState, Fence};
 use dataguardian_core::ids::AgentId;
+use dataguardian_repository::id::PackId;
 
 use super::Attempts;
 use crate::domain::pack::{PackStanding, SizedPack};
-use crate::domain::page::{Cursor, Page, PageRequest};
+use crate::domain::page::{Cursor, Page, PageRequest, bad_token};
 use crate::domain::verdict::FenceStanding;
 use crate::services::Error;
 use crate::services::transition::judge_in_tx;
@@ -23,8 +24,8 @@ impl Attempts {
         standing: PackStanding,
         page_token: &str,
     ) -> Result<Page<SizedPack>, Error> {
-        let skip = PageRequest::parse(0, page_token)?.from_number()?;
-        let part = (skip, u64::from(PAGE) + 1);
+        let page = PageRequest::parse(0, page_token)?;
+        let limit = u64::from(PAGE) + 1;
         let tx = self.context.store.begin().await?;
         let begun = self.context.begin_if_leased_in_tx(&tx, agent, fence).await?;
         let judged = judge_in_tx(&tx, agent, fence).await?;
@@ -35,16 +36,22 @@ impl Attempts {
         let packs = match standing {
             PackStanding::Left => {
                 let leavers = reuse_leavers(&tx, datasource, fence.execution).await?;
-                reuse_left(&tx, &leavers, part).await?
+                let skip = page.from_number()?;
+                let packs = reuse_left(&tx, &leavers, (skip, limit)).await?;
+                Page::from_overfull(packs, PAGE, |_| Cursor::Number(skip + u64::from(PAGE)))
             }
-            PackStanding::Unusable => reuse_unusable(&tx, datasource, part).await?,
+            PackStanding::Unusable => {
+                let after = page.after_name()?.map(str::parse::<PackId>).transpose();
+                let after = after.map_err(|_| bad_token())?;
+                let packs = reuse_unusable(&tx, datasource, (after, limit)).await?;
+                let place = |pack: &SizedPack| Cursor::Name(PackId::from_bytes(pack.id).to_string());
+                Page::from_overfull(packs, PAGE, place)
+            }
         };
         tx.commit().await?;
         if let Some(execution) = &begun {
             self.context.changed(execution);
         }
-        Ok(Page::from_overfull(packs, PAGE, |_| {
-            Cursor::Number(skip + u64::from(PAGE))
-        }))
+        Ok(packs)
     }
 }
