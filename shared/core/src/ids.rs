@@ -97,6 +97,8 @@ ids! {
     RequestId, "request";
     /// A place for backups.
     StorageId, "storage";
+    /// A script on its way from an agent to a call that waits for it.
+    TransferId, "transfer";
     /// A person or program that may sign in.
     UserId, "user";
 }
