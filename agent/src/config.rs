@@ -26,6 +26,8 @@ pub struct AgentConfig {
     pub local_roots: Vec<PathBuf>,
     /// Whether backups may be restored on this host at all.
     pub allow_restore: bool,
+    /// Whether backups that this host reaches may be downloaded through the control plane.
+    pub allow_download: bool,
     /// The database servers that may be named, as `host:port` or a socket directory; with none given, any.
     pub allowed_databases: BTreeSet<String>,
     /// Folders with client programs, looked at before the usual ones.
@@ -74,6 +76,7 @@ impl Default for AgentConfig {
         Self {
             local_roots: Vec::new(),
             allow_restore: true,
+            allow_download: true,
             allowed_databases: BTreeSet::new(),
             client_directories: Vec::new(),
             slots: 1,
@@ -245,6 +248,17 @@ impl AgentConfig {
         Err(Failure::new(
             FailureKind::AgentPolicy,
             "allow_restore is false on this host",
+        ))
+    }
+
+    /// Whether backups may be sent from here to whoever downloads them.
+    pub fn permit_download(&self) -> Result<(), Failure> {
+        if self.allow_download {
+            return Ok(());
+        }
+        Err(Failure::new(
+            FailureKind::AgentPolicy,
+            "allow_download is false on this host",
         ))
     }
 

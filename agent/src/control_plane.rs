@@ -31,8 +31,23 @@ pub type Client = AgentServiceClient<Channel>;
 /// A handle on the connection. Clones share it; the connection is made when it is first needed and again when it broke.
 #[derive(Debug, Clone)]
 pub struct ControlPlane {
-    channel: Arc<RwLock<Channel>>,
+    link: Arc<RwLock<Link>>,
     replaced: Arc<watch::Sender<()>>,
+}
+
+/// The connection, and how another one is made.
+#[derive(Debug, Clone)]
+struct Link {
+    endpoint: Endpoint,
+    channel: Channel,
+}
+
+impl Link {
+    fn new(identity: &Identity) -> Result<Self, ConnectError> {
+        let endpoint = endpoint(identity)?;
+        let channel = endpoint.connect_lazy();
+        Ok(Self { endpoint, channel })
+    }
 }
 
 /// A connection can't even be prepared.
@@ -71,15 +86,15 @@ impl ControlPlane {
     /// Prepares a connection as this identity.
     pub fn prepare(identity: &Identity) -> Result<Self, ConnectError> {
         Ok(Self {
-            channel: Arc::new(RwLock::new(channel(identity)?)),
+            link: Arc::new(RwLock::new(Link::new(identity)?)),
             replaced: Arc::new(watch::Sender::new(())),
         })
     }
 
     /// Uses another certificate from the next call on. Calls under way end on the old connection.
     pub fn replace(&self, identity: &Identity) -> Result<(), ConnectError> {
-        let fresh = channel(identity)?;
-        *self.channel.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        let fresh = Link::new(identity)?;
+        *self.link.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         self.replaced.send_replace(());
         Ok(())
     }
@@ -91,12 +106,17 @@ impl ControlPlane {
 
     /// A client on the connection.
     pub fn client(&self) -> Client {
-        let channel = self
-            .channel
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        AgentServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE)
+        on(self.link().channel)
+    }
+
+    /// A client on a connection of its own, for a stream that its reader may hold up: held up, it would take the whole window
+    /// of a shared connection, and the session's heartbeats with it.
+    pub fn client_apart(&self) -> Client {
+        on(self.link().endpoint.connect_lazy())
+    }
+
+    fn link(&self) -> Link {
+        self.link.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Makes a call again and again until it is answered, waiting ever longer in between, and honouring what the control
@@ -154,7 +174,11 @@ fn may_pass(code: Code) -> bool {
     )
 }
 
-fn channel(identity: &Identity) -> Result<Channel, ConnectError> {
+fn on(channel: Channel) -> Client {
+    AgentServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE)
+}
+
+fn endpoint(identity: &Identity) -> Result<Endpoint, ConnectError> {
     let certificate = &identity.certificate;
     let tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(&certificate.authorities_pem))
@@ -175,6 +199,5 @@ fn channel(identity: &Identity) -> Result<Channel, ConnectError> {
         .tcp_keepalive(Some(Duration::from_secs(30)))
         .http2_keep_alive_interval(Duration::from_secs(15))
         .keep_alive_timeout(Duration::from_secs(10))
-        .keep_alive_while_idle(true)
-        .connect_lazy())
+        .keep_alive_while_idle(true))
 }

@@ -24,6 +24,7 @@ mod copy;
 mod garbage;
 mod manifest;
 mod manifests;
+mod send;
 
 /// A question without a time limit is given this long.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -80,6 +81,7 @@ async fn find(host: &Host, question: Option<question::Question>) -> Result<answe
         Some(Q::CheckObjects(asked)) => check::objects(host, asked)
             .await
             .map(answer::Answer::CheckObjects),
+        Some(Q::SendBackup(asked)) => send::begin(host, asked).await.map(answer::Answer::SendBackup),
         None => Err(Failure::new(
             FailureKind::Internal,
             "this agent does not know the question: upgrade it",

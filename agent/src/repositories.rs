@@ -2,10 +2,14 @@
 
 use chrono::TimeDelta;
 use dataguardian_core::failure::{Failure, FailureKind};
-use dataguardian_core::ids::{ControlPlaneId, DatasourceId};
+use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId};
 use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::format::FORMAT_VERSION;
 use dataguardian_repository::id::KeyId;
+use dataguardian_repository::keys::Protection;
+use dataguardian_repository::manifest::{Signer, VerifyingKey};
+use dataguardian_repository::presence::{MissingOrWrongSize, check_presence};
+use dataguardian_repository::read::BackupReader;
 use dataguardian_repository::storage::{RepositoryDescriptor, Storage, StorageErrorKind};
 use tempfile::TempDir;
 
@@ -82,6 +86,46 @@ pub(crate) fn open(host: &Host, place: &RepositoryPlace) -> Result<Storage, Fail
         }
         _ => error.failure(),
     })
+}
+
+/// A backup, and what opens it wherever it is.
+#[derive(Debug)]
+pub(crate) struct StoredBackup {
+    pub(crate) datasource: DatasourceId,
+    pub(crate) backup: BackupId,
+    pub(crate) protection: Protection,
+    /// Who may have signed its manifest.
+    pub(crate) trusted: Vec<VerifyingKey>,
+}
+
+impl StoredBackup {
+    /// The copy at that place, and what of it is missing there.
+    pub(crate) async fn open_copy(
+        &self,
+        host: &Host,
+        place: &RepositoryPlace,
+    ) -> Result<(BackupReader, Vec<MissingOrWrongSize>), Failure> {
+        let storage = open(host, place)?;
+        let protection = self.protection.clone();
+        let opening = BackupReader::open(
+            storage.clone(),
+            self.datasource,
+            self.backup,
+            protection,
+            &self.trusted,
+        );
+        let reader = opening.await.map_err(|error| error.failure())?;
+        if !reader
+            .signatures()
+            .iter()
+            .any(|signature| signature.signer == Signer::ControlPlane)
+        {
+            let message = "the manifest lacks the control plane's signature";
+            return Err(Failure::new(FailureKind::RepositoryDamaged, message));
+        }
+        let missing = check_presence(&storage, &reader.payload().outline).await;
+        Ok((reader, missing.map_err(|error| error.failure())?))
+    }
 }
 
 /// How a repository that is made at that place describes itself.

@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{BackupId, DatasourceId};
-use dataguardian_core::stream::StreamRole;
+use dataguardian_core::stream::{StreamHeader, StreamRole};
 use dataguardian_repository::keys::{InstallationKey, Protection};
 use dataguardian_repository::kit::RecoveryKit;
 use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::manifest::{Outline, VerifyingKey};
 use dataguardian_repository::read::{BackupReader, read_outline};
 use dataguardian_repository::storage::{Listing, Storage};
+use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
@@ -172,32 +174,72 @@ pub enum Part {
     Database(String),
 }
 
-/// Writes a part of a backup as one script: its streams in the manifest's order, byte for byte.
-pub async fn write_sql(
-    reader: &BackupReader,
-    part: &Part,
-    out: &mut (impl AsyncWrite + Unpin),
-) -> Result<(), Failure> {
-    if let Part::Database(name) = part {
-        choose(
-            &reader.payload().contents,
-            &BTreeMap::from([(name.clone(), name.clone())]),
-        )?;
-    }
-    for (index, stream) in reader.streams().iter().enumerate() {
-        let header = &stream.header;
-        let wanted = match part {
+/// A part of a backup as one script: its streams in the manifest's order, byte for byte.
+#[derive(Debug)]
+pub struct Script {
+    reader: BackupReader,
+    /// The numbers of its streams.
+    streams: Vec<usize>,
+}
+
+impl Script {
+    /// That part of a backup, if the backup has it.
+    pub fn of(reader: BackupReader, part: &Part) -> Result<Self, Failure> {
+        if let Part::Database(name) = part {
+            choose(
+                &reader.payload().contents,
+                &BTreeMap::from([(name.clone(), name.clone())]),
+            )?;
+        }
+        let wanted = |header: &StreamHeader| match part {
             Part::Globals => header.role == StreamRole::Globals,
             Part::Database(name) => header.database.as_ref() == Some(name),
         };
-        if !wanted || !header.role.is_sql() {
-            continue;
-        }
-        let mut pieces = reader.read_stream(index).map_err(|error| error.failure())?;
-        while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|error| error.failure())?;
-            out.write_all(&piece).await.map_err(|error| unwritable(&error))?;
-        }
+        let numbered = reader.streams().iter().enumerate();
+        let streams = numbered
+            .filter(|(_, stream)| wanted(&stream.header) && stream.header.role.is_sql())
+            .map(|(index, _)| index)
+            .collect();
+        Ok(Self { reader, streams })
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        let streams = self.reader.streams();
+        let lengths = self.streams.iter().filter_map(|index| streams.get(*index));
+        lengths.map(|stream| stream.bytes).sum()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its bytes, checked piece by piece. The first failure ends it; a script that ends without one was whole.
+    pub fn pieces(self) -> BoxStream<'static, Result<Bytes, Failure>> {
+        let Self { reader, streams } = self;
+        let streams = stream::iter(streams).map(move |index| reader.read_stream(index));
+        // After a failure nothing must follow as if it belonged there.
+        let pieces = stream::unfold(Some(streams.try_flatten().boxed()), |pieces| async {
+            let mut pieces = pieces?;
+            match pieces.next().await? {
+                Ok(piece) => Some((Ok(piece), Some(pieces))),
+                Err(error) => Some((Err(error.failure()), None)),
+            }
+        });
+        pieces.boxed()
+    }
+}
+
+/// Writes a part of a backup as one script.
+pub async fn write_sql(
+    reader: BackupReader,
+    part: &Part,
+    out: &mut (impl AsyncWrite + Unpin),
+) -> Result<(), Failure> {
+    let mut pieces = Script::of(reader, part)?.pieces();
+    while let Some(piece) = pieces.next().await {
+        out.write_all(&piece?).await.map_err(|error| unwritable(&error))?;
     }
     out.flush().await.map_err(|error| unwritable(&error))
 }

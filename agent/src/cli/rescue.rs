@@ -238,7 +238,7 @@ impl Sql {
             Some(name) => Part::Database(name),
             None => Part::Globals,
         };
-        rescue::write_sql(&reader, &part, &mut tokio::io::stdout())
+        rescue::write_sql(reader, &part, &mut tokio::io::stdout())
             .await
             .context("what was written so far is not whole: throw it away")
     }

@@ -7,8 +7,8 @@ use dataguardian_core::database::{DatabaseDescription, Warning};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_proto::{agent::v1, v1 as public};
-use dataguardian_repository::manifest::{Contents, Signer};
-use dataguardian_repository::presence::{MissingOrWrongSize, check_presence};
+use dataguardian_repository::manifest::Contents;
+use dataguardian_repository::presence::MissingOrWrongSize;
 use dataguardian_repository::read::BackupReader;
 
 use super::attempt::Attempt;
@@ -16,7 +16,7 @@ use super::work::{RepositoryPlace, RestoreMode, RestoreWork};
 use crate::engines::mysql;
 use crate::engines::restore::{self as engine, MissingRoles, RestoreReport, RestoreRequest};
 use crate::pipeline::source::RepositorySource;
-use crate::repositories;
+use crate::repositories::{self, StoredBackup};
 
 /// Runs the restore.
 pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::RestoreOutcome, Failure> {
@@ -84,9 +84,15 @@ async fn open(attempt: &Attempt, work: &RestoreWork) -> Result<Opened, Failure> 
         FailureKind::StorageUnreachable,
         "the backup has no copy that this agent reaches",
     );
+    let stored = StoredBackup {
+        datasource: work.datasource,
+        backup: work.backup,
+        protection: work.protection.clone(),
+        trusted: work.trusted.clone(),
+    };
     let mut incomplete = None;
     for place in &work.repositories {
-        match open_copy(attempt, work, place).await {
+        match stored.open_copy(attempt.host(), place).await {
             Ok((reader, missing)) if missing.is_empty() => {
                 log.info(format!("reading from storage {}", place.name));
                 let lacks = Vec::new();
@@ -133,34 +139,6 @@ fn lacks(place: &RepositoryPlace, missing: &[MissingOrWrongSize]) -> Vec<Warning
         )));
     }
     warnings
-}
-
-/// A copy of the backup, and what of it is missing there.
-async fn open_copy(
-    attempt: &Attempt,
-    work: &RestoreWork,
-    place: &RepositoryPlace,
-) -> Result<(BackupReader, Vec<MissingOrWrongSize>), Failure> {
-    let storage = repositories::open(attempt.host(), place)?;
-    let protection = work.protection.clone();
-    let opening = BackupReader::open(
-        storage.clone(),
-        work.datasource,
-        work.backup,
-        protection,
-        &work.trusted,
-    );
-    let reader = opening.await.map_err(|error| error.failure())?;
-    if !reader
-        .signatures()
-        .iter()
-        .any(|signature| signature.signer == Signer::ControlPlane)
-    {
-        let message = "the manifest lacks the control plane's signature";
-        return Err(Failure::new(FailureKind::RepositoryDamaged, message));
-    }
-    let missing = check_presence(&storage, &reader.payload().outline).await;
-    Ok((reader, missing.map_err(|error| error.failure())?))
 }
 
 /// The databases that are wanted: all if none is named.

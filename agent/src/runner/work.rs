@@ -380,7 +380,8 @@ impl TryFrom<v1::RepositoryLocation> for RepositoryPlace {
     }
 }
 
-fn places(wire: Vec<v1::RepositoryLocation>) -> Result<Vec<RepositoryPlace>, InvalidField> {
+/// Where the copies of a backup are.
+pub(crate) fn places(wire: Vec<v1::RepositoryLocation>) -> Result<Vec<RepositoryPlace>, InvalidField> {
     if wire.is_empty() {
         return Err(InvalidField::new("repositories", "must not be empty"));
     }
@@ -402,7 +403,8 @@ fn s3_settings(bucket: v1::S3Bucket) -> S3Settings {
     }
 }
 
-fn protection(keys: &[u8]) -> Result<Protection, InvalidField> {
+/// What opens a backup: nothing where no keys are given.
+pub(crate) fn protection(keys: &[u8]) -> Result<Protection, InvalidField> {
     if keys.is_empty() {
         return Ok(Protection::Plain);
     }

@@ -1,0 +1,170 @@
+//! Sending a part of a backup, as one SQL script, to whoever downloads it through the control plane.
+//!
+//! The answer says that the backup could be opened, and how long the script is. The script itself goes over a call of its own, which
+//! lives as long as its reader wants it: nobody has to wait for the session, and the session for nobody. Nothing is sent that was not
+//! checked, and a script that is not whole never ends with the word that it is.
+
+use bytes::Bytes;
+use dataguardian_core::failure::{Failure, FailureKind};
+use dataguardian_core::ids::TransferId;
+use dataguardian_failpoints::failpoint;
+use dataguardian_proto::agent::v1::{self, send_backup_question, send_backup_request};
+use dataguardian_proto::convert::InvalidField;
+use dataguardian_proto::status::ApiError;
+use dataguardian_repository::read::BackupReader;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::malformed;
+use crate::control_plane::Client;
+use crate::repositories::StoredBackup;
+use crate::rescue::{Part, Script};
+use crate::runner::Host;
+use crate::runner::verify::executor;
+use crate::runner::work::{RepositoryPlace, places, protection, trusted_keys};
+
+/// Bytes in one message.
+const PIECE: usize = 256 << 10;
+/// Messages that wait for the connection to take them.
+const WAITING: usize = 1;
+
+/// Pieces of a script, and why it ends where it does not end well.
+type Pieces = BoxStream<'static, Result<Bytes, Failure>>;
+
+/// Opens the backup, and has its script sent.
+pub(super) async fn begin(
+    host: &Host,
+    asked: v1::SendBackupQuestion,
+) -> Result<v1::SendBackupAnswer, Failure> {
+    host.config.permit_download()?;
+    let wanted = Wanted::read(asked).map_err(|error| malformed(&error))?;
+    let reader = wanted.open(host).await?.with_executor(executor(&host.cpu));
+    let script = Script::of(reader, &wanted.part)?;
+    let bytes = script.len();
+    let (client, transfer, backup) = (
+        host.control_plane.client_apart(),
+        wanted.transfer,
+        wanted.stored.backup,
+    );
+    tokio::spawn(async move {
+        match send(client, transfer, script.pieces()).await {
+            Ok(()) => tracing::info!(backup.id = %backup, transfer.id = %transfer, bytes, "a backup was sent to be downloaded"),
+            Err(status) => {
+                let error = ApiError::from(&status);
+                tracing::warn!(
+                    backup.id = %backup, transfer.id = %transfer, reason = error.reason, %error,
+                    "a download ended early: nothing more is read"
+                );
+            }
+        }
+    });
+    Ok(v1::SendBackupAnswer { bytes })
+}
+
+/// What is to be sent.
+struct Wanted {
+    transfer: TransferId,
+    stored: StoredBackup,
+    places: Vec<RepositoryPlace>,
+    part: Part,
+}
+
+impl Wanted {
+    fn read(asked: v1::SendBackupQuestion) -> Result<Self, InvalidField> {
+        let invalid = |field, error: &dyn std::error::Error| InvalidField::new(field, error.to_string());
+        let part = match asked.part {
+            Some(send_backup_question::Part::Database(name)) => Part::Database(name),
+            Some(send_backup_question::Part::Globals(v1::GlobalsPart {})) => Part::Globals,
+            None => return Err(InvalidField::new("part", "must be given")),
+        };
+        let transfer = asked.transfer_id.parse();
+        let datasource = asked.datasource_id.parse();
+        let backup = asked.backup_id.parse();
+        Ok(Self {
+            transfer: transfer.map_err(|error| invalid("transfer_id", &error))?,
+            stored: StoredBackup {
+                datasource: datasource.map_err(|error| invalid("datasource_id", &error))?,
+                backup: backup.map_err(|error| invalid("backup_id", &error))?,
+                protection: protection(&asked.datasource_keys)?,
+                trusted: trusted_keys(asked.trusted_keys)?,
+            },
+            places: places(asked.repositories)?,
+            part,
+        })
+    }
+
+    /// The backup, from the first copy that is whole; if none is, from the first that can be opened: what is missing there may
+    /// not be needed, and is named if it is.
+    async fn open(&self, host: &Host) -> Result<BackupReader, Failure> {
+        let mut last = Failure::new(
+            FailureKind::StorageUnreachable,
+            "the backup has no copy that this agent reaches",
+        );
+        let mut incomplete = None;
+        for place in &self.places {
+            match self.stored.open_copy(host, place).await {
+                Ok((reader, missing)) if missing.is_empty() => return Ok(reader),
+                Ok((reader, missing)) => {
+                    tracing::warn!(storage = place.name, missing = missing.len(), "a copy of a backup is not whole");
+                    incomplete.get_or_insert(reader);
+                }
+                Err(failure) => {
+                    tracing::warn!(storage = place.name, %failure, "a copy of a backup can't be read");
+                    last = failure;
+                }
+            }
+        }
+        incomplete.ok_or(last)
+    }
+}
+
+/// Sends it all, or as much as is wanted: an error says that nobody takes any more.
+async fn send(mut client: Client, transfer: TransferId, pieces: Pieces) -> Result<(), Status> {
+    let (outgoing, messages) = mpsc::channel(WAITING);
+    let opening = client.send_backup(ReceiverStream::new(messages));
+    let begin = send_backup_request::Message::TransferId(transfer.to_string());
+    // Room for it is there: it is the first.
+    let begun = outgoing.try_send(request(begin));
+    begun.map_err(|error| Status::internal(error.to_string()))?;
+    let mut answers = opening.await?.into_inner();
+    let feeding = feed(pieces, outgoing);
+    tokio::pin!(feeding);
+    tokio::select! {
+        // An answer before the end is an error: nobody reads on.
+        answer = answers.message() => answer.map(drop),
+        () = &mut feeding => answers.message().await.map(drop),
+    }
+}
+
+/// Hands all of it to the call, with how it ended; returns early when the call has ended.
+async fn feed(mut pieces: Pieces, outgoing: mpsc::Sender<v1::SendBackupRequest>) {
+    while let Some(piece) = pieces.next().await {
+        let mut piece = match piece {
+            Ok(piece) => piece,
+            Err(failure) => {
+                tracing::warn!(%failure, "a backup that is downloaded can't be read any further");
+                let failure = send_backup_request::Message::Failure((&failure).into());
+                return drop(outgoing.send(request(failure)).await);
+            }
+        };
+        while !piece.is_empty() {
+            let part = piece.split_to(piece.len().min(PIECE));
+            let part = send_backup_request::Message::Piece(part.into());
+            if outgoing.send(request(part)).await.is_err() {
+                return;
+            }
+            failpoint!(DownloadPieceSent);
+        }
+    }
+    let whole = send_backup_request::Message::Whole(v1::SentWhole {});
+    drop(outgoing.send(request(whole)).await);
+}
+
+fn request(message: send_backup_request::Message) -> v1::SendBackupRequest {
+    v1::SendBackupRequest {
+        message: Some(message),
+    }
+}
