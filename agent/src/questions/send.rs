@@ -4,10 +4,11 @@
 //! lives as long as its reader wants it: nobody has to wait for the session, and the session for nobody. Nothing is sent that was not
 //! checked, and a script that is not whole never ends with the word that it is.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::TransferId;
-use dataguardian_failpoints::failpoint;
 use dataguardian_proto::agent::v1::{self, send_backup_question, send_backup_request};
 use dataguardian_proto::convert::InvalidField;
 use dataguardian_proto::status::ApiError;
@@ -20,6 +21,7 @@ use tonic::Status;
 
 use super::malformed;
 use crate::control_plane::Client;
+use crate::patience;
 use crate::repositories::StoredBackup;
 use crate::rescue::{Part, Script};
 use crate::runner::Host;
@@ -28,6 +30,8 @@ use crate::runner::work::{RepositoryPlace, places, protection, trusted_keys};
 
 /// Bytes in one message.
 const PIECE: usize = 256 << 10;
+/// How long the control plane may take to say that it listens.
+const OPENING: Duration = Duration::from_secs(30);
 /// Messages that wait for the connection to take them.
 const WAITING: usize = 1;
 
@@ -51,7 +55,12 @@ pub(super) async fn begin(
     );
     tokio::spawn(async move {
         match send(client, transfer, script.pieces()).await {
-            Ok(()) => tracing::info!(backup.id = %backup, transfer.id = %transfer, bytes, "a backup was sent to be downloaded"),
+            Ok(Sent::Whole) => {
+                tracing::info!(backup.id = %backup, transfer.id = %transfer, bytes, "a backup was sent to be downloaded");
+            }
+            Ok(Sent::Broken(failure)) => {
+                tracing::warn!(backup.id = %backup, transfer.id = %transfer, %failure, "a backup that is downloaded can't be read");
+            }
             Err(status) => {
                 let error = ApiError::from(&status);
                 tracing::warn!(
@@ -121,46 +130,73 @@ impl Wanted {
     }
 }
 
-/// Sends it all, or as much as is wanted: an error says that nobody takes any more.
-async fn send(mut client: Client, transfer: TransferId, pieces: Pieces) -> Result<(), Status> {
-    let (outgoing, messages) = mpsc::channel(WAITING);
-    let opening = client.send_backup(ReceiverStream::new(messages));
-    let begin = send_backup_request::Message::TransferId(transfer.to_string());
-    // Room for it is there: it is the first.
-    let begun = outgoing.try_send(request(begin));
-    begun.map_err(|error| Status::internal(error.to_string()))?;
-    let mut answers = opening.await?.into_inner();
-    let feeding = feed(pieces, outgoing);
-    tokio::pin!(feeding);
-    tokio::select! {
-        // An answer before the end is an error: nobody reads on.
-        answer = answers.message() => answer.map(drop),
-        () = &mut feeding => answers.message().await.map(drop),
-    }
+/// What was sent, with word of it.
+#[derive(Debug)]
+enum Sent {
+    /// All of it.
+    Whole,
+    /// As much as could be read.
+    Broken(Failure),
 }
 
-/// Hands all of it to the call, with how it ended; returns early when the call has ended.
-async fn feed(mut pieces: Pieces, outgoing: mpsc::Sender<v1::SendBackupRequest>) {
-    while let Some(piece) = pieces.next().await {
-        let mut piece = match piece {
-            Ok(piece) => piece,
-            Err(failure) => {
-                tracing::warn!(%failure, "a backup that is downloaded can't be read any further");
-                let failure = send_backup_request::Message::Failure((&failure).into());
-                return drop(outgoing.send(request(failure)).await);
+/// Sends it all, or as much as can be read: an error says that nobody takes any more.
+async fn send(mut client: Client, transfer: TransferId, pieces: Pieces) -> Result<Sent, Status> {
+    let (outgoing, messages) = mpsc::channel(WAITING);
+    let begin = send_backup_request::Message::TransferId(transfer.to_string());
+    // It is the first, so there is room for it.
+    let begun = outgoing.try_send(request(begin));
+    begun.map_err(|error| Status::internal(error.to_string()))?;
+    let opening = patience::timeout(OPENING, client.send_backup(ReceiverStream::new(messages)));
+    let opened = opening
+        .await
+        .map_err(|_| Status::deadline_exceeded("the control plane does not answer"))?;
+    let mut answers = opened?.into_inner();
+    let feeding = feed(pieces, outgoing);
+    tokio::pin!(feeding);
+    let sent = tokio::select! {
+        answer = answers.message() => {
+            answer?;
+            return Err(Status::aborted("it was answered before its end"));
+        }
+        sent = &mut feeding => sent,
+    };
+    answers.message().await?;
+    Ok(sent)
+}
+
+/// Hands all of it to the call, and how it ended. Waits for ever when the call has ended: that is heard elsewhere, with the reason.
+async fn feed(mut pieces: Pieces, outgoing: mpsc::Sender<v1::SendBackupRequest>) -> Sent {
+    let (sent, last) = loop {
+        match pieces.next().await {
+            Some(Ok(piece)) => {
+                if !feed_piece(piece, &outgoing).await {
+                    std::future::pending::<()>().await;
+                }
             }
-        };
-        while !piece.is_empty() {
-            let part = piece.split_to(piece.len().min(PIECE));
-            let part = send_backup_request::Message::Piece(part.into());
-            if outgoing.send(request(part)).await.is_err() {
-                return;
+            Some(Err(failure)) => {
+                let last = send_backup_request::Message::Failure((&failure).into());
+                break (Sent::Broken(failure), last);
             }
-            failpoint!(DownloadPieceSent);
+            None => {
+                let last = send_backup_request::Message::Whole(v1::SentWhole {});
+                break (Sent::Whole, last);
+            }
+        }
+    };
+    drop(outgoing.send(request(last)).await);
+    sent
+}
+
+/// Hands over one piece, in messages that are not too large; whether the call takes more.
+async fn feed_piece(mut piece: Bytes, outgoing: &mpsc::Sender<v1::SendBackupRequest>) -> bool {
+    while !piece.is_empty() {
+        let part = piece.split_to(piece.len().min(PIECE));
+        let part = send_backup_request::Message::Piece(part.into());
+        if outgoing.send(request(part)).await.is_err() {
+            return false;
         }
     }
-    let whole = send_backup_request::Message::Whole(v1::SentWhole {});
-    drop(outgoing.send(request(whole)).await);
+    true
 }
 
 fn request(message: send_backup_request::Message) -> v1::SendBackupRequest {

@@ -112,8 +112,6 @@ points! {
     SwapAfter, Agent, "agent.swap.after";
     /// A copy of a backup is about to be looked into.
     VerifyBegun, Agent, "agent.verify.begun";
-    /// A piece of a backup that is downloaded was handed to the connection.
-    DownloadPieceSent, Agent, "agent.download.piece_sent";
 }
 
 impl fmt::Display for Point {
