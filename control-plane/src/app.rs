@@ -96,6 +96,7 @@ impl App {
                 api_address: ports.api.address()?.to_string(),
                 agent_address: config.agents.advertised(ports.agents.address()?),
                 heartbeat_interval: config.agents.heartbeat_interval(),
+                downloads_per_agent: config.agents.downloads_per_agent,
             }),
             trail: AuditTrail::new(services.audit.clone()),
             services,

@@ -13,6 +13,7 @@ pub mod cleanup;
 pub mod commit;
 pub mod datasource;
 pub mod deletion;
+pub mod download;
 pub mod eligibility;
 pub mod execution;
 pub mod field;

@@ -55,6 +55,7 @@ mod reflection;
 mod restores;
 mod serving;
 mod storages;
+mod stream;
 mod system;
 
 pub use audit::AuditTrail;
@@ -123,6 +124,8 @@ pub struct Facts {
     pub agent_address: (String, u16),
     /// The time between an agent's heartbeats.
     pub heartbeat_interval: Duration,
+    /// Downloads that one agent serves at the same time.
+    pub downloads_per_agent: usize,
 }
 
 /// Everything on the API listener that speaks gRPC or grpc-web, and what tells balancers whether it is of use.
@@ -146,7 +149,7 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
             ExecutionServiceServer,
             executions::Handler(shared.clone())
         ))
-        .add_service(bounded!(BackupServiceServer, backups::Handler(services.clone())))
+        .add_service(bounded!(BackupServiceServer, backups::Handler(shared.clone())))
         .add_service(bounded!(
             RestoreServiceServer,
             restores::Handler(services.restores.clone())

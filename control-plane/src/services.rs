@@ -22,6 +22,7 @@
 //! | [`cleanup`] | the `cleanup` loop, RunCleanup | `suspected`, `places`, `plan`, `note`, `carry_out`, `deleted` |
 //! | [`deletion`] | BackupService, the `delete_backups` loop | `validate`, `delete`, `pin`, `unpin`, `leaving`, `gone`, `failed` |
 //! | [`imports`] | ImportBackups | `missing`, `enter` |
+//! | [`downloads`] | DownloadBackup | `prepare` |
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
 //! | [`verifications`] | VerifyBackup, the `verify_copies` loop | `start`; `enter`, `presence_work`, `objects_work` and what came of them; `notices` |
 //! | [`recovery`] | SystemService | `make_kit`, `made_at` |
@@ -51,6 +52,7 @@ mod context;
 pub mod copies;
 pub mod datasources;
 pub mod deletion;
+pub mod downloads;
 pub mod enrollment;
 mod error;
 pub mod executions;
@@ -109,6 +111,8 @@ pub struct Services {
     pub deletion: deletion::Deletion,
     /// Backups that are in storages and not in the catalogue.
     pub imports: imports::Imports,
+    /// Downloads of backups.
+    pub downloads: downloads::Downloads,
     /// Copies of backups that are to be.
     pub copies: copies::Copies,
     /// Verifications.
@@ -144,6 +148,7 @@ impl Services {
             cleanup: cleanup::Cleanup::new(context.clone()),
             deletion: deletion::Deletion::new(context.clone()),
             imports: imports::Imports::new(context.clone()),
+            downloads: downloads::Downloads::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
             verifications: verifications::Verifications::new(context.clone()),
             backups: backups::Backups::new(context.clone()),

@@ -19,10 +19,12 @@ use crate::domain::assignment::FreeSlots;
 mod handle;
 mod question;
 mod to_wire;
+mod transfers;
 
 pub use handle::{EndReason, NotDelivered, Outbox, SessionHandle, outbox};
 pub(crate) use question::findings;
 pub use question::{Answer, AskError, ManifestQuestion, Question};
+pub use transfers::{Broken, Busy, Incoming, NotTaken, Outgoing, Transfers};
 
 /// The live sessions of this replica. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +33,7 @@ pub struct Sessions(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     live: Mutex<HashMap<AgentId, SessionHandle>>,
+    transfers: Transfers,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -107,8 +110,9 @@ impl Sessions {
             .collect()
     }
 
-    /// Ends an agent's session.
+    /// Ends an agent's session, and whatever it sends to calls here.
     pub fn end(&self, agent: AgentId, reason: EndReason) {
+        self.0.transfers.end_of(agent);
         if let Some(session) = self.live().get(&agent) {
             session.end(reason);
         }
@@ -123,6 +127,11 @@ impl Sessions {
     ) -> Result<Answer, AskError> {
         let session = self.get(agent).ok_or(AskError::NotConnected)?;
         session.ask(question, timeout).await
+    }
+
+    /// What agents send to calls that wait for it here. It does not depend on a session.
+    pub fn transfers(&self) -> &Transfers {
+        &self.0.transfers
     }
 
     /// The tasks that keep the sessions; they are waited for at the end.

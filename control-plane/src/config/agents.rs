@@ -23,6 +23,8 @@ pub struct AgentsConfig {
     pub certificate_life_seconds: u64,
     /// Seconds within which all agents fetch a new certificate after a rotation of the authority.
     pub renew_within_seconds: u64,
+    /// Downloads of backups that one agent serves at the same time.
+    pub downloads_per_agent: usize,
     /// Balancers that say by the PROXY protocol on whose behalf they connect, as networks (`10.0.0.0/8`). A connection from
     /// one of them has to begin so.
     pub trusted_proxies: Vec<IpNet>,
@@ -38,6 +40,7 @@ impl Default for AgentsConfig {
             heartbeat_interval_ms: 10_000,
             certificate_life_seconds: 24 * 3600,
             renew_within_seconds: 300,
+            downloads_per_agent: 1,
             trusted_proxies: Vec::new(),
             limits: ConnectionLimits::default(),
         }
@@ -91,6 +94,10 @@ impl AgentsConfig {
         if self.renew_within_seconds > 3600 {
             let problem = format!("is {}: it must be 0 to 3600", self.renew_within_seconds);
             return Err(InvalidSetting::new("agents.renew_within_seconds", problem));
+        }
+        if !(1..=16).contains(&self.downloads_per_agent) {
+            let problem = format!("is {}: it must be 1 to 16", self.downloads_per_agent);
+            return Err(InvalidSetting::new("agents.downloads_per_agent", problem));
         }
         self.limits.validate("agents.limits")
     }

@@ -9,27 +9,31 @@ use tonic::{Request, Response, Status};
 
 use super::call::{caller, concerns};
 use super::error::bad_request;
-use super::{decode, encode};
+use super::stream::Messages;
+use super::{Shared, decode, encode};
 use crate::domain::backup::{BackupFilter, BackupStream, StreamFilter};
 use crate::domain::deletion::{LastBackup, pin_reason};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
 use crate::domain::restore::BackupChoice;
-use crate::services::Services;
 use crate::services::deletion::DeletionRequest;
 
-pub(super) struct Handler(pub(super) Services);
+mod download;
+
+pub(super) struct Handler(pub(super) Shared);
 
 #[tonic::async_trait]
 impl BackupService for Handler {
+    type DownloadBackupStream = Messages<v1::DownloadBackupResponse>;
+
     async fn get_backup(
         &self,
         request: Request<v1::GetBackupRequest>,
     ) -> Result<Response<v1::GetBackupResponse>, Status> {
         let request = request.into_inner();
         let choice = BackupChoice::parse(&request.backup, &request.datasource)?;
-        let backup = self.0.backups.get(&choice).await?;
+        let backup = self.0.services.backups.get(&choice).await?;
         Ok(Response::new(v1::GetBackupResponse {
             backup: Some(encode::backup(backup)),
         }))
@@ -50,11 +54,21 @@ impl BackupService for Handler {
         };
         let page = checks.take(PageRequest::parse(request.page_size, &request.page_token));
         let page = decode::checked(checks, page).map_err(bad_request)?;
-        let page = self.0.backups.list(&filter, &page).await?;
+        let page = self.0.services.backups.list(&filter, &page).await?;
         Ok(Response::new(v1::ListBackupsResponse {
             backups: page.items.into_iter().map(encode::backup).collect(),
             next_page_token: page.next_page_token,
         }))
+    }
+
+    async fn download_backup(
+        &self,
+        request: Request<v1::DownloadBackupRequest>,
+    ) -> Result<Response<Self::DownloadBackupStream>, Status> {
+        concerns(&request, &download::subject(request.get_ref()));
+        download::begin(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
     }
 
     async fn copy_backup(
@@ -67,7 +81,7 @@ impl BackupService for Handler {
         let choice = checks.take(BackupChoice::parse(&request.backup, &request.datasource));
         let storage = checks.take(Reference::parse("storage", &request.storage));
         let (choice, storage) = decode::checked(checks, choice.zip(storage)).map_err(bad_request)?;
-        let backup = self.0.copies.want(&choice, &storage).await?;
+        let backup = self.0.services.copies.want(&choice, &storage).await?;
         Ok(Response::new(v1::CopyBackupResponse {
             backup: Some(encode::backup(backup)),
         }))
@@ -79,7 +93,7 @@ impl BackupService for Handler {
     ) -> Result<Response<v1::VerifyBackupResponse>, Status> {
         concerns(&request, &request.get_ref().backup);
         let new = decode::new_verification(request.into_inner()).map_err(bad_request)?;
-        let execution = self.0.verifications.start(new).await?;
+        let execution = self.0.services.verifications.start(new).await?;
         Ok(Response::new(v1::VerifyBackupResponse {
             execution: Some(encode::execution(execution)),
         }))
@@ -100,7 +114,7 @@ impl BackupService for Handler {
             },
             revision,
         };
-        let deletion = &self.0.deletion;
+        let deletion = &self.0.services.deletion;
         let deleted = match request.validate_only {
             true => deletion.validate(what).await?,
             false => {
@@ -129,7 +143,7 @@ impl BackupService for Handler {
         let reason = checks.take(pin_reason(&request.reason));
         let all = backup.zip(revision).zip(reason);
         let ((backup, revision), reason) = decode::checked(checks, all).map_err(bad_request)?;
-        let backup = self.0.deletion.pin(backup, revision, (by, reason)).await?;
+        let backup = self.0.services.deletion.pin(backup, revision, (by, reason)).await?;
         Ok(Response::new(v1::PinBackupResponse {
             backup: Some(encode::backup(backup)),
         }))
@@ -142,7 +156,7 @@ impl BackupService for Handler {
         concerns(&request, &request.get_ref().backup_id);
         let request = request.into_inner();
         let (backup, revision) = named(&request.backup_id, &request.etag)?;
-        let backup = self.0.deletion.unpin(backup, revision).await?;
+        let backup = self.0.services.deletion.unpin(backup, revision).await?;
         Ok(Response::new(v1::UnpinBackupResponse {
             backup: Some(encode::backup(backup)),
         }))
@@ -159,7 +173,7 @@ impl BackupService for Handler {
         let filter = checks.take(StreamFilter::parse(&request.database, &request.schema));
         let wanted = id.zip(page).zip(filter);
         let ((id, page), filter) = decode::checked(checks, wanted).map_err(bad_request)?;
-        let page = self.0.backups.streams(id, filter, &page).await?;
+        let page = self.0.services.backups.streams(id, filter, &page).await?;
         Ok(Response::new(v1::ListBackupStreamsResponse {
             streams: page.items.into_iter().map(encode_stream).collect(),
             next_page_token: page.next_page_token,

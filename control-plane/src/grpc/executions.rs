@@ -1,24 +1,19 @@
 //! ExecutionService.
 
-use std::pin::Pin;
-
 use dataguardian_core::ids::ExecutionId;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::execution_service_server::ExecutionService;
-use futures::{Stream, StreamExt as _, stream};
-use tokio_util::sync::CancellationToken;
+use futures::{StreamExt as _, stream};
 use tonic::{Request, Response, Status};
 
 use super::call::concerns;
 use super::error::bad_request;
-use super::guard::stopping;
+use super::stream::{Messages, until_stop};
 use super::{Shared, decode, encode};
 use crate::domain::field::BadField;
 use crate::services::logs::Follow;
 
 pub(super) struct Handler(pub(super) Shared);
-
-type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl ExecutionService for Handler {
@@ -110,17 +105,6 @@ impl ExecutionService for Handler {
             execution: Some(encode::execution(execution)),
         }))
     }
-}
-
-/// The stream; told to stop, it ends with a status that says to come back.
-fn until_stop<T: Send + 'static>(
-    messages: impl Stream<Item = Result<T, Status>> + Send + 'static,
-    stop: CancellationToken,
-) -> Messages<T> {
-    let stopped = stop.clone();
-    let last_word = stream::once(async move { stopped.is_cancelled() })
-        .filter_map(|stopped| async move { stopped.then(|| Err(stopping().into())) });
-    Box::pin(messages.take_until(stop.cancelled_owned()).chain(last_word))
 }
 
 fn id(field: &'static str, text: &str) -> Result<ExecutionId, BadField> {

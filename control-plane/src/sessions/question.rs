@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dataguardian_core::execution::Fence;
 use dataguardian_core::failure::Failure;
-use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId, RepositoryId, RequestId, StorageId};
+use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId, RepositoryId, RequestId, StorageId, TransferId};
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::target::ConnectionTarget;
 use dataguardian_proto::agent::v1 as wire;
@@ -21,6 +21,7 @@ use crate::domain::cleanup::Sighting;
 use crate::domain::pack::{DataObject, ObjectKind};
 use crate::domain::storage::{Neighbour, PreparedRepository};
 use crate::domain::verification::{CopyFindings, ObjectFault};
+use crate::services::downloads::Download;
 use crate::services::verifications::{ObjectsWork, PresenceWork};
 
 /// What an agent can be asked.
@@ -111,6 +112,8 @@ pub enum Question {
         /// Which.
         work: ObjectsWork,
     },
+    /// Send a part of a backup to the transfer that waits for it.
+    SendBackup(TransferId, Box<Download>),
     /// Does the repository work?
     TestStorage {
         /// Where it is.
@@ -214,6 +217,11 @@ pub enum Answer {
         checked: u32,
         /// Those of them that are not as they should be.
         faults: Vec<ObjectFault>,
+    },
+    /// On [`Question::SendBackup`]: it is on its way.
+    Sending {
+        /// The length of the script.
+        bytes: u64,
     },
     /// On [`Question::TestStorage`].
     Storage {
@@ -354,6 +362,9 @@ fn read(answer: WireAnswer) -> Result<Answer, AskError> {
         WireAnswer::CheckObjects(checked) => Answer::ObjectsChecked {
             checked: checked.checked,
             faults: checked.faults.into_iter().map(fault).collect(),
+        },
+        WireAnswer::SendBackup(sending) => Answer::Sending {
+            bytes: sending.bytes,
         },
         WireAnswer::TestStorage(tested) => Answer::Storage {
             conditional_put: tested.conditional_put,

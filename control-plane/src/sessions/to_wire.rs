@@ -1,7 +1,7 @@
 //! Work and questions as messages. The one place where secrets are laid open, on their way to the agent that needs them.
 
 use dataguardian_core::execution::Fence;
-use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId};
+use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId, TransferId};
 use dataguardian_core::secret::SecretBytes;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::{convert, v1};
@@ -12,10 +12,12 @@ use super::question::{ManifestQuestion, Question};
 use crate::domain::assignment::{
     Assignment, BackupAssignment, Place, RepositoryLocation, RestoreAssignment, VerifyAssignment, Work,
 };
+use crate::domain::download::ScriptPart;
 use crate::domain::job::Encryption;
 use crate::domain::pack::{DataObject, ObjectKind};
 use crate::domain::restore::{DatabaseMapping, RestoreMode};
 use crate::domain::storage::Neighbour;
+use crate::services::downloads::Download;
 use crate::services::verifications::{ObjectsWork, PresenceWork};
 
 pub(super) fn assignment(assignment: Assignment, control_plane: ControlPlaneId) -> wire::Assignment {
@@ -172,6 +174,7 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             repository: place,
             work,
         } => Wire::CheckObjects(check_objects(place, &work)),
+        Question::SendBackup(transfer, download) => Wire::SendBackup(send_backup(transfer, *download)),
         Question::TestStorage { repository: place } => Wire::TestStorage(wire::TestStorageQuestion {
             repository: Some(repository(place)),
         }),
@@ -230,6 +233,22 @@ fn check_objects(place: RepositoryLocation, work: &ObjectsWork) -> wire::CheckOb
         repository: Some(repository(place)),
         datasource_id: work.datasource.to_string(),
         objects: work.objects.iter().map(|(key, size)| sized(key, *size)).collect(),
+    }
+}
+
+fn send_backup(transfer: TransferId, download: Download) -> wire::SendBackupQuestion {
+    use wire::send_backup_question::Part;
+    wire::SendBackupQuestion {
+        transfer_id: transfer.to_string(),
+        datasource_id: download.datasource.to_string(),
+        backup_id: download.backup.to_string(),
+        repositories: download.repositories.into_iter().map(repository).collect(),
+        datasource_keys: keys(download.datasource_keys.as_ref()),
+        trusted_keys: trusted(download.agent_public_key, download.control_plane_public_key),
+        part: Some(match download.part {
+            ScriptPart::Database(name) => Part::Database(name),
+            ScriptPart::Globals => Part::Globals(wire::GlobalsPart {}),
+        }),
     }
 }
 
