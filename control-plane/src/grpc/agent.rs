@@ -3,20 +3,19 @@
 //! Who calls is the agent of the connection's certificate. Every attempt, log and pack that a call names must be its own;
 //! the use cases refuse what is not, as a stale fence.
 
-use std::pin::Pin;
-
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::agent::v1::agent_service_server::AgentService;
-use futures::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Shared;
 use super::call::agent;
+use super::stream::Messages;
 
 pub(super) mod enrollment;
 mod renewal;
 mod reports;
 mod session;
+mod transfer;
 
 use reports::Reports;
 
@@ -36,7 +35,8 @@ impl Handler {
 
 #[tonic::async_trait]
 impl AgentService for Handler {
-    type SessionStream = Pin<Box<dyn Stream<Item = Result<wire::SessionResponse, Status>> + Send>>;
+    type SessionStream = Messages<wire::SessionResponse>;
+    type SendBackupStream = Messages<wire::SendBackupResponse>;
 
     async fn session(
         &self,
@@ -109,6 +109,13 @@ impl AgentService for Handler {
             .fetch_manifest(agent, request.into_inner())
             .await
             .map(Response::new)
+    }
+
+    async fn send_backup(
+        &self,
+        request: Request<Streaming<wire::SendBackupRequest>>,
+    ) -> Result<Response<Self::SendBackupStream>, Status> {
+        transfer::receive(&self.shared, request).await
     }
 
     async fn renew_certificate(

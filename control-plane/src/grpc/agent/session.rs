@@ -5,7 +5,6 @@
 //! its journal, and hears a verdict on each attempt. So nothing depends on a session lasting.
 
 use std::ops::RangeInclusive;
-use std::pin::Pin;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -14,7 +13,6 @@ use dataguardian_core::ids::AgentId;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::convert;
 use dataguardian_proto::status::ApiError;
-use futures::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -23,6 +21,7 @@ use crate::domain::assignment::{FreeSlots, InFlight};
 use crate::domain::field::BadField;
 use crate::domain::verdict::{Verdict, VerdictKind};
 use crate::grpc::call::agent;
+use crate::grpc::stream::Messages;
 use crate::grpc::{Shared, decode};
 use crate::listen::Peer;
 use crate::sessions::outbox;
@@ -40,13 +39,11 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// So many heartbeats may be missing before the agent counts as gone.
 const MISSED_HEARTBEATS: u32 = 3;
 
-pub(super) type Messages = Pin<Box<dyn Stream<Item = Result<wire::SessionResponse, Status>> + Send>>;
-
 /// Opens a session, and leaves a task behind that keeps it.
 pub(super) async fn open(
     shared: &Shared,
     request: Request<Streaming<wire::SessionRequest>>,
-) -> Result<Response<Messages>, Status> {
+) -> Result<Response<Messages<wire::SessionResponse>>, Status> {
     let agent = agent(&request)?;
     let peer = request.extensions().get::<Peer>().cloned();
     let mut incoming = request.into_inner();
