@@ -62,6 +62,13 @@ pub(crate) enum Error {
     /// What was tested has problems; they are already on standard output.
     #[error("{0}")]
     TestFailed(String),
+    /// A script that was begun is not whole.
+    #[error("the script is incomplete: {left}")]
+    CutOff {
+        left: &'static str,
+        #[source]
+        source: Box<Error>,
+    },
     /// The answer lacks what it must have.
     #[error("the server's answer has no {0}: is it a newer or older version than this program?")]
     Incomplete(&'static str),
@@ -113,6 +120,9 @@ impl Error {
         match self {
             Self::Api(status) => api_text(status),
             Self::NotCompleted(execution) => execution_text(execution),
+            Self::CutOff { left, source } => {
+                format!("{}  the script is incomplete: {left}\n", source.text())
+            }
             Self::Connect { .. } => {
                 format!("error: {}\n{}", causes::in_a_line(self), connect_advice(self))
             }

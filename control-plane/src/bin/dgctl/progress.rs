@@ -71,6 +71,38 @@ fn lacks(execution: &v1::Execution) -> String {
     format!("it lacks {}", names.join(", "))
 }
 
+/// Shows how much of a known number of bytes came; nothing where it can't be drawn.
+pub(crate) struct Transferred(Option<ProgressBar>);
+
+impl Transferred {
+    /// Nothing came yet.
+    pub(crate) fn begin(total: u64, headline: String) -> Self {
+        if !progress_can_move() {
+            return Self(None);
+        }
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        set_template(&bar, if colours_are_welcome() { MEASURED } else { MEASURED_PLAIN });
+        bar.set_message(headline);
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self(Some(bar))
+    }
+
+    /// So much came.
+    pub(crate) fn at(&self, bytes: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(bytes);
+        }
+    }
+}
+
+impl Drop for Transferred {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 enum Display {
     Bar(Box<ProgressBar>),
     Lines(Lines),

@@ -10,6 +10,7 @@ use crate::paging::Limit;
 
 mod delete;
 mod show;
+mod download;
 
 /// `dgctl backup …`
 #[derive(Debug, Subcommand)]
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     Get(Get),
     /// Show what is in a backup, stream by stream
     Contents(Contents),
+    /// Write a database of a backup as one SQL script, to load with the database's own client
+    Download(download::Download),
     /// Have a backup copied into one more storage, in the background
     Copy(Copy),
     /// Look whether a backup is still whole in its storages, without restoring it
@@ -95,6 +98,7 @@ impl Command {
                     .show(&reply, |_, look| show::describe(&backup, look))
             }
             Self::Contents(contents) => contents.run(context).await,
+            Self::Download(download) => Box::pin(download.run(context)).await,
             Self::Copy(copy) => copy.run(context).await,
             Self::Verify(verify) => verify.run(context).await,
             Self::Delete(delete) => delete.run(context).await,
