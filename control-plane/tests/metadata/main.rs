@@ -15,6 +15,7 @@ mod cleanup;
 mod comeback;
 mod commits;
 mod deletion;
+mod downloads;
 mod executions;
 mod histories;
 mod history;

@@ -14,6 +14,7 @@ mod agents;
 mod audit;
 mod bad_input;
 mod callers;
+mod downloads;
 mod faults;
 mod identity;
 mod limits;
