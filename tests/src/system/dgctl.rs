@@ -1,7 +1,7 @@
 //! The command line, as a person or a script uses it.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -37,7 +37,9 @@ impl Dgctl {
     /// Calls it.
     #[must_use]
     pub fn run(&self, words: &[&str]) -> Outcome {
-        let called = binary("dgctl").and_then(|program| self.command(program, words));
+        let called = self
+            .command(words)
+            .and_then(|mut command| command.output().context("running dgctl"));
         let words = words.join(" ");
         match called {
             Ok(output) => Outcome {
@@ -65,16 +67,20 @@ impl Dgctl {
             .with_context(|| format!("dgctl {}: {}", outcome.words, outcome.stdout))
     }
 
-    fn command(&self, program: PathBuf, words: &[&str]) -> Result<Output> {
-        let output = Command::new(program)
+    /// The program with these words, for whoever wants to start it and look after it.
+    ///
+    /// # Errors
+    /// If it is not built.
+    pub fn command(&self, words: &[&str]) -> Result<Command> {
+        let mut command = Command::new(binary("dgctl")?);
+        command
             .args(words)
             .env_clear()
             .env("DATAGUARDIAN_SERVER", &self.server)
             .env("DATAGUARDIAN_CA", &self.ca)
             .env("XDG_CONFIG_HOME", &self.home)
-            .env("HOME", &self.home)
-            .output();
-        output.context("running dgctl")
+            .env("HOME", &self.home);
+        Ok(command)
     }
 }
 
