@@ -86,7 +86,11 @@ async fn a_postgres_database_is_downloaded_byte_for_byte() -> Result<()> {
     let named = file.display().to_string();
     let words = [&LATEST[..], &["--database", "shop", "--file", &named]].concat();
     let said = system.dgctl(&words).succeed()?;
-    ensure!(said.stdout.is_empty() && said.stderr.contains("is whole"), "{}", said.stderr);
+    ensure!(
+        said.stdout.is_empty() && said.stderr.contains("is whole"),
+        "{}",
+        said.stderr
+    );
     ensure!(fs::read(&file)? == script);
     ensure!(system.dgctl(&words).fail(2)?.contains("--force"));
     let unknown = system.dgctl(&[&LATEST[..], &["--database", "ship"]].concat());
@@ -189,7 +193,12 @@ fn whoever_goes_away_is_missed_at_once() -> Result<()> {
     system.agent.program().kill9()?;
     let (read, said) = cut_off(child)?;
     ensure!(said.contains("AGENT_LOST"), "{said}");
-    ensure!(read.len() < whole.len() / 2, "{} bytes of {}", read.len(), whole.len());
+    ensure!(
+        read.len() < whole.len() / 2,
+        "{} bytes of {}",
+        read.len(),
+        whole.len()
+    );
     let away = system.dgctl(&LATEST).fail(1)?;
     ensure!(away.contains("AGENT_NOT_CONNECTED"), "{away}");
     system.agent.start_again()?;
@@ -199,7 +208,9 @@ fn whoever_goes_away_is_missed_at_once() -> Result<()> {
     // A file that is not whole is not there.
     let file = system.folder().join("shop.sql");
     let named = file.display().to_string();
-    let mut child = download(&system, &["--file", &named])?.stderr(Stdio::piped()).spawn()?;
+    let mut child = download(&system, &["--file", &named])?
+        .stderr(Stdio::piped())
+        .spawn()?;
     wait::until("the file to be begun", || {
         let ended = child.try_wait()?;
         ensure!(ended.is_none(), "it was over too soon");
@@ -262,7 +273,11 @@ fn a_damaged_pack_is_named_and_a_host_may_refuse() -> Result<()> {
         .stderr(Stdio::piped())
         .spawn()?;
     let (_, said) = cut_off(child)?;
-    let name = last.file_stem().context("its name")?.to_string_lossy().into_owned();
+    let name = last
+        .file_stem()
+        .context("its name")?
+        .to_string_lossy()
+        .into_owned();
     ensure!(
         said.contains("REPOSITORY_DAMAGED") && said.contains(&name),
         "{name}: {said}"
@@ -272,11 +287,17 @@ fn a_damaged_pack_is_named_and_a_host_may_refuse() -> Result<()> {
 
     let server = Postgres::start(Version::V15)?;
     server.create_database("shop")?;
-    let refusing = System::start_with(dataguardian_tests::system::Metadata::Embedded, "allow_download = false\n")?;
+    let refusing = System::start_with(
+        dataguardian_tests::system::Metadata::Embedded,
+        "allow_download = false\n",
+    )?;
     refusing.add_datasource("main", &server, &["shop"])?;
     refusing.add_job("main", &[])?;
     refusing.run_job("main").succeed()?;
     let refused = refusing.dgctl(&LATEST).fail(1)?;
-    ensure!(refused.contains("AGENT_POLICY") && refused.contains("allow_download"), "{refused}");
+    ensure!(
+        refused.contains("AGENT_POLICY") && refused.contains("allow_download"),
+        "{refused}"
+    );
     Ok(())
 }

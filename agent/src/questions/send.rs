@@ -26,7 +26,7 @@ use crate::repositories::StoredBackup;
 use crate::rescue::{Part, Script};
 use crate::runner::Host;
 use crate::runner::verify::executor;
-use crate::runner::work::{RepositoryPlace, places, protection, trusted_keys};
+use crate::runner::work::{RepositoryPlace, id, places, protection, trusted_keys};
 
 /// Bytes in one message.
 const PIECE: usize = 256 << 10;
@@ -83,20 +83,16 @@ struct Wanted {
 
 impl Wanted {
     fn read(asked: v1::SendBackupQuestion) -> Result<Self, InvalidField> {
-        let invalid = |field, error: &dyn std::error::Error| InvalidField::new(field, error.to_string());
         let part = match asked.part {
             Some(send_backup_question::Part::Database(name)) => Part::Database(name),
             Some(send_backup_question::Part::Globals(v1::GlobalsPart {})) => Part::Globals,
             None => return Err(InvalidField::new("part", "must be given")),
         };
-        let transfer = asked.transfer_id.parse();
-        let datasource = asked.datasource_id.parse();
-        let backup = asked.backup_id.parse();
         Ok(Self {
-            transfer: transfer.map_err(|error| invalid("transfer_id", &error))?,
+            transfer: id("transfer_id", &asked.transfer_id)?,
             stored: StoredBackup {
-                datasource: datasource.map_err(|error| invalid("datasource_id", &error))?,
-                backup: backup.map_err(|error| invalid("backup_id", &error))?,
+                datasource: id("datasource_id", &asked.datasource_id)?,
+                backup: id("backup_id", &asked.backup_id)?,
                 protection: protection(&asked.datasource_keys)?,
                 trusted: trusted_keys(asked.trusted_keys)?,
             },
@@ -117,7 +113,11 @@ impl Wanted {
             match self.stored.open_copy(host, place).await {
                 Ok((reader, missing)) if missing.is_empty() => return Ok(reader),
                 Ok((reader, missing)) => {
-                    tracing::warn!(storage = place.name, missing = missing.len(), "a copy of a backup is not whole");
+                    tracing::warn!(
+                        storage = place.name,
+                        missing = missing.len(),
+                        "a copy of a backup is not whole"
+                    );
                     incomplete.get_or_insert(reader);
                 }
                 Err(failure) => {

@@ -421,7 +421,8 @@ fn trusted(wire: v1::TrustedKey) -> Result<VerifyingKey, InvalidField> {
     VerifyingKey::from_bytes(&wire.public_key).map_err(|error| invalid("trusted_keys", &error))
 }
 
-fn id<T: std::str::FromStr<Err: std::error::Error>>(
+/// An id in a message.
+pub(crate) fn id<T: std::str::FromStr<Err: std::error::Error>>(
     field: &'static str,
     text: &str,
 ) -> Result<T, InvalidField> {

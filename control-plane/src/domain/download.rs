@@ -50,7 +50,10 @@ impl Wanted {
             if held.len() > NAMED {
                 names.push("…");
             }
-            BadField::new("database", format!("{problem}; the backup has: {}", names.join(", ")))
+            BadField::new(
+                "database",
+                format!("{problem}; the backup has: {}", names.join(", ")),
+            )
         };
         match (self, held.as_slice()) {
             (Self::Part(ScriptPart::Globals), _) => Ok(ScriptPart::Globals),

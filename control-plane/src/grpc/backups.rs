@@ -143,7 +143,12 @@ impl BackupService for Handler {
         let reason = checks.take(pin_reason(&request.reason));
         let all = backup.zip(revision).zip(reason);
         let ((backup, revision), reason) = decode::checked(checks, all).map_err(bad_request)?;
-        let backup = self.0.services.deletion.pin(backup, revision, (by, reason)).await?;
+        let backup = self
+            .0
+            .services
+            .deletion
+            .pin(backup, revision, (by, reason))
+            .await?;
         Ok(Response::new(v1::PinBackupResponse {
             backup: Some(encode::backup(backup)),
         }))

@@ -17,9 +17,9 @@ use crate::domain::placement::NotReachable;
 use crate::domain::reference::Reference;
 use crate::domain::restore::BackupChoice;
 use crate::domain::storage::Storage;
+use crate::store::Connected;
 use crate::store::backups::manifest_get;
 use crate::store::storages::storage_get_many;
-use crate::store::{Connected, Tx};
 
 /// Downloads.
 #[derive(Debug, Clone)]
@@ -63,22 +63,22 @@ impl Downloads {
         wanted: Wanted,
         connected: &[AgentId],
     ) -> Result<Download, Error> {
-        let tx = self.context.store.begin().await?;
-        let backup = backups::choose(&tx, choice).await?;
+        let store = &self.context.store;
+        let backup = backups::choose(store, choice).await?;
         let part = wanted.of(&backup)?;
-        let datasource = lookup::datasource(&tx, &Reference::Id(backup.datasource)).await?;
-        let copies = complete_copies(&tx, &backup).await?;
+        let datasource = lookup::datasource(store, &Reference::Id(backup.datasource)).await?;
+        let copies = complete_copies(store, &backup).await?;
         let chosen = reader(datasource.agent, backup.encryption, &copies, connected);
         let agent = match chosen {
-            Ok(agent) => lookup::working_agent(&tx, &Reference::Id(agent)).await?,
-            Err(NobodyReads::NotConnected(agent)) => return Err(not_connected(&tx, agent).await),
+            Ok(agent) => lookup::working_agent(store, &Reference::Id(agent)).await?,
+            Err(NobodyReads::NotConnected(agent)) => return Err(not_connected(store, agent).await),
             Err(NobodyReads::NotReachable(storages)) => {
                 return Err(not_reachable(&datasource.agent_name, NotReachable(storages)));
             }
         };
-        let reached = reachable_copies(&tx, &backup, agent.id).await?;
+        let reached = reachable_copies(store, &backup, agent.id).await?;
         let reached = reached.map_err(|storages| not_reachable(&agent.name, storages))?;
-        let manifest = manifest_get(&tx, backup.id).await?;
+        let manifest = manifest_get(store, backup.id).await?;
         let manifest = manifest.ok_or_else(|| Error::not_found(Noun::Backup, backup.id))?;
         let repositories = reached.iter().map(|storage| location(&self.context, storage));
         let sealed = backup.encryption == Encryption::Sealed;
@@ -102,13 +102,16 @@ impl Downloads {
 
 /// The storages that hold all of a backup.
 async fn complete_copies(on: &impl Connected, backup: &Backup) -> Result<Vec<Storage>, Error> {
-    let complete = backup.copies.iter().filter(|copy| copy.state == CopyState::Complete);
+    let complete = backup
+        .copies
+        .iter()
+        .filter(|copy| copy.state == CopyState::Complete);
     let storages: Vec<_> = complete.map(|copy| copy.storage).collect();
     Ok(storage_get_many(on, &storages).await?)
 }
 
-async fn not_connected(tx: &Tx, agent: AgentId) -> Error {
-    match lookup::active_agent(tx, &Reference::Id(agent)).await {
+async fn not_connected(on: &impl Connected, agent: AgentId) -> Error {
+    match lookup::active_agent(on, &Reference::Id(agent)).await {
         Ok(agent) => Error::precondition(
             "AGENT_NOT_CONNECTED",
             format!(

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use dataguardian_core::execution::Fence;
 use dataguardian_core::failure::Failure;
-use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId, RepositoryId, RequestId, StorageId, TransferId};
+use dataguardian_core::ids::{
+    BackupId, ControlPlaneId, DatasourceId, RepositoryId, RequestId, StorageId, TransferId,
+};
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::target::ConnectionTarget;
 use dataguardian_proto::agent::v1 as wire;
@@ -363,9 +365,7 @@ fn read(answer: WireAnswer) -> Result<Answer, AskError> {
             checked: checked.checked,
             faults: checked.faults.into_iter().map(fault).collect(),
         },
-        WireAnswer::SendBackup(sending) => Answer::Sending {
-            bytes: sending.bytes,
-        },
+        WireAnswer::SendBackup(sending) => Answer::Sending { bytes: sending.bytes },
         WireAnswer::TestStorage(tested) => Answer::Storage {
             conditional_put: tested.conditional_put,
             free_bytes: tested.free_bytes,

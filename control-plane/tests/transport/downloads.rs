@@ -31,7 +31,10 @@ impl Sending {
     async fn begin_with(server: &Server, agent: &TestAgent, first: Sent) -> Result<Self, Status> {
         let (outgoing, requests) = mpsc::channel(1);
         outgoing.send(message(first)).await.unwrap();
-        let call = agent.client(server).send_backup(ReceiverStream::new(requests)).await;
+        let call = agent
+            .client(server)
+            .send_backup(ReceiverStream::new(requests))
+            .await;
         Ok(Self {
             outgoing,
             answers: call?.into_inner(),
@@ -112,7 +115,11 @@ async fn what_does_not_end_with_its_word_is_broken() {
     };
     let too_long = Sent::Piece(vec![0; (1 << 20) + 1]);
     let again = Sent::TransferId(TransferId::new().to_string());
-    for (last, field) in [(Some(too_long), "piece"), (Some(again), "transfer_id"), (None, "message")] {
+    for (last, field) in [
+        (Some(too_long), "piece"),
+        (Some(again), "transfer_id"),
+        (None, "message"),
+    ] {
         let (id, mut incoming) = open(&server, &agent);
         let sending = Sending::begin(&server, &agent, id).await.unwrap();
         sending.say(Sent::Piece(b"half".to_vec())).await;
@@ -121,7 +128,10 @@ async fn what_does_not_end_with_its_word_is_broken() {
             sending.say(last).await;
         }
         // Or it hangs up without a word.
-        let Sending { outgoing, mut answers } = sending;
+        let Sending {
+            outgoing,
+            mut answers,
+        } = sending;
         drop(outgoing);
         let error = refused(answers.message().await);
         assert_eq!(error.fields[0].field, field);
@@ -172,7 +182,10 @@ async fn a_slow_reader_holds_the_agent_up_and_not_its_session() {
             break false;
         }
     };
-    assert!(full && sent < PIECES / 2, "{sent} pieces were taken that nobody read");
+    assert!(
+        full && sent < PIECES / 2,
+        "{sent} pieces were taken that nobody read"
+    );
     let beat = wire::Heartbeat {
         sequence: 1,
         ..wire::Heartbeat::default()
@@ -199,7 +212,10 @@ async fn a_revoked_agent_sends_nothing_more() {
         agent: "db1".to_owned(),
         ..v1::RevokeAgentRequest::default()
     };
-    AgentServiceClient::new(admin).revoke_agent(request).await.unwrap();
+    AgentServiceClient::new(admin)
+        .revoke_agent(request)
+        .await
+        .unwrap();
     assert_eq!(next(&mut incoming).await, Err(Broken::Ended));
     drop(incoming);
     assert_eq!(sending.end().await.unwrap_err().reason, "DOWNLOAD_ENDED");

@@ -81,7 +81,14 @@ impl Transferred {
             return Self(None);
         }
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-        set_template(&bar, if colours_are_welcome() { MEASURED } else { MEASURED_PLAIN });
+        set_template(
+            &bar,
+            if colours_are_welcome() {
+                MEASURED
+            } else {
+                MEASURED_PLAIN
+            },
+        );
         bar.set_message(headline);
         bar.enable_steady_tick(Duration::from_millis(120));
         Self(Some(bar))

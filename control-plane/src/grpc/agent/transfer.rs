@@ -68,22 +68,19 @@ fn claim(shared: &Shared, agent: AgentId, transfer: TransferId) -> Result<Outgoi
     })
 }
 
-async fn pass_on(
-    mut incoming: Streaming<wire::SendBackupRequest>,
-    outgoing: Outgoing,
-) -> Result<(), Status> {
+async fn pass_on(mut incoming: Streaming<wire::SendBackupRequest>, outgoing: Outgoing) -> Result<(), Status> {
     loop {
         let next = tokio::select! {
             next = tokio::time::timeout(NEXT, incoming.message()) => next.map_err(|_| silent(NEXT))??,
-            () = outgoing.left() => return Err(not_taken(NotTaken::Left).into()),
+            () = outgoing.left() => return Err(not_taken(NotTaken::Left)),
         };
         match next.and_then(|next| next.message) {
             Some(Message::Piece(piece)) if piece.len() <= MAX_PIECE => {
                 outgoing.piece(piece).await.map_err(not_taken)?;
             }
-            Some(Message::Whole(wire::SentWhole {})) => return Ok(outgoing.whole().await.map_err(not_taken)?),
+            Some(Message::Whole(wire::SentWhole {})) => return outgoing.whole().await.map_err(not_taken),
             Some(Message::Failure(failure)) => {
-                return Ok(outgoing.failed(failure.into()).await.map_err(not_taken)?);
+                return outgoing.failed(failure.into()).await.map_err(not_taken);
             }
             Some(Message::Piece(_)) => return Err(BadField::new("piece", "is longer than 1 MiB").into()),
             Some(Message::TransferId(_)) => return Err(BadField::new("transfer_id", "comes once").into()),
@@ -97,8 +94,8 @@ fn silent(limit: Duration) -> ApiError {
     ApiError::new(ErrorCode::DeadlineExceeded, "AGENT_SILENT", message)
 }
 
-fn not_taken(why: NotTaken) -> ApiError {
-    match why {
+fn not_taken(why: NotTaken) -> Status {
+    let error = match why {
         NotTaken::Left => ApiError::new(
             ErrorCode::Aborted,
             "DOWNLOAD_ENDED",
@@ -109,5 +106,6 @@ fn not_taken(why: NotTaken) -> ApiError {
             "DOWNLOAD_STALLED",
             "whoever downloads took nothing for too long: send nothing",
         ),
-    }
+    };
+    error.into()
 }

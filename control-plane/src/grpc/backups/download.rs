@@ -6,7 +6,7 @@ use dataguardian_core::error_code::ErrorCode;
 use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::download_backup_response::Message;
-use futures::{StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use tonic::Status;
 
 use crate::domain::download::{ScriptPart, Wanted};
@@ -37,7 +37,12 @@ pub(super) async fn begin(
     let choice = checks.take(BackupChoice::parse(&asked.backup, &asked.datasource));
     let wanted = checks.take(Wanted::parse(&asked.database, asked.globals));
     let (choice, wanted) = decode::checked(checks, choice.zip(wanted)).map_err(bad_request)?;
-    let connected: Vec<_> = shared.sessions.all().iter().map(|session| session.agent()).collect();
+    let connected: Vec<_> = shared
+        .sessions
+        .all()
+        .iter()
+        .map(|session| session.agent())
+        .collect();
     let downloads = &shared.services.downloads;
     let download = downloads.prepare(&choice, wanted, &connected).await?;
     let (agent, agent_name) = (download.agent, download.agent_name.to_string());
@@ -80,10 +85,10 @@ struct Rest {
 
 impl Rest {
     /// One message for each piece. An end without an error is that of a whole script.
-    fn messages(self) -> impl futures::Stream<Item = Result<v1::DownloadBackupResponse, Status>> + Send + 'static {
+    fn messages(self) -> impl Stream<Item = Result<v1::DownloadBackupResponse, Status>> + Send + 'static {
         stream::try_unfold(self, |mut rest| async move {
             let next = rest.next().await?;
-            Ok(next.map(|piece| (response(Message::Piece(piece)), rest)))
+            Ok::<_, Status>(next.map(|piece| (response(Message::Piece(piece)), rest)))
         })
     }
 
@@ -116,7 +121,8 @@ fn busy(agent: &str, most: usize) -> ApiError {
         "agent {agent} serves {most} downloads already, which is as many as it may at the same time \
          (`agents.downloads_per_agent`): wait for one to end"
     );
-    ApiError::new(ErrorCode::ResourceExhausted, "TOO_MANY_DOWNLOADS", message).retry_after(Duration::from_secs(30))
+    ApiError::new(ErrorCode::ResourceExhausted, "TOO_MANY_DOWNLOADS", message)
+        .retry_after(Duration::from_secs(30))
 }
 
 fn told(broken: &Broken, agent: &str) -> ApiError {

@@ -122,7 +122,7 @@ async fn copy(
     out.flush().await.map_err(unwritable)?;
     match written == start.bytes {
         true => Ok(()),
-        false => Err(Error::Incomplete("rest")),
+        false => Err(Error::Incomplete("rest of the script")),
     }
 }
 
