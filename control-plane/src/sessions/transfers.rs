@@ -30,7 +30,10 @@ struct Open {
     agent: AgentId,
     /// What the agent gets when it comes; none once it came.
     unclaimed: Option<Unclaimed>,
+    /// Of an agent whose identity was ended.
     ended: CancellationToken,
+    /// Of a reader that takes nothing.
+    stalled: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -64,6 +67,9 @@ pub enum Broken {
     /// The agent's identity was ended.
     #[error("the agent's identity was ended")]
     Ended,
+    /// Nothing was read for too long.
+    #[error("nothing was read for {} h", READER_PATIENCE.as_secs() / 3600)]
+    Stalled,
     /// The agent can't read any further.
     #[error("{0}")]
     Failed(Failure),
@@ -88,6 +94,7 @@ pub struct Incoming {
     /// Until the agent came.
     claimed: Option<oneshot::Receiver<()>>,
     ended: CancellationToken,
+    stalled: CancellationToken,
     transfers: Transfers,
 }
 
@@ -96,6 +103,7 @@ pub struct Incoming {
 pub struct Outgoing {
     pieces: mpsc::Sender<Part>,
     ended: CancellationToken,
+    stalled: CancellationToken,
 }
 
 impl Transfers {
@@ -108,7 +116,7 @@ impl Transfers {
         let id = TransferId::new();
         let (sender, pieces) = mpsc::channel(AHEAD);
         let (claimed, claims) = oneshot::channel();
-        let ended = CancellationToken::new();
+        let (ended, stalled) = (CancellationToken::new(), CancellationToken::new());
         let unclaimed = Unclaimed {
             pieces: sender,
             claimed,
@@ -120,6 +128,7 @@ impl Transfers {
                 agent,
                 unclaimed: Some(unclaimed),
                 ended: ended.clone(),
+                stalled: stalled.clone(),
             },
         );
         let incoming = Incoming {
@@ -127,6 +136,7 @@ impl Transfers {
             pieces,
             claimed: Some(claims),
             ended,
+            stalled,
             transfers: self.clone(),
         };
         Ok((id, incoming))
@@ -141,6 +151,7 @@ impl Transfers {
         Some(Outgoing {
             pieces: unclaimed.pieces,
             ended: open.ended.clone(),
+            stalled: open.stalled.clone(),
         })
     }
 
@@ -174,7 +185,11 @@ impl Incoming {
             let begun = claimed.is_ok_and(|claimed| claimed.is_ok());
             begun.then_some(()).ok_or(Broken::NotBegun)?;
         }
-        self.pieces.recv().await.ok_or(Broken::AgentLeft)
+        let part = self.pieces.recv().await;
+        part.ok_or_else(|| match self.stalled.is_cancelled() {
+            true => Broken::Stalled,
+            false => Broken::AgentLeft,
+        })
     }
 }
 
@@ -214,7 +229,10 @@ impl Outgoing {
         let passing = tokio::time::timeout(READER_PATIENCE, self.pieces.send(part));
         match self.ended.run_until_cancelled(passing).await {
             Some(Ok(Ok(()))) => Ok(()),
-            Some(Err(_)) => Err(NotTaken::Slow),
+            Some(Err(_)) => {
+                self.stalled.cancel();
+                Err(NotTaken::Slow)
+            }
             Some(Ok(Err(_))) | None => Err(NotTaken::Left),
         }
     }
@@ -229,109 +247,4 @@ impl Outgoing {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use dataguardian_core::failure::FailureKind;
-
-    #[tokio::test]
-    async fn pieces_come_out_in_order_and_the_end_is_told() {
-        let (transfers, agent) = (Transfers::default(), AgentId::new());
-        let (id, mut incoming) = transfers.open(agent, 1).unwrap();
-        let outgoing = transfers.claim(agent, id).unwrap();
-        let sending = async {
-            for piece in 0..100_u8 {
-                outgoing.piece(vec![piece]).await.unwrap();
-            }
-            outgoing.whole().await
-        };
-        let reading = async {
-            let mut read = Vec::new();
-            while let Some(piece) = incoming.next().await.unwrap() {
-                read.extend(piece);
-            }
-            drop(incoming);
-            read
-        };
-        let (sent, read) = tokio::join!(sending, reading);
-        assert_eq!(sent, Ok(()));
-        assert_eq!(read, (0..100).collect::<Vec<u8>>());
-    }
-
-    #[tokio::test]
-    async fn it_is_claimed_once_and_by_its_own_agent() {
-        let (transfers, agent) = (Transfers::default(), AgentId::new());
-        let (id, _incoming) = transfers.open(agent, 1).unwrap();
-        assert!(transfers.claim(AgentId::new(), id).is_none(), "another agent");
-        assert!(transfers.claim(agent, TransferId::new()).is_none(), "another id");
-        let _outgoing = transfers.claim(agent, id).expect("whoever tried changed nothing");
-        assert!(transfers.claim(agent, id).is_none(), "a second time");
-    }
-
-    #[tokio::test]
-    async fn there_are_no_more_than_may_be() {
-        let (transfers, agent) = (Transfers::default(), AgentId::new());
-        let (id, first) = transfers.open(agent, 1).unwrap();
-        assert_eq!(transfers.open(agent, 1).err(), Some(Busy));
-        transfers.open(AgentId::new(), 1).expect("of another agent");
-        let outgoing = transfers.claim(agent, id).unwrap();
-        drop(first);
-        assert_eq!(outgoing.piece(vec![1]).await, Err(NotTaken::Left));
-        transfers.open(agent, 1).expect("the first one is over");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_agent_that_does_not_begin_comes_too_late() {
-        let (transfers, agent) = (Transfers::default(), AgentId::new());
-        let (id, mut incoming) = transfers.open(agent, 1).unwrap();
-        assert_eq!(incoming.next().await, Err(Broken::NotBegun));
-        assert!(transfers.claim(agent, id).is_none());
-    }
-
-    #[tokio::test]
-    async fn a_script_that_is_not_whole_never_ends_well() {
-        let (transfers, agent) = (Transfers::default(), AgentId::new());
-        let (id, mut incoming) = transfers.open(agent, 1).unwrap();
-        let outgoing = transfers.claim(agent, id).unwrap();
-        outgoing.piece(vec![1]).await.unwrap();
-        drop(outgoing);
-        assert_eq!(incoming.next().await, Ok(Some(vec![1])));
-        assert_eq!(incoming.next().await, Err(Broken::AgentLeft));
-        drop(incoming);
-
-        let (id, mut incoming) = transfers.open(agent, 1).unwrap();
-        let outgoing = transfers.claim(agent, id).unwrap();
-        let failure = Failure::new(FailureKind::RepositoryDamaged, "pack abc is damaged");
-        let failing = outgoing.failed(failure.clone());
-        let reading = async {
-            let read = incoming.next().await;
-            drop(incoming);
-            read
-        };
-        let (_, read) = tokio::join!(failing, reading);
-        assert_eq!(read, Err(Broken::Failed(failure)));
-    }
-
-    #[tokio::test]
-    async fn an_agent_whose_identity_ends_sends_nothing_more() {
-        let (transfers, agent) = (Transfers::default(), AgentId::new());
-        let (id, mut incoming) = transfers.open(agent, 1).unwrap();
-        let outgoing = transfers.claim(agent, id).unwrap();
-        transfers.end_of(AgentId::new());
-        outgoing.piece(vec![1]).await.unwrap();
-        assert_eq!(incoming.next().await, Ok(Some(vec![1])));
-        transfers.end_of(agent);
-        assert_eq!(outgoing.piece(vec![2]).await, Err(NotTaken::Left));
-        assert_eq!(incoming.next().await, Err(Broken::Ended));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_reader_that_takes_nothing_is_not_waited_for_for_ever() {
-        let (transfers, agent) = (Transfers::default(), AgentId::new());
-        let (id, _incoming) = transfers.open(agent, 1).unwrap();
-        let outgoing = transfers.claim(agent, id).unwrap();
-        for _ in 0..AHEAD {
-            outgoing.piece(vec![0]).await.unwrap();
-        }
-        assert_eq!(outgoing.piece(vec![0]).await, Err(NotTaken::Slow));
-    }
-}
+mod tests;

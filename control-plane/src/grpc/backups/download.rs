@@ -136,12 +136,19 @@ fn told(broken: &Broken, agent: &str) -> ApiError {
         Broken::AgentLeft => error(
             ErrorCode::Unavailable,
             "AGENT_LOST",
-            format!("the connection to agent {agent} was lost in the middle: begin again when it is back"),
+            format!(
+                "agent {agent} stopped sending in the middle: begin again when it is back; its log may tell why"
+            ),
         ),
         Broken::Ended => error(
             ErrorCode::FailedPrecondition,
             "AGENT_REVOKED",
             format!("agent {agent} was revoked in the middle"),
+        ),
+        Broken::Stalled => error(
+            ErrorCode::DeadlineExceeded,
+            "DOWNLOAD_STALLED",
+            format!("{broken}: save the script to a file first"),
         ),
         Broken::Failed(failure) => failed(failure),
     }
