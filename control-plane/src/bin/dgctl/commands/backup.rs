@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::paging::Limit;
 
 mod delete;
-mod show;
 mod download;
+mod show;
 
 /// `dgctl backup …`
 #[derive(Debug, Subcommand)]
