@@ -20,5 +20,6 @@ mod repositories;
 pub mod rescue;
 pub mod reuse;
 pub mod runner;
+pub mod sending;
 pub mod session;
 pub mod state;

@@ -15,6 +15,7 @@ use dataguardian_agent::host_info::HostInfo;
 use dataguardian_agent::identity::{AgentKeys, Identity, IdentityError};
 use dataguardian_agent::renewal::Renewal;
 use dataguardian_agent::runner::{Host, Runner};
+use dataguardian_agent::sending::Sending;
 use dataguardian_agent::session::Sessions;
 use dataguardian_agent::state::StateDir;
 use dataguardian_core::causes;
@@ -212,6 +213,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
         signing: keys.signing,
         engine: Arc::new(RealEngines::default()),
         control_plane: control_plane.clone(),
+        sending: Sending::default(),
         clock: clock.clone(),
     })?;
     let stop = CancellationToken::new();
@@ -222,6 +224,7 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     tasks.spawn(renewal.run(stop.clone()));
     requests.next().await;
     shutdown::stop(&runner, &mut requests, grace).await;
+    runner.host().sending.stop().await;
     stop.cancel();
     tasks.close();
     tasks.wait().await;

@@ -24,6 +24,7 @@ use crate::config::AgentConfig;
 use crate::control_plane::ControlPlane;
 use crate::engines::engine::DatabaseEngine;
 use crate::journal::{AttemptStage, Journal, JournalEntry};
+use crate::sending::Sending;
 use crate::state::StateDir;
 
 mod attempt;
@@ -67,6 +68,8 @@ pub struct Host {
     pub engine: Arc<dyn DatabaseEngine>,
     /// The way to the control plane.
     pub control_plane: ControlPlane,
+    /// Sends scripts to whoever downloads them.
+    pub sending: Sending,
     /// For compression, hashing, sealing.
     pub cpu: CpuPool,
     /// The time of day.

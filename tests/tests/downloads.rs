@@ -16,7 +16,7 @@ use dataguardian_tests::wait;
 
 const LATEST: [&str; 5] = ["backup", "download", "latest", "--datasource", "main"];
 /// Of a script of which more does not fit into all that is on the way.
-const MANY_ROWS: u64 = 400_000;
+const MANY_ROWS: u64 = 150_000;
 
 /// `dgctl backup download` of the latest backup, with its standard output.
 fn download(system: &System, more: &[&str]) -> Result<Command> {
@@ -220,6 +220,8 @@ fn whoever_goes_away_is_missed_at_once() -> Result<()> {
     let (_, said) = cut_off(child)?;
     ensure!(said.contains("nothing was left"), "{said}");
     ensure!(!file.exists() && unfinished(&system)?.is_none());
+    system.agent.start_again()?;
+    system.wait_for_agent(dataguardian_tests::system::AGENT)?;
     system.check_invariants()
 }
 
@@ -282,8 +284,6 @@ fn a_damaged_pack_is_named_and_a_host_may_refuse() -> Result<()> {
         said.contains("REPOSITORY_DAMAGED") && said.contains(&name),
         "{name}: {said}"
     );
-    let audited = system.folder().join("shop.sql");
-    ensure!(!audited.exists());
 
     let server = Postgres::start(Version::V15)?;
     server.create_database("shop")?;

@@ -53,7 +53,7 @@ pub(super) async fn begin(
         wanted.transfer,
         wanted.stored.backup,
     );
-    tokio::spawn(async move {
+    host.sending.spawn(async move {
         match send(client, transfer, script.pieces()).await {
             Ok(Sent::Whole) => {
                 tracing::info!(backup.id = %backup, transfer.id = %transfer, bytes, "a backup was sent to be downloaded");
@@ -154,11 +154,13 @@ async fn send(mut client: Client, transfer: TransferId, pieces: Pieces) -> Resul
     let feeding = feed(pieces, outgoing);
     tokio::pin!(feeding);
     let sent = tokio::select! {
+        // After the last word an answer is none too early.
+        biased;
+        sent = &mut feeding => sent,
         answer = answers.message() => {
             answer?;
             return Err(Status::aborted("it was answered before its end"));
         }
-        sent = &mut feeding => sent,
     };
     answers.message().await?;
     Ok(sent)

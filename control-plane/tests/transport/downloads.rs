@@ -210,7 +210,6 @@ async fn a_revoked_agent_sends_nothing_more() {
     assert_eq!(next(&mut incoming).await, Ok(Some(vec![1])));
     let request = v1::RevokeAgentRequest {
         agent: "db1".to_owned(),
-        ..v1::RevokeAgentRequest::default()
     };
     AgentServiceClient::new(admin)
         .revoke_agent(request)

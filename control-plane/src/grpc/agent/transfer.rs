@@ -37,7 +37,7 @@ pub(super) async fn receive(
     let outgoing = claim(shared, agent, transfer)?;
     let passing = async move {
         pass_on(incoming, outgoing).await?;
-        Ok(wire::SendBackupResponse {})
+        Ok::<_, Status>(wire::SendBackupResponse {})
     };
     Ok(Response::new(until_stop(
         stream::once(passing),

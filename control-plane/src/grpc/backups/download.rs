@@ -71,7 +71,7 @@ pub(super) async fn begin(
         agent_name,
         left: bytes,
     };
-    let messages = stream::once(async { Ok(response(start)) }).chain(rest.messages());
+    let messages = stream::iter([Ok(response(start))]).chain(rest.messages());
     Ok(until_stop(messages, shared.stop.clone()))
 }
 
