@@ -183,7 +183,9 @@ impl Incoming {
         if let Some(claimed) = self.claimed.take() {
             let claimed = tokio::time::timeout(CLAIM, claimed).await;
             let begun = claimed.is_ok_and(|claimed| claimed.is_ok());
-            begun.then_some(()).ok_or(Broken::NotBegun)?;
+            if !begun {
+                return Err(Broken::NotBegun);
+            }
         }
         let part = self.pieces.recv().await;
         part.ok_or_else(|| match self.stalled.is_cancelled() {
