@@ -14,6 +14,7 @@ use dataguardian_agent::host_info::HostInfo;
 use dataguardian_agent::identity::{AgentKeys, Identity};
 use dataguardian_agent::renewal::RenewalCall;
 use dataguardian_agent::runner::{Host, Runner};
+use dataguardian_agent::sending::Sending;
 use dataguardian_agent::session::Sessions;
 use dataguardian_agent::state::StateDir;
 use dataguardian_core::clock::SystemClock;
@@ -96,6 +97,7 @@ impl SimulatedAgent {
             signing: keys.signing,
             engine: self.engine.clone(),
             control_plane: ControlPlane::prepare(&identity)?,
+            sending: Sending::default(),
             clock: clock.clone(),
         })?;
         let stop = CancellationToken::new();
