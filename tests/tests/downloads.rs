@@ -3,10 +3,13 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use dataguardian_core::secret::Secret;
+use dataguardian_repository::kit::{Opener, RecoveryKit};
+use dataguardian_tests::cache;
 use dataguardian_tests::compare::{Aspect, Comparison, Database};
 use dataguardian_tests::mysql::{self, MySql};
 use dataguardian_tests::postgres::{Postgres, Version};
@@ -15,6 +18,7 @@ use dataguardian_tests::system::{System, binary, files};
 use dataguardian_tests::wait;
 
 const LATEST: [&str; 5] = ["backup", "download", "latest", "--datasource", "main"];
+const PASSPHRASE: &str = "correct horse battery staple";
 /// Of a script of which more does not fit into all that is on the way.
 const MANY_ROWS: u64 = 150_000;
 
@@ -44,19 +48,45 @@ fn rescued(system: &System, kit: &Path, words: &[&str]) -> Result<Vec<u8>> {
     command
         .arg("--passphrase-file")
         .arg(kit.with_extension("passphrase"));
+    command.args(["--backup", &latest(system)?]).args(words);
+    output(command)
+}
+
+/// The same with nothing of ours but what lies in the repository.
+fn scripted(system: &System, kit: &Path, words: &[&str]) -> Result<Vec<u8>> {
+    let sealed = fs::read(kit)?;
+    let outer = RecoveryKit::open(&sealed, &Opener::Passphrase(Secret::new(PASSPHRASE)))?;
+    let Some(Opener::Identities(identity)) = outer.opener() else {
+        bail!("the kit has no identity");
+    };
+    let identity_file = kit.with_extension("identity");
+    fs::write(&identity_file, identity.expose())?;
+    let keys: Vec<_> = fs::read_dir(system.vault().join("keys"))?.collect::<Result<_, _>>()?;
+    ensure!(keys.len() == 1, "{keys:?}");
+    let tools = cache::part("restore-tools")?;
+    let mut age = Command::new(tools.join("age"));
+    age.arg("-d").arg("-i").arg(&identity_file).arg(keys[0].path());
+    let opened = kit.with_extension("json");
+    fs::write(&opened, output(age)?)?;
+    let mut script = Command::new(tools.join("python3"));
+    script.arg(system.vault().join("restore.py"));
+    script.arg("--kit").arg(&opened).arg(system.vault());
+    script.arg(latest(system)?).args(words);
+    output(script)
+}
+
+/// The id of the latest backup.
+fn latest(system: &System) -> Result<String> {
     let found = system.json(&["backup", "get", "latest", "--datasource", "main"])?;
-    let backup = found["backup"]["id"].as_str().context("its id")?;
-    output({
-        command.args(["--backup", backup]).args(words);
-        command
-    })
+    let id = found["backup"]["id"].as_str().context("its id")?;
+    Ok(id.to_owned())
 }
 
 /// A recovery kit, and its passphrase beside it.
-fn kit(system: &System) -> Result<std::path::PathBuf> {
+fn kit(system: &System) -> Result<PathBuf> {
     let kit = system.folder().join("kit.age");
     let passphrase = kit.with_extension("passphrase");
-    fs::write(&passphrase, "correct horse battery staple")?;
+    fs::write(&passphrase, PASSPHRASE)?;
     let (saved, passphrase) = (kit.display().to_string(), passphrase.display().to_string());
     let words = ["system", "recovery-kit", "--save-kit", &saved];
     system
@@ -78,8 +108,10 @@ async fn a_postgres_database_is_downloaded_byte_for_byte() -> Result<()> {
     let script = output(download(&system, &[])?)?;
     let alone = rescued(&system, &kit, &["--database", "shop"])?;
     ensure!(script == alone, "{} and {} bytes", script.len(), alone.len());
+    ensure!(script == scripted(&system, &kit, &["shop"])?);
     let roles = output(download(&system, &["--globals"])?)?;
     ensure!(roles == rescued(&system, &kit, &["--globals"])?);
+    ensure!(roles == scripted(&system, &kit, &["--globals"])?);
     ensure!(String::from_utf8_lossy(&roles).contains("CREATE ROLE"));
 
     let file = system.folder().join("shop.sql");
@@ -116,6 +148,7 @@ fn a_mariadb_database_is_downloaded_and_loaded() -> Result<()> {
 
     let script = output(download(&system, &["--database", "shop"])?)?;
     ensure!(script == rescued(&system, &kit, &["--database", "shop"])?);
+    ensure!(script == scripted(&system, &kit, &["shop"])?);
     let file = system.folder().join("shop.sql");
     fs::write(&file, script)?;
 
@@ -123,10 +156,14 @@ fn a_mariadb_database_is_downloaded_and_loaded() -> Result<()> {
     let other = MySql::start(mysql::Version::MariaDb11)?;
     other.sql("", "CREATE DATABASE shop CHARACTER SET utf8mb4")?;
     let roles = system.folder().join("roles.sql");
-    fs::write(&roles, output(download(&system, &["--globals"])?)?)?;
+    let globals = output(download(&system, &["--globals"])?)?;
+    ensure!(globals == rescued(&system, &kit, &["--globals"])?);
+    ensure!(globals == scripted(&system, &kit, &["--globals"])?);
+    fs::write(&roles, globals)?;
     for (script, database) in [(&roles, None), (&file, Some("shop"))] {
         let mut client = other.command_as("root", "mysql")?;
-        client.args(["--binary-mode", "--default-character-set=utf8mb4"]);
+        // As the documentation says it.
+        client.args(["--binary-mode", "--comments", "--default-character-set=utf8mb4"]);
         client.args(["--max-allowed-packet=1G"]).args(database);
         let loaded = client.stdin(File::open(script)?).output()?;
         let said = String::from_utf8_lossy(&loaded.stderr).into_owned();
@@ -226,7 +263,7 @@ fn whoever_goes_away_is_missed_at_once() -> Result<()> {
 }
 
 /// A file of a download that has bytes in it and not its name yet.
-fn unfinished(system: &System) -> Result<Option<std::path::PathBuf>> {
+fn unfinished(system: &System) -> Result<Option<PathBuf>> {
     for entry in fs::read_dir(system.folder())? {
         let path = entry?.path();
         let name = path.display().to_string();

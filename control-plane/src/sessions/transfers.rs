@@ -156,7 +156,7 @@ impl Transfers {
     }
 
     /// Ends all of an agent's.
-    pub(super) fn end_of(&self, agent: AgentId) {
+    pub(crate) fn end_of(&self, agent: AgentId) {
         for open in self.lock().values().filter(|open| open.agent == agent) {
             open.ended.cancel();
         }
@@ -188,9 +188,13 @@ impl Incoming {
             }
         }
         let part = self.pieces.recv().await;
-        part.ok_or_else(|| match self.stalled.is_cancelled() {
-            true => Broken::Stalled,
-            false => Broken::AgentLeft,
+        part.ok_or_else(|| {
+            // Whoever cut it off leaves as well, and may be heard leaving first.
+            match (self.ended.is_cancelled(), self.stalled.is_cancelled()) {
+                (true, _) => Broken::Ended,
+                (false, true) => Broken::Stalled,
+                (false, false) => Broken::AgentLeft,
+            }
         })
     }
 }

@@ -90,6 +90,17 @@ async fn an_agent_whose_identity_ends_sends_nothing_more() {
     transfers.end_of(agent);
     assert_eq!(outgoing.piece(vec![2]).await, Err(NotTaken::Left));
     assert_eq!(incoming.next().await, Err(Broken::Ended));
+    drop(incoming);
+
+    // Whoever waits for a piece meanwhile learns it as well, and not that the agent left.
+    let (id, mut incoming) = transfers.open(agent, 1).unwrap();
+    let outgoing = transfers.claim(agent, id).unwrap();
+    let cutting_off = async {
+        transfers.end_of(agent);
+        drop(outgoing);
+    };
+    let (heard, ()) = tokio::join!(incoming.next(), cutting_off);
+    assert_eq!(heard, Err(Broken::Ended));
 }
 
 #[tokio::test(start_paused = true)]

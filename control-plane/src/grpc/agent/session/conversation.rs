@@ -62,6 +62,9 @@ impl Conversation {
     pub(super) async fn hold(self, mut incoming: Streaming<wire::SessionRequest>) {
         let reason = self.converse(&mut incoming).await;
         self.session.end(reason);
+        if reason == EndReason::Revoked {
+            self.shared.sessions.transfers().end_of(self.agent());
+        }
         if let Some(last) = last_word(reason) {
             self.session.send_last(last.into());
         }
