@@ -11,14 +11,21 @@ use dataguardian_core::secret::Secret;
 use dataguardian_repository::kit::{Opener, RecoveryKit};
 use dataguardian_tests::cache;
 use dataguardian_tests::compare::{Aspect, Comparison, Database};
+use dataguardian_tests::memory::peak_kib;
 use dataguardian_tests::mysql::{self, MySql};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::{Awkward, load_bulk};
 use dataguardian_tests::system::{System, binary, files};
 use dataguardian_tests::wait;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const LATEST: [&str; 5] = ["backup", "download", "latest", "--datasource", "main"];
 const PASSPHRASE: &str = "correct horse battery staple";
+/// What a download may take in each of the programs, in KiB.
+const MOST_KIB: u64 = 28 << 10;
+/// Nothing read between so many looks: one second.
+const QUIET_LOOKS: u32 = 200;
 /// Of a script of which more does not fit into all that is on the way.
 const MANY_ROWS: u64 = 150_000;
 
@@ -260,6 +267,60 @@ fn whoever_goes_away_is_missed_at_once() -> Result<()> {
     system.agent.start_again()?;
     system.wait_for_agent(dataguardian_tests::system::AGENT)?;
     system.check_invariants()
+}
+
+#[test]
+fn a_reader_that_stands_still_fills_no_memory_and_may_be_interrupted() -> Result<()> {
+    let (_server, mut system) = with_many_rows()?;
+    let between = [system.agent.pid(), system.control_plane.program().pid()];
+    let before = peaks(between)?;
+    let child = held_up(&system)?;
+    let (mut read, mut quiet) = (0, 0);
+    wait::until("the agent to stand still", || {
+        let now = read_so_far(system.agent.pid())?;
+        quiet = if now == read { quiet + 1 } else { 0 };
+        read = now;
+        Ok(quiet == QUIET_LOOKS)
+    })?;
+    let of_dgctl = peak_kib(child.id())?;
+    let rest = child.wait_with_output()?;
+    ensure!(rest.status.success());
+    let script = rest.stdout.len() as u64 >> 10;
+    let after = peaks(between)?;
+    println!("KiB: script {script}, agent and control plane {before:?} to {after:?}, dgctl {of_dgctl}");
+    ensure!(
+        script > 2 * MOST_KIB,
+        "{script} KiB of script do not show anything"
+    );
+    for (before, after) in before.into_iter().zip(after) {
+        ensure!(after - before < MOST_KIB, "from {before} to {after} KiB");
+    }
+    ensure!(of_dgctl < MOST_KIB, "dgctl took {of_dgctl} KiB");
+
+    // Whoever interrupts it need not wait for the reader, who takes nothing.
+    let mut child = held_up(&system)?;
+    kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGINT)?;
+    wait::until("dgctl to end", || Ok(child.try_wait()?.is_some()))?;
+    let interrupted = child.wait_with_output()?;
+    let said = String::from_utf8_lossy(&interrupted.stderr).into_owned();
+    ensure!(
+        interrupted.status.code() == Some(130),
+        "{:?}: {said}",
+        interrupted.status
+    );
+    ensure!(said.contains("the script is incomplete"), "{said}");
+    system.check_invariants()
+}
+
+fn peaks(of: [u32; 2]) -> Result<[u64; 2]> {
+    Ok([peak_kib(of[0])?, peak_kib(of[1])?])
+}
+
+/// The bytes that a process has read from files: `rchar` of `proc_pid_io(5)`.
+fn read_so_far(pid: u32) -> Result<u64> {
+    let counts = fs::read_to_string(format!("/proc/{pid}/io"))?;
+    let count = counts.lines().find_map(|line| line.strip_prefix("rchar: "));
+    count.context("rchar")?.parse().context("rchar is a number")
 }
 
 /// A file of a download that has bytes in it and not its name yet.

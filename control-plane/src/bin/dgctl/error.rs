@@ -36,6 +36,9 @@ pub(crate) enum Error {
     /// Standard output or the terminal broke.
     #[error("{0}")]
     Terminal(#[source] io::Error),
+    /// The program has not even begun.
+    #[error("can't start")]
+    Start(#[source] io::Error),
     /// The server can't be reached.
     #[error("can't connect to {server}")]
     Connect {
@@ -84,6 +87,9 @@ pub(crate) enum Error {
     /// Ctrl-C.
     #[error("interrupted; what the server has begun goes on: see `dgctl execution list`")]
     Interrupted,
+    /// Ctrl-C, where the server goes on with nothing.
+    #[error("interrupted")]
+    BrokenOff,
 }
 
 impl From<Status> for Error {
@@ -103,7 +109,8 @@ impl Error {
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::OutputClosed => ExitCode::SUCCESS,
-            Self::Interrupted => ExitCode::from(130),
+            Self::Interrupted | Self::BrokenOff => ExitCode::from(130),
+            Self::CutOff { source, .. } => source.exit_code(),
             _ => ExitCode::FAILURE,
         }
     }

@@ -24,18 +24,21 @@ use clap::Parser as _;
 
 use crate::cli::Cli;
 use crate::commands::Context;
+use crate::error::Error;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     // A second installation is refused, and changes nothing.
     rustls::crypto::ring::default_provider().install_default().ok();
     let cli = Cli::parse();
-    let context = Context::new(&cli);
-    let outcome = tokio::select! {
-        // First the command, which may ask something at the terminal: until it waits for the server, Ctrl-C simply ends us.
-        biased;
-        outcome = commands::run(cli.command, &context) => outcome,
-        _ = tokio::signal::ctrl_c() => Err(error::Error::Interrupted),
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(run(cli));
+            // A reader of our output who takes nothing must not keep a command that was interrupted.
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(Error::Start(error)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -43,5 +46,15 @@ async fn main() -> ExitCode {
             error.report();
             error.exit_code()
         }
+    }
+}
+
+async fn run(cli: Cli) -> error::Result<()> {
+    let context = Context::new(&cli);
+    tokio::select! {
+        // First the command, which may ask something at the terminal: until it waits for the server, Ctrl-C simply ends us.
+        biased;
+        outcome = commands::run(cli.command, &context) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
     }
 }

@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 use crate::output::text::{bytes, cell};
 use crate::progress::Transferred;
 
+type Pieces = Streaming<v1::DownloadBackupResponse>;
+
 /// `dgctl backup download`
 ///
 /// One database of a backup as one SQL script, read from a storage by an agent and checked piece by piece. The database itself, its
@@ -47,14 +49,10 @@ impl Download {
             database: self.database.unwrap_or_default(),
             globals: self.globals,
         };
-        let mut backups = context.api().await?.backups();
-        let mut pieces = backups.download_backup(request).await?.into_inner();
-        let Some(Message::Start(start)) = pieces.message().await?.and_then(|first| first.message) else {
-            return Err(Error::Incomplete("start"));
-        };
         match self.file {
-            Some(path) => into_file(&mut pieces, &start, &path).await,
+            Some(path) => into_file(context, request, &path).await,
             None => {
+                let (mut pieces, start) = begin(context, request).await?;
                 let written = copy(&mut pieces, &start, &mut tokio::io::stdout(), "standard output").await;
                 written.map_err(|error| cut_off(error, "throw away what came of it"))
             }
@@ -62,7 +60,12 @@ impl Download {
     }
 
     fn check(&self) -> Result<()> {
+        let special = |path: &Path| path.metadata().is_ok_and(|found| !found.is_file());
         match &self.file {
+            Some(path) if special(path) => Err(Error::usage(format!(
+                "{} is no file that could be written over: give another name",
+                path.display()
+            ))),
             _ if self.force => Ok(()),
             Some(path) if path.exists() => Err(Error::usage(format!(
                 "{} is there already: give another name, or --force to write over it",
@@ -76,20 +79,28 @@ impl Download {
     }
 }
 
+/// The pieces that come, and what they are of.
+async fn begin(context: &Context, request: v1::DownloadBackupRequest) -> Result<(Pieces, v1::DownloadStart)> {
+    let mut backups = context.api().await?.backups();
+    let mut pieces = backups.download_backup(request).await?.into_inner();
+    match pieces.message().await?.and_then(|first| first.message) {
+        Some(Message::Start(start)) => Ok((pieces, start)),
+        _ => Err(Error::Incomplete("start")),
+    }
+}
+
 /// Writes it under another name first: the file is there when it is whole.
-async fn into_file(
-    pieces: &mut Streaming<v1::DownloadBackupResponse>,
-    start: &v1::DownloadStart,
-    path: &Path,
-) -> Result<()> {
+async fn into_file(context: &Context, request: v1::DownloadBackupRequest, path: &Path) -> Result<()> {
     let file_error = |source| Error::File {
         action: "writing",
         path: path.to_owned(),
         source,
     };
+    // Before anything is asked for that there is no place for.
     let (file, unfinished) = Unfinished::create(path).map_err(file_error)?;
+    let (mut pieces, start) = begin(context, request).await?;
     let mut file = tokio::fs::File::from_std(file);
-    let written = copy(pieces, start, &mut file, &path.display().to_string()).await;
+    let written = copy(&mut pieces, &start, &mut file, &path.display().to_string()).await;
     written.map_err(|error| cut_off(error, "nothing was left of it"))?;
     file.sync_all().await.map_err(file_error)?;
     unfinished.rename_to(path).map_err(file_error)?;
@@ -97,9 +108,23 @@ async fn into_file(
     Ok(())
 }
 
-/// Writes all pieces, and is an error unless they were as many as announced.
+/// Writes all pieces, unless it is interrupted.
 async fn copy(
-    pieces: &mut Streaming<v1::DownloadBackupResponse>,
+    pieces: &mut Pieces,
+    start: &v1::DownloadStart,
+    out: &mut (impl tokio::io::AsyncWrite + Unpin),
+    name: &str,
+) -> Result<()> {
+    tokio::select! {
+        biased;
+        written = copy_all(pieces, start, out, name) => written,
+        _ = tokio::signal::ctrl_c() => Err(Error::BrokenOff),
+    }
+}
+
+/// Writes all pieces, and is an error unless they were as many as announced.
+async fn copy_all(
+    pieces: &mut Pieces,
     start: &v1::DownloadStart,
     out: &mut (impl tokio::io::AsyncWrite + Unpin),
     name: &str,
