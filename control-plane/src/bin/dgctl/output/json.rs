@@ -133,6 +133,9 @@ mod tests {
         }
     }
 
+    /// Answers that are passed on as they are: pieces of a script.
+    const NO_REPLIES: [&str; 1] = ["DownloadBackupResponse"];
+
     #[test]
     fn every_method_can_be_answered() {
         let services = pool().unwrap().services();
@@ -140,7 +143,7 @@ mod tests {
         for method in public.flat_map(|service| service.methods().collect::<Vec<_>>()) {
             let output = method.output();
             assert!(
-                NAMES.contains(&output.name()),
+                NAMES.contains(&output.name()) || NO_REPLIES.contains(&output.name()),
                 "no command answers with {}",
                 output.name()
             );
