@@ -1,7 +1,6 @@
 //! Restoring with nothing but a storage and the recovery kit: no control plane, no agent that was enrolled.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +13,7 @@ use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::manifest::{Outline, VerifyingKey};
 use dataguardian_repository::read::{BackupReader, read_outline};
 use dataguardian_repository::storage::{Listing, Storage};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use crate::engines::restore::RestoreRequest;
@@ -22,7 +21,10 @@ use crate::pipeline::counters::Counters;
 use crate::pipeline::source::RepositorySource;
 use crate::runner::restore::{choose, version_num};
 
-/// A repository, and what opens the backups in it.
+/// How many manifests are read at the same time: in a bucket most of it is waiting.
+const MANIFESTS_IN_FLIGHT: usize = 8;
+
+/// A repository, and what opens the backups in it. Nothing is ever written into it.
 #[derive(Debug)]
 pub struct Rescue {
     storage: Storage,
@@ -45,10 +47,9 @@ pub struct Found {
 }
 
 impl Rescue {
-    /// The repository in that folder, with a kit if there is one: without one, only backups that are not encrypted open, and
+    /// The repository in that storage, with a kit if there is one: without one, only backups that are not encrypted open, and
     /// nobody vouches for them.
-    pub fn open(folder: &Path, kit: Option<&RecoveryKit>) -> Result<Self, Failure> {
-        let storage = Storage::local(folder).map_err(|error| error.failure())?;
+    pub fn open(storage: Storage, kit: Option<&RecoveryKit>) -> Result<Self, Failure> {
         let unfit = |error: dataguardian_repository::kit::KitError| {
             Failure::new(FailureKind::RepositoryKey, error.to_string())
         };
@@ -63,33 +64,44 @@ impl Rescue {
         })
     }
 
+    /// Where it is.
+    pub const fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
     /// Every backup that is there, the oldest first.
     pub async fn backups(&self) -> Result<Vec<Found>, Failure> {
-        let mut found = Vec::new();
-        let mut listed = self.storage.list(Listing::Everything);
-        while let Some(listed) = listed.try_next().await.map_err(|error| error.failure())? {
-            if let ObjectKey::Manifest(datasource, backup) = listed.key {
-                found.push(self.look(datasource, backup).await);
+        let mut manifests = Vec::new();
+        for datasource in self.datasources().await? {
+            let mut listed = self.storage.list(Listing::Manifests(datasource));
+            while let Some(listed) = listed.try_next().await.map_err(|error| error.failure())? {
+                if let ObjectKey::Manifest(datasource, backup) = listed.key {
+                    manifests.push((datasource, backup));
+                }
             }
         }
+        let looking = stream::iter(manifests).map(|(datasource, backup)| self.look(datasource, backup));
+        let mut found: Vec<_> = looking.buffer_unordered(MANIFESTS_IN_FLIGHT).collect().await;
         found.sort_by_key(|found| (found.started_at, found.backup));
         Ok(found)
     }
 
     /// One backup by its id.
     pub async fn backup(&self, backup: BackupId) -> Result<BackupReader, Failure> {
-        let mut listed = self.storage.list(Listing::Everything);
-        while let Some(listed) = listed.try_next().await.map_err(|error| error.failure())? {
-            match listed.key {
-                ObjectKey::Manifest(datasource, id) if id == backup => {
-                    let outline = self.outline(datasource, backup).await?;
-                    return self.reader(datasource, backup, &outline).await;
-                }
-                _ => {}
+        for datasource in self.datasources().await? {
+            let manifest = self.storage.head(&ObjectKey::Manifest(datasource, backup)).await;
+            if manifest.map_err(|error| error.failure())?.is_some() {
+                let outline = self.outline(datasource, backup).await?;
+                return self.reader(datasource, backup, &outline).await;
             }
         }
         let message = format!("{} has no backup {backup}", self.storage);
         Err(Failure::new(FailureKind::RepositoryDamaged, message))
+    }
+
+    async fn datasources(&self) -> Result<Vec<DatasourceId>, Failure> {
+        let found = self.storage.datasources().await;
+        found.map_err(|error| error.failure())
     }
 
     async fn look(&self, datasource: DatasourceId, backup: BackupId) -> Found {

@@ -3,6 +3,8 @@
 //! A kit is JSON, sealed as an [age](https://age-encryption.org/v1) file: with a passphrase, or for recipients. It lies wherever
 //! its owner keeps it, and once more in each repository (`keys/<key>.age`) for the same recipients, so that a kit that was made
 //! before a change of keys still opens what came after: whoever made it with a passphrase has the identity for those in it.
+//! Only the kit that its owner keeps says where the storages are, and what reads them ([`KitStorage`]): whoever reads one in a
+//! repository is there already, and is not to come from one storage into all others.
 
 use std::io::{Read, Write};
 
@@ -18,10 +20,16 @@ use zeroize::Zeroizing;
 use crate::keys::InstallationKey;
 use crate::manifest::VerifyingKey;
 
+mod storages;
+
+pub use storages::{Credentials, KitStorage};
+
 /// The version of the kit's form. A reader must refuse a greater one.
 const FORMAT: u8 = 1;
 /// A larger file is no kit.
 pub const MAX_KIT_LEN: u64 = 1 << 20;
+/// What is sealed in it: as much as fits into a file of that length once it is encrypted and armored.
+const MAX_CONTENTS_LEN: usize = 700 << 10;
 
 /// What opens every backup. Never log it.
 #[derive(Serialize, Deserialize)]
@@ -38,6 +46,9 @@ pub struct RecoveryKit {
     /// An age identity that opens the kits in the repositories, if this one was sealed with a passphrase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     identity: Option<Zeroizing<String>>,
+    /// Where the backups are, as far as a kit can say it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    storages: Vec<KitStorage>,
 }
 
 /// Why a kit can't be sealed or opened.
@@ -64,6 +75,11 @@ pub enum KitError {
     /// It could not be sealed.
     #[error("the recovery kit can't be sealed: {0}")]
     Seal(String),
+    /// Nobody would open it.
+    #[error(
+        "the recovery kit would hold {0} bytes, more than {MAX_CONTENTS_LEN}: give storages authorities' files that hold only what they need"
+    )]
+    TooLarge(usize),
 }
 
 /// For whom kits are sealed: an age recipient, `age1…`.
@@ -136,7 +152,15 @@ impl RecoveryKit {
             installation_keys: keys.iter().map(hex).collect(),
             signers: signers.iter().map(|key| hex::encode(key.as_bytes())).collect(),
             identity: None,
+            storages: Vec::new(),
         }
+    }
+
+    /// The kit with what is known of these storages.
+    #[must_use]
+    pub fn with_storages(mut self, storages: Vec<KitStorage>) -> Self {
+        self.storages = storages;
+        self
     }
 
     /// The kit with an identity in it, which opens the kits that were sealed for its recipient.
@@ -163,6 +187,12 @@ impl RecoveryKit {
         keys.ok_or_else(|| KitError::Malformed("a signer is not 32 bytes in hexadecimal".into()))
     }
 
+    /// The storages in buckets that there were when it was made. None in a kit of an older release, and in those that lie in
+    /// repositories.
+    pub fn storages(&self) -> &[KitStorage] {
+        &self.storages
+    }
+
     /// What opens the kits in the repositories, if this one knows.
     pub fn opener(&self) -> Option<Opener> {
         let identity = self.identity.as_ref()?;
@@ -187,6 +217,9 @@ impl RecoveryKit {
         let broken = |error: &dyn std::fmt::Display| KitError::Seal(error.to_string());
         let json = serde_json::to_vec_pretty(self).map_err(|error| broken(&error))?;
         let json = Zeroizing::new(json);
+        if json.len() > MAX_CONTENTS_LEN {
+            return Err(KitError::TooLarge(json.len()));
+        }
         let mut sealed = Vec::new();
         let seal = || -> std::io::Result<()> {
             let armor = ArmoredWriter::wrap_output(&mut sealed, Format::AsciiArmor)?;
@@ -246,77 +279,4 @@ fn secret(secret: &Secret) -> SecretString {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{installation_key, trusted};
-
-    fn kit() -> RecoveryKit {
-        let key = installation_key();
-        RecoveryKit::new(ControlPlaneId::new(), DateTime::UNIX_EPOCH, &[&key], &trusted())
-    }
-
-    fn holds(kit: &RecoveryKit) {
-        let keys: Vec<_> = kit.keys().unwrap().iter().map(InstallationKey::key_id).collect();
-        assert_eq!(keys, [installation_key().key_id()]);
-        assert_eq!(kit.signers().unwrap(), trusted());
-    }
-
-    #[test]
-    fn a_passphrase_opens_the_kit_and_the_kit_those_in_the_repositories() {
-        let (identity, recipient) = Recipient::generate();
-        let passphrase = Secret::new("correct horse battery staple");
-        let sealed = kit().with_identity(&identity).seal_with(&passphrase).unwrap();
-        assert!(sealed.starts_with("-----BEGIN AGE ENCRYPTED FILE-----\n"));
-        let opened = RecoveryKit::open(sealed.as_bytes(), &Opener::Passphrase(passphrase)).unwrap();
-        holds(&opened);
-        let later = kit().seal_for(&[recipient]).unwrap();
-        holds(&RecoveryKit::open(later.as_bytes(), &opened.opener().unwrap()).unwrap());
-    }
-
-    #[test]
-    fn others_do_not_open_it() {
-        let passphrase = Secret::new("correct horse battery staple");
-        let sealed = kit().seal_with(&passphrase).unwrap();
-        let wrong = Opener::Passphrase(Secret::new("wrong"));
-        assert!(matches!(
-            RecoveryKit::open(sealed.as_bytes(), &wrong),
-            Err(KitError::Unopenable(_))
-        ));
-        let (_, recipient) = Recipient::generate();
-        let other = Opener::Identities(Recipient::generate().0);
-        let sealed = kit().seal_for(&[recipient]).unwrap();
-        let opened = RecoveryKit::open(sealed.as_bytes(), &other);
-        assert!(matches!(opened, Err(KitError::Unopenable(_))));
-        assert!(matches!(kit().seal_for(&[]), Err(KitError::NoRecipient)));
-        assert!(RecoveryKit::open(b"not age", &other).is_err());
-    }
-
-    #[test]
-    fn what_is_no_recipient_identity_or_kit_is_told() {
-        assert!(matches!(
-            Recipient::parse("ssh-ed25519 AAAA"),
-            Err(KitError::Recipient(_))
-        ));
-        let nonsense = Opener::Identities(Secret::new("not an identity"));
-        let sealed = kit().seal_with(&Secret::new("x")).unwrap();
-        assert!(RecoveryKit::open(sealed.as_bytes(), &nonsense).is_err());
-        assert!(matches!(
-            RecoveryKit::parse(br#"{"format": 2}"#),
-            Err(KitError::Newer(2))
-        ));
-        assert!(matches!(
-            RecoveryKit::parse(br#"{"format": 1}"#),
-            Err(KitError::Malformed(_))
-        ));
-    }
-
-    #[test]
-    fn nothing_secret_is_printed() {
-        let kit = kit().with_identity(&Recipient::generate().0);
-        let printed = format!("{kit:?} {:?}", kit.opener());
-        assert!(
-            !printed.contains("0001020304") && !printed.contains("AGE-SECRET"),
-            "{printed}"
-        );
-    }
-}
+mod tests;
