@@ -30,11 +30,11 @@ mod source;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rescue {
     /// Show the backups in a repository
-    List(Source),
+    List(Box<Source>),
     /// Restore databases of a backup into a server
     Restore(Box<Restore>),
     /// Write a database of a backup as one SQL script to standard output
-    Sql(Sql),
+    Sql(Box<Sql>),
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::system_service_server::SystemService;
+use dataguardian_repository::kit::Credentials;
 use tonic::{Request, Response, Status};
 
 use super::{Shared, decode, encode};
@@ -54,11 +55,17 @@ impl SystemService for Handler {
         &self,
         request: Request<v1::CreateRecoveryKitRequest>,
     ) -> Result<Response<v1::CreateRecoveryKitResponse>, Status> {
-        let recipients = request.into_inner().recipients;
-        let made = self.0.services.recovery.make_kit(&recipients).await?;
+        let request = request.into_inner();
+        let credentials = match request.without_credentials {
+            true => Credentials::LeftOut,
+            false => Credentials::Included,
+        };
+        let recovery = &self.0.services.recovery;
+        let made = recovery.make_kit(&request.recipients, credentials).await?;
         Ok(Response::new(v1::CreateRecoveryKitResponse {
             kit: made.text,
             key_ids: made.keys.iter().map(ToString::to_string).collect(),
+            storages: made.storages,
         }))
     }
 

@@ -1,20 +1,25 @@
 //! Recovery kits: what opens every backup when this control plane is gone.
 //!
 //! A kit is handed out sealed for recipients, and these are remembered: whatever is put into repositories later is sealed for
-//! them too (`keys/<key>.age`).
+//! them too (`keys/<key>.age`). What is handed out says where the buckets are and has the agents' keys of them; what is put
+//! into repositories does not.
 
 use chrono::{DateTime, Utc};
 use dataguardian_repository::id::KeyId;
-use dataguardian_repository::kit::{KitError, Recipient, RecoveryKit};
+use dataguardian_repository::kit::{Credentials, KitError, KitStorage, Recipient, RecoveryKit};
 
+use super::storages::agents_access;
 use super::{Context, Error};
 use crate::domain::assignment::WrappedKey;
 use crate::domain::field::BadField;
 use crate::store::Connected;
 use crate::store::installation::{RecoveryRow, recovery_get, recovery_set_in_tx};
+use crate::store::storages::storage_list;
 
 /// The most recipients of a kit.
 const MAX_RECIPIENTS: usize = 16;
+/// Storages that are looked at together.
+const STORAGES_AT_ONCE: u64 = 100;
 
 /// Recovery kits.
 #[derive(Debug, Clone)]
@@ -29,6 +34,8 @@ pub struct SealedKit {
     pub text: String,
     /// The installation keys in it, the one in use first.
     pub keys: Vec<KeyId>,
+    /// The names of the storages in it.
+    pub storages: Vec<String>,
 }
 
 impl Recovery {
@@ -38,10 +45,12 @@ impl Recovery {
     }
 
     /// A kit for these recipients, who are those of all later ones too.
-    pub async fn make_kit(&self, recipients: &[String]) -> Result<SealedKit, Error> {
+    pub async fn make_kit(&self, recipients: &[String], credentials: Credentials) -> Result<SealedKit, Error> {
         let parsed = parse(recipients)?;
-        let kit = self.context.kit();
-        let text = kit.seal_for(&parsed).map_err(internal)?;
+        let storages = self.buckets(credentials).await?;
+        let names = storages.iter().map(|storage| storage.name().to_owned()).collect();
+        let kit = self.context.kit().with_storages(storages);
+        let text = kit.seal_for(&parsed).map_err(unsealable)?;
         let row = RecoveryRow {
             recipients: parsed.iter().map(ToString::to_string).collect(),
             made_at: self.context.now(),
@@ -52,7 +61,26 @@ impl Recovery {
         Ok(SealedKit {
             text,
             keys: vec![self.context.installation.repository_key_id()],
+            storages: names,
         })
+    }
+
+    /// The storages in buckets, in order of their names.
+    async fn buckets(&self, credentials: Credentials) -> Result<Vec<KitStorage>, Error> {
+        let mut found = Vec::new();
+        let mut last: Option<String> = None;
+        loop {
+            let page = storage_list(&self.context.store, last.as_deref(), STORAGES_AT_ONCE).await?;
+            for storage in &page {
+                let access = agents_access(&self.context, storage)?;
+                let in_kit = |settings| KitStorage::in_bucket(storage.name.to_string(), &settings, credentials);
+                found.extend(access.map(in_kit));
+            }
+            match page.last() {
+                Some(storage) => last = Some(storage.name.to_string()),
+                None => return Ok(found),
+            }
+        }
     }
 
     /// When the newest kit was made; none if none ever was.
@@ -91,6 +119,13 @@ fn parse(recipients: &[String]) -> Result<Vec<Recipient>, Error> {
     parsed
         .collect::<Result<_, KitError>>()
         .map_err(|error| bad(error.to_string()))
+}
+
+fn unsealable(error: KitError) -> Error {
+    match error {
+        error @ KitError::TooLarge(_) => Error::precondition("RECOVERY_KIT_TOO_LARGE", error.to_string()),
+        error => internal(error),
+    }
 }
 
 fn internal(error: KitError) -> Error {

@@ -239,6 +239,14 @@ pub(super) fn location(context: &Context, storage: &Storage) -> Result<Repositor
     })
 }
 
+/// How agents reach a bucket; none if the storage is a folder.
+pub(super) fn agents_access(context: &Context, storage: &Storage) -> Result<Option<S3Settings>, Error> {
+    match location(context, storage)?.place {
+        Place::S3(bucket, secret) => Ok(Some(bucket.settings(secret))),
+        Place::LocalPath(_) => Ok(None),
+    }
+}
+
 /// How the control plane itself reaches a bucket to clean up there; none if it has no key for it.
 pub(super) fn own_access(context: &Context, storage: &Storage) -> Result<Option<S3Settings>, Error> {
     match (&storage.location, storage.sealed.delete.as_deref()) {

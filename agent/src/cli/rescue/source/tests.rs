@@ -40,15 +40,14 @@ fn never_asked(_: Option<&Path>) -> anyhow::Result<Secret> {
 
 #[test]
 fn a_bucket_and_its_folder_are_read() {
-    let folder = |bucket: &str, prefix: &str| {
-        Ok(BucketFolder {
-            bucket: bucket.to_owned(),
-            prefix: prefix.to_owned(),
-        })
-    };
-    assert_eq!("backups".parse(), folder("backups", ""));
-    assert_eq!("backups/".parse(), folder("backups", ""));
-    assert_eq!("s3://backups/a/b/".parse(), folder("backups", "a/b"));
+    for (text, bucket, prefix) in [
+        ("backups", "backups", ""),
+        ("backups/", "backups", ""),
+        ("s3://backups/a/b/", "backups", "a/b"),
+    ] {
+        let read: BucketFolder = text.parse().unwrap();
+        assert_eq!((read.bucket.as_str(), read.prefix.as_str()), (bucket, prefix));
+    }
     for wrong in ["", "/", "s3://", "/a", "backups//a", "backups/../a", "."] {
         assert!(wrong.parse::<BucketFolder>().is_err(), "{wrong:?}");
     }
