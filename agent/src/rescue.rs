@@ -64,9 +64,9 @@ impl Rescue {
         })
     }
 
-    /// Where it is.
-    pub const fn storage(&self) -> &Storage {
-        &self.storage
+    /// Where it is, in words.
+    pub fn place(&self) -> String {
+        self.storage.to_string()
     }
 
     /// Every backup that is there, the oldest first.

@@ -176,7 +176,7 @@ async fn list(source: &Source) -> anyhow::Result<()> {
             }
         }
     }
-    ensure!(any, "there is no backup in {}", rescue.storage());
+    ensure!(any, "there is no backup in {}", rescue.place());
     println!("{table}");
     ensure!(unreadable == 0, "{unreadable} backups can't be read");
     Ok(())
