@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{BackupId, DatasourceId};
 use dataguardian_core::stream::StreamRole;
-use dataguardian_repository::keys::{InstallationKey, Protection};
+use dataguardian_repository::id::KeyId;
+use dataguardian_repository::keys::{Keyring, Protection};
 use dataguardian_repository::kit::RecoveryKit;
 use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::manifest::{Outline, VerifyingKey};
@@ -28,7 +29,8 @@ const MANIFESTS_IN_FLIGHT: usize = 8;
 #[derive(Debug)]
 pub struct Rescue {
     storage: Storage,
-    keys: Vec<InstallationKey>,
+    /// What is in the kit, and when that was made.
+    keys: Option<(Keyring, DateTime<Utc>)>,
     /// Whose signature a manifest must have; none without a kit.
     trusted: Vec<VerifyingKey>,
 }
@@ -54,8 +56,11 @@ impl Rescue {
             Failure::new(FailureKind::RepositoryKey, error.to_string())
         };
         let (keys, trusted) = match kit {
-            Some(kit) => (kit.keys().map_err(unfit)?, kit.signers().map_err(unfit)?),
-            None => (Vec::new(), Vec::new()),
+            Some(kit) => {
+                let keys = kit.keys().map_err(unfit)?;
+                (Some((keys, kit.created_at)), kit.signers().map_err(unfit)?)
+            }
+            None => (None, Vec::new()),
         };
         Ok(Self {
             storage,
@@ -131,9 +136,9 @@ impl Rescue {
         outline: &Outline,
     ) -> Result<BackupReader, Failure> {
         let storage = self.storage.clone();
-        let protection = match outline.encryption {
+        let protection = match &outline.encryption {
             None => Protection::Plain,
-            Some(_) => self.protection(datasource)?,
+            Some(encryption) => self.protection(datasource, &encryption.keys)?,
         };
         let opened = if self.trusted.is_empty() {
             BackupReader::open_unsigned(storage, datasource, backup, protection).await
@@ -143,17 +148,24 @@ impl Rescue {
         opened.map_err(|error| error.failure())
     }
 
-    fn protection(&self, datasource: DatasourceId) -> Result<Protection, Failure> {
-        let mut keys = self.keys.iter().map(|key| key.derive(datasource));
-        let first = keys.next().ok_or_else(|| {
-            Failure::new(
-                FailureKind::RepositoryKey,
-                "the backup is encrypted: name the recovery kit with --kit",
-            )
-        })?;
-        Ok(Protection::encrypted(
-            keys.fold(first, |keys, older| keys.with_older(&older)),
-        ))
+    /// What opens a backup that needs these data keys.
+    fn protection(&self, datasource: DatasourceId, needed: &[KeyId]) -> Result<Protection, Failure> {
+        let lacking = |message: String| Failure::new(FailureKind::RepositoryKey, message);
+        let Some((keys, made_at)) = &self.keys else {
+            let message = "the backup is encrypted: name the recovery kit with --kit";
+            return Err(lacking(message.to_owned()));
+        };
+        let keys = keys.derive(datasource);
+        let known = keys.key_ids();
+        match needed.iter().find(|key| !known.contains(key)) {
+            None => Ok(Protection::encrypted(keys)),
+            Some(key) => Err(lacking(format!(
+                "the backup needs key {key}, which the recovery kit of {} does not have: the key was replaced after it was made, \
+                 or the kit is another installation's. Use a newer kit; where none was saved, one in the repository's folder \
+                 `keys` may open with the same identity",
+                made_at.format("%Y-%m-%d")
+            ))),
+        }
     }
 }
 

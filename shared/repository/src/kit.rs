@@ -17,7 +17,8 @@ use dataguardian_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::keys::InstallationKey;
+use crate::id::KeyId;
+use crate::keys::{InstallationKey, Keyring};
 use crate::manifest::VerifyingKey;
 
 mod storages;
@@ -25,7 +26,9 @@ mod storages;
 pub use storages::{Credentials, KitStorage};
 
 /// The version of the kit's form. A reader must refuse a greater one.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// The form in which each installation key has id keys of its own, which every release reads.
+const OWN_ID_KEYS: u8 = 1;
 /// A larger file is no kit.
 pub const MAX_KIT_LEN: u64 = 1 << 20;
 /// What is sealed in it: as much as fits into a file of that length once it is encrypted and armored.
@@ -41,6 +44,9 @@ pub struct RecoveryKit {
     pub created_at: DateTime<Utc>,
     /// Installation keys in hexadecimal, the one in use first.
     installation_keys: Vec<Zeroizing<String>>,
+    /// For each of them, which one its id keys come from; empty if from itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    id_keys_of: Vec<KeyId>,
     /// Public keys of whoever may have signed a manifest, in hexadecimal.
     signers: Vec<String>,
     /// An age identity that opens the kits in the repositories, if this one was sealed with a passphrase.
@@ -137,19 +143,25 @@ impl std::fmt::Debug for RecoveryKit {
 }
 
 impl RecoveryKit {
-    /// A kit with these keys, the one in use first, and with whoever may have signed a manifest.
+    /// A kit with these keys, and with whoever may have signed a manifest.
     pub fn new(
         control_plane: ControlPlaneId,
         created_at: DateTime<Utc>,
-        keys: &[&InstallationKey],
+        keys: &Keyring,
         signers: &[VerifyingKey],
     ) -> Self {
-        let hex = |key: &&InstallationKey| Zeroizing::new(hex::encode(key.expose()));
+        let hex = |(key, _): (&InstallationKey, KeyId)| Zeroizing::new(hex::encode(key.expose()));
+        let own_ids = keys.generations().all(|(key, root)| key.key_id() == root);
+        let (format, id_keys_of) = match own_ids {
+            true => (OWN_ID_KEYS, Vec::new()),
+            false => (FORMAT, keys.generations().map(|(_, root)| root).collect()),
+        };
         Self {
-            format: FORMAT,
+            format,
             control_plane,
             created_at,
-            installation_keys: keys.iter().map(hex).collect(),
+            installation_keys: keys.generations().map(hex).collect(),
+            id_keys_of,
             signers: signers.iter().map(|key| hex::encode(key.as_bytes())).collect(),
             identity: None,
             storages: Vec::new(),
@@ -170,14 +182,23 @@ impl RecoveryKit {
         self
     }
 
-    /// The installation keys, the one in use first.
-    pub fn keys(&self) -> Result<Vec<InstallationKey>, KitError> {
+    /// The installation keys.
+    pub fn keys(&self) -> Result<Keyring, KitError> {
         let read = |key: &Zeroizing<String>| {
             let bytes = Zeroizing::new(hex::decode(key.as_str()).ok()?);
             InstallationKey::from_bytes(&bytes).ok()
         };
         let keys: Option<Vec<_>> = self.installation_keys.iter().map(read).collect();
-        keys.ok_or_else(|| KitError::Malformed("a key is not 32 bytes in hexadecimal".into()))
+        let keys = keys.ok_or_else(|| KitError::Malformed("a key is not 32 bytes in hexadecimal".into()))?;
+        let roots: Vec<KeyId> = match self.id_keys_of.as_slice() {
+            [] => keys.iter().map(InstallationKey::key_id).collect(),
+            roots => roots.to_vec(),
+        };
+        let uneven = keys.len() != roots.len();
+        let keys = Keyring::new(keys.into_iter().zip(roots).collect());
+        keys.ok()
+            .filter(|_| !uneven)
+            .ok_or_else(|| KitError::Malformed("its keys don't belong together".into()))
     }
 
     /// Whoever may have signed a manifest.

@@ -1,15 +1,14 @@
 use super::*;
 use crate::storage::s3::S3Settings;
-use crate::testing::{installation_key, trusted};
+use crate::testing::{DATASOURCE, installation_key, trusted};
 
 fn kit() -> RecoveryKit {
-    let key = installation_key();
-    RecoveryKit::new(ControlPlaneId::new(), DateTime::UNIX_EPOCH, &[&key], &trusted())
+    let key = Keyring::from(installation_key());
+    RecoveryKit::new(ControlPlaneId::new(), DateTime::UNIX_EPOCH, &key, &trusted())
 }
 
 fn holds(kit: &RecoveryKit) {
-    let keys: Vec<_> = kit.keys().unwrap().iter().map(InstallationKey::key_id).collect();
-    assert_eq!(keys, [installation_key().key_id()]);
+    assert_eq!(kit.keys().unwrap().key_ids(), [installation_key().key_id()]);
     assert_eq!(kit.signers().unwrap(), trusted());
 }
 
@@ -53,8 +52,8 @@ fn what_is_no_recipient_identity_or_kit_is_told() {
     let sealed = kit().seal_with(&Secret::new("x")).unwrap();
     assert!(RecoveryKit::open(sealed.as_bytes(), &nonsense).is_err());
     assert!(matches!(
-        RecoveryKit::parse(br#"{"format": 2}"#),
-        Err(KitError::Newer(2))
+        RecoveryKit::parse(br#"{"format": 3}"#),
+        Err(KitError::Newer(3))
     ));
     assert!(matches!(
         RecoveryKit::parse(br#"{"format": 1}"#),
@@ -158,4 +157,44 @@ fn the_first_form_of_a_kit_opens() {
     let kit = RecoveryKit::open(sealed, &Opener::Identities(Secret::new(identity))).unwrap();
     holds(&kit);
     assert!(kit.storages().is_empty() && kit.opener().is_none());
+}
+
+fn key(byte: u8) -> InstallationKey {
+    InstallationKey::from_bytes(&[byte; 32]).unwrap()
+}
+
+fn kit_with(generations: &[(u8, u8)]) -> RecoveryKit {
+    let generations = generations
+        .iter()
+        .map(|(data, ids)| (key(*data), key(*ids).key_id()));
+    let keys = Keyring::new(generations.collect()).unwrap();
+    RecoveryKit::new(ControlPlaneId::new(), DateTime::UNIX_EPOCH, &keys, &trusted())
+}
+
+#[test]
+fn a_kit_brings_all_keys_back_as_they_belong_together() {
+    for (generations, format) in [
+        (&[(1, 1)][..], OWN_ID_KEYS),
+        (&[(2, 2), (1, 1)], OWN_ID_KEYS),
+        (&[(2, 1), (1, 1)], FORMAT),
+        (&[(3, 3), (2, 1), (1, 1)], FORMAT),
+    ] {
+        let kit = kit_with(generations);
+        assert_eq!(kit.format, format, "{generations:?}");
+        let (before, after) = (kit.keys().unwrap(), sealed_and_opened(&kit).keys().unwrap());
+        let bytes = |keys: &Keyring| keys.derive(DATASOURCE).to_bytes();
+        assert_eq!(bytes(&before), bytes(&after), "{generations:?}");
+    }
+}
+
+#[test]
+fn keys_that_do_not_belong_together_are_refused() {
+    let mut kit = kit_with(&[(2, 1), (1, 1)]);
+    kit.id_keys_of.pop();
+    assert!(matches!(kit.keys(), Err(KitError::Malformed(_))));
+    kit.id_keys_of = vec![key(9).key_id(); 2];
+    assert!(matches!(kit.keys(), Err(KitError::Malformed(_))));
+    kit.installation_keys.clear();
+    kit.id_keys_of.clear();
+    assert!(matches!(kit.keys(), Err(KitError::Malformed(_))));
 }

@@ -3,6 +3,7 @@ use std::fs;
 use chrono::DateTime;
 use clap::Parser;
 use dataguardian_core::ids::ControlPlaneId;
+use dataguardian_repository::keys::{InstallationKey, Keyring};
 use dataguardian_repository::kit::{Credentials, KitStorage};
 
 use super::*;
@@ -28,10 +29,17 @@ fn of_the_kit() -> S3Settings {
     }
 }
 
+fn empty_kit() -> RecoveryKit {
+    let keys = Keyring::from(InstallationKey::generate().unwrap());
+    RecoveryKit::new(ControlPlaneId::new(), DateTime::UNIX_EPOCH, &keys, &[])
+}
+
 fn kit(credentials: Credentials) -> RecoveryKit {
-    RecoveryKit::new(ControlPlaneId::new(), DateTime::UNIX_EPOCH, &[], &[]).with_storages(vec![
-        KitStorage::in_bucket("offsite", &of_the_kit(), credentials),
-    ])
+    empty_kit().with_storages(vec![KitStorage::in_bucket(
+        "offsite",
+        &of_the_kit(),
+        credentials,
+    )])
 }
 
 fn never_asked(_: Option<&Path>) -> anyhow::Result<Secret> {
@@ -110,8 +118,7 @@ fn a_storage_that_the_kit_does_not_name_is_told_with_those_it_does() {
         "{told}"
     );
     assert!(told.contains("1970-01-01") && told.contains("--s3"), "{told}");
-    let empty = RecoveryKit::new(ControlPlaneId::new(), DateTime::UNIX_EPOCH, &[], &[]);
-    let told = named(&empty, "vault").unwrap_err().to_string();
+    let told = named(&empty_kit(), "vault").unwrap_err().to_string();
     assert!(told.contains("names no storage"), "{told}");
     let told = parse(&["--repository", "x"]).map(|source| Source {
         repository: None,
