@@ -6,6 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use dataguardian_repository::id::KeyId;
+use dataguardian_repository::keys::Keyring;
 use dataguardian_repository::kit::{Credentials, KitError, KitStorage, Recipient, RecoveryKit};
 
 use super::storages::agents_access;
@@ -13,7 +14,9 @@ use super::{Context, Error};
 use crate::domain::assignment::WrappedKey;
 use crate::domain::field::BadField;
 use crate::store::Connected;
-use crate::store::installation::{RecoveryRow, recovery_get, recovery_set_in_tx};
+use crate::store::installation::{
+    RecoveryRow, installation_lock_in_tx, recovery_get, recovery_set_in_tx,
+};
 use crate::store::storages::storage_list;
 
 /// The most recipients of a kit.
@@ -49,18 +52,22 @@ impl Recovery {
         let parsed = parse(recipients)?;
         let storages = self.buckets(credentials).await?;
         let names = storages.iter().map(|storage| storage.name().to_owned()).collect();
-        let kit = self.context.kit().with_storages(storages);
+        let tx = self.context.store.begin().await?;
+        // Whoever replaces the key comes before, or comes after and says that this kit lacks it.
+        installation_lock_in_tx(&tx).await?;
+        let keys = self.context.keyring(&tx).await?;
+        let kit = self.context.kit(&keys).with_storages(storages);
         let text = kit.seal_for(&parsed).map_err(unsealable)?;
         let row = RecoveryRow {
             recipients: parsed.iter().map(ToString::to_string).collect(),
             made_at: self.context.now(),
+            generation: self.context.key_generation(&tx).await?,
         };
-        let tx = self.context.store.begin().await?;
         recovery_set_in_tx(&tx, &row).await?;
         tx.commit().await?;
         Ok(SealedKit {
             text,
-            keys: vec![self.context.installation.repository_key_id()],
+            keys: keys.key_ids(),
             storages: names,
         })
     }
@@ -91,22 +98,25 @@ impl Recovery {
 }
 
 impl Context {
-    /// The kit for the repositories; none before somebody made one.
+    /// The kit for the repositories; none before somebody made one, nor between a compromise and the next one.
     pub(super) async fn wrapped_key(&self, on: &impl Connected) -> Result<Option<WrappedKey>, Error> {
         let Some(row) = recovery_get(on).await? else {
             return Ok(None);
         };
-        let kit = self.kit().seal_for(&parse(&row.recipients)?).map_err(internal)?;
+        if row.recipients.is_empty() {
+            return Ok(None);
+        }
+        let keys = self.keyring(on).await?;
+        let kit = self.kit(&keys).seal_for(&parse(&row.recipients)?);
         Ok(Some(WrappedKey {
-            key: self.installation.repository_key_id(),
-            kit,
+            key: keys.key_id(),
+            kit: kit.map_err(internal)?,
         }))
     }
 
-    fn kit(&self) -> RecoveryKit {
+    fn kit(&self, keys: &Keyring) -> RecoveryKit {
         let signer = self.installation.signing.verifying_key();
-        let keys = [self.installation.repository_key()];
-        RecoveryKit::new(self.installation.control_plane, self.now(), &keys, &[signer])
+        RecoveryKit::new(self.installation.control_plane, self.now(), keys, &[signer])
     }
 }
 

@@ -130,8 +130,9 @@ impl Storages {
     }
 
     /// Names of the installation keys that datasources' keys come from, for the description of a new repository.
-    pub fn key_ids(&self) -> Vec<String> {
-        vec![self.context.installation.repository_key_id().to_string()]
+    pub async fn key_ids(&self) -> Result<Vec<String>, Error> {
+        let keys = self.context.keyring(&self.context.store).await?;
+        Ok(keys.key_ids().iter().map(ToString::to_string).collect())
     }
 
     /// One storage.
