@@ -145,7 +145,10 @@ async fn what_was_sealed_before_and_after_comes_back() -> Result<()> {
     let planned = scene.back_up()?;
     ensure!(planned["baseBackupId"] == before["id"], "{planned:#}");
     ensure!(stored(&planned) * 20 < stored(&before), "{planned:#}");
-    ensure!(scene.kits_in_vault()? == 2, "the new key is put beside the old one");
+    ensure!(
+        scene.kits_in_vault()? == 2,
+        "the new key is put beside the old one"
+    );
     scene.save_kit("planned.age")?;
     ensure!(!scene.is_told()?);
 
@@ -153,7 +156,10 @@ async fn what_was_sealed_before_and_after_comes_back() -> Result<()> {
     scene.system.dgctl(&words).succeed()?;
     ensure!(scene.is_told()?);
     let anew = scene.back_up()?;
-    ensure!(anew["baseBackupId"].as_str().unwrap_or_default().is_empty(), "{anew:#}");
+    ensure!(
+        anew["baseBackupId"].as_str().unwrap_or_default().is_empty(),
+        "{anew:#}"
+    );
     ensure!(stored(&anew) * 2 > stored(&before), "{anew:#}");
     ensure!(
         scene.kits_in_vault()? == 2,

@@ -65,9 +65,7 @@ impl Left {
         let words = ["storage", "create", "s3", "--name", "offsite", "--bucket", BUCKET];
         let place = ["--prefix", PREFIX, "--path-style", "--endpoint", &endpoint];
         let access = ["--access-key-id", KEY.0, "--secret-key-file", &key];
-        system
-            .dgctl(&[&words[..], &place, &access].concat())
-            .succeed()?;
+        system.dgctl(&[&words[..], &place, &access].concat()).succeed()?;
         Ok(())
     }
 
@@ -172,7 +170,10 @@ async fn a_bucket_and_the_kit_are_enough() -> Result<()> {
     let server = ["--port", &port, "--username", mysql::ROOT, "--client-directory"];
     left.restore("store", &[&server[..], &[&clients]].concat(), mysql::PASSWORD)?;
 
-    let databases = (Database::of(&postgres, "shop"), Database::of(&postgres, "rescued"));
+    let databases = (
+        Database::of(&postgres, "shop"),
+        Database::of(&postgres, "rescued"),
+    );
     Comparison::new(databases.0, databases.1).run().await?.equal()?;
     mysql::compare::equal((&mysql, "store"), (&mysql, "rescued"))?;
     ensure!(left.objects().await? == before, "a rescue only reads");
@@ -213,7 +214,10 @@ fn other_ways_in(left: &Left) -> Result<()> {
     let script = succeeds(left.rescue("bare.age", &[&globals[..], &direct].concat())?)?;
     ensure!(script.contains("CREATE ROLE"), "{script}");
 
-    fails(left.rescue("kit.age", &["list"])?, &["--storage", "offsite (s3://"])?;
+    fails(
+        left.rescue("kit.age", &["list"])?,
+        &["--storage", "offsite (s3://"],
+    )?;
     fails(
         left.rescue("kit.age", &["list", "--storage", "vault"])?,
         &["vault", "offsite (s3://"],

@@ -16,9 +16,7 @@ use crate::secrets::SecretsError;
 use crate::secrets::vault::Place;
 use crate::store::Connected;
 use crate::store::installation::{installation_lock_in_tx, recovery_forget_in_tx, recovery_get};
-use crate::store::installation_keys::{
-    InstallationKeyRow, installation_key_insert_in_tx, installation_keys,
-};
+use crate::store::installation_keys::{InstallationKeyRow, installation_key_insert_in_tx, installation_keys};
 
 /// The installation's keys.
 #[derive(Debug, Clone)]
@@ -39,12 +37,16 @@ impl Keys {
         let made = rows.iter().map(|row| row.created_at);
         let made = made.chain([self.context.installation.created_at]);
         let shown = ring.key_ids().into_iter().zip(made);
-        Ok(shown.map(|(id, created_at)| KeyShown { id, created_at }).collect())
+        Ok(shown
+            .map(|(id, created_at)| KeyShown { id, created_at })
+            .collect())
     }
 
     /// The keys of one datasource's backups.
     pub async fn of_datasource(&self, datasource: DatasourceId) -> Result<DatasourceKeys, Error> {
-        self.context.datasource_keys(&self.context.store, datasource).await
+        self.context
+            .datasource_keys(&self.context.store, datasource)
+            .await
     }
 
     /// A new key is in use from now on. Refused unless the one in use is `expected`, so that a call that is made again makes no
@@ -130,7 +132,8 @@ impl Context {
                 .installation
                 .vault
                 .open(place(&row.generation), &row.key_sealed)?;
-            let key = InstallationKey::from_bytes(opened.expose()).map_err(|error| broken(&error.to_string()))?;
+            let key =
+                InstallationKey::from_bytes(opened.expose()).map_err(|error| broken(&error.to_string()))?;
             keys.push((generation(row), key));
         }
         keys.push((Generation::FIRST, self.installation.first_key().clone()));

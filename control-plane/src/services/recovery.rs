@@ -14,9 +14,7 @@ use super::{Context, Error};
 use crate::domain::assignment::WrappedKey;
 use crate::domain::field::BadField;
 use crate::store::Connected;
-use crate::store::installation::{
-    RecoveryRow, installation_lock_in_tx, recovery_get, recovery_set_in_tx,
-};
+use crate::store::installation::{RecoveryRow, installation_lock_in_tx, recovery_get, recovery_set_in_tx};
 use crate::store::storages::storage_list;
 
 /// The most recipients of a kit.
@@ -48,7 +46,11 @@ impl Recovery {
     }
 
     /// A kit for these recipients, who are those of all later ones too.
-    pub async fn make_kit(&self, recipients: &[String], credentials: Credentials) -> Result<SealedKit, Error> {
+    pub async fn make_kit(
+        &self,
+        recipients: &[String],
+        credentials: Credentials,
+    ) -> Result<SealedKit, Error> {
         let parsed = parse(recipients)?;
         let storages = self.buckets(credentials).await?;
         let names = storages.iter().map(|storage| storage.name().to_owned()).collect();
@@ -80,7 +82,8 @@ impl Recovery {
             let page = storage_list(&self.context.store, last.as_deref(), STORAGES_AT_ONCE).await?;
             for storage in &page {
                 let access = agents_access(&self.context, storage)?;
-                let in_kit = |settings| KitStorage::in_bucket(storage.name.to_string(), &settings, credentials);
+                let in_kit =
+                    |settings| KitStorage::in_bucket(storage.name.to_string(), &settings, credentials);
                 found.extend(access.map(in_kit));
             }
             match page.last() {

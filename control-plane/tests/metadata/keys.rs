@@ -1,5 +1,6 @@
 //! The installation's key is replaced: what comes after is sealed with the new one, what was before stays readable.
 
+use chrono::TimeDelta;
 use dataguardian_control_plane::domain::assignment::Assignment;
 use dataguardian_control_plane::domain::installation_key::Rotation;
 use dataguardian_control_plane::domain::job::BackupOptions;
@@ -40,15 +41,17 @@ async fn notice(world: &World) -> Option<&'static str> {
 }
 
 /// What the agent is offered; it gives it back, so that the next offer is made anew.
-async fn offer(agent: &SimulatedAgent) -> Assignment {
+async fn offer(world: &World, agent: &SimulatedAgent) -> Assignment {
     let offered = agent.claim().await.expect("a backup");
     agent.decline(offered.fence).await.unwrap();
+    // Not again at once.
+    world.advance(TimeDelta::seconds(5));
     offered
 }
 
 /// The keys that it is offered, and what the backup would build upon.
-async fn offered(agent: &SimulatedAgent) -> (DatasourceKeys, Option<BackupId>) {
-    let offered = offer(agent).await;
+async fn offered(world: &World, agent: &SimulatedAgent) -> (DatasourceKeys, Option<BackupId>) {
+    let offered = offer(world, agent).await;
     let work = backup(&offered);
     let keys = work.datasource_keys.as_ref().expect("keys");
     let keys = DatasourceKeys::from_bytes(keys.expose()).unwrap();
@@ -68,7 +71,7 @@ on_both! {
         world.run(&job).await;
         let ids = rotate(world, Rotation::Planned).await;
         assert_eq!(ids.len(), 2);
-        let (keys, base) = offered(&other).await;
+        let (keys, base) = offered(world, &other).await;
         assert_eq!(base, first);
         assert_ne!(keys.key_id(), before.key_id());
         assert_eq!(keys.key_ids()[1], before.key_id());
@@ -76,7 +79,7 @@ on_both! {
 
         let after = rotate(world, Rotation::Compromised).await;
         assert_eq!(after[1..], ids);
-        let (keys, base) = offered(&other).await;
+        let (keys, base) = offered(world, &other).await;
         assert_eq!(base, None);
         assert_eq!(keys.key_ids().len(), 3);
         assert!(!keys.names_alike(before.key_id()));
@@ -85,12 +88,12 @@ on_both! {
         let anew = agent.back_up().await.backup();
         rotate(world, Rotation::Planned).await;
         world.run(&job).await;
-        assert_eq!(offered(&other).await.1, anew);
+        assert_eq!(offered(world, &other).await.1, anew);
     }
 
     async fn a_call_that_is_made_again_makes_no_second_key(world: &World) {
         let keys = &world.services.keys;
-        let [first] = keys.show().await.unwrap().try_into().unwrap();
+        let [first]: [_; 1] = keys.show().await.unwrap().try_into().unwrap();
         let made = keys.rotate(Rotation::Planned, Some(first.id)).await.unwrap();
         let refused = keys.rotate(Rotation::Planned, Some(first.id)).await.unwrap_err();
         assert_eq!(refused.reason(), "KEY_REPLACED");
@@ -104,7 +107,7 @@ on_both! {
         let job = world.job(agent.id, "shop", BackupOptions::default()).await;
         world.run(&job).await;
         let wrapped = async || {
-            let wrapped = backup(&offer(&agent).await).wrapped_key.clone();
+            let wrapped = backup(&offer(world, &agent).await).wrapped_key.clone();
             wrapped.map(|wrapped| (wrapped.key, wrapped.kit))
         };
         rotate(world, Rotation::Planned).await;

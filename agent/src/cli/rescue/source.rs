@@ -100,7 +100,9 @@ impl FromStr for BucketFolder {
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         let sound = |part: &str| !part.is_empty() && part != "." && part != "..";
         if !sound(bucket) || !(prefix.is_empty() || prefix.split('/').all(sound)) {
-            return Err("expected a bucket and perhaps a folder in it, such as backups/dataguardian".to_owned());
+            return Err(
+                "expected a bucket and perhaps a folder in it, such as backups/dataguardian".to_owned(),
+            );
         }
         Ok(Self {
             bucket: bucket.to_owned(),

@@ -93,7 +93,11 @@ impl Keyring {
     pub fn derive(&self, datasource: DatasourceId) -> DatasourceKeys {
         DatasourceKeys {
             current: self.current.derive(datasource),
-            older: self.older.iter().map(|member| member.derive(datasource)).collect(),
+            older: self
+                .older
+                .iter()
+                .map(|member| member.derive(datasource))
+                .collect(),
         }
     }
 

@@ -35,11 +35,7 @@ fn empty_kit() -> RecoveryKit {
 }
 
 fn kit(credentials: Credentials) -> RecoveryKit {
-    empty_kit().with_storages(vec![KitStorage::in_bucket(
-        "offsite",
-        &of_the_kit(),
-        credentials,
-    )])
+    empty_kit().with_storages(vec![KitStorage::in_bucket("offsite", &of_the_kit(), credentials)])
 }
 
 fn never_asked(_: Option<&Path>) -> anyhow::Result<Secret> {
@@ -112,7 +108,9 @@ fn a_key_that_is_nowhere_is_asked_for() {
 
 #[test]
 fn a_storage_that_the_kit_does_not_name_is_told_with_those_it_does() {
-    let told = named(&kit(Credentials::Included), "vault").unwrap_err().to_string();
+    let told = named(&kit(Credentials::Included), "vault")
+        .unwrap_err()
+        .to_string();
     assert!(
         told.contains("offsite (s3://backups/dataguardian at https://s3.example.org)"),
         "{told}"

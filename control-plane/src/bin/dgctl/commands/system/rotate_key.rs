@@ -76,6 +76,9 @@ mod tests {
         assert!(keys(&[key("ab")]).starts_with("ab since "));
         assert!(!keys(&[key("ab")]).contains("before"));
         let told = keys(&[key("ab"), key("cd"), key("ef")]);
-        assert!(told.ends_with("; 2 keys from before open what they sealed"), "{told}");
+        assert!(
+            told.ends_with("; 2 keys from before open what they sealed"),
+            "{told}"
+        );
     }
 }
