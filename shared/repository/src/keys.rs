@@ -22,9 +22,9 @@ use crate::format::SALT_LEN;
 use crate::hkdf::{self, Key};
 use crate::id::KeyId;
 
-mod ring;
+mod keyring;
 
-pub use ring::{Keyring, MAX_GENERATIONS};
+pub use keyring::{Keyring, MAX_GENERATIONS};
 
 /// The first byte of [`DatasourceKeys::to_bytes`].
 const ENCODING_VERSION: u8 = 1;
