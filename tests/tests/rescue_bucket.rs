@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use dataguardian_core::secret::Secret;
+use dataguardian_repository::kit::{Opener, RecoveryKit};
 use dataguardian_repository::storage::{Listed, Listing};
-use dataguardian_tests::compare::{Comparison, Database};
+use dataguardian_tests::cache;
+use dataguardian_tests::compare::{Aspect, Comparison, Database};
 use dataguardian_tests::mysql::{self, MySql};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::s3::{BUCKET, KEY, Kind, READ_KEY, S3Server};
 use dataguardian_tests::sample::Awkward;
 use dataguardian_tests::system::{System, binary};
 use futures::TryStreamExt as _;
+use serde_json::Value;
 use tempfile::TempDir;
 
 const PASSPHRASE: &str = "correct horse battery staple";
@@ -99,7 +103,6 @@ impl Left {
         command.arg("--passphrase-file").arg(self.path("passphrase"));
         command.env_remove("DATAGUARDIAN_S3_ACCESS_KEY_ID");
         command.env_remove(SECRET_VARIABLE);
-        command.stdin(Stdio::null());
         Ok(command)
     }
 
@@ -117,6 +120,30 @@ impl Left {
         Ok(())
     }
 
+    /// The kit as `age -d` writes it, and a copy of the bucket by a plain S3 client with the kit's own key, as `RESTORE.md` tells.
+    fn opened_kit_and_copy(&self) -> Result<(PathBuf, PathBuf)> {
+        let (opened, copy) = (self.path("kit.json"), self.path("copy"));
+        let sealed = fs::read(self.path("kit.age"))?;
+        let kit = RecoveryKit::open(&sealed, &Opener::Passphrase(Secret::new(PASSPHRASE)))?;
+        let json = serde_json::to_value(&kit)?;
+        fs::write(&opened, json.to_string())?;
+        let bucket = &json["storages"][0]["s3"];
+        let mut client = Command::new(cache::part("rclone")?);
+        let source = format!("{}/{}", text(bucket, "bucket")?, text(bucket, "prefix")?);
+        client.args(["copy", &format!(":s3:{source}")]).arg(&copy);
+        client.env("RCLONE_CONFIG", self.path("rclone.conf"));
+        client.env("RCLONE_S3_PROVIDER", "Other");
+        client.env("RCLONE_S3_ENDPOINT", text(bucket, "endpoint")?);
+        let credentials = &bucket["credentials"];
+        client.env("RCLONE_S3_ACCESS_KEY_ID", text(credentials, "access_key_id")?);
+        client.env(
+            "RCLONE_S3_SECRET_ACCESS_KEY",
+            text(credentials, "secret_access_key")?,
+        );
+        succeeds(client)?;
+        Ok((opened, copy))
+    }
+
     async fn objects(&self) -> Result<Vec<Listed>> {
         let storage = self.s3.storage(PREFIX)?;
         let mut found: Vec<_> = storage.list(Listing::Everything).try_collect().await?;
@@ -125,8 +152,14 @@ impl Left {
     }
 }
 
+fn text<'a>(of: &'a Value, name: &str) -> Result<&'a str> {
+    of[name]
+        .as_str()
+        .with_context(|| format!("the kit says no {name}"))
+}
+
 fn run(mut command: Command) -> Result<(Output, String)> {
-    let output = command.output()?;
+    let output = command.stdin(Stdio::null()).output()?;
     let words: Vec<_> = command.get_args().collect();
     let said = format!("{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     for secret in [KEY.1, READ_KEY.1, PASSPHRASE] {
@@ -135,10 +168,14 @@ fn run(mut command: Command) -> Result<(Output, String)> {
     Ok((output, said))
 }
 
-fn succeeds(command: Command) -> Result<String> {
+fn bytes(command: Command) -> Result<Vec<u8>> {
     let (output, said) = run(command)?;
     ensure!(output.status.success(), "{said}");
-    Ok(String::from_utf8(output.stdout)?)
+    Ok(output.stdout)
+}
+
+fn succeeds(command: Command) -> Result<String> {
+    Ok(String::from_utf8(bytes(command)?)?)
 }
 
 fn fails(command: Command, expected: &[&str]) -> Result<()> {
@@ -176,8 +213,56 @@ async fn a_bucket_and_the_kit_are_enough() -> Result<()> {
     );
     Comparison::new(databases.0, databases.1).run().await?.equal()?;
     mysql::compare::equal((&mysql, "store"), (&mysql, "rescued"))?;
+    by_script(&left, &postgres, &mysql).await?;
     ensure!(left.objects().await? == before, "a rescue only reads");
     other_ways_in(&left)
+}
+
+/// `restore.py`, as it lies in the copy of the bucket, brings both databases back, with what `rescue sql` reads from the bucket.
+async fn by_script(left: &Left, postgres: &Postgres, mysql: &MySql) -> Result<()> {
+    let (opened, copy) = left.opened_kit_and_copy()?;
+    for (datasource, database) in [("main", "shop"), ("store", "store")] {
+        let backup = left.backups.get(datasource).context("its backup")?;
+        let mut script = Command::new(cache::part("restore-tools")?.join("python3"));
+        script.arg(copy.join("restore.py")).arg("--kit").arg(&opened);
+        script.arg(&copy).args([backup.as_str(), database]);
+        let written = bytes(script)?;
+        let words = [
+            "sql",
+            "--storage",
+            "offsite",
+            "--backup",
+            backup,
+            "--database",
+            database,
+        ];
+        let rescued = bytes(left.rescue("kit.age", &words)?)?;
+        ensure!(
+            written == rescued,
+            "{} and {} bytes",
+            written.len(),
+            rescued.len()
+        );
+        fs::write(left.path(datasource), written)?;
+    }
+    postgres.create_database("scripted")?;
+    postgres.psql_file("scripted", &left.path("main"), &[])?;
+    let databases = (Database::of(postgres, "shop"), Database::of(postgres, "scripted"));
+    // Whoever makes a database by hand gives it its owner and its settings.
+    let compared = Comparison::new(databases.0, databases.1).without(Aspect::Database);
+    compared.run().await?.equal()?;
+    mysql.sql("", "CREATE DATABASE scripted CHARACTER SET utf8mb4")?;
+    load(mysql, "scripted", &left.path("store"))?;
+    mysql::compare::equal((mysql, "store"), (mysql, "scripted"))
+}
+
+/// Has the server's own client run a script, whatever bytes it holds.
+fn load(mysql: &MySql, database: &str, script: &Path) -> Result<()> {
+    let mut client = mysql.command_as(mysql::ROOT, "mysql")?;
+    let output = client.arg(database).stdin(fs::File::open(script)?).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{said}");
+    Ok(())
 }
 
 /// A kit without keys, a bucket that no kit names, and what is said when something is missing.
