@@ -256,10 +256,12 @@ async fn by_script(left: &Left, postgres: &Postgres, mysql: &MySql) -> Result<()
     mysql::compare::equal((mysql, "store"), (mysql, "scripted"))
 }
 
-/// Has the server's own client run a script, whatever bytes it holds.
+/// Has the server's own client run a script, with the options that `RESTORE.md` names.
 fn load(mysql: &MySql, database: &str, script: &Path) -> Result<()> {
     let mut client = mysql.command_as(mysql::ROOT, "mysql")?;
-    let output = client.arg(database).stdin(fs::File::open(script)?).output()?;
+    client.args(["--binary-mode", "--comments", "--default-character-set=utf8mb4"]);
+    client.arg("--max-allowed-packet=1G").arg(database);
+    let output = client.stdin(fs::File::open(script)?).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{said}");
     Ok(())

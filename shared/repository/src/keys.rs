@@ -243,6 +243,16 @@ impl Protection {
             Self::Encrypted(keys) => Some(keys.key_id()),
         }
     }
+
+    /// Whether chunks that were sealed with that data key, or with none, have the names that they would be given now. See
+    /// [`DatasourceKeys::names_alike`].
+    pub fn names_alike(&self, sealed_with: Option<KeyId>) -> bool {
+        match (self, sealed_with) {
+            (Self::Plain, sealed_with) => sealed_with.is_none(),
+            (Self::Encrypted(keys), Some(key)) => keys.names_alike(key),
+            (Self::Encrypted(_), None) => false,
+        }
+    }
 }
 
 /// Random bytes from the operating system, which, unlike a generator in the process, does not repeat itself when a virtual
