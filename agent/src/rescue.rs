@@ -1,7 +1,6 @@
 //! Restoring with nothing but a storage and the recovery kit: no control plane, no agent that was enrolled.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +8,8 @@ use chrono::{DateTime, Utc};
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::{BackupId, DatasourceId};
 use dataguardian_core::stream::{StreamHeader, StreamRole};
-use dataguardian_repository::keys::{InstallationKey, Protection};
+use dataguardian_repository::id::KeyId;
+use dataguardian_repository::keys::{Keyring, Protection};
 use dataguardian_repository::kit::RecoveryKit;
 use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::manifest::{Outline, VerifyingKey};
@@ -24,11 +24,15 @@ use crate::pipeline::counters::Counters;
 use crate::pipeline::source::RepositorySource;
 use crate::runner::restore::{choose, version_num};
 
-/// A repository, and what opens the backups in it.
+/// How many manifests are read at the same time: in a bucket most of it is waiting.
+const MANIFESTS_IN_FLIGHT: usize = 8;
+
+/// A repository, and what opens the backups in it. Nothing is ever written into it.
 #[derive(Debug)]
 pub struct Rescue {
     storage: Storage,
-    keys: Vec<InstallationKey>,
+    /// What is in the kit, and when that was made.
+    keys: Option<(Keyring, DateTime<Utc>)>,
     /// Whose signature a manifest must have; none without a kit.
     trusted: Vec<VerifyingKey>,
 }
@@ -47,16 +51,18 @@ pub struct Found {
 }
 
 impl Rescue {
-    /// The repository in that folder, with a kit if there is one: without one, only backups that are not encrypted open, and
+    /// The repository in that storage, with a kit if there is one: without one, only backups that are not encrypted open, and
     /// nobody vouches for them.
-    pub fn open(folder: &Path, kit: Option<&RecoveryKit>) -> Result<Self, Failure> {
-        let storage = Storage::local(folder).map_err(|error| error.failure())?;
+    pub fn open(storage: Storage, kit: Option<&RecoveryKit>) -> Result<Self, Failure> {
         let unfit = |error: dataguardian_repository::kit::KitError| {
             Failure::new(FailureKind::RepositoryKey, error.to_string())
         };
         let (keys, trusted) = match kit {
-            Some(kit) => (kit.keys().map_err(unfit)?, kit.signers().map_err(unfit)?),
-            None => (Vec::new(), Vec::new()),
+            Some(kit) => {
+                let keys = kit.keys().map_err(unfit)?;
+                (Some((keys, kit.created_at)), kit.signers().map_err(unfit)?)
+            }
+            None => (None, Vec::new()),
         };
         Ok(Self {
             storage,
@@ -65,33 +71,44 @@ impl Rescue {
         })
     }
 
+    /// Where it is, in words.
+    pub fn place(&self) -> String {
+        self.storage.to_string()
+    }
+
     /// Every backup that is there, the oldest first.
     pub async fn backups(&self) -> Result<Vec<Found>, Failure> {
-        let mut found = Vec::new();
-        let mut listed = self.storage.list(Listing::Everything);
-        while let Some(listed) = listed.try_next().await.map_err(|error| error.failure())? {
-            if let ObjectKey::Manifest(datasource, backup) = listed.key {
-                found.push(self.look(datasource, backup).await);
+        let mut manifests = Vec::new();
+        for datasource in self.datasources().await? {
+            let mut listed = self.storage.list(Listing::Manifests(datasource));
+            while let Some(listed) = listed.try_next().await.map_err(|error| error.failure())? {
+                if let ObjectKey::Manifest(datasource, backup) = listed.key {
+                    manifests.push((datasource, backup));
+                }
             }
         }
+        let looking = stream::iter(manifests).map(|(datasource, backup)| self.look(datasource, backup));
+        let mut found: Vec<_> = looking.buffer_unordered(MANIFESTS_IN_FLIGHT).collect().await;
         found.sort_by_key(|found| (found.started_at, found.backup));
         Ok(found)
     }
 
     /// One backup by its id.
     pub async fn backup(&self, backup: BackupId) -> Result<BackupReader, Failure> {
-        let mut listed = self.storage.list(Listing::Everything);
-        while let Some(listed) = listed.try_next().await.map_err(|error| error.failure())? {
-            match listed.key {
-                ObjectKey::Manifest(datasource, id) if id == backup => {
-                    let outline = self.outline(datasource, backup).await?;
-                    return self.reader(datasource, backup, &outline).await;
-                }
-                _ => {}
+        for datasource in self.datasources().await? {
+            let manifest = self.storage.head(&ObjectKey::Manifest(datasource, backup)).await;
+            if manifest.map_err(|error| error.failure())?.is_some() {
+                let outline = self.outline(datasource, backup).await?;
+                return self.reader(datasource, backup, &outline).await;
             }
         }
         let message = format!("{} has no backup {backup}", self.storage);
         Err(Failure::new(FailureKind::RepositoryDamaged, message))
+    }
+
+    async fn datasources(&self) -> Result<Vec<DatasourceId>, Failure> {
+        let found = self.storage.datasources().await;
+        found.map_err(|error| error.failure())
     }
 
     async fn look(&self, datasource: DatasourceId, backup: BackupId) -> Found {
@@ -121,9 +138,9 @@ impl Rescue {
         outline: &Outline,
     ) -> Result<BackupReader, Failure> {
         let storage = self.storage.clone();
-        let protection = match outline.encryption {
+        let protection = match &outline.encryption {
             None => Protection::Plain,
-            Some(_) => self.protection(datasource)?,
+            Some(encryption) => self.protection(datasource, &encryption.keys)?,
         };
         let opened = if self.trusted.is_empty() {
             BackupReader::open_unsigned(storage, datasource, backup, protection).await
@@ -133,17 +150,24 @@ impl Rescue {
         opened.map_err(|error| error.failure())
     }
 
-    fn protection(&self, datasource: DatasourceId) -> Result<Protection, Failure> {
-        let mut keys = self.keys.iter().map(|key| key.derive(datasource));
-        let first = keys.next().ok_or_else(|| {
-            Failure::new(
-                FailureKind::RepositoryKey,
-                "the backup is encrypted: name the recovery kit with --kit",
-            )
-        })?;
-        Ok(Protection::encrypted(
-            keys.fold(first, |keys, older| keys.with_older(&older)),
-        ))
+    /// What opens a backup that needs these data keys.
+    fn protection(&self, datasource: DatasourceId, needed: &[KeyId]) -> Result<Protection, Failure> {
+        let lacking = |message: String| Failure::new(FailureKind::RepositoryKey, message);
+        let Some((keys, made_at)) = &self.keys else {
+            let message = "the backup is encrypted: name the recovery kit with --kit";
+            return Err(lacking(message.to_owned()));
+        };
+        let keys = keys.derive(datasource);
+        let known = keys.key_ids();
+        match needed.iter().find(|key| !known.contains(key)) {
+            None => Ok(Protection::encrypted(keys)),
+            Some(key) => Err(lacking(format!(
+                "the backup needs key {key}, which the recovery kit of {} does not have: the key was replaced after it was made, \
+                 or the kit is another installation's. Use a newer kit; where none was saved, one in the repository's folder \
+                 `keys` may open with the same identity",
+                made_at.format("%Y-%m-%d")
+            ))),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod eligibility;
 pub mod execution;
 pub mod field;
 pub mod import;
+pub mod installation_key;
 pub mod job;
 pub mod logs;
 pub mod pack;

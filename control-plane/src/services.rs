@@ -25,6 +25,7 @@
 //! | [`downloads`] | DownloadBackup | `prepare` |
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
 //! | [`verifications`] | VerifyBackup, the `verify_copies` loop | `start`; `enter`, `presence_work`, `objects_work` and what came of them; `notices` |
+//! | [`keys`] | SystemService | `show`, `rotate`, `notice`, `of_datasource` |
 //! | [`recovery`] | SystemService | `make_kit`, `made_at` |
 //! | [`audit`] | interceptor | `append`, `list` |
 //!
@@ -59,6 +60,7 @@ pub mod executions;
 pub mod imports;
 pub mod installation;
 pub mod jobs;
+pub mod keys;
 pub mod logs;
 mod lookup;
 pub mod payload;
@@ -121,6 +123,8 @@ pub struct Services {
     pub backups: backups::Backups,
     /// The certificate authorities.
     pub authorities: authorities::Authorities,
+    /// The keys that backups' keys come from.
+    pub keys: keys::Keys,
     /// Recovery kits.
     pub recovery: recovery::Recovery,
     /// The audit log.
@@ -153,6 +157,7 @@ impl Services {
             verifications: verifications::Verifications::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
             authorities: authorities::Authorities::new(context.clone()),
+            keys: keys::Keys::new(context.clone()),
             recovery: recovery::Recovery::new(context.clone()),
             audit: audit::Audit::new(context),
         })

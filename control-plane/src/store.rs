@@ -35,6 +35,7 @@ pub mod garbage;
 pub mod holds;
 pub mod imports;
 pub mod installation;
+pub mod installation_keys;
 pub mod jobs;
 pub mod join_tokens;
 mod lock;

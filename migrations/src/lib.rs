@@ -15,6 +15,7 @@ mod m20261124_000008_s3_storages;
 mod m20261124_000009_reuse;
 mod m20261124_000010_deleting_backups;
 mod m20261124_000011_verification;
+mod m20261124_000012_installation_keys;
 
 /// All migrations, the oldest first.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000009_reuse::Migration),
             Box::new(m20261124_000010_deleting_backups::Migration),
             Box::new(m20261124_000011_verification::Migration),
+            Box::new(m20261124_000012_installation_keys::Migration),
         ]
     }
 }

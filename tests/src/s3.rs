@@ -25,6 +25,9 @@ pub const KEY: (&str, &str) = ("keeper-of-backups", "keepers-secret-that-nobody-
 /// The control plane's own key, and its secret.
 pub const DELETE_KEY: (&str, &str) = ("sweeper-of-backups", "sweepers-secret-that-nobody-sees");
 
+/// A key that may read and list, and nothing else, and its secret.
+pub const READ_KEY: (&str, &str) = ("reader-of-backups", "readers-secret-that-nobody-sees");
+
 /// Stops the server and removes its folder when the test is gone, however it went. $1 is the folder.
 const GUARD: &str = r#"
 cat >/dev/null
@@ -42,7 +45,7 @@ pub enum Kind {
     Rclone,
 }
 
-/// A server with one bucket and two keys. Stopped when dropped.
+/// A server with one bucket and three keys. Stopped when dropped.
 #[derive(Debug)]
 pub struct S3Server {
     kind: Kind,
@@ -195,7 +198,7 @@ impl S3Server {
             Kind::Rclone => {
                 command = Command::new(cache::part("rclone")?);
                 command.args(["serve", "s3", "--addr", &format!("127.0.0.1:{}", port(0))]);
-                for (id, secret) in [KEY, DELETE_KEY] {
+                for (id, secret) in [KEY, DELETE_KEY, READ_KEY] {
                     command.args(["--auth-key", &format!("{id},{secret}")]);
                 }
                 if let Some((certificate, key)) = &self.tls {
@@ -263,5 +266,6 @@ fn identities() -> serde_json::Value {
     serde_json::json!({ "identities": [
         identity(KEY, &["Read", "Write", "List"]),
         identity(DELETE_KEY, &["Read", "Write", "List"]),
+        identity(READ_KEY, &["Read", "List"]),
     ] })
 }

@@ -1,7 +1,7 @@
 //! `dataguardian-agent rescue`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
@@ -17,45 +17,30 @@ use dataguardian_agent::rescue::{self, Part};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::ids::{BackupId, ExecutionId};
 use dataguardian_core::object_choice::ObjectChoice;
-use dataguardian_core::secret::Secret;
 use dataguardian_core::target::{ConnectionTarget, TlsMode};
-use dataguardian_repository::kit::{MAX_KIT_LEN, Opener, RecoveryKit};
 use dataguardian_repository::read::BackupReader;
 use tokio_util::sync::CancellationToken;
 
 use super::read_secret;
+use source::Source;
+
+mod source;
 
 /// `dataguardian-agent rescue …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rescue {
     /// Show the backups in a repository
-    List(Repository),
+    List(Box<Source>),
     /// Restore databases of a backup into a server
     Restore(Box<Restore>),
     /// Write a database of a backup as one SQL script to standard output
-    Sql(Sql),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Repository {
-    /// The folder with repository.json in it
-    #[arg(long, value_name = "DIR")]
-    repository: PathBuf,
-    /// The recovery kit, or a file of the repository's folder `keys`; not needed where nothing is encrypted
-    #[arg(long, value_name = "FILE")]
-    kit: Option<PathBuf>,
-    /// A file with the kit's passphrase; - for standard input [else: you are asked]
-    #[arg(long, value_name = "FILE", conflicts_with = "identity_file")]
-    passphrase_file: Option<PathBuf>,
-    /// The age identity file of one of the kit's recipients
-    #[arg(long, value_name = "FILE")]
-    identity_file: Option<PathBuf>,
+    Sql(Box<Sql>),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Restore {
     #[command(flatten)]
-    repository: Repository,
+    source: Source,
     /// Which backup: an id that `rescue list` shows
     #[arg(long, value_name = "ID")]
     backup: BackupId,
@@ -109,7 +94,7 @@ pub(crate) struct Restore {
 #[derive(Debug, Args)]
 pub(crate) struct Sql {
     #[command(flatten)]
-    repository: Repository,
+    source: Source,
     /// Which backup: an id that `rescue list` shows
     #[arg(long, value_name = "ID")]
     backup: BackupId,
@@ -132,49 +117,15 @@ fn tls_mode() -> impl TypedValueParser<Value = TlsMode> {
 impl Rescue {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::List(repository) => list(&repository).await,
+            Self::List(source) => list(&source).await,
             Self::Restore(restore) => restore.run().await,
             Self::Sql(sql) => sql.run().await,
         }
     }
 }
 
-impl Repository {
-    fn open(&self) -> anyhow::Result<rescue::Rescue> {
-        let kit = self.kit.as_deref().map(|path| self.open_kit(path)).transpose()?;
-        let opened = rescue::Rescue::open(&self.repository, kit.as_ref());
-        opened.with_context(|| format!("the repository {} can't be opened", self.repository.display()))
-    }
-
-    fn open_kit(&self, path: &Path) -> anyhow::Result<RecoveryKit> {
-        let unreadable = || format!("the recovery kit {} can't be read", path.display());
-        let length = std::fs::metadata(path).with_context(unreadable)?.len();
-        ensure!(
-            length <= MAX_KIT_LEN,
-            "{} is too large to be a recovery kit",
-            path.display()
-        );
-        let sealed = std::fs::read(path).with_context(unreadable)?;
-        let opener = match (&self.identity_file, &self.passphrase_file) {
-            (Some(file), _) => Opener::Identities(read_secret(file, "identity")?),
-            (None, Some(file)) => Opener::Passphrase(read_secret(file, "passphrase")?),
-            (None, None) => Opener::Passphrase(Secret::new(
-                rpassword::prompt_password("Passphrase of the recovery kit: ")
-                    .context("the passphrase can't be asked for: name a file with --passphrase-file or --identity-file")?,
-            )),
-        };
-        Ok(RecoveryKit::open(&sealed, &opener)?)
-    }
-
-    async fn backup(&self, backup: BackupId) -> anyhow::Result<BackupReader> {
-        if self.kit.is_none() {
-            eprintln!("warning: without a recovery kit nobody vouches for what is in the repository");
-        }
-        Ok(self.open()?.backup(backup).await?)
-    }
-}
-
-async fn list(repository: &Repository) -> anyhow::Result<()> {
+async fn list(source: &Source) -> anyhow::Result<()> {
+    let rescue = source.open()?;
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header([
@@ -192,7 +143,7 @@ async fn list(repository: &Repository) -> anyhow::Result<()> {
         }
     }
     let (mut unreadable, mut any) = (0, false);
-    for found in repository.open()?.backups().await? {
+    for found in rescue.backups().await? {
         any = true;
         match found.opened {
             Ok(reader) => {
@@ -225,7 +176,7 @@ async fn list(repository: &Repository) -> anyhow::Result<()> {
             }
         }
     }
-    ensure!(any, "there is no backup in {}", repository.repository.display());
+    ensure!(any, "there is no backup in {}", rescue.place());
     println!("{table}");
     ensure!(unreadable == 0, "{unreadable} backups can't be read");
     Ok(())
@@ -233,7 +184,7 @@ async fn list(repository: &Repository) -> anyhow::Result<()> {
 
 impl Sql {
     async fn run(self) -> anyhow::Result<()> {
-        let reader = self.repository.backup(self.backup).await?;
+        let reader = self.source.backup(self.backup).await?;
         let part = match self.database {
             Some(name) => Part::Database(name),
             None => Part::Globals,
@@ -246,7 +197,7 @@ impl Sql {
 
 impl Restore {
     async fn run(self) -> anyhow::Result<()> {
-        let reader = self.repository.backup(self.backup).await?;
+        let reader = self.source.backup(self.backup).await?;
         let engine = reader.payload().outline.engine;
         let target = self.target(engine)?;
         let names = self.names(&reader)?;

@@ -37,8 +37,10 @@ pub(super) async fn read(storage: &Storage, base: &Base, wanted: &Wanted) -> Res
     .map_err(|error| unusable(error.failure().to_string()))?;
     let encryption = reader.payload().outline.encryption.as_ref();
     let key = encryption.and_then(|encryption| encryption.keys.first().copied());
-    if key != wanted.protection.key_id() {
-        return Err(unusable("it is sealed with another key".to_owned()));
+    if !wanted.protection.names_alike(key) {
+        return Err(unusable(
+            "other keys than those in use name what it holds".to_owned(),
+        ));
     }
     Ok(reader)
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use dataguardian_proto::convert;
+use dataguardian_repository::id::KeyId;
 
 use crate::domain::field::{BadField, Checks};
 
@@ -54,6 +55,17 @@ pub(super) fn revision(etag: &str) -> Result<Option<i64>, BadField> {
             .parse()
             .map(Some)
             .map_err(|_| BadField::new("etag", "is no etag that this server has given")),
+    }
+}
+
+/// The name of a key; none if it is empty.
+pub(super) fn key_id(field: &'static str, text: &str) -> Result<Option<KeyId>, BadField> {
+    match text {
+        "" => Ok(None),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| BadField::new(field, "must be 32 hexadecimal digits")),
     }
 }
 

@@ -179,7 +179,7 @@ impl Handler {
         let question = Question::PrepareStorage {
             repository: self.0.services.storages.location(&self.preview(draft))?,
             control_plane: self.0.facts.control_plane,
-            keys: self.0.services.storages.key_ids(),
+            keys: self.0.services.storages.key_ids().await?,
             neighbours: draft.neighbours.clone(),
         };
         match ask(&self.0.sessions, agent, &agent_name, question).await? {

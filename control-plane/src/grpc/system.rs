@@ -3,9 +3,11 @@
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::system_service_server::SystemService;
+use dataguardian_repository::kit::Credentials;
 use tonic::{Request, Response, Status};
 
 use super::{Shared, decode, encode};
+use crate::domain::installation_key::{KeyShown, Rotation};
 use crate::domain::storage::Storage;
 use crate::reconcilers::{CleanedUp, DatasourcePlan};
 use crate::services::Error;
@@ -35,7 +37,9 @@ impl SystemService for Handler {
         _request: Request<v1::GetSystemInfoRequest>,
     ) -> Result<Response<v1::GetSystemInfoResponse>, Status> {
         let facts = &self.0.facts;
-        let notices = self.0.services.verifications.notices().await?;
+        let kit_notice = self.0.services.keys.notice().await?;
+        let damage = self.0.services.verifications.notices().await?;
+        let notices = kit_notice.into_iter().chain(damage);
         Ok(Response::new(v1::GetSystemInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             control_plane_id: facts.control_plane.to_string(),
@@ -45,8 +49,9 @@ impl SystemService for Handler {
             now: Some(timestamp(self.0.clock.now())),
             authorities: self.authorities().await?,
             recovery_kit_created_at: self.0.services.recovery.made_at().await?.map(timestamp),
-            notices: notices.into_iter().map(encode::notice).collect(),
+            notices: notices.map(encode::notice).collect(),
             held_storages: self.0.services.storages.held().await?,
+            installation_keys: installation_keys(self.0.services.keys.show().await?),
         }))
     }
 
@@ -54,11 +59,33 @@ impl SystemService for Handler {
         &self,
         request: Request<v1::CreateRecoveryKitRequest>,
     ) -> Result<Response<v1::CreateRecoveryKitResponse>, Status> {
-        let recipients = request.into_inner().recipients;
-        let made = self.0.services.recovery.make_kit(&recipients).await?;
+        let request = request.into_inner();
+        let credentials = match request.without_credentials {
+            true => Credentials::LeftOut,
+            false => Credentials::Included,
+        };
+        let recovery = &self.0.services.recovery;
+        let made = recovery.make_kit(&request.recipients, credentials).await?;
         Ok(Response::new(v1::CreateRecoveryKitResponse {
             kit: made.text,
             key_ids: made.keys.iter().map(ToString::to_string).collect(),
+            storages: made.storages,
+        }))
+    }
+
+    async fn rotate_key(
+        &self,
+        request: Request<v1::RotateKeyRequest>,
+    ) -> Result<Response<v1::RotateKeyResponse>, Status> {
+        let request = request.into_inner();
+        let rotation = match request.compromised {
+            true => Rotation::Compromised,
+            false => Rotation::Planned,
+        };
+        let expected = decode::key_id("expected_key_id", &request.expected_key_id)?;
+        let keys = self.0.services.keys.rotate(rotation, expected).await?;
+        Ok(Response::new(v1::RotateKeyResponse {
+            installation_keys: installation_keys(keys),
         }))
     }
 
@@ -97,6 +124,14 @@ impl SystemService for Handler {
         }
         Ok(Response::new(v1::RunCleanupResponse { datasources }))
     }
+}
+
+fn installation_keys(keys: Vec<KeyShown>) -> Vec<v1::InstallationKey> {
+    let encode = |key: KeyShown| v1::InstallationKey {
+        key_id: key.id.to_string(),
+        created_at: Some(timestamp(key.created_at)),
+    };
+    keys.into_iter().map(encode).collect()
 }
 
 const BUSY: &str = "a backup of it is under way";

@@ -113,7 +113,7 @@ impl Assignments {
         // A new id for each lease: what an earlier one has left behind can't be taken for this backup's.
         let (backup, reuse) = match &execution.spec {
             ExecutionSpec::Backup(spec) => {
-                let reuse = reuse::plan_in_tx(tx, execution.datasource, spec).await?;
+                let reuse = reuse::plan_in_tx(&self.context, tx, execution.datasource, spec).await?;
                 (Some(BackupId::new()), reuse)
             }
             ExecutionSpec::Restore(_) | ExecutionSpec::Verify(_) => (None, None),

@@ -102,7 +102,8 @@ impl Backups {
         let protection = match backup.encryption {
             Encryption::Plain => Protection::Plain,
             Encryption::Sealed => {
-                Protection::encrypted(self.context.installation.datasource_keys(backup.datasource))
+                let store = &self.context.store;
+                Protection::encrypted(self.context.datasource_keys(store, backup.datasource).await?)
             }
         };
         let size = page.size;

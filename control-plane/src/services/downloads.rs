@@ -81,10 +81,12 @@ impl Downloads {
         let manifest = manifest_get(store, backup.id).await?;
         let manifest = manifest.ok_or_else(|| Error::not_found(Noun::Backup, backup.id))?;
         let repositories = reached.iter().map(|storage| location(&self.context, storage));
-        let sealed = backup.encryption == Encryption::Sealed;
-        let keys = || {
-            let installation = &self.context.installation;
-            installation.datasource_keys(backup.datasource).to_bytes()
+        let datasource_keys = match backup.encryption {
+            Encryption::Sealed => {
+                let keys = self.context.datasource_keys(store, backup.datasource).await?;
+                Some(keys.to_bytes())
+            }
+            Encryption::Plain => None,
         };
         Ok(Download {
             backup: backup.id,
@@ -93,7 +95,7 @@ impl Downloads {
             agent: agent.id,
             agent_name: agent.name,
             repositories: repositories.collect::<Result<_, _>>()?,
-            datasource_keys: sealed.then(keys),
+            datasource_keys,
             agent_public_key: manifest.agent_public_key,
             control_plane_public_key: manifest.control_plane_public_key,
         })

@@ -106,7 +106,7 @@ impl Imports {
             return Ok(Err(Failure::new(FailureKind::RepositoryKey, message)));
         };
         let vouchers = self.vouchers(id).await?;
-        let protection = Protection::encrypted(self.context.installation.datasource_keys(id));
+        let protection = Protection::encrypted(self.context.datasource_keys(store, id).await?);
         let (which, bytes) = (found.which.clone(), found.bytes);
         // Manifests can have megabytes: off the runtime.
         let read = tokio::task::spawn_blocking(move || read(&bytes, &which, &vouchers, protection)).await;

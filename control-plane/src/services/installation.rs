@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::clock::SharedClock;
-use dataguardian_core::ids::{ControlPlaneId, DatasourceId};
+use dataguardian_core::ids::ControlPlaneId;
 use dataguardian_repository::keys::InstallationKey;
 use dataguardian_repository::manifest::SigningKey;
 
@@ -68,19 +68,9 @@ impl Installation {
         Self::open(&master, row)
     }
 
-    /// The keys of one datasource's backups.
-    pub fn datasource_keys(&self, datasource: DatasourceId) -> dataguardian_repository::keys::DatasourceKeys {
-        self.repository.derive(datasource)
-    }
-
-    /// The key that all datasources' keys come from.
-    pub(super) fn repository_key(&self) -> &InstallationKey {
+    /// The first of the keys that datasources' keys come from; all of them: [`Context::keyring`](super::Context).
+    pub(super) fn first_key(&self) -> &InstallationKey {
         &self.repository
-    }
-
-    /// The name of the key that all datasources' keys come from.
-    pub fn repository_key_id(&self) -> dataguardian_repository::id::KeyId {
-        self.repository.key_id()
     }
 
     /// The one-time token for the first administrator: the same on every replica, since it is derived from the master key.

@@ -130,8 +130,9 @@ impl Storages {
     }
 
     /// Names of the installation keys that datasources' keys come from, for the description of a new repository.
-    pub fn key_ids(&self) -> Vec<String> {
-        vec![self.context.installation.repository_key_id().to_string()]
+    pub async fn key_ids(&self) -> Result<Vec<String>, Error> {
+        let keys = self.context.keyring(&self.context.store).await?;
+        Ok(keys.key_ids().iter().map(ToString::to_string).collect())
     }
 
     /// One storage.
@@ -237,6 +238,14 @@ pub(super) fn location(context: &Context, storage: &Storage) -> Result<Repositor
         repository: storage.repository,
         place,
     })
+}
+
+/// How agents reach a bucket; none if the storage is a folder.
+pub(super) fn agents_access(context: &Context, storage: &Storage) -> Result<Option<S3Settings>, Error> {
+    match location(context, storage)?.place {
+        Place::S3(bucket, secret) => Ok(Some(bucket.settings(secret))),
+        Place::LocalPath(_) => Ok(None),
+    }
 }
 
 /// How the control plane itself reaches a bucket to clean up there; none if it has no key for it.

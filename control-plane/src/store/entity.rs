@@ -23,6 +23,7 @@ pub(super) mod execution_logs;
 pub(super) mod executions;
 pub(super) mod idempotency;
 pub(super) mod installation;
+pub(super) mod installation_keys;
 pub(super) mod job_storages;
 pub(super) mod jobs;
 pub(super) mod join_tokens;

@@ -6,7 +6,9 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use super::entity::installation::{ActiveModel, Column, Entity};
-use super::{Connected, HELD, StoreError, Tx, private::Executor as _};
+use super::{Connected, HELD, StoreError, Tx, convert, private::Executor as _};
+
+const FROM: convert::From = convert::From("installation");
 
 /// The id of the one row.
 const THE_ROW: i32 = 1;
@@ -70,6 +72,7 @@ pub async fn installation_insert_in_tx(tx: &Tx, row: &InstallationRow) -> Result
         created_at: Set(row.created_at),
         recovery_recipients: Set(None),
         recovery_kit_at: Set(None),
+        recovery_kit_generation: Set(None),
     };
     Entity::insert(model)
         .exec_without_returning(&tx.executor())
@@ -80,21 +83,37 @@ pub async fn installation_insert_in_tx(tx: &Tx, row: &InstallationRow) -> Result
 /// The newest recovery kit, as far as it is known here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveryRow {
-    /// For whom kits are sealed.
+    /// For whom kits are sealed; empty after the key was compromised, until another kit is made.
     pub recipients: Vec<String>,
     /// When the newest was made.
     pub made_at: DateTime<Utc>,
+    /// The number of the newest installation key in it.
+    pub generation: u32,
 }
 
-/// For whom kits are sealed; none before the first was made.
+/// The newest recovery kit; none before the first was made.
 pub async fn recovery_get(on: &impl Connected) -> Result<Option<RecoveryRow>, StoreError> {
     let row = Entity::find_by_id(THE_ROW).one(&on.executor()).await?;
-    Ok(row.and_then(|row| {
-        Some(RecoveryRow {
-            recipients: row.recovery_recipients?.split(' ').map(str::to_owned).collect(),
-            made_at: row.recovery_kit_at?,
-        })
+    let Some((row, made_at)) = row.and_then(|row| row.recovery_kit_at.map(|at| (row, at))) else {
+        return Ok(None);
+    };
+    let recipients = row.recovery_recipients.unwrap_or_default();
+    Ok(Some(RecoveryRow {
+        recipients: recipients.split_whitespace().map(str::to_owned).collect(),
+        made_at,
+        // Before keys could be replaced nobody wrote it down.
+        generation: FROM.small(row.recovery_kit_generation.unwrap_or(1))?,
     }))
+}
+
+/// Kits are sealed for nobody until another one is made.
+pub async fn recovery_forget_in_tx(tx: &Tx) -> Result<(), StoreError> {
+    Entity::update_many()
+        .col_expr(Column::RecoveryRecipients, Expr::val(Option::<String>::None))
+        .filter(Column::Id.eq(THE_ROW))
+        .exec(&tx.executor())
+        .await?;
+    Ok(())
 }
 
 /// Kits are sealed for these from now on.
@@ -102,6 +121,10 @@ pub async fn recovery_set_in_tx(tx: &Tx, row: &RecoveryRow) -> Result<(), StoreE
     Entity::update_many()
         .col_expr(Column::RecoveryRecipients, Expr::val(row.recipients.join(" ")))
         .col_expr(Column::RecoveryKitAt, Expr::val(row.made_at))
+        .col_expr(
+            Column::RecoveryKitGeneration,
+            Expr::val(convert::small(row.generation)?),
+        )
         .filter(Column::Id.eq(THE_ROW))
         .exec(&tx.executor())
         .await?;

@@ -257,6 +257,7 @@ async fn what_destroys_is_not_done_where_nobody_can_be_asked() {
         "storage delete vault",
         "job delete nightly",
         "system rotate-ca",
+        "system rotate-key",
     ] {
         let ran = dgctl.run(line).await;
         assert_eq!(

@@ -94,7 +94,7 @@ on_both! {
         assert_eq!(work.options, options);
         assert_eq!(work.connection.password.as_ref().unwrap().expose(), "hunter2-hunter2");
         assert_eq!(work.repositories.len(), 1);
-        let keys = world.context.installation.datasource_keys(job.datasource).to_bytes();
+        let keys = world.services.keys.of_datasource(job.datasource).await.unwrap().to_bytes();
         assert_eq!(work.datasource_keys, Some(keys));
         assert!(!format!("{assignment:?}").contains("hunter2"));
         agent.fail(assignment.fence, FailureKind::DatabaseMissing).await.unwrap();

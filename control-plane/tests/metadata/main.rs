@@ -21,6 +21,7 @@ mod histories;
 mod history;
 mod identity;
 mod invariants;
+mod keys;
 mod limits;
 mod logs;
 mod outage;

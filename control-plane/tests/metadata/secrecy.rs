@@ -30,7 +30,8 @@ async fn fill(world: &World) -> Vec<(&'static str, Vec<u8>)> {
     world.run(&job).await;
     agent.back_up().await;
     let installation = &world.context.installation;
-    let keys = installation.datasource_keys(job.datasource).to_bytes();
+    let keys = world.services.keys.of_datasource(job.datasource).await.unwrap();
+    let keys = keys.to_bytes();
     let master = std::fs::read_to_string(world.directory.path().join("master.key")).unwrap();
     let secret_of = |token: &Secret| token.expose().rsplit('_').next().unwrap().as_bytes().to_vec();
     let raw_of = |token: &Secret| hex::decode(token.expose().rsplit('_').next().unwrap()).unwrap();

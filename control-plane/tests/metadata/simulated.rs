@@ -90,6 +90,11 @@ impl SimulatedAgent {
         assignment
     }
 
+    /// Gives an offer back.
+    pub(crate) async fn decline(&self, fence: Fence) -> Result<(), Error> {
+        self.services.assignments.decline(self.id, fence, "busy").await
+    }
+
     pub(crate) async fn report(&self, assignment: &Assignment, packs: &[StoredPack]) -> Result<(), Error> {
         self.services
             .attempts

@@ -7,6 +7,7 @@ use dataguardian_core::clock::{Clock as _, ManualClock, SystemClock};
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::agent_service_client::AgentServiceClient;
 use dataguardian_proto::v1::system_service_client::SystemServiceClient;
+use tonic::Code;
 use wire::session_response::Message as Heard;
 
 use dataguardian_proto::agent::v1 as wire;
@@ -126,4 +127,33 @@ async fn an_agent_that_was_away_through_two_rotations_comes_back() {
         server.sessions.count() == 0
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_key_of_backups_is_replaced_once_by_a_call_that_is_made_again() {
+    let server = Server::start().await;
+    let mut system = SystemServiceClient::new(server.administrator().await);
+    let info = system.get_system_info(v1::GetSystemInfoRequest {}).await;
+    let before = info.unwrap().into_inner().installation_keys;
+    assert_eq!(before.len(), 1);
+    let request = v1::RotateKeyRequest {
+        compromised: false,
+        expected_key_id: before[0].key_id.clone(),
+    };
+    let made = system.rotate_key(request.clone()).await.unwrap().into_inner();
+    assert_eq!(made.installation_keys.len(), 2);
+    assert_eq!(made.installation_keys[1..], before);
+    let again = system.rotate_key(request).await.unwrap_err();
+    assert_eq!(again.code(), Code::FailedPrecondition, "{again}");
+    let nonsense = v1::RotateKeyRequest {
+        compromised: true,
+        expected_key_id: "nonsense".to_owned(),
+    };
+    let refused = system.rotate_key(nonsense).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    let info = system.get_system_info(v1::GetSystemInfoRequest {}).await;
+    assert_eq!(
+        info.unwrap().into_inner().installation_keys,
+        made.installation_keys
+    );
 }

@@ -4,9 +4,9 @@
 //! installation key ──HKDF(salt = datasource id)──▶ data key ──HKDF(salt = the object's)──▶ one key per pack, list, manifest
 //!                                              └─▶ id key ──▶ chunk ids (HMAC), gear table
 //! ```
-//! An agent is given its own datasources' keys and never the installation's. A data key is replaced by putting a new one in
-//! front ([`DatasourceKeys::with_older`]); objects name the key that sealed them, so older ones stay readable. Key material
-//! is wiped when dropped and can't be printed.
+//! An agent is given its own datasources' keys and never the installation's. An installation key is replaced by putting a new
+//! one in front ([`Keyring`]); objects name the key that sealed them, so older ones stay readable. Key material is wiped when
+//! dropped and can't be printed.
 //!
 //! Source: HKDF-SHA256, RFC 5869.
 
@@ -21,6 +21,10 @@ use zeroize::Zeroizing;
 use crate::format::SALT_LEN;
 use crate::hkdf::{self, Key};
 use crate::id::KeyId;
+
+mod keyring;
+
+pub use keyring::{Keyring, MAX_GENERATIONS};
 
 /// The first byte of [`DatasourceKeys::to_bytes`].
 const ENCODING_VERSION: u8 = 1;
@@ -52,6 +56,7 @@ pub enum InvalidKey {
 }
 
 /// The key that all others of an installation come from. It lives in the control plane, sealed, and in the recovery kit.
+#[derive(Clone)]
 pub struct InstallationKey(Key);
 
 impl InstallationKey {
@@ -118,6 +123,13 @@ impl DatasourceKeys {
             }
         }
         self
+    }
+
+    /// Whether chunks that were sealed with that data key have the names that the keys in use would give them. A backup can
+    /// refer to no others.
+    pub fn names_alike(&self, key_id: KeyId) -> bool {
+        self.generation(key_id)
+            .is_some_and(|generation| generation.id == self.current.id)
     }
 
     /// The keys as bytes, to be sent to an agent inside an assignment: `01`, the number of generations (one byte), then per
@@ -229,6 +241,16 @@ impl Protection {
         match self {
             Self::Plain => None,
             Self::Encrypted(keys) => Some(keys.key_id()),
+        }
+    }
+
+    /// Whether chunks that were sealed with that data key, or with none, have the names that they would be given now. See
+    /// [`DatasourceKeys::names_alike`].
+    pub fn names_alike(&self, sealed_with: Option<KeyId>) -> bool {
+        match (self, sealed_with) {
+            (Self::Plain, sealed_with) => sealed_with.is_none(),
+            (Self::Encrypted(keys), Some(key)) => keys.names_alike(key),
+            (Self::Encrypted(_), None) => false,
         }
     }
 }

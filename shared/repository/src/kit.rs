@@ -3,6 +3,8 @@
 //! A kit is JSON, sealed as an [age](https://age-encryption.org/v1) file: with a passphrase, or for recipients. It lies wherever
 //! its owner keeps it, and once more in each repository (`keys/<key>.age`) for the same recipients, so that a kit that was made
 //! before a change of keys still opens what came after: whoever made it with a passphrase has the identity for those in it.
+//! Only the kit that its owner keeps says where the storages are, and what reads them ([`KitStorage`]): whoever reads one in a
+//! repository is there already, and is not to come from one storage into all others.
 
 use std::io::{Read, Write};
 
@@ -15,13 +17,22 @@ use dataguardian_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::keys::InstallationKey;
+use crate::id::KeyId;
+use crate::keys::{InstallationKey, Keyring};
 use crate::manifest::VerifyingKey;
 
+mod storages;
+
+pub use storages::{Credentials, KitStorage};
+
 /// The version of the kit's form. A reader must refuse a greater one.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// The form in which each installation key has id keys of its own, which every release reads.
+const OWN_ID_KEYS: u8 = 1;
 /// A larger file is no kit.
 pub const MAX_KIT_LEN: u64 = 1 << 20;
+/// What is sealed in it: as much as fits into a file of that length once it is encrypted and armored.
+const MAX_CONTENTS_LEN: usize = 700 << 10;
 
 /// What opens every backup. Never log it.
 #[derive(Serialize, Deserialize)]
@@ -33,11 +44,17 @@ pub struct RecoveryKit {
     pub created_at: DateTime<Utc>,
     /// Installation keys in hexadecimal, the one in use first.
     installation_keys: Vec<Zeroizing<String>>,
+    /// For each of them, which one its id keys come from; empty if from itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    id_keys_of: Vec<KeyId>,
     /// Public keys of whoever may have signed a manifest, in hexadecimal.
     signers: Vec<String>,
     /// An age identity that opens the kits in the repositories, if this one was sealed with a passphrase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     identity: Option<Zeroizing<String>>,
+    /// Where the backups are, as far as a kit can say it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    storages: Vec<KitStorage>,
 }
 
 /// Why a kit can't be sealed or opened.
@@ -64,6 +81,11 @@ pub enum KitError {
     /// It could not be sealed.
     #[error("the recovery kit can't be sealed: {0}")]
     Seal(String),
+    /// Nobody would open it.
+    #[error(
+        "the recovery kit would hold {0} bytes, more than {MAX_CONTENTS_LEN}: give storages authorities' files that hold only what they need"
+    )]
+    TooLarge(usize),
 }
 
 /// For whom kits are sealed: an age recipient, `age1…`.
@@ -121,22 +143,36 @@ impl std::fmt::Debug for RecoveryKit {
 }
 
 impl RecoveryKit {
-    /// A kit with these keys, the one in use first, and with whoever may have signed a manifest.
+    /// A kit with these keys, and with whoever may have signed a manifest.
     pub fn new(
         control_plane: ControlPlaneId,
         created_at: DateTime<Utc>,
-        keys: &[&InstallationKey],
+        keys: &Keyring,
         signers: &[VerifyingKey],
     ) -> Self {
-        let hex = |key: &&InstallationKey| Zeroizing::new(hex::encode(key.expose()));
+        let hex = |(key, _): (&InstallationKey, KeyId)| Zeroizing::new(hex::encode(key.expose()));
+        let own_ids = keys.generations().all(|(key, root)| key.key_id() == root);
+        let (format, id_keys_of) = match own_ids {
+            true => (OWN_ID_KEYS, Vec::new()),
+            false => (FORMAT, keys.generations().map(|(_, root)| root).collect()),
+        };
         Self {
-            format: FORMAT,
+            format,
             control_plane,
             created_at,
-            installation_keys: keys.iter().map(hex).collect(),
+            installation_keys: keys.generations().map(hex).collect(),
+            id_keys_of,
             signers: signers.iter().map(|key| hex::encode(key.as_bytes())).collect(),
             identity: None,
+            storages: Vec::new(),
         }
+    }
+
+    /// The kit with what is known of these storages.
+    #[must_use]
+    pub fn with_storages(mut self, storages: Vec<KitStorage>) -> Self {
+        self.storages = storages;
+        self
     }
 
     /// The kit with an identity in it, which opens the kits that were sealed for its recipient.
@@ -146,14 +182,23 @@ impl RecoveryKit {
         self
     }
 
-    /// The installation keys, the one in use first.
-    pub fn keys(&self) -> Result<Vec<InstallationKey>, KitError> {
+    /// The installation keys.
+    pub fn keys(&self) -> Result<Keyring, KitError> {
         let read = |key: &Zeroizing<String>| {
             let bytes = Zeroizing::new(hex::decode(key.as_str()).ok()?);
             InstallationKey::from_bytes(&bytes).ok()
         };
         let keys: Option<Vec<_>> = self.installation_keys.iter().map(read).collect();
-        keys.ok_or_else(|| KitError::Malformed("a key is not 32 bytes in hexadecimal".into()))
+        let keys = keys.ok_or_else(|| KitError::Malformed("a key is not 32 bytes in hexadecimal".into()))?;
+        let roots: Vec<KeyId> = match self.id_keys_of.as_slice() {
+            [] => keys.iter().map(InstallationKey::key_id).collect(),
+            roots => roots.to_vec(),
+        };
+        let uneven = keys.len() != roots.len();
+        let keys = Keyring::new(keys.into_iter().zip(roots).collect());
+        keys.ok()
+            .filter(|_| !uneven)
+            .ok_or_else(|| KitError::Malformed("its keys don't belong together".into()))
     }
 
     /// Whoever may have signed a manifest.
@@ -161,6 +206,12 @@ impl RecoveryKit {
         let read = |key: &String| VerifyingKey::from_bytes(&hex::decode(key).ok()?).ok();
         let keys: Option<Vec<_>> = self.signers.iter().map(read).collect();
         keys.ok_or_else(|| KitError::Malformed("a signer is not 32 bytes in hexadecimal".into()))
+    }
+
+    /// The storages in buckets that there were when it was made. None in a kit of an older release, and in those that lie in
+    /// repositories.
+    pub fn storages(&self) -> &[KitStorage] {
+        &self.storages
     }
 
     /// What opens the kits in the repositories, if this one knows.
@@ -187,6 +238,9 @@ impl RecoveryKit {
         let broken = |error: &dyn std::fmt::Display| KitError::Seal(error.to_string());
         let json = serde_json::to_vec_pretty(self).map_err(|error| broken(&error))?;
         let json = Zeroizing::new(json);
+        if json.len() > MAX_CONTENTS_LEN {
+            return Err(KitError::TooLarge(json.len()));
+        }
         let mut sealed = Vec::new();
         let seal = || -> std::io::Result<()> {
             let armor = ArmoredWriter::wrap_output(&mut sealed, Format::AsciiArmor)?;
@@ -246,77 +300,4 @@ fn secret(secret: &Secret) -> SecretString {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{installation_key, trusted};
-
-    fn kit() -> RecoveryKit {
-        let key = installation_key();
-        RecoveryKit::new(ControlPlaneId::new(), DateTime::UNIX_EPOCH, &[&key], &trusted())
-    }
-
-    fn holds(kit: &RecoveryKit) {
-        let keys: Vec<_> = kit.keys().unwrap().iter().map(InstallationKey::key_id).collect();
-        assert_eq!(keys, [installation_key().key_id()]);
-        assert_eq!(kit.signers().unwrap(), trusted());
-    }
-
-    #[test]
-    fn a_passphrase_opens_the_kit_and_the_kit_those_in_the_repositories() {
-        let (identity, recipient) = Recipient::generate();
-        let passphrase = Secret::new("correct horse battery staple");
-        let sealed = kit().with_identity(&identity).seal_with(&passphrase).unwrap();
-        assert!(sealed.starts_with("-----BEGIN AGE ENCRYPTED FILE-----\n"));
-        let opened = RecoveryKit::open(sealed.as_bytes(), &Opener::Passphrase(passphrase)).unwrap();
-        holds(&opened);
-        let later = kit().seal_for(&[recipient]).unwrap();
-        holds(&RecoveryKit::open(later.as_bytes(), &opened.opener().unwrap()).unwrap());
-    }
-
-    #[test]
-    fn others_do_not_open_it() {
-        let passphrase = Secret::new("correct horse battery staple");
-        let sealed = kit().seal_with(&passphrase).unwrap();
-        let wrong = Opener::Passphrase(Secret::new("wrong"));
-        assert!(matches!(
-            RecoveryKit::open(sealed.as_bytes(), &wrong),
-            Err(KitError::Unopenable(_))
-        ));
-        let (_, recipient) = Recipient::generate();
-        let other = Opener::Identities(Recipient::generate().0);
-        let sealed = kit().seal_for(&[recipient]).unwrap();
-        let opened = RecoveryKit::open(sealed.as_bytes(), &other);
-        assert!(matches!(opened, Err(KitError::Unopenable(_))));
-        assert!(matches!(kit().seal_for(&[]), Err(KitError::NoRecipient)));
-        assert!(RecoveryKit::open(b"not age", &other).is_err());
-    }
-
-    #[test]
-    fn what_is_no_recipient_identity_or_kit_is_told() {
-        assert!(matches!(
-            Recipient::parse("ssh-ed25519 AAAA"),
-            Err(KitError::Recipient(_))
-        ));
-        let nonsense = Opener::Identities(Secret::new("not an identity"));
-        let sealed = kit().seal_with(&Secret::new("x")).unwrap();
-        assert!(RecoveryKit::open(sealed.as_bytes(), &nonsense).is_err());
-        assert!(matches!(
-            RecoveryKit::parse(br#"{"format": 2}"#),
-            Err(KitError::Newer(2))
-        ));
-        assert!(matches!(
-            RecoveryKit::parse(br#"{"format": 1}"#),
-            Err(KitError::Malformed(_))
-        ));
-    }
-
-    #[test]
-    fn nothing_secret_is_printed() {
-        let kit = kit().with_identity(&Recipient::generate().0);
-        let printed = format!("{kit:?} {:?}", kit.opener());
-        assert!(
-            !printed.contains("0001020304") && !printed.contains("AGE-SECRET"),
-            "{printed}"
-        );
-    }
-}
+mod tests;

@@ -20,6 +20,7 @@ use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutPayload}
 
 use crate::layout::ObjectKey;
 
+mod datasources;
 mod error;
 mod local;
 mod mend;

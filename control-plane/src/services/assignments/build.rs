@@ -76,7 +76,7 @@ async fn backup(
     }
     let connection = target(context, tx, &datasource).await?;
     let keys = match spec.options.encryption {
-        Encryption::Sealed => Some(keys(context, datasource.id)),
+        Encryption::Sealed => Some(keys(context, tx, datasource.id).await?),
         Encryption::Plain => None,
     };
     Ok(Ok(Work::Backup(Box::new(BackupAssignment {
@@ -117,7 +117,7 @@ async fn restore(
         return Ok(Err(Failure::new(FailureKind::StorageUnreachable, message)));
     };
     let keys = match backup.encryption {
-        Encryption::Sealed => Some(keys(context, spec.source)),
+        Encryption::Sealed => Some(keys(context, tx, spec.source).await?),
         Encryption::Plain => None,
     };
     Ok(Ok(Work::Restore(Box::new(RestoreAssignment {
@@ -154,13 +154,16 @@ async fn verify(
     }
     // An agent gets no keys but those of its own datasources.
     let may_have_keys = datasource.agent == leased.agent && datasource.id == spec.source;
-    let sealed = backup.encryption == Encryption::Sealed;
+    let keys = match backup.encryption {
+        Encryption::Sealed if may_have_keys => Some(keys(context, tx, spec.source).await?),
+        Encryption::Sealed | Encryption::Plain => None,
+    };
     Ok(Ok(Work::Verify(Box::new(VerifyAssignment {
         backup: spec.backup,
         datasource: spec.source,
         repositories: locations(context, &storages)?,
         encryption: backup.encryption,
-        datasource_keys: (sealed && may_have_keys).then(|| keys(context, spec.source)),
+        datasource_keys: keys,
         agent_public_key: manifest.agent_public_key,
         control_plane_public_key: manifest.control_plane_public_key,
         level: spec.level,
@@ -181,8 +184,8 @@ async fn datasource_of(tx: &Tx, execution: &Execution) -> Result<Option<Datasour
     Ok(datasource_get(tx, &Reference::Id(id)).await?)
 }
 
-fn keys(context: &Context, datasource: DatasourceId) -> SecretBytes {
-    context.installation.datasource_keys(datasource).to_bytes()
+async fn keys(context: &Context, tx: &Tx, datasource: DatasourceId) -> Result<SecretBytes, Error> {
+    Ok(context.datasource_keys(tx, datasource).await?.to_bytes())
 }
 
 /// What an execution needs is not there any more.

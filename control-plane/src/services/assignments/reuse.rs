@@ -9,7 +9,8 @@ use crate::domain::deletion::BackupState;
 use crate::domain::execution::BackupSpec;
 use crate::domain::job::Encryption;
 use crate::domain::reuse::{ReusePlan, choose};
-use crate::services::Error;
+use crate::services::verifications::outline_of;
+use crate::services::{Context, Error};
 use crate::store::backups::manifest_get;
 use crate::store::deletion::backup_lock_in_tx;
 use crate::store::reuse::{reuse_base, reuse_history};
@@ -27,6 +28,7 @@ pub(in crate::services) async fn chunking(
 /// What an attempt that is offered now builds upon. The base is named by the execution from the same transaction on, and so
 /// pinned. The first storage decides, since it is where the backup goes first.
 pub(super) async fn plan_in_tx(
+    context: &Context,
     tx: &Tx,
     datasource: Option<DatasourceId>,
     spec: &BackupSpec,
@@ -38,6 +40,10 @@ pub(super) async fn plan_in_tx(
     let base = match profile {
         Profile::ContentDefined => held_base_in_tx(tx, datasource, *storage, spec.options.encryption).await?,
         Profile::Stream => None,
+    };
+    let base = match base {
+        Some(base) if names_alike(context, tx, datasource, base).await? => Some(base),
+        Some(_) | None => None,
     };
     Ok(Some(ReusePlan {
         profile,
@@ -62,6 +68,29 @@ async fn held_base_in_tx(
         // Somebody deleted it between the two: the next look passes over it.
     }
     Ok(None)
+}
+
+/// Whether a new backup can refer to what that one holds: not after the key was compromised in between, since other keys name
+/// its chunks.
+async fn names_alike(
+    context: &Context,
+    tx: &Tx,
+    datasource: DatasourceId,
+    base: BackupId,
+) -> Result<bool, Error> {
+    let keys = context.keyring(tx).await?;
+    // As a rule, and then no manifest has to be read.
+    if !keys.names_differ() {
+        return Ok(true);
+    }
+    let Some(outline) = outline_of(tx, base).await? else {
+        return Ok(false);
+    };
+    let keys = keys.derive(datasource);
+    Ok(outline.encryption.is_none_or(|encryption| {
+        let sealed_with = encryption.keys.first();
+        sealed_with.is_some_and(|key| keys.names_alike(*key))
+    }))
 }
 
 /// The base with whoever may have signed it; none if its manifest is not known any more.

@@ -16,6 +16,7 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     pub recovery_recipients: Option<String>,
     pub recovery_kit_at: Option<DateTimeUtc>,
+    pub recovery_kit_generation: Option<i32>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -95,6 +95,22 @@ pub enum BadS3Settings {
 }
 
 impl S3Settings {
+    /// That folder of a bucket of Amazon's, in the default region and without a key.
+    pub fn of(bucket: &str, prefix: &str) -> Self {
+        Self {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            region: String::new(),
+            endpoint: String::new(),
+            path_style: false,
+            ca_pem: String::new(),
+            allow_http: false,
+            access_key_id: String::new(),
+            secret_access_key: Secret::new(""),
+            stall: STALL,
+        }
+    }
+
     /// Checks what can be checked without asking the server.
     pub fn check(&self) -> Result<(), BadS3Settings> {
         check_endpoint(&self.endpoint, self.allow_http)?;

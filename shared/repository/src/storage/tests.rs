@@ -136,6 +136,7 @@ async fn listings_show_one_kind_and_pass_over_what_is_not_ours() {
         );
         assert_eq!(listed(Listing::Manifests(datasource())).await, []);
         assert_eq!(listed(Listing::Everything).await.len(), 4);
+        assert_eq!(storage.datasources().await.unwrap(), [datasource()]);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::output::table::{Field, Look, Tone, details};
 use crate::output::text;
 
 mod garbage;
+mod rotate_key;
 
 /// `dgctl system …`
 #[derive(Debug, Subcommand)]
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     RecoveryKit(RecoveryKit),
     /// Make a new certificate authority; the old one stays trusted until no agent needs it
     RotateCa(Rotate),
+    /// Make a new key for backups; what was backed up before stays readable
+    RotateKey(rotate_key::RotateKey),
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +54,7 @@ impl Command {
             Self::Garbage(command) => command.run(context).await,
             Self::RecoveryKit(kit) => kit.run(context).await,
             Self::RotateCa(rotate) => rotate.run(context).await,
+            Self::RotateKey(rotate) => rotate.run(context).await,
         }
     }
 }
@@ -155,6 +159,10 @@ fn describe(info: &v1::GetSystemInfoResponse, look: Look) -> String {
             (
                 "Authorities",
                 Field::text(&authorities(&info.authorities).replace('\n', ", ")),
+            ),
+            (
+                "Keys of backups",
+                Field::text(&rotate_key::keys(&info.installation_keys)),
             ),
             ("Recovery kit", Field::text(&kit_of(info))),
             (

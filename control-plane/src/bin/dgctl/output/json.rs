@@ -64,6 +64,7 @@ replies! {
     LogoutResponse
     RevokeAgentResponse
     RotateAuthorityResponse
+    RotateKeyResponse
     RunCleanupResponse
     RunJobResponse
     SetupResponse
