@@ -275,9 +275,17 @@ impl System {
     /// # Errors
     /// With the execution.
     pub fn wait_for_state(&self, id: &str, state: &str) -> Result<Value> {
+        self.wait_for_state_within(wait::PATIENCE, id, state)
+    }
+
+    /// As [`Self::wait_for_state`], for what may take longer.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for_state`].
+    pub fn wait_for_state_within(&self, patience: Duration, id: &str, state: &str) -> Result<Value> {
         let wanted = format!("EXECUTION_STATE_{}", state.to_uppercase());
         let mut last = Value::Null;
-        wait::until(&format!("execution {id} to be {state}"), || {
+        wait::until_within(patience, &format!("execution {id} to be {state}"), || {
             last = self.execution(id)?;
             let is = last["state"].as_str().unwrap_or_default();
             let over = ["COMPLETED", "CANCELLED", "FAILED", "SKIPPED"];

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use dataguardian_repository::storage::s3;
 use dataguardian_tests::compare::{Comparison, Database};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::s3::{BUCKET, KEY, Kind, S3Server};
@@ -11,6 +13,9 @@ use dataguardian_tests::system::{Metadata, System};
 use dataguardian_tests::tcp_proxy::TcpProxy;
 use dataguardian_tests::{sample, wait};
 use serde_json::Value;
+
+/// Longer than nothing may move on a connection to a bucket.
+const STALL: Duration = s3::STALL.saturating_add(Duration::from_secs(10));
 
 /// Into buckets of one server, each behind a proxy of its own.
 struct Buckets {
@@ -101,25 +106,29 @@ async fn whoever_falls_out_holds_nobody_up_and_is_healed() -> Result<()> {
     let (server, s3) = (bulky()?, S3Server::start(Kind::SeaweedFs)?);
     let system = System::start_with(Metadata::Embedded, "storage_patience_seconds = 2\n")?;
     system.add_datasource("main", &server, &["shop"])?;
-    let buckets = Buckets::add(&system, &s3, &["dead", "dying"]).await?;
-    let [dead, dying] = &buckets.proxies[..] else {
-        anyhow::bail!("two proxies")
+    let buckets = Buckets::add(&system, &s3, &["dead", "dying", "stalling"]).await?;
+    let [dead, dying, stalling] = &buckets.proxies[..] else {
+        anyhow::bail!("three proxies")
     };
-    job(&system, "replicate", &["dead", "dying", "vault"])?;
+    job(&system, "replicate", &["dead", "dying", "stalling", "vault"])?;
     dead.refuse();
     dead.cut();
-    let before = dying.totals().from_client;
+    let before = (dying.totals().from_client, stalling.totals().from_client);
     let id = system.start_job("main")?;
     dying
-        .wait_until(|totals| totals.from_client > before + (4 << 20))
+        .wait_until(|totals| totals.from_client > before.0 + (4 << 20))
         .await?;
     dying.refuse();
     dying.cut();
-    system.wait_for_state(&id, "completed")?;
+    stalling
+        .wait_until(|totals| totals.from_client > before.1 + (4 << 20))
+        .await?;
+    stalling.stall();
+    system.wait_for_state_within(STALL + wait::PATIENCE, &id, "completed")?;
     let backup = latest(&system)?;
     assert_eq!(complete(&backup), ["vault"], "{backup:#}");
     let shown = system.dgctl(&["backup", "list"]).succeed()?.stdout;
-    assert!(shown.contains("1/3"), "{shown}");
+    assert!(shown.contains("1/4"), "{shown}");
     let shown = system
         .dgctl(&["backup", "get", "latest", "--datasource", "main"])
         .succeed()?
@@ -130,7 +139,8 @@ async fn whoever_falls_out_holds_nobody_up_and_is_healed() -> Result<()> {
     );
     dead.resume();
     dying.resume();
-    wait_for_copies(&system, &["dead", "dying", "vault"])?;
+    stalling.resume();
+    wait_for_copies(&system, &["dead", "dying", "stalling", "vault"])?;
     comes_back(&system, &server, "by_dead").await?;
     // Each copy is enough by itself.
     let vault = Hidden::hide(&system.vault())?;
@@ -139,8 +149,48 @@ async fn whoever_falls_out_holds_nobody_up_and_is_healed() -> Result<()> {
     comes_back(&system, &server, "by_dying").await?;
     dying.refuse();
     dying.cut();
+    comes_back(&system, &server, "by_stalling").await?;
+    stalling.refuse();
+    stalling.cut();
     vault.show()?;
     comes_back(&system, &server, "by_vault").await?;
+    system.check_invariants()
+}
+
+/// All three are trouble: one is dead, one dies, and the last one stalls for a while. Nobody else is left, so it is waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_storage_that_stalls_is_waited_for_and_the_others_are_healed() -> Result<()> {
+    let (server, s3) = (bulky()?, S3Server::start(Kind::SeaweedFs)?);
+    let system = System::start_with(Metadata::Embedded, "storage_patience_seconds = 2\n")?;
+    system.add_datasource("main", &server, &["shop"])?;
+    let buckets = Buckets::add(&system, &s3, &["dead", "dying", "stalling"]).await?;
+    let [dead, dying, stalling] = &buckets.proxies[..] else {
+        anyhow::bail!("three proxies")
+    };
+    job(&system, "replicate", &["dead", "dying", "stalling"])?;
+    dead.refuse();
+    dead.cut();
+    let before = (dying.totals().from_client, stalling.totals().from_client);
+    let id = system.start_job("main")?;
+    dying
+        .wait_until(|totals| totals.from_client > before.0 + (2 << 20))
+        .await?;
+    dying.refuse();
+    dying.cut();
+    stalling
+        .wait_until(|totals| totals.from_client > before.1 + (4 << 20))
+        .await?;
+    stalling.stall();
+    // Longer than one of several may be away.
+    tokio::time::sleep(STALL).await;
+    stalling.resume();
+    let ended = system.wait_for_state(&id, "completed")?;
+    assert_eq!(ended["attempt"], 1, "{ended:#}");
+    assert_eq!(complete(&latest(&system)?), ["stalling"]);
+    dead.resume();
+    dying.resume();
+    wait_for_copies(&system, &["dead", "dying", "stalling"])?;
+    comes_back(&system, &server, "restored").await?;
     system.check_invariants()
 }
 

@@ -92,7 +92,7 @@ impl Upload {
         let mut workers = JoinSet::new();
         let mut queues = Vec::new();
         let patience = Patience::of(self.patience, self.destinations.len());
-        for destination in self.destinations {
+        for (destination, patience) in self.destinations.into_iter().zip(patience) {
             let (queue, objects) = mpsc::channel(1);
             let worker = Worker {
                 datasource: self.datasource,
@@ -224,7 +224,7 @@ impl Worker {
         };
         let key = ObjectKey::Pack(self.datasource, pack.id);
         failpoint!(PackBeforePut);
-        insist::put(&self.destination.storage, &key, &pack.bytes, self.patience).await?;
+        insist::put(&self.destination.storage, &key, &pack.bytes, &self.patience).await?;
         failpoint!(PackAfterPut);
         let told = StoredPack {
             pack: pack.id,
@@ -245,7 +245,7 @@ impl Worker {
         };
         let key = ObjectKey::List(self.datasource, list.id);
         failpoint!(ListBeforePut);
-        insist::put(&self.destination.storage, &key, &list.bytes, self.patience).await?;
+        insist::put(&self.destination.storage, &key, &list.bytes, &self.patience).await?;
         failpoint!(ListAfterPut);
         Ok(())
     }
