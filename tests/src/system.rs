@@ -19,6 +19,7 @@ mod program;
 mod remains;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
