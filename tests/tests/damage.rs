@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use dataguardian_core::secret::Secret;
 use dataguardian_repository::kit::{Opener, RecoveryKit};
 use dataguardian_repository::layout::ObjectKey;
+use dataguardian_repository::manifest::VerifyingKey;
 use dataguardian_repository::read::Executor;
 use dataguardian_repository::storage::Storage;
 use dataguardian_repository::verify::{CopyCheck, Level, Silent, verify_copy};
@@ -15,6 +16,7 @@ use dataguardian_tests::compare::{Comparison, Database};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::{Awkward, load_bulk};
 use dataguardian_tests::system::{Outcome, STORAGE, System, files};
+use sqlx::SqlitePool;
 
 fn scene() -> Result<(Postgres, System)> {
     let server = Postgres::start(Version::V16)?;
@@ -183,7 +185,7 @@ fn an_empty_mount_point_is_not_taken_for_the_storage() -> Result<()> {
 }
 
 /// What looks at the one backup that there is, without its keys, as everybody can.
-fn digests(system: &System) -> Result<CopyCheck> {
+async fn digests(system: &System) -> Result<CopyCheck> {
     const PASSPHRASE: &str = "correct horse battery staple";
     let (passphrase, kit) = (
         system.folder().join("passphrase"),
@@ -210,11 +212,21 @@ fn digests(system: &System) -> Result<CopyCheck> {
         storage: Storage::local(system.vault())?,
         datasource,
         backup,
-        trusted: kit.signers()?,
+        trusted: [kit.signers()?, vec![agents_key(system).await?]].concat(),
         protection: None,
         level: Level::Digests,
         executor: Executor::default(),
     })
+}
+
+/// The key that the backup's agent signed with. No kit has it; the catalogue does.
+async fn agents_key(system: &System) -> Result<VerifyingKey> {
+    let catalogue = SqlitePool::connect(&system.control_plane.database()).await?;
+    let key: Vec<u8> = sqlx::query_scalar("SELECT agent_public_key FROM manifests")
+        .fetch_one(&catalogue)
+        .await?;
+    catalogue.close().await;
+    Ok(VerifyingKey::from_bytes(&key)?)
 }
 
 /// Another one for each backup, whose id is drawn.
@@ -237,7 +249,7 @@ const RESTORED: usize = 6;
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_hundred_changed_bytes_every_one_is_found() -> Result<()> {
     let (server, system) = scene()?;
-    let check = digests(&system)?;
+    let check = digests(&system).await?;
     let whole = verify_copy(&check, &Silent).await?;
     ensure!(whole.is_good(), "{whole:?}");
     let objects: Vec<_> = objects(&system)?
