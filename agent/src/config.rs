@@ -38,8 +38,8 @@ pub struct AgentConfig {
     pub cpu_threads: usize,
     /// Packs of 16 MiB that may be on their way into storages at the same time.
     pub packs_in_flight: usize,
-    /// Seconds that one of several storages of a backup may be away before it falls out; the only one may be away for five
-    /// times as long.
+    /// Seconds that one of several storages of a backup may be away before it falls out; the only one, and the one that a
+    /// restore reads from, may be away for five times as long.
     pub storage_patience_seconds: u64,
     /// Seconds that a client program which was asked to stop may take before it is killed.
     pub client_grace_seconds: u64,
@@ -186,6 +186,11 @@ impl AgentConfig {
     /// How long one of several storages of a backup may be away.
     pub const fn storage_patience(&self) -> Duration {
         Duration::from_secs(self.storage_patience_seconds)
+    }
+
+    /// How long the only storage may be away, or the one that is read from.
+    pub const fn only_storage_patience(&self) -> Duration {
+        Duration::from_secs(5 * self.storage_patience_seconds)
     }
 
     /// How long a client program that was asked to stop may take before it is killed.

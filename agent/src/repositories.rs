@@ -124,6 +124,8 @@ impl StoredBackup {
             return Err(Failure::new(FailureKind::RepositoryDamaged, message));
         }
         let missing = check_presence(&storage, &reader.payload().outline).await;
+        // Another copy is tried at once; but once something was read from this one, it is stayed with.
+        let reader = reader.patient(host.config.only_storage_patience());
         Ok((reader, missing.map_err(|error| error.failure())?))
     }
 }

@@ -296,6 +296,30 @@ async fn a_server_that_is_away_for_a_moment_costs_nothing() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_in_the_middle_of_a_restore_costs_nothing() -> Result<()> {
+    let (server, mut s3) = (bulky(150_000)?, S3Server::start(Kind::SeaweedFs)?);
+    let (system, proxy) = behind_a_proxy(&s3, &server, "storage_patience_seconds = 12\n").await?;
+    system.run_job("main").succeed()?;
+    let before = proxy.totals().from_server;
+    let [begin @ .., _] = RESTORE;
+    let begun = system.json(&begin)?;
+    let id = begun["execution"]["id"].as_str().context("the execution's id")?;
+    proxy
+        .wait_until(|totals| totals.from_server > before + (4 << 20))
+        .await?;
+    proxy.cut();
+    s3.kill()?;
+    let connections = proxy.totals().connections;
+    proxy
+        .wait_until(|totals| totals.connections > connections + 3)
+        .await?;
+    s3.start_again()?;
+    system.wait_for_state(id, "completed")?;
+    equal(&server).await?;
+    system.check_invariants()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stays_away_fails_the_backup_with_its_reason() -> Result<()> {
     let (server, s3) = (bulky(150_000)?, S3Server::start(Kind::Rclone)?);
     let (system, proxy) = behind_a_proxy(&s3, &server, "storage_patience_seconds = 1\n").await?;

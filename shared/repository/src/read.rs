@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use dataguardian_core::ids::{BackupId, DatasourceId};
@@ -105,6 +106,14 @@ impl BackupReader {
     #[must_use]
     pub fn with_executor(mut self, executor: Executor) -> Self {
         self.shared = Arc::new(self.shared.with_executor(executor));
+        self
+    }
+
+    /// Has it read again and again for so long while the storage is away ([`Storage::patient`]). Streams that are being read go on
+    /// as they are.
+    #[must_use]
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.shared = Arc::new(self.shared.patient(patience));
         self
     }
 

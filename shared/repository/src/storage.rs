@@ -4,12 +4,14 @@
 //! away. All writing therefore goes through [`Storage::put_if_absent`], but for what is damaged ([`Storage::mend`]); a local storage syncs files and directories before it
 //! says that they are there.
 //!
-//! Nothing here tries again: whoever calls knows how long it may wait, and every call is idempotent.
+//! Nothing here tries again, but for reading from a storage that is told to be patient ([`Storage::patient`]): whoever calls
+//! knows how long it may wait, and every call is idempotent.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use dataguardian_core::ids::DatasourceId;
@@ -24,6 +26,7 @@ mod datasources;
 mod error;
 mod local;
 mod mend;
+mod patience;
 mod probe;
 mod repository;
 pub mod s3;
@@ -43,6 +46,8 @@ pub struct Storage {
     label: Option<Arc<str>>,
     /// Whether it is asked for an object before it is written, since its "only if absent" can't be relied upon.
     looks_first: bool,
+    /// How long reads are tried again while it is away.
+    patience: Duration,
 }
 
 /// What [`Storage::put_if_absent`] found.
@@ -85,6 +90,7 @@ impl Storage {
             directory: None,
             label: None,
             looks_first: false,
+            patience: Duration::ZERO,
         }
     }
 
@@ -149,6 +155,10 @@ impl Storage {
 
     /// An object's bytes. Refuses an object larger than its kind can be before reading it.
     pub async fn get(&self, key: &ObjectKey) -> Result<Bytes, StorageError> {
+        self.patiently(|| self.get_once(key)).await
+    }
+
+    async fn get_once(&self, key: &ObjectKey) -> Result<Bytes, StorageError> {
         let found = self.store.get_opts(&self.path(key), GetOptions::default()).await;
         let found = found.map_err(|source| self.error("read", key, source))?;
         if found.meta.size > key.max_len() {
@@ -166,6 +176,10 @@ impl Storage {
 
     /// A part of an object: all of `range`, or an error.
     pub async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StorageError> {
+        self.patiently(|| self.get_range_once(key, range.clone())).await
+    }
+
+    async fn get_range_once(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StorageError> {
         let wanted = range.end.saturating_sub(range.start);
         let cut_off = || {
             let what = format!("it ends before byte {}", range.end);
@@ -175,7 +189,7 @@ impl Storage {
             Ok(bytes) if bytes.len() as u64 == wanted => Ok(bytes),
             Ok(_) => Err(cut_off()),
             // Stores answer a range past the end each in their own way: ask for the size to tell this from other errors.
-            Err(source) => match self.head(key).await {
+            Err(source) => match self.head_once(key).await {
                 Ok(Some(size)) if size < range.end => Err(cut_off()),
                 _ => Err(self.error("read", key, source)),
             },
@@ -184,6 +198,10 @@ impl Storage {
 
     /// An object's size in bytes; none if it is not there.
     pub async fn head(&self, key: &ObjectKey) -> Result<Option<u64>, StorageError> {
+        self.patiently(|| self.head_once(key)).await
+    }
+
+    async fn head_once(&self, key: &ObjectKey) -> Result<Option<u64>, StorageError> {
         match self.store.head(&self.path(key)).await {
             Ok(meta) => Ok(Some(meta.size)),
             Err(source) => match self.error("look for", key, source) {

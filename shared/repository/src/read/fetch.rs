@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use dataguardian_core::ids::DatasourceId;
@@ -44,10 +45,21 @@ impl Shared {
 
     pub(super) fn with_executor(&self, executor: Executor) -> Self {
         Self {
-            storage: self.storage.clone(),
+            executor,
+            ..self.anew(self.storage.clone())
+        }
+    }
+
+    pub(super) fn patient(&self, patience: Duration) -> Self {
+        self.anew(self.storage.clone().patient(patience))
+    }
+
+    fn anew(&self, storage: Storage) -> Self {
+        Self {
+            storage,
             datasource: self.datasource,
             protection: self.protection.clone(),
-            executor,
+            executor: self.executor.clone(),
             packs: Arc::clone(&self.packs),
             headers: Mutex::default(),
         }
