@@ -311,12 +311,13 @@ async fn what_a_backup_under_way_builds_upon_stays() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_that_was_killed_is_gone_on_with() -> Result<()> {
+    // Two packs under way, which nobody was told of, are a tenth of it.
     let server = Postgres::start(Version::V16)?;
     server.create_database("shop")?;
     server.psql(
         "shop",
         "create table scan as select g as id, (select string_agg(sha512(int8send(g * 1000 + n)), '') \
-         from generate_series(1, 256) n) as content from generate_series(1::bigint, 16000) g",
+         from generate_series(1, 256) n) as content from generate_series(1::bigint, 24000) g",
     )?;
     let mut system = System::start()?;
     for name in ["measured", "main"] {

@@ -17,8 +17,9 @@ pub(crate) const WAITING: usize = 16_384;
 const BATCH: usize = 256;
 /// The same, of packs that were there before.
 const EARLIER: usize = 1000;
-/// How long packs gather before they are told. What a killed agent did not tell, the next attempt can't use.
-const GATHER: Duration = Duration::from_millis(500);
+/// How long packs gather before they are told. What a killed agent did not tell, the next attempt can't use: hardly longer than a
+/// pack takes to be stored.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// Tells of packs until the pipeline is gone and all are told.
 pub(crate) async fn report(
