@@ -75,7 +75,10 @@ impl Scene {
         let reason = &waiting["attempts"][0]["failure"]["reason"];
         ensure!(reason == "AGENT_RESTARTED", "{waiting:#}");
         self.system.agent.start_again()?;
-        let ended = self.system.wait_for_state(execution, "completed")?;
+        // The pause before another attempt may take a minute.
+        let ended = self
+            .system
+            .wait_for_state_within(4 * wait::PATIENCE, execution, "completed")?;
         assert_eq!(ended["attempt"], 2, "{ended:#}");
         self.system.nothing_is_left(&self.server)?;
         self.system.check_invariants()
