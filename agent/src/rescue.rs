@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -23,6 +24,9 @@ use crate::engines::restore::RestoreRequest;
 use crate::pipeline::counters::Counters;
 use crate::pipeline::source::RepositorySource;
 use crate::runner::restore::{choose, version_num};
+
+/// How long a bucket may be away while a backup in it is read.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How many manifests are read at the same time: in a bucket most of it is waiting.
 const MANIFESTS_IN_FLIGHT: usize = 8;
@@ -147,6 +151,8 @@ impl Rescue {
         } else {
             BackupReader::open(storage, datasource, backup, protection, &self.trusted).await
         };
+        // A wrong endpoint was told at once; what is read from now on is waited for.
+        let opened = opened.map(|reader| reader.patient(PATIENCE));
         opened.map_err(|error| error.failure())
     }
 

@@ -221,10 +221,14 @@ impl Storage {
         };
         let storage = self.clone();
         let listed = self.store.list(Some(&prefix));
+        let what = match prefix.as_ref() {
+            "" => "its objects".to_owned(),
+            prefix => prefix.to_owned(),
+        };
         listed
             .map_err({
                 let storage = storage.clone();
-                move |source| StorageError::from_store("list", prefix.to_string(), &storage, source)
+                move |source| StorageError::from_store("list", what.clone(), &storage, source)
             })
             .try_filter_map(move |meta| {
                 let key = storage.key(&meta.location);

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
@@ -20,8 +19,6 @@ use super::super::read_secret;
 
 /// The secret of the key that reads a bucket, where no file holds it.
 const SECRET_VARIABLE: &str = "DATAGUARDIAN_S3_SECRET_ACCESS_KEY";
-/// How long a bucket may be away while it is read from.
-const PATIENCE: Duration = Duration::from_secs(300);
 /// A chain of authorities and more.
 const MAX_CA_PEM: u64 = 128 << 10;
 
@@ -146,7 +143,7 @@ impl Source {
             (_, _, _, None) => bail!("name the repository with --repository, --s3 or --storage"),
         };
         let settings = self.bucket.over(known, asked_for_secret)?;
-        Ok(Storage::s3(&settings)?.patient(PATIENCE))
+        Ok(Storage::s3(&settings)?)
     }
 }
 
