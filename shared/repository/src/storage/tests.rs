@@ -178,6 +178,13 @@ async fn what_can_not_be_made_is_not_called_damaged() {
         message.contains("can't create its directory") && message.contains("/proc/dataguardian"),
         "{message}"
     );
+    let (directory, _) = storages();
+    let file = directory.path().join("file");
+    fs::write(&file, "somebody's").unwrap();
+    for place in [file.clone(), file.join("below")] {
+        let error = Storage::create_local(&place).unwrap_err();
+        assert_eq!(error.failure_kind(), FailureKind::StorageUnreachable, "{error:?}");
+    }
 }
 
 #[tokio::test]
