@@ -159,7 +159,18 @@ fn the_databases_that_can_be_had_are_kept() -> Result<()> {
         "{refused}"
     );
     server.psql("postgres", "alter role dumper superuser")?;
-    system.dgctl(&restore).succeed()?;
+    let restored = system.dgctl(&restore).succeed()?.stdout;
+    for lacking in ["locked", "nowhere"] {
+        ensure!(
+            restored.contains(&format!("warning: {lacking}: is not restored")),
+            "{restored}"
+        );
+    }
+    let only = system
+        .dgctl(&[&restore[..], &["--database", "crm"]].concat())
+        .succeed()?
+        .stdout;
+    ensure!(!only.contains("is not restored"), "{only}");
     scene.system.nothing_is_left(&scene.server)?;
     system.check_invariants()
 }
