@@ -96,7 +96,7 @@ impl DatasourceService for Handler {
             databases: datasource.databases.clone(),
         };
         let agent = datasource.agent_name.as_str();
-        match ask(&self.0.sessions, datasource.agent, agent, question).await? {
+        match ask(&self.0, datasource.agent, agent, question).await? {
             Ok(Answer::Datasource(report)) => Ok(Response::new(report)),
             Ok(_) => Err(nonsense(agent).into()),
             Err(failure) => Ok(Response::new(v1::TestDatasourceResponse {
@@ -115,7 +115,7 @@ impl DatasourceService for Handler {
         let connection = self.0.services.datasources.target(datasource.id).await?;
         let question = Question::DiscoverDatabases { connection };
         let agent = datasource.agent_name.as_str();
-        match ask(&self.0.sessions, datasource.agent, agent, question).await? {
+        match ask(&self.0, datasource.agent, agent, question).await? {
             Ok(Answer::Databases(found)) => Ok(Response::new(mark_selected(found, &datasource))),
             Ok(_) => Err(nonsense(agent).into()),
             Err(failure) => Err(failed(&failure).into()),

@@ -159,7 +159,7 @@ impl Handler {
         let (agent, agent_name) = self.party(&storage.location)?;
         let repository = self.0.services.storages.location(storage)?;
         let question = Question::TestStorage { repository };
-        let tested = ask(&self.0.sessions, agent, &agent_name, question).await?;
+        let tested = ask(&self.0, agent, &agent_name, question).await?;
         Ok((tested, agent_name))
     }
 
@@ -182,7 +182,7 @@ impl Handler {
             keys: self.0.services.storages.key_ids().await?,
             neighbours: draft.neighbours.clone(),
         };
-        match ask(&self.0.sessions, agent, &agent_name, question).await? {
+        match ask(&self.0, agent, &agent_name, question).await? {
             Ok(Answer::Prepared(prepared)) => Ok(prepared),
             Ok(_) => Err(nonsense(&agent_name).into()),
             Err(failure) => Err(failed(&failure).into()),
