@@ -57,6 +57,23 @@ on_both! {
         assert!(ended.attempts[0].ended_at.is_some());
     }
 
+    /// Its slot is free until the next attempt: what waits for one need not wait for the next look.
+    async fn a_failed_attempt_makes_room_at_once(world: &World) {
+        let agent = world.agent("db1").await;
+        let options = BackupOptions { max_attempts: 2, ..BackupOptions::default() };
+        let job = world.job(agent.id, "shop", options).await;
+        let execution = world.run(&job).await;
+        let assignment = agent.begin().await;
+        let mut listener = world.context.queue.listen();
+        agent.fail(assignment.fence, FailureKind::DatabaseUnreachable).await.unwrap();
+        let waiting = world.services.executions.get(execution.id).await.unwrap();
+        assert_eq!(waiting.state, ExecutionState::RetryWait);
+        let told = async {
+            while listener.next().await != Heard::Signal(Signal::WorkQueued(agent.id)) {}
+        };
+        tokio::time::timeout(Duration::from_secs(5), told).await.expect("a word that there is room");
+    }
+
     async fn an_offer_may_be_cancelled_before_it_is_accepted(world: &World) {
         let agent = world.agent("db1").await;
         let job = world.job(agent.id, "shop", BackupOptions::default()).await;
