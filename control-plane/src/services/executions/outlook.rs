@@ -136,7 +136,10 @@ impl View<'_> {
         match self.room.obstacle(&candidate(execution), self.now) {
             None => waits(
                 WaitingReason::Turn,
-                format!("is about to be offered to agent {}", execution.agent_name),
+                format!(
+                    "is offered to agent {} as soon as that is connected",
+                    execution.agent_name
+                ),
             ),
             Some(obstacle) => self.told(execution, obstacle),
         }
