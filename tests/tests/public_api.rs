@@ -1,6 +1,7 @@
 //! The API as strangers meet it: grpcurl without proto files, bad input, hostile certificates.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -239,16 +240,24 @@ fn an_unknown_setting_is_refused_by_name() -> Result<()> {
 fn an_agent_that_is_not_there_is_told_and_nothing_made() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let state = folder.path().join("mistyped");
-    let output = Command::new(binary("dataguardian-agent")?)
-        .args(["run", "--state-dir"])
-        .arg(&state)
-        .output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let run = || -> Result<String> {
+        let output = Command::new(binary("dataguardian-agent")?)
+            .args(["run", "--state-dir"])
+            .arg(&state)
+            .output()?;
+        ensure!(!output.status.success());
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let said = run()?;
+    ensure!(said.contains("mistyped") && said.contains("enroll"), "{said}");
+    ensure!(!state.exists(), "it was made");
+    fs::DirBuilder::new().mode(0o700).create(&state)?;
+    fs::write(state.join("identity.json"), "half of i")?;
+    let said = run()?;
     ensure!(
-        !output.status.success() && said.contains("mistyped") && said.contains("enroll"),
+        said.contains("identity.json") && said.contains("dgctl agent token create --for"),
         "{said}"
     );
-    ensure!(!state.exists(), "it was made");
     Ok(())
 }
 

@@ -66,7 +66,8 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
     };
     let cancel = attempt.live.stop.token().clone();
     let mut report = host.engine.restore(request, cancel, status).await?;
-    report.warnings.extend(lacks.into_iter().chain(absent));
+    // Of very many warnings the first are kept.
+    report.warnings = absent.into_iter().chain(report.warnings).chain(lacks).collect();
     Ok(outcome(report))
 }
 
