@@ -198,8 +198,6 @@ impl S3Server {
             Kind::Rclone => {
                 command = Command::new(cache::part("rclone")?);
                 command.args(["serve", "s3", "--addr", &format!("127.0.0.1:{}", port(0))]);
-                // Its list of a folder is kept for 5 min otherwise, and what a test takes away or puts back goes unseen.
-                command.args(["--dir-cache-time", "0s"]);
                 for (id, secret) in [KEY, DELETE_KEY, READ_KEY] {
                     command.args(["--auth-key", &format!("{id},{secret}")]);
                 }

@@ -347,7 +347,7 @@ fn packs(bucket: &Path) -> Result<Vec<PathBuf>> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_and_missing_packs_are_named() -> Result<()> {
-    let (server, s3) = (bulky(60_000)?, S3Server::start(Kind::Rclone)?);
+    let (server, mut s3) = (bulky(60_000)?, S3Server::start(Kind::Rclone)?);
     let system = System::start()?;
     system.add_datasource("main", &server, &["shop"])?;
     create(&system, "bucket", s3.address(), &[])?.succeed()?;
@@ -370,12 +370,16 @@ async fn damaged_and_missing_packs_are_named() -> Result<()> {
         "{said:?}"
     );
     std::fs::remove_file(&pack)?;
+    // The server remembers for minutes what is in a folder, and does not see what is taken away behind its back.
+    let restart = |s3: &mut S3Server| s3.kill().and_then(|()| s3.start_again());
+    restart(&mut s3)?;
     let said = system.dgctl(&RESTORE);
     assert!(
         said.status != Some(0) && format!("{said:?}").contains(&name),
         "{said:?}"
     );
     std::fs::write(&pack, whole)?;
+    restart(&mut s3)?;
     system.dgctl(&RESTORE).succeed()?;
     equal(&server).await?;
     system.check_invariants()
