@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::secret::Secret;
-use dataguardian_core::stream::StreamRole;
+use dataguardian_core::stream::{StreamHeader, StreamRole};
 use dataguardian_tests::mysql::{MySql, PASSWORD, Version, compare};
 
 use crate::setup::{Dumping, Restoring, backup_user, clients_with, probe, processes_with, target_as};
@@ -329,5 +329,38 @@ async fn missing_privileges_are_told_with_the_grant_that_mends_them() {
             .await
             .unwrap_or_else(|failure| panic!("{version}: {failure}"));
         assert!(report.shared_snapshot.unwrap().binlog.is_some(), "{version}");
+    }
+}
+
+/// Servers are set up with `root` of the host's name, and many of them look up no names: they keep that account and do not use it.
+#[tokio::test]
+async fn an_account_that_the_server_ignores_is_named_and_fails_no_backup() {
+    for version in Version::ALL {
+        let server = MySql::start(version).unwrap();
+        server.create_database("shop").unwrap();
+        let sql = "CREATE USER 'far'@'db.example.org'; CREATE USER 'near'@'127.0.0.1'; FLUSH PRIVILEGES";
+        server.sql("", sql).unwrap();
+        // A role of MariaDB belongs to no host, whatever its name looks like.
+        server.sql("", "CREATE ROLE 'read@shop'").unwrap();
+        let dumping = Dumping::of(&server, &["shop"]);
+        let report = dumping.run().await.unwrap();
+        let streams = dumping.sink.streams();
+        let is_globals = |header: &StreamHeader| header.role == StreamRole::Globals;
+        let globals = streams.iter().find(|stream| is_globals(&stream.header)).unwrap();
+        let globals = String::from_utf8(globals.bytes()).unwrap();
+        for kept in ["`near`@`127.0.0.1`", "`read@shop`"] {
+            assert!(globals.contains(kept), "{version}: {kept}: {globals}");
+        }
+        let told: Vec<_> = report
+            .warnings
+            .iter()
+            .map(|warning| warning.message.as_str())
+            .collect();
+        let named = told.iter().any(|told| told.contains("'far'@'db.example.org'"));
+        assert_ne!(
+            globals.contains("`far`@`db.example.org`"),
+            named,
+            "{version}: {told:?}: {globals}"
+        );
     }
 }
