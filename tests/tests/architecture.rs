@@ -244,6 +244,22 @@ fn only_ring_does_cryptography_and_tls() -> Result<()> {
     Ok(())
 }
 
+/// Whoever has a fresh machine gets all of them by `make test`, and no test is the first to miss one.
+#[test]
+fn every_part_that_tests_use_is_installed_before_them() -> Result<()> {
+    let words = |file: &str, line: &str| -> Result<Vec<String>> {
+        let text = fs::read_to_string(root().join(file))?;
+        let found = Regex::new(line)?.captures(&text).context("the list of parts")?;
+        let mut words: Vec<_> = found[1].split_whitespace().map(str::to_owned).collect();
+        words.sort();
+        Ok(words)
+    };
+    let installed = words("Makefile", r"(?m)^PARTS := (.*)$")?;
+    let known = words("tests/parts/install.sh", r"(?m)^readonly ALL_PARTS=\((.*)\)$")?;
+    assert_eq!(installed, known);
+    Ok(())
+}
+
 #[test]
 fn the_top_level_stays_as_it_is() -> Result<()> {
     let known = [
