@@ -68,14 +68,13 @@ async fn there_and_back(version: Version) {
         .iter()
         .find(|stream| stream.header.role == StreamRole::Globals)
         .unwrap();
-    other
-        .sql("", &String::from_utf8(globals.bytes()).unwrap())
-        .unwrap();
-    compare::differences(
-        &compare::accounts(&server).unwrap(),
-        &compare::accounts(&other).unwrap(),
-    )
-    .unwrap();
+    let globals = String::from_utf8(globals.bytes()).unwrap();
+    // What is about single tables and routines waits for those, and comes last.
+    let told = other.sql("", &globals).unwrap_err().to_string();
+    let is_missing = ["ERROR 1146", "ERROR 1049"]
+        .iter()
+        .any(|error| told.contains(error));
+    assert!(is_missing, "{told}");
     Restoring::of(
         &other,
         &report,
@@ -88,6 +87,12 @@ async fn there_and_back(version: Version) {
     .unwrap();
     compare::equal((&server, "shop"), (&other, "shop")).unwrap();
     compare::equal((&server, ODD), (&other, ODD)).unwrap();
+    other.sql("", &globals).unwrap();
+    compare::differences(
+        &compare::accounts(&server).unwrap(),
+        &compare::accounts(&other).unwrap(),
+    )
+    .unwrap();
 
     by_nothing_but_the_client(&server, &other, &dumping);
 }

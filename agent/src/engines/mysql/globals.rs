@@ -11,6 +11,7 @@ use sqlx::mysql::MySqlConnection;
 use super::connect::{TextRow, ask, ask_unless, execute};
 use super::failure::ACCOUNT_UNKNOWN;
 use super::flavour::Flavour;
+use super::grants::{About, about};
 use super::quote;
 use super::server::Server;
 use crate::engines::StreamSink;
@@ -19,6 +20,9 @@ const WHAT: &str = "reading users and grants";
 
 /// Accounts that every server has for itself.
 const OF_THE_SERVER: [&str; 4] = ["mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys"];
+
+/// The role of MariaDB that everybody has: there is nothing to make, and it may have grants.
+const EVERYBODY: &str = "PUBLIC";
 
 /// An account or role.
 struct Account {
@@ -105,9 +109,10 @@ async fn script(session: &mut MySqlConnection, flavour: Flavour) -> Result<(Stri
     let accounts = || {
         accounts
             .iter()
-            .filter(|account| !OF_THE_SERVER.contains(&account.user.as_str()) && account.user != "PUBLIC")
+            .filter(|account| !OF_THE_SERVER.contains(&account.user.as_str()))
     };
     let (mut plain, mut with_roles, mut grants) = (String::new(), String::new(), String::new());
+    let (mut on_objects, mut on_packages) = (String::new(), String::new());
     let mut unknown = Vec::new();
     for account in accounts() {
         let Some(shown) = shown(session, account).await? else {
@@ -124,11 +129,20 @@ async fn script(session: &mut MySqlConnection, flavour: Flavour) -> Result<(Stri
             add(text, &created);
         }
         for grant in shown.grants {
-            add(&mut grants, &grant);
+            let text = match about(&grant) {
+                About::Whole => &mut grants,
+                About::Object => &mut on_objects,
+                About::Package => &mut on_packages,
+            };
+            add(text, &grant);
         }
     }
-    let script = format!("SET NAMES utf8mb4;\nSET SESSION sql_mode = '';\n{plain}{with_roles}{grants}");
-    Ok((script, unknown))
+    let accounts = format!("SET NAMES utf8mb4;\nSET SESSION sql_mode = '';\n{plain}{with_roles}");
+    // Last, so that on a server without the databases nothing else is missing.
+    if !on_packages.is_empty() {
+        on_packages.insert_str(0, "SET SESSION sql_mode = 'ORACLE';\n");
+    }
+    Ok((format!("{accounts}{grants}{on_objects}{on_packages}"), unknown))
 }
 
 /// What makes an account, and what it may do.
@@ -139,7 +153,9 @@ struct Shown {
 
 /// Asks about an account; none if the server does not know it.
 async fn shown(session: &mut MySqlConnection, account: &Account) -> Result<Option<Shown>, Failure> {
-    let created = if account.is_role {
+    let created = if account.is_role && account.user == EVERYBODY {
+        Vec::new()
+    } else if account.is_role {
         vec![format!("CREATE ROLE IF NOT EXISTS {}", account.quoted())]
     } else {
         let sql = format!("SHOW CREATE USER {}", account.quoted());
