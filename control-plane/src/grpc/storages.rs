@@ -40,6 +40,13 @@ impl StorageService for Handler {
             StorageCreation::Prepare(draft) if validate_only => self.preview(&draft),
             StorageCreation::Prepare(draft) => {
                 let prepared = self.prepare(&draft).await?;
+                let made = Storage {
+                    repository: prepared.repository,
+                    ..self.preview(&draft)
+                };
+                if let Some(failure) = self.0.services.storages.own_key_trouble(&made).await? {
+                    return Err(failed(&failure).into());
+                }
                 self.0.services.storages.finish_create(*draft, prepared).await?
             }
         };
@@ -134,19 +141,21 @@ impl StorageService for Handler {
             .get(&reference(&request.get_ref().storage)?)
             .await?;
         let (tested, agent_name) = self.test(&storage).await?;
+        let own = self.0.services.storages.own_key_trouble(&storage).await?;
+        let own: Vec<v1::Failure> = own.iter().map(Into::into).collect();
         Ok(Response::new(match tested {
             Ok(Answer::Storage {
                 conditional_put,
                 free_bytes,
             }) => v1::TestStorageResponse {
-                ok: true,
+                ok: own.is_empty(),
                 conditional_put,
                 free_bytes,
-                problems: Vec::new(),
+                problems: own,
             },
             Ok(_) => return Err(nonsense(&agent_name).into()),
             Err(failure) => v1::TestStorageResponse {
-                problems: vec![(&failure).into()],
+                problems: [vec![(&failure).into()], own].concat(),
                 ..v1::TestStorageResponse::default()
             },
         }))
