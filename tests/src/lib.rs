@@ -10,6 +10,7 @@ pub mod fault_report;
 pub mod invariants;
 pub mod memory;
 pub mod mysql;
+pub mod next_day;
 pub mod ports;
 pub mod postgres;
 pub mod s3;
