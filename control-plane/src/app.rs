@@ -50,6 +50,7 @@ pub struct App {
     renewal: RenewCertificates,
     cancels: Wake,
     deletions: Wake,
+    schedules: Wake,
     serving: Serving,
     certificates: Wake,
     queue: Queue,
@@ -135,6 +136,7 @@ impl App {
             agents: (ports.agents, agent_router),
             cancels: Wake::default(),
             deletions: Wake::default(),
+            schedules: Wake::default(),
             serving,
             certificates: Wake::default(),
             config,
@@ -209,6 +211,7 @@ impl App {
             dispatch: self.shared.dispatch.clone(),
             cancels: self.cancels,
             deletions: self.deletions,
+            schedules: self.schedules,
             certificates: self.certificates,
         };
         tasks.spawn(courier.run(self.stop.clone()));

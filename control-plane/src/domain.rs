@@ -30,6 +30,7 @@ pub mod request;
 pub mod restore;
 pub mod retry;
 pub mod reuse;
+pub mod schedule;
 pub mod storage;
 pub mod text;
 pub mod throttle;

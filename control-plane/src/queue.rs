@@ -25,6 +25,8 @@ pub enum Signal {
     AgentRebuilt(AgentId),
     /// Manifests of a backup are to be deleted.
     BackupDeleted,
+    /// Jobs may be due at other times than before.
+    SchedulesChanged,
     /// Another certificate authority signs from now on.
     AuthoritiesChanged,
 }

@@ -31,6 +31,7 @@ mod party;
 mod pauses;
 mod renew_certificates;
 mod save_reports;
+mod scheduler;
 mod ticker;
 mod verify_copies;
 
@@ -45,6 +46,7 @@ pub use forget_expired::ForgetExpired;
 pub use heal_copies::HealCopies;
 pub use renew_certificates::{ListenerCertificate, ListenerCertificateError, RenewCertificates};
 pub use save_reports::SaveReports;
+pub use scheduler::Scheduler;
 pub use ticker::{Ticker, TickerError};
 pub use verify_copies::VerifyCopies;
 

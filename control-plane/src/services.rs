@@ -12,6 +12,7 @@
 //! | [`datasources`] | DatasourceService | `create`, `validate`, `get`, `list`, `update`, `delete`, `target` |
 //! | [`storages`] | StorageService | `begin_create` → an agent prepares → `finish_create`, `get`, `list`, `delete` |
 //! | [`jobs`] | JobService | `create`, `validate`, `get`, `list`, `update`, `delete`, `run` |
+//! | [`schedules`] | JobService, the `scheduler` loop | `fire`, `pause`, `resume`, `ahead`, `preview` |
 //! | [`restores`] | RestoreService | `start` |
 //! | [`executions`] | ExecutionService | `get`, `list`, `watch`, `cancel`, `expire` (reconciler) |
 //! | [`logs`] | TailLogs, AppendLogs | `append`, `tail` |
@@ -68,6 +69,7 @@ pub mod progress;
 pub mod recovery;
 pub mod reset;
 pub mod restores;
+pub mod schedules;
 pub mod sessions;
 pub mod storages;
 mod transition;
@@ -93,6 +95,8 @@ pub struct Services {
     pub storages: storages::Storages,
     /// Jobs.
     pub jobs: jobs::Jobs,
+    /// Schedules of jobs.
+    pub schedules: schedules::Schedules,
     /// Restores.
     pub restores: restores::Restores,
     /// Executions.
@@ -142,6 +146,7 @@ impl Services {
             datasources: datasources::Datasources::new(context.clone()),
             storages: storages::Storages::new(context.clone()),
             jobs: jobs::Jobs::new(context.clone()),
+            schedules: schedules::Schedules::new(context.clone()),
             restores: restores::Restores::new(context.clone()),
             executions: executions::Executions::new(context.clone()),
             logs: logs::Logs::new(context.clone()),

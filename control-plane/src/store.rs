@@ -45,6 +45,7 @@ mod open;
 pub mod packs;
 pub mod requests;
 pub mod reuse;
+pub mod schedules;
 pub mod storages;
 pub mod transitions;
 pub mod users;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{App, StartError};
 use crate::reconcilers::{
     Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile,
-    Reconcilers, SaveReports, Ticker, VerifyCopies, Wake,
+    Reconcilers, SaveReports, Scheduler, Ticker, VerifyCopies, Wake,
 };
 use crate::services::Services;
 
@@ -27,6 +27,12 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         control_plane: app.shared.facts.control_plane,
     };
     start.woken(dispatch, &app.shared.dispatch, pass).await?;
+    let scheduler = Scheduler {
+        schedules: services.schedules.clone(),
+        queue: app.queue.clone(),
+        again: app.schedules.clone(),
+    };
+    start.woken(scheduler, &app.schedules, second.min(pass)).await?;
     let cancels = DeliverCancels {
         executions: services.executions.clone(),
         sessions: sessions.clone(),

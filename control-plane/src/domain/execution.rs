@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::job::BackupOptions;
 use super::restore::RestoreOptions;
 use super::reuse::ReusePlan;
+use super::schedule::due::Gap;
 use super::text;
 use super::verification::{self, VerifyReport, VerifySpec};
 
@@ -112,6 +113,8 @@ pub struct Execution {
     pub lease: Option<Lease>,
     /// The job, and its name; none for a restore, or when the job is gone.
     pub job: Option<(JobId, String)>,
+    /// The time in the job's schedule that it stands for; none when a person began it.
+    pub scheduled: Option<Scheduled>,
     /// The datasource: dumped from, or restored into; none when it is gone.
     pub datasource: Option<DatasourceId>,
     /// That datasource's name.
@@ -154,6 +157,15 @@ pub struct Execution {
     pub attempts: Vec<Attempt>,
     /// What is seen of it from here and now. Not kept: whoever shows an execution looks anew.
     pub outlook: Outlook,
+}
+
+/// A time in a job's schedule that an execution stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheduled {
+    /// The time; of several, the first that was skipped, or the one that was run late.
+    pub scheduled_for: DateTime<Utc>,
+    /// The times that were skipped, or that a late run stands for.
+    pub gap: Option<Gap>,
 }
 
 /// What is seen of an execution at one moment.

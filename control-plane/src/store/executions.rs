@@ -14,7 +14,7 @@ use super::attempts::attempts_of;
 use super::entity::executions::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
 use super::{Connected, HELD, StoreError, Tx, convert};
-use crate::domain::execution::{Execution, Lease, Outlook, Progress};
+use crate::domain::execution::{Execution, Lease, Outlook, Progress, Scheduled};
 use crate::domain::reuse::ReusePlan;
 
 const FROM: convert::From = convert::From("executions");
@@ -46,11 +46,31 @@ pub struct ExecutionQuery {
 
 /// Makes an execution.
 pub async fn execution_insert_in_tx(tx: &Tx, execution: &Execution) -> Result<(), StoreError> {
+    let row = made(execution)?;
+    Entity::insert(row).exec_without_returning(&tx.executor()).await?;
+    Ok(())
+}
+
+/// Makes several in one statement.
+pub async fn execution_insert_many_in_tx(tx: &Tx, executions: &[Execution]) -> Result<(), StoreError> {
+    let rows: Vec<_> = executions.iter().map(made).collect::<Result<_, _>>()?;
+    if !rows.is_empty() {
+        Entity::insert_many(rows)
+            .exec_without_returning(&tx.executor())
+            .await?;
+    }
+    Ok(())
+}
+
+/// The row of a new execution.
+fn made(execution: &Execution) -> Result<ActiveModel, StoreError> {
     let (job_id, job_name) = match &execution.job {
         Some((id, name)) => (Some(*id.as_uuid()), Some(name.clone())),
         None => (None, None),
     };
-    let row = ActiveModel {
+    let scheduled = execution.scheduled.as_ref();
+    let gap = scheduled.and_then(|scheduled| scheduled.gap.as_ref());
+    Ok(ActiveModel {
         id: Set(*execution.id.as_uuid()),
         kind: Set(execution.kind().as_str().to_owned()),
         state: Set(execution.state.as_str().to_owned()),
@@ -66,10 +86,10 @@ pub async fn execution_insert_in_tx(tx: &Tx, execution: &Execution) -> Result<()
         warnings: Set(convert::json(&execution.warnings)?),
         missing_databases: Set(convert::json(&execution.missing)?),
         revision: Set(execution.revision),
+        scheduled_for: Set(scheduled.map(|scheduled| convert::time(scheduled.scheduled_for))),
+        schedule_gap: Set(gap.map(convert::json).transpose()?),
         ..Default::default()
-    };
-    Entity::insert(row).exec_without_returning(&tx.executor()).await?;
-    Ok(())
+    })
 }
 
 /// One execution with its attempts.
@@ -234,6 +254,10 @@ impl TryFrom<Model> for Execution {
         let lease = lease(row.lease_token, row.lease_attempt, row.leased_at)?;
         let progress = row.progress.map(|progress| FROM.json(progress)).transpose()?;
         let report = row.restore_report.map(|report| FROM.json(report)).transpose()?;
+        let gap = row.schedule_gap.map(|gap| FROM.json(gap)).transpose()?;
+        let scheduled = row
+            .scheduled_for
+            .map(|scheduled_for| Scheduled { scheduled_for, gap });
         let found = row.verify_report.map(|report| FROM.json(report)).transpose()?;
         Ok(Self {
             id: ExecutionId::from_uuid(row.id),
@@ -242,6 +266,7 @@ impl TryFrom<Model> for Execution {
             attempt: FROM.small(row.attempt)?,
             lease,
             job: row.job_id.map(JobId::from_uuid).zip(row.job_name),
+            scheduled,
             datasource: row.datasource_id.map(DatasourceId::from_uuid),
             datasource_name: row.datasource_name,
             agent: AgentId::from_uuid(row.agent_id),

@@ -241,6 +241,9 @@ impl JobService for Answers {
         list_jobs(ListJobsRequest) -> ListJobsResponse;
         update_job(UpdateJobRequest) -> UpdateJobResponse;
         delete_job(DeleteJobRequest) -> DeleteJobResponse;
+        pause_job(PauseJobRequest) -> PauseJobResponse;
+        resume_job(ResumeJobRequest) -> ResumeJobResponse;
+        list_next_fire_times(ListNextFireTimesRequest) -> ListNextFireTimesResponse;
     }
 
     async fn create_job(

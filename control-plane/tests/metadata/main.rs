@@ -27,6 +27,7 @@ mod logs;
 mod outage;
 mod races;
 mod reuse;
+mod schedules;
 mod schema;
 mod secrecy;
 mod simulated;

@@ -24,6 +24,7 @@ mod raw;
 mod reflection;
 mod rotation;
 mod scene;
+mod schedules;
 mod security;
 mod server;
 mod work;

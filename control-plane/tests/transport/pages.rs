@@ -44,7 +44,13 @@ async fn the_full_report_needs_a_token() {
         .iter()
         .map(|one| one["name"].as_str().unwrap())
         .collect();
-    for name in ["dispatch", "expire_leases", "deliver_cancels", "save_reports"] {
+    for name in [
+        "scheduler",
+        "dispatch",
+        "expire_leases",
+        "deliver_cancels",
+        "save_reports",
+    ] {
         assert!(loops.contains(&name), "{name} is not in {loops:?}");
     }
 }

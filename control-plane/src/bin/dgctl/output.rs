@@ -4,6 +4,7 @@ pub(crate) mod execution;
 pub(crate) mod findings;
 pub(crate) mod json;
 pub(crate) mod restored;
+pub(crate) mod schedule;
 pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod verification;

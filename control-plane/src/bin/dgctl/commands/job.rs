@@ -1,12 +1,14 @@
 //! `dgctl job`.
 
 mod options;
+pub(crate) mod schedule;
 mod show;
 
 use clap::{Args, Subcommand};
 use dataguardian_proto::v1;
 
 use self::options::Options;
+use self::schedule::{Next, Schedule};
 use super::{Context, request_id, required};
 use crate::ask;
 use crate::error::{Error, Result};
@@ -28,6 +30,12 @@ pub(crate) enum Command {
     Update(Update),
     /// Back up now
     Run(Run),
+    /// Stop a job's schedule; what falls due meanwhile is not caught up
+    Pause(Named),
+    /// Let a job's schedule go on
+    Resume(Named),
+    /// Tell the next times in a schedule
+    Next(Next),
     /// Remove a job; its backups stay
     Delete(Delete),
 }
@@ -49,6 +57,8 @@ pub(crate) struct Create {
     strategy: Option<StrategyWord>,
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    schedule: Schedule,
     /// Check everything, change nothing
     #[arg(long)]
     validate_only: bool,
@@ -67,6 +77,8 @@ pub(crate) struct Update {
     strategy: Option<StrategyWord>,
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    schedule: Schedule,
 }
 
 /// A job.
@@ -109,6 +121,9 @@ impl Command {
             }
             Self::Update(update) => update.run(context).await,
             Self::Run(run) => Box::pin(run.run(context)).await,
+            Self::Pause(named) => pause(named, context).await,
+            Self::Resume(named) => resume(named, context).await,
+            Self::Next(next) => next.run(context).await,
             Self::Delete(delete) => delete.run(context).await,
         }
     }
@@ -125,6 +140,7 @@ impl Create {
                 .map_or(v1::Strategy::Unspecified, v1::Strategy::from)
                 .into(),
             options: Some(self.options.change(v1::BackupOptions::default())),
+            schedule: self.schedule.change(None)?,
             request_id: request_id(),
             validate_only: self.validate_only,
         };
@@ -140,6 +156,22 @@ impl Create {
             None => "All is well.".into(),
         })
     }
+}
+
+async fn pause(named: Named, context: &Context) -> Result<()> {
+    let request = v1::PauseJobRequest { job: named.job };
+    let mut jobs = context.api().await?.jobs();
+    let reply = jobs.pause_job(request).await?.into_inner();
+    let job = required(reply.job.clone(), "job")?;
+    context.output.show(&reply, |_, look| show::describe(&job, look))
+}
+
+async fn resume(named: Named, context: &Context) -> Result<()> {
+    let request = v1::ResumeJobRequest { job: named.job };
+    let mut jobs = context.api().await?.jobs();
+    let reply = jobs.resume_job(request).await?.into_inner();
+    let job = required(reply.job.clone(), "job")?;
+    context.output.show(&reply, |_, look| show::describe(&job, look))
 }
 
 async fn list(limit: Limit, context: &Context) -> Result<()> {
@@ -162,13 +194,14 @@ async fn list(limit: Limit, context: &Context) -> Result<()> {
 }
 
 impl Update {
-    /// Options are one field to the server: what was not named keeps the value that it has now, and the etag makes sure
+    /// Options, and a schedule, are one field each to the server: what was not named keeps the value that it has now, and the etag makes sure
     /// that it still has it.
     async fn run(self, context: &Context) -> Result<()> {
         let given = [
             ("storages", !self.storages.is_empty()),
             ("strategy", self.strategy.is_some()),
             ("options", self.options.is_given()),
+            ("schedule", self.schedule.is_given()),
         ];
         let paths: Vec<String> = given
             .into_iter()
@@ -194,6 +227,7 @@ impl Update {
                 .map_or(v1::Strategy::Unspecified, v1::Strategy::from)
                 .into(),
             options: Some(self.options.change(before.options.unwrap_or_default())),
+            schedule: self.schedule.change(before.schedule)?,
             update_mask: Some(prost_types::FieldMask { paths }),
             etag: before.etag,
         };

@@ -51,6 +51,7 @@ replies! {
     ListAgentsResponse
     CopyBackupResponse
     VerifyBackupResponse
+    PauseJobResponse
     PinBackupResponse
     UnpinBackupResponse
     ListBackupStreamsResponse
@@ -58,10 +59,12 @@ replies! {
     ListDatasourcesResponse
     ListExecutionsResponse
     ListJobsResponse
+    ListNextFireTimesResponse
     ListStoragesResponse
     LockAgentResponse
     LoginResponse
     LogoutResponse
+    ResumeJobResponse
     RevokeAgentResponse
     RotateAuthorityResponse
     RotateKeyResponse
