@@ -7,7 +7,7 @@ use dataguardian_proto::{convert, v1};
 
 use crate::commands::Context;
 use crate::error::{Error, Result};
-use crate::output::table::{Field, List, Look};
+use crate::output::table::{Field, List};
 use crate::output::{schedule::in_zone, text};
 use crate::values::{MisfireWord, length, misfire_word, state_word};
 
