@@ -188,3 +188,6 @@ fn due(plan: &Plan<'_>, first: Firing, now: DateTime<Utc>) -> Option<Due> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
