@@ -27,12 +27,9 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         control_plane: app.shared.facts.control_plane,
     };
     start.woken(dispatch, &app.shared.dispatch, pass).await?;
-    let scheduler = Scheduler {
-        schedules: services.schedules.clone(),
-        queue: app.queue.clone(),
-        again: app.schedules.clone(),
-    };
-    start.woken(scheduler, &app.schedules, second.min(pass)).await?;
+    start
+        .woken(scheduler(app), &app.schedules, second.min(pass))
+        .await?;
     let cancels = DeliverCancels {
         executions: services.executions.clone(),
         sessions: sessions.clone(),
@@ -91,6 +88,14 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         .await?;
     ticker.start().await?;
     Ok(ticker)
+}
+
+fn scheduler(app: &App) -> Scheduler {
+    Scheduler {
+        schedules: app.shared.services.schedules.clone(),
+        queue: app.queue.clone(),
+        again: app.schedules.clone(),
+    }
 }
 
 pub(super) fn save_reports(services: &Services) -> SaveReports {
