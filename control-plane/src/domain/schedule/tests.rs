@@ -183,17 +183,11 @@ fn patterns_are_read_as_people_write_them() {
 #[test]
 fn what_can_not_be_is_refused_by_its_field() {
     for never in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 12 31 2 *", "0 0 30 2 +MON"] {
-        let begun = std::time::Instant::now();
         let expected = "is never due: no month that it names has such a day";
         assert_eq!(
             refusals(never, "UTC"),
             [("schedule.cron".to_owned(), expected.to_owned())],
             "{never}"
-        );
-        assert!(
-            begun.elapsed() < Duration::from_secs(2),
-            "{never} takes {:?}",
-            begun.elapsed()
         );
     }
     let long = "0,".repeat(200) + "0 * * * *";

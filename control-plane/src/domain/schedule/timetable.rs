@@ -28,12 +28,12 @@ const MAX_PATTERN: usize = 256;
 pub struct Timetable {
     cron: Cron,
     zone: Tz,
-    goes_by: Clock,
+    goes_by: Basis,
 }
 
 /// What a pattern goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Clock {
+enum Basis {
     /// What the clock on the wall shows.
     Wall,
     /// The time that passes.
@@ -51,7 +51,7 @@ impl Timetable {
             return Err(Vec::new());
         };
         let every_hour = (0..24).all(|hour| cron.pattern.hour_match(hour).unwrap_or(false));
-        let goes_by = if every_hour { Clock::Elapsed } else { Clock::Wall };
+        let goes_by = if every_hour { Basis::Elapsed } else { Basis::Wall };
         Ok(Self { cron, zone, goes_by })
     }
 
@@ -61,12 +61,12 @@ impl Timetable {
         let after = after.trunc_subsecs(0);
         let local = after.with_timezone(&self.zone);
         match self.goes_by {
-            Clock::Elapsed => {
+            Basis::Elapsed => {
                 let next = self.cron.find_next_occurrence(&local, false).ok()?.to_utc();
                 debug_assert!(next > after, "croner went back");
                 Some(next)
             }
-            Clock::Wall => {
+            Basis::Wall => {
                 let mut wall = local.naive_local();
                 loop {
                     wall = self.cron.find_next_occurrence(&wall, false).ok()?;
