@@ -54,20 +54,16 @@ impl Scene {
             }),
             ..v1::CreateDatasourceRequest::default()
         };
-        DatasourceServiceClient::new(scene.admin.clone())
-            .create_datasource(datasource)
-            .await
-            .unwrap();
+        let mut datasources = DatasourceServiceClient::new(scene.admin.clone());
+        Box::pin(datasources.create_datasource(datasource)).await.unwrap();
         let job = v1::CreateJobRequest {
             name: "nightly".to_owned(),
             datasource: "shop".to_owned(),
             storages: vec!["disk".to_owned()],
             ..v1::CreateJobRequest::default()
         };
-        JobServiceClient::new(scene.admin.clone())
-            .create_job(job)
-            .await
-            .unwrap();
+        let mut jobs = JobServiceClient::new(scene.admin.clone());
+        Box::pin(jobs.create_job(job)).await.unwrap();
         scene
     }
 
