@@ -16,6 +16,7 @@ mod data_dir;
 mod database;
 mod flags;
 mod limits;
+mod queue;
 mod reconcilers;
 mod secrets;
 mod verification;
@@ -28,6 +29,7 @@ pub use data_dir::{DataDir, DataDirError};
 pub use database::DatabaseConfig;
 pub use flags::{Command, CommandLine, DevFlags, ResetAdminFlags, ServeFlags};
 pub use limits::ConnectionLimits;
+pub use queue::QueueConfig;
 pub use reconcilers::ReconcilerConfig;
 pub use secrets::SecretsConfig;
 pub use verification::VerificationConfig;
@@ -45,6 +47,8 @@ pub struct Config {
     pub agents: AgentsConfig,
     /// The metadata database.
     pub database: DatabaseConfig,
+    /// The queue.
+    pub queue: QueueConfig,
     /// The master key.
     pub secrets: SecretsConfig,
     /// How much runs at the same time.
@@ -111,6 +115,7 @@ impl Config {
         self.api.validate()?;
         self.agents.validate()?;
         self.database.validate()?;
+        self.queue.validate()?;
         self.work.validate()?;
         self.reconcilers.validate()?;
         self.cleanup.validate()?;

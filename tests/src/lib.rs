@@ -12,6 +12,7 @@ pub mod memory;
 pub mod mysql;
 pub mod ports;
 pub mod postgres;
+pub mod redis;
 pub mod s3;
 pub mod sample;
 pub mod setting;

@@ -3,35 +3,45 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{App, StartError};
+use super::StartError;
+use crate::config::Config;
+use crate::domain::worker::Worker;
+use crate::grpc::Shared;
+use crate::queue::Queue;
 use crate::reconcilers::{
-    Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile,
-    Reconcilers, SaveReports, Ticker, VerifyCopies, Wake,
+    BackupWorker, Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies,
+    Reconcile, Reconcilers, RecordEdges, RenewCertificates, RestoreWorker, SaveReports, Ticker, VerifyCopies,
+    Wake,
 };
 use crate::services::Services;
 
-/// Every loop, woken by its signals, by the beat, and if need be by nobody.
-pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
+/// What the loops work with, and what wakes them.
+pub(super) struct Loops<'a> {
+    pub(super) config: &'a Config,
+    pub(super) shared: &'a Shared,
+    pub(super) reconcilers: &'a Reconcilers,
+    pub(super) queue: &'a Queue,
+    pub(super) renewal: &'a RenewCertificates,
+    pub(super) cancels: &'a Wake,
+    pub(super) deletions: &'a Wake,
+    pub(super) certificates: &'a Wake,
+    pub(super) edges: &'a Wake,
+}
+
+/// Every loop, woken by its signals, by the beat, and if need be by nobody. Those that the queue switches off come last.
+pub(super) async fn start(app: &Loops<'_>, ticker: &Ticker) -> Result<(), StartError> {
     let (services, sessions) = (&app.shared.services, &app.shared.sessions);
-    let ticker = Ticker::new().await?;
     let pass = app.config.reconcilers.interval();
     let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
     let start = Starter {
-        reconcilers: &app.reconcilers,
-        ticker: &ticker,
+        reconcilers: app.reconcilers,
+        ticker,
     };
-    let dispatch = Dispatch {
-        assignments: services.assignments.clone(),
-        sessions: sessions.clone(),
-        queue: app.queue.clone(),
-        control_plane: app.shared.facts.control_plane,
-    };
-    start.woken(dispatch, &app.shared.dispatch, pass).await?;
     let cancels = DeliverCancels {
         executions: services.executions.clone(),
         sessions: sessions.clone(),
     };
-    start.woken(cancels, &app.cancels, pass).await?;
+    start.woken(cancels, app.cancels, pass).await?;
     let expire = ExpireLeases {
         executions: services.executions.clone(),
         dispatch: app.shared.dispatch.clone(),
@@ -69,7 +79,7 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         sessions: sessions.clone(),
         pauses: DeleteBackups::pauses(Arc::clone(&app.shared.clock)),
     };
-    start.woken(delete, &app.deletions, pass).await?;
+    start.woken(delete, app.deletions, pass).await?;
     let interval = app.config.cleanup.interval();
     start
         .woken(app.shared.cleanup.clone(), &Wake::default(), interval)
@@ -81,10 +91,32 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
     };
     start.woken(forgetting, &Wake::default(), hour).await?;
     start
-        .woken(app.renewal.clone(), &app.certificates, 10 * second)
+        .woken(app.renewal.clone(), app.certificates, 10 * second)
         .await?;
-    ticker.start().await?;
-    Ok(ticker)
+    let edges = RecordEdges {
+        queue: app.queue.clone(),
+        audit: services.audit.clone(),
+    };
+    start.woken(edges, app.edges, 10 * second).await?;
+    start_workers(app, &start, pass).await?;
+    Ok(ticker.start().await?)
+}
+
+/// What hands out work, and pauses while the queue is offline.
+async fn start_workers(app: &Loops<'_>, start: &Starter<'_>, pass: Duration) -> Result<(), StartError> {
+    let dispatch = Dispatch {
+        assignments: app.shared.services.assignments.clone(),
+        sessions: app.shared.sessions.clone(),
+        queue: app.queue.clone(),
+        control_plane: app.shared.facts.control_plane,
+    };
+    let wakes = &app.shared.dispatch;
+    start
+        .woken(BackupWorker(dispatch.clone()), wakes.of(Worker::Backup), pass)
+        .await?;
+    start
+        .woken(RestoreWorker(dispatch), wakes.of(Worker::Restore), pass)
+        .await
 }
 
 pub(super) fn save_reports(services: &Services) -> SaveReports {

@@ -9,6 +9,7 @@ use dataguardian_core::storage::Strategy;
 use serde::{Deserialize, Serialize};
 
 use super::job::BackupOptions;
+use super::priority::Priority;
 use super::restore::RestoreOptions;
 use super::reuse::ReusePlan;
 use super::text;
@@ -124,6 +125,8 @@ pub struct Execution {
     pub leased_backup: Option<BackupId>,
     /// For a backup that was offered: what it builds upon.
     pub reuse: Option<ReusePlan>,
+    /// Who goes before whom while it waits.
+    pub priority: Priority,
     /// When it was queued.
     pub created_at: DateTime<Utc>,
     /// When its first attempt began.

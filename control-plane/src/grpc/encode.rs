@@ -10,6 +10,7 @@ mod job;
 mod storage;
 mod user;
 mod verification;
+mod worker;
 
 pub(super) use agent::agent;
 pub(super) use backup::backup;
@@ -19,6 +20,7 @@ pub(super) use job::job;
 pub(super) use storage::storage;
 pub(super) use user::user;
 pub(super) use verification::notice;
+pub(super) use worker::{queue, worker};
 
 /// A length of time that may be negative.
 fn signed_duration(delta: TimeDelta) -> prost_types::Duration {

@@ -6,7 +6,7 @@ use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::AgentId;
 use tokio_util::sync::CancellationToken;
 
-use super::Wake;
+use super::{DispatchWake, Wake};
 use crate::queue::{Heard, Queue, Signal};
 use crate::sessions::{EndReason, Sessions};
 
@@ -18,13 +18,15 @@ pub struct Courier {
     /// The agents that are here.
     pub sessions: Sessions,
     /// Hands out work.
-    pub dispatch: Wake,
+    pub dispatch: DispatchWake,
     /// Repeats cancels.
     pub cancels: Wake,
     /// Deletes manifests.
     pub deletions: Wake,
     /// Shows and trusts what the authorities are now.
     pub certificates: Wake,
+    /// Writes down when the queue goes offline and comes back.
+    pub edges: Wake,
 }
 
 impl Courier {
@@ -39,6 +41,7 @@ impl Courier {
                     self.cancels.wake();
                     self.deletions.wake();
                     self.certificates.wake();
+                    self.edges.wake();
                 }
                 Heard::Closed => return,
             }
@@ -47,9 +50,9 @@ impl Courier {
 
     fn carry(&self, signal: Signal) {
         match signal {
-            Signal::WorkQueued(agent) => {
+            Signal::WorkQueued(agent, worker) => {
                 if self.sessions.is_connected(agent) {
-                    self.dispatch.wake();
+                    self.dispatch.of(worker).wake();
                 }
             }
             Signal::CancelRequested(agent, fence) => self.cancel(agent, fence),

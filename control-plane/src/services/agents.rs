@@ -150,7 +150,7 @@ impl Agents {
                 agent_state_in_tx(tx, found.id, AgentState::Locked, AgentState::Active).await
             })
             .await?;
-        self.context.signal(Signal::WorkQueued(after.id));
+        self.context.slots_freed(after.id);
         Ok(after)
     }
 

@@ -14,10 +14,10 @@ use crate::domain::field::BadField;
 use crate::domain::job::{Job, JobChange, JobStorage, NewJob, check_storage_count};
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::placement::all_reached;
+use crate::domain::priority::Priority;
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::domain::storage::Storage;
-use crate::queue::Signal;
 use crate::store::executions::{execution_insert_in_tx, execution_unfinished_of_job};
 use crate::store::jobs::{
     JobUpdate, job_delete_in_tx, job_get, job_insert_in_tx, job_list, job_lock_in_tx, job_update_in_tx,
@@ -182,7 +182,7 @@ impl Jobs {
         }
         queue_in_tx(&tx, &execution).await?;
         tx.commit().await?;
-        self.context.signal(Signal::WorkQueued(execution.agent));
+        self.context.work_queued(&execution);
         Ok(execution)
     }
 
@@ -254,6 +254,7 @@ pub(super) fn queued(
         agent_name: agent.name.to_string(),
         leased_backup: None,
         reuse: None,
+        priority: Priority::Manual,
         created_at: context.now(),
         started_at: None,
         ended_at: None,

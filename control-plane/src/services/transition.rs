@@ -188,9 +188,9 @@ impl Context {
             self.board.forget(execution.id);
         }
         self.signal(Signal::ExecutionChanged(execution.id));
-        // An end frees a slot, and what is queued wants one.
+        // An end frees a slot, and so does an offer that is taken back.
         if execution.state.is_terminal() || execution.state == ExecutionState::Queued {
-            self.signal(Signal::WorkQueued(execution.agent));
+            self.slots_freed(execution.agent);
         }
     }
 }

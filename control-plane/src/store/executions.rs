@@ -15,6 +15,7 @@ use super::entity::executions::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
 use super::{Connected, HELD, StoreError, Tx, convert};
 use crate::domain::execution::{Execution, Lease, Outlook, Progress};
+use crate::domain::priority::Priority;
 use crate::domain::reuse::ReusePlan;
 
 const FROM: convert::From = convert::From("executions");
@@ -62,6 +63,7 @@ pub async fn execution_insert_in_tx(tx: &Tx, execution: &Execution) -> Result<()
         agent_id: Set(*execution.agent.as_uuid()),
         agent_name: Set(execution.agent_name.clone()),
         spec: Set(convert::json(&execution.spec)?),
+        priority: Set(execution.priority.as_number()),
         created_at: Set(convert::time(execution.created_at)),
         warnings: Set(convert::json(&execution.warnings)?),
         missing_databases: Set(convert::json(&execution.missing)?),
@@ -186,7 +188,7 @@ pub async fn execution_at_work(on: &impl Connected) -> Result<Vec<Execution>, St
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Executions that are queued for an agent, the oldest first.
+/// Executions that are queued for an agent, the most urgent first, of the same priority the oldest.
 pub async fn execution_queued_of_agent(
     on: &impl Connected,
     agent: AgentId,
@@ -194,6 +196,7 @@ pub async fn execution_queued_of_agent(
     let rows = Entity::find()
         .filter(Column::AgentId.eq(*agent.as_uuid()))
         .filter(Column::State.eq(ExecutionState::Queued.as_str()))
+        .order_by_asc(Column::Priority)
         .order_by_asc(Column::Id)
         .all(&on.executor())
         .await?;
@@ -248,6 +251,7 @@ impl TryFrom<Model> for Execution {
             agent_name: row.agent_name,
             leased_backup: row.leased_backup_id.map(BackupId::from_uuid),
             reuse,
+            priority: priority(row.priority)?,
             created_at: row.created_at,
             started_at: row.started_at,
             ended_at: row.ended_at,
@@ -265,6 +269,10 @@ impl TryFrom<Model> for Execution {
             outlook: Outlook::default(),
         })
     }
+}
+
+fn priority(number: i16) -> Result<Priority, StoreError> {
+    Priority::from_number(number).ok_or_else(|| StoreError::unreadable("executions", "no such priority"))
 }
 
 fn reuse(row: &Model) -> Result<Option<ReusePlan>, StoreError> {

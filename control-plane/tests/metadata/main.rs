@@ -25,6 +25,7 @@ mod keys;
 mod limits;
 mod logs;
 mod outage;
+mod queue;
 mod races;
 mod reuse;
 mod schema;

@@ -20,6 +20,7 @@ mod identity;
 mod limits;
 mod pages;
 mod program;
+mod queue;
 mod raw;
 mod reflection;
 mod rotation;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dataguardian_control_plane::config::Config;
 use dataguardian_core::clock::{SharedClock, SystemClock};
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::v1;
@@ -31,7 +32,15 @@ impl Scene {
     }
 
     pub(crate) async fn set_at(clock: SharedClock) -> Self {
-        let server = Server::start_at(clock, |config| config.reconcilers.interval_seconds = 1).await;
+        Self::set_on(Server::start_at(clock, |config| config.reconcilers.interval_seconds = 1).await).await
+    }
+
+    /// With those settings; loops pass as seldom as they do by default.
+    pub(crate) async fn set_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::set_on(Server::start_with(change).await).await
+    }
+
+    async fn set_on(server: Server) -> Self {
         let admin = server.administrator().await;
         let agent = TestAgent::enroll(&server, &admin, "db1").await;
         let session = agent.open_session(&server).await.unwrap();

@@ -44,6 +44,7 @@ pub struct Model {
     pub chunking: Option<String>,
     pub chunking_reason: Option<String>,
     pub base_backup_id: Option<Uuid>,
+    pub priority: i16,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
