@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
 use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::auth_service_client::AuthServiceClient;
@@ -15,17 +16,21 @@ use dataguardian_proto::v1::job_service_client::JobServiceClient;
 use dataguardian_proto::v1::restore_service_client::RestoreServiceClient;
 use dataguardian_proto::v1::system_service_client::SystemServiceClient;
 use dataguardian_tests::postgres::{Postgres, Version};
+use dataguardian_tests::redis::RedisServer;
 use dataguardian_tests::system::{AGENT, Backing, PASSWORD, System};
 use dataguardian_tests::wait;
 use serde_json::Value;
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
 /// The longest that going offline and coming back may take.
-const TURN: Duration = Duration::from_secs(5);
+const TURN: TimeDelta = TimeDelta::seconds(5);
 /// The longest that a refusal may take, at the median: one call may meet a busy machine.
 const REFUSAL: Duration = Duration::from_millis(50);
+/// For what takes some dumps.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// How often each call is made in each condition.
 const CALLS: usize = 21;
 /// A few megabytes, so that a dump that is held up between blocks lasts some seconds.
@@ -70,7 +75,7 @@ struct Bearer(String);
 
 impl tonic::service::Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let value = format!("Bearer {}", self.0).parse();
+        let value = format!("Bearer {}", self.0).parse::<MetadataValue<Ascii>>();
         let value = value.map_err(|_| Status::internal("a token that is no header"))?;
         request.metadata_mut().insert("authorization", value);
         Ok(request)
@@ -276,9 +281,8 @@ fn target() -> Result<PathBuf> {
         .to_owned())
 }
 
-/// Waits until the queue and both workers are as they should be; gives how long that took.
-fn turned(system: &System, online: bool) -> Result<Duration> {
-    let began = Instant::now();
+/// Waits until the queue and both workers are as they should be; gives how long that took, by the control plane's own word.
+fn turned(system: &System, online: bool, cause: DateTime<Utc>) -> Result<TimeDelta> {
     let state = match online {
         true => "WORKER_STATE_RUNNING",
         false => "WORKER_STATE_PAUSED",
@@ -292,9 +296,19 @@ fn turned(system: &System, online: bool) -> Result<Duration> {
             .filter(|worker| worker["name"] == "backup" || worker["name"] == "restore");
         Ok(is_online == online && concerned.all(|worker| worker["state"] == state))
     })?;
-    let took = began.elapsed();
-    ensure!(took < TURN, "to online = {online} took {took:?}");
+    let info = system.json(&["system", "info"])?;
+    let since = info["queue"]["since"].as_str().context("since when")?;
+    let took = since.parse::<DateTime<Utc>>()? - cause;
+    ensure!(took < TURN, "to online = {online} took {took}");
     Ok(took)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "compared with what the control plane writes down"
+)]
+fn now() -> DateTime<Utc> {
+    Utc::now()
 }
 
 fn states(system: &System) -> Result<Vec<String>> {
@@ -304,88 +318,129 @@ fn states(system: &System) -> Result<Vec<String>> {
     Ok(executions.iter().map(state).collect())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn redis_comes_and_goes_and_no_work_is_lost_or_done_twice() -> Result<()> {
-    let source = Postgres::start(Version::V16)?;
-    source.create_database("shop")?;
-    source.psql("shop", ROWS)?;
-    let mut system = System::start_on(Backing::Servers)?;
-    system.add_datasource("main", &source, &["shop"])?;
-    system.add_job("main", &["--table-connections", "1"])?;
-    system.run_job("main").succeed()?;
-    system.agent.program().stop()?;
-    system.agent.start_armed("agent.dump.first_rows=delay:150")?;
-    system.wait_for_agent(AGENT)?;
-    let client = Client::connect(&system).await?;
-    let mut report = Report::begin();
-    report.condition("Online", &measure(&client, true).await?)?;
+/// A system whose dumps take some seconds, and what is told of it.
+struct Scene {
+    _source: Postgres,
+    system: System,
+    report: Report,
+}
 
-    // Frozen while a dump runs and others wait: it runs on to its end, and they are kept.
-    let running = system.start_job("main")?;
-    system.wait_for_state_within(Duration::from_secs(120), &running, "running")?;
-    let waiting = system.start_job("main")?;
-    system.servers.as_ref().context("servers")?.redis.freeze()?;
-    let took = turned(&system, false)?;
-    report.condition("Redis frozen (SIGSTOP)", &measure(&client, false).await?)?;
-    report.say(&format!("Offline {:.1} s after the freeze.", took.as_secs_f64()))?;
-    system.wait_for_state(&running, "completed")?;
-    ensure!(
-        system.execution(&waiting)?["state"] == "EXECUTION_STATE_QUEUED",
-        "nothing begins meanwhile"
-    );
-    system.servers.as_ref().context("servers")?.redis.thaw()?;
-    let took = turned(&system, true)?;
-    report.say(&format!(
-        "Online again {:.1} s after it went on.",
-        took.as_secs_f64()
-    ))?;
-    system.wait_for_state(&waiting, "completed")?;
-
-    // Killed, and started again with nothing in it.
-    let waiting = [system.start_job("main")?, system.start_job("main")?];
-    system.servers.as_mut().context("servers")?.redis.kill()?;
-    let took = turned(&system, false)?;
-    report.condition("Redis stopped", &measure(&client, false).await?)?;
-    report.say(&format!(
-        "Offline {:.1} s after it was stopped.",
-        took.as_secs_f64()
-    ))?;
-    // The control plane starts without Redis.
-    system.control_plane.program().stop()?;
-    system.control_plane.start_again()?;
-    turned(&system, false)?;
-    let client = Client::connect(&system).await?;
-    let measured = measure(&client, false).await?;
-    report.condition("The control plane started while Redis is stopped", &measured)?;
-    system.servers.as_mut().context("servers")?.redis.start_again()?;
-    let took = turned(&system, true)?;
-    report.say(&format!(
-        "Online {:.1} s after Redis was started again.",
-        took.as_secs_f64()
-    ))?;
-    for execution in &waiting {
-        system.wait_for_state(execution, "completed")?;
+impl Scene {
+    fn set() -> Result<Self> {
+        let source = Postgres::start(Version::V16)?;
+        source.create_database("shop")?;
+        source.psql("shop", ROWS)?;
+        let mut system = System::start_on(Backing::Servers)?;
+        system.add_datasource("main", &source, &["shop"])?;
+        system.add_job("main", &["--table-connections", "1"])?;
+        system.run_job("main").succeed()?;
+        system.agent.program().stop()?;
+        system.agent.start_armed("agent.dump.first_rows=delay:150")?;
+        system.wait_for_agent(AGENT)?;
+        Ok(Self {
+            _source: source,
+            system,
+            report: Report::begin(),
+        })
     }
 
-    // Emptied: there was nothing in it that counts.
-    let waiting = system.start_job("main")?;
-    system.servers.as_ref().context("servers")?.redis.flush_all()?;
-    report.condition("Redis emptied (FLUSHALL)", &measure(&client, true).await?)?;
-    system.wait_for_state(&waiting, "completed")?;
+    fn redis(&mut self) -> Result<&mut RedisServer> {
+        Ok(&mut self.system.servers.as_mut().context("servers")?.redis)
+    }
 
-    wait::until_within(Duration::from_secs(120), "all work to end", || {
-        let unended = ["QUEUED", "LEASED", "RUNNING", "COMMITTING", "RETRY_WAIT"];
-        let over = |state: &String| !unended.iter().any(|word| state.ends_with(word));
-        Ok(states(&system)?.iter().all(over))
-    })?;
-    let states = states(&system)?;
-    ensure!(
-        states.iter().all(|state| state == "EXECUTION_STATE_COMPLETED"),
-        "not all went well: {states:?}"
-    );
-    report.say(&format!(
-        "All {} executions that were accepted completed, each once.",
-        states.len()
-    ))?;
-    system.check_invariants()
+    /// Does something to Redis, waits for what comes of it, and tells how long that took.
+    fn turn(
+        &mut self,
+        what: &str,
+        online: bool,
+        cause: impl FnOnce(&mut RedisServer) -> Result<()>,
+    ) -> Result<()> {
+        let began = now();
+        cause(self.redis()?)?;
+        let took = turned(&self.system, online, began)?.as_seconds_f64();
+        let became = if online { "Online" } else { "Offline" };
+        self.report.say(&format!("{became} {took:.1} s after {what}."))
+    }
+
+    async fn measure(&mut self, title: &str, online: bool) -> Result<()> {
+        let client = Client::connect(&self.system).await?;
+        self.report.condition(title, &measure(&client, online).await?)
+    }
+
+    /// While a dump runs and another one waits: the one runs on to its end, and the other is kept.
+    async fn freeze(&mut self) -> Result<()> {
+        let running = self.system.start_job("main")?;
+        self.system.wait_for_state_within(PATIENCE, &running, "running")?;
+        let waiting = self.system.start_job("main")?;
+        self.turn("Redis froze (SIGSTOP)", false, |redis| redis.freeze())?;
+        self.measure("Redis frozen (SIGSTOP)", false).await?;
+        self.system.wait_for_state(&running, "completed")?;
+        let kept = self.system.execution(&waiting)?;
+        ensure!(
+            kept["state"] == "EXECUTION_STATE_QUEUED" && kept["waitsFor"]["reason"] == "WAITING_REASON_QUEUE",
+            "nothing begins meanwhile: {kept:#}"
+        );
+        self.turn("it went on (SIGCONT)", true, |redis| redis.thaw())?;
+        self.system.wait_for_state(&waiting, "completed")?;
+        Ok(())
+    }
+
+    /// And started again with nothing in it, the control plane meanwhile without it.
+    async fn stop(&mut self) -> Result<()> {
+        let waiting = [self.system.start_job("main")?, self.system.start_job("main")?];
+        self.turn("Redis was killed", false, RedisServer::kill)?;
+        self.measure("Redis stopped", false).await?;
+        self.system.control_plane.program().stop()?;
+        let began = now();
+        self.system.control_plane.start_again()?;
+        turned(&self.system, false, began)?;
+        self.measure("The control plane started while Redis is stopped", false)
+            .await?;
+        self.turn("Redis was started again", true, RedisServer::start_again)?;
+        for execution in &waiting {
+            self.system
+                .wait_for_state_within(PATIENCE, execution, "completed")?;
+        }
+        Ok(())
+    }
+
+    /// There was nothing in it that counts.
+    async fn empty(&mut self) -> Result<()> {
+        let waiting = self.system.start_job("main")?;
+        self.redis()?.flush_all()?;
+        self.measure("Redis emptied (FLUSHALL)", true).await?;
+        self.system
+            .wait_for_state_within(PATIENCE, &waiting, "completed")?;
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        wait::until_within(PATIENCE, "all work to end", || {
+            let unended = ["QUEUED", "LEASED", "RUNNING", "COMMITTING", "RETRY_WAIT"];
+            let over = |state: &String| !unended.iter().any(|word| state.ends_with(word));
+            Ok(states(&self.system)?.iter().all(over))
+        })?;
+        let states = states(&self.system)?;
+        ensure!(
+            states.iter().all(|state| state == "EXECUTION_STATE_COMPLETED"),
+            "not all went well: {states:?}"
+        );
+        let told = format!(
+            "All {} executions that were accepted completed, each once.",
+            states.len()
+        );
+        self.report.say(&told)?;
+        self.system.check_invariants()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_comes_and_goes_and_no_work_is_lost_or_done_twice() -> Result<()> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let mut scene = Scene::set()?;
+    scene.measure("Redis there", true).await?;
+    scene.freeze().await?;
+    scene.stop().await?;
+    scene.empty().await?;
+    scene.settle()
 }

@@ -194,6 +194,8 @@ pub enum WaitingReason {
     Storage,
     /// The limit on all executions.
     Total,
+    /// The queue, which is offline.
+    Queue,
 }
 
 impl Execution {

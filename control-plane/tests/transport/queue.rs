@@ -29,6 +29,12 @@ impl Scene {
         info.unwrap().into_inner()
     }
 
+    async fn execution(&self, id: &str) -> v1::Execution {
+        let request = v1::GetExecutionRequest { id: id.to_owned() };
+        let reply = self.executions().get_execution(request).await.unwrap();
+        reply.into_inner().execution.unwrap()
+    }
+
     /// Waits until the queue is online or offline, and all workers with it; gives how long that took.
     async fn turned(&self, online: bool) -> Duration {
         let began = Instant::now();
@@ -134,6 +140,8 @@ async fn work_stops_while_redis_is_frozen_and_goes_on_by_itself() {
     let took = scene.turned(false).await;
     println!("frozen: offline after {took:?}");
     assert!(took < TURN, "{took:?}");
+    let shown = scene.execution(&waiting.id).await.waits_for.unwrap();
+    assert_eq!(shown.reason(), v1::WaitingReason::Queue, "{shown:?}");
     scene.refuses().await;
     scene.complete(&offer, crate::scene::failure()).await;
     let mut watch = scene.watch(&running.id).await;

@@ -47,6 +47,7 @@ fn waiting(waits_for: WaitsFor) -> v1::Waiting {
         WaitingReason::Datasource => v1::WaitingReason::Datasource,
         WaitingReason::Storage => v1::WaitingReason::Storage,
         WaitingReason::Total => v1::WaitingReason::Total,
+        WaitingReason::Queue => v1::WaitingReason::Queue,
     };
     v1::Waiting {
         reason: reason.into(),

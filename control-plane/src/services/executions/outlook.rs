@@ -126,6 +126,9 @@ impl View<'_> {
     }
 
     fn waits_for(&self, execution: &Execution, last_seen: Option<DateTime<Utc>>) -> WaitsFor {
+        if let Some(reason) = self.context.queue.pause() {
+            return waits(WaitingReason::Queue, format!("waits, since {reason}"));
+        }
         let away = last_seen.is_none_or(|seen| self.now - seen > self.context.agent_away_after);
         if away && execution.state == ExecutionState::Queued {
             return waits(
