@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ rm -rf "$1"
 pub struct RedisServer {
     program: Option<Program>,
     port: u16,
+    secured: bool,
     guard: Child,
     folder: TempDir,
 }
@@ -44,6 +46,35 @@ impl RedisServer {
         let mut server = Self::prepare()?;
         server.start_again()?;
         Ok(server)
+    }
+
+    /// Starts one that speaks TLS and nothing else. Whoever connects trusts [`Self::ca_file`].
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_tls() -> Result<Self> {
+        let mut server = Self::prepare()?;
+        server.secured = true;
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
+        let (certificate, key) = (server.ca_file(), server.folder.path().join("server.key"));
+        fs::write(&certificate, made.cert.pem())?;
+        fs::write(&key, made.signing_key.serialize_pem())?;
+        let port = server.port;
+        let config = format!(
+            "bind 127.0.0.1\nport 0\ntls-port {port}\ntls-cert-file {}\ntls-key-file {}\ntls-auth-clients no\n\
+             requirepass {PASSWORD}\nsave \"\"\nappendonly no\ndaemonize no\n",
+            certificate.display(),
+            key.display()
+        );
+        fs::write(server.folder.path().join("redis.conf"), config)?;
+        server.start_again()?;
+        Ok(server)
+    }
+
+    /// A file with the certificate of a server that speaks TLS.
+    #[must_use]
+    pub fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("server.crt")
     }
 
     /// One that is not started yet: its place is known, and nobody is there.
@@ -70,6 +101,7 @@ impl RedisServer {
         Ok(Self {
             program: None,
             port,
+            secured: false,
             guard,
             folder,
         })
@@ -86,7 +118,10 @@ impl RedisServer {
         let mut program = Program::start(command, &folder.join("log"))?;
         fs::write(folder.join("pid"), program.pid().to_string())?;
         program.wait_until("Redis to answer", || {
-            Ok(self.say("PING").is_ok_and(|answer| answer.contains("PONG")))
+            Ok(match self.secured {
+                true => TcpStream::connect(("127.0.0.1", self.port)).is_ok(),
+                false => self.say("PING").is_ok_and(|answer| answer.contains("PONG")),
+            })
         })?;
         self.program = Some(program);
         Ok(())
@@ -142,7 +177,8 @@ impl RedisServer {
     /// Where it is, with its password.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://:{PASSWORD}@127.0.0.1:{}", self.port)
+        let scheme = if self.secured { "rediss" } else { "redis" };
+        format!("{scheme}://:{PASSWORD}@127.0.0.1:{}", self.port)
     }
 
     fn running(&self) -> Result<&Program> {

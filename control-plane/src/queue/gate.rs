@@ -38,7 +38,7 @@ pub enum Probe {
 /// What is wrong with Redis. Never more than this: its own words may name what nobody is to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outage {
-    /// No connection can be made.
+    /// No connection can be made, or none that can be trusted.
     Unreachable,
     /// It does not answer in time.
     Silent,
@@ -110,7 +110,7 @@ impl Outage {
         match self {
             Self::Unreachable => "Redis can't be reached",
             Self::Silent => "Redis does not answer",
-            Self::Refused => "Redis refuses the user, the password or TLS",
+            Self::Refused => "Redis refuses the user or the password",
             Self::Disconnected => "Redis ended the connection",
             Self::Failing => "Redis answers with an error",
         }
@@ -121,7 +121,7 @@ impl Outage {
         match self {
             Self::Unreachable => "the queue is offline: Redis can't be reached",
             Self::Silent => "the queue is offline: Redis does not answer",
-            Self::Refused => "the queue is offline: Redis refuses the user, the password or TLS",
+            Self::Refused => "the queue is offline: Redis refuses the user or the password",
             Self::Disconnected => "the queue is offline: Redis ended the connection",
             Self::Failing => "the queue is offline: Redis answers with an error",
         }

@@ -235,3 +235,40 @@ async fn a_wrong_password_is_told_of_without_the_password() {
     assert!(reason.contains("refuses"), "{reason}");
     assert!(!report.text().contains("hunter2"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_may_do_what_the_documentation_says_is_enough() {
+    let redis = RedisServer::start().unwrap();
+    let documented = include_str!("../../../docs/operations.md");
+    let line = documented
+        .lines()
+        .find(|line| line.contains("ACL SETUSER"))
+        .unwrap();
+    let command = line
+        .trim()
+        .replace("PASSWORD", "s3cret")
+        .replace("dataguardian:ID:*", "dataguardian:*");
+    let answer = redis.say(&command).unwrap();
+    assert!(!answer.contains("ERR"), "{command}: {answer}");
+    let url = redis
+        .url()
+        .replace(&format!(":{PASSWORD}@"), "dataguardian:s3cret@");
+    let mut scene = Scene::set_with(|config| config.queue.redis_url = Some(Secret::new(url))).await;
+    scene.turned(true).await;
+    scene.run_job().await;
+    scene.offer().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_over_tls_is_trusted_by_its_authority_alone() {
+    let redis = RedisServer::start_tls().unwrap();
+    let (url, ca) = (Secret::new(redis.url()), redis.ca_file());
+    let trusting = Scene::set_with(|config| {
+        config.queue.redis_url = Some(url.clone());
+        config.queue.redis_ca = Some(ca);
+    })
+    .await;
+    trusting.turned(true).await;
+    let doubting = Scene::set_with(|config| config.queue.redis_url = Some(url)).await;
+    doubting.turned(false).await;
+}

@@ -131,7 +131,8 @@ fn why(error: Option<Error>) -> Outage {
     };
     tracing::debug!(kind = error.kind().to_str(), "redis");
     match error.kind() {
-        ErrorKind::Auth | ErrorKind::Tls => Outage::Refused,
+        ErrorKind::Auth => Outage::Refused,
+        ErrorKind::Tls => Outage::Unreachable,
         ErrorKind::Timeout => Outage::Silent,
         ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Routing => Outage::Disconnected,
         _ => Outage::Failing,
