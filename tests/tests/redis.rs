@@ -377,7 +377,7 @@ impl Scene {
         self.system.wait_for_state(&running, "completed")?;
         let kept = self.system.execution(&waiting)?;
         ensure!(
-            kept["state"] == "EXECUTION_STATE_QUEUED" && kept["waitsFor"]["reason"] == "WAITING_REASON_QUEUE",
+            kept["state"] == "EXECUTION_STATE_QUEUED" && kept["waiting"]["reason"] == "WAITING_REASON_QUEUE",
             "nothing begins meanwhile: {kept:#}"
         );
         self.turn("it went on (SIGCONT)", true, |redis| redis.thaw())?;

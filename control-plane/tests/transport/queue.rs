@@ -140,7 +140,7 @@ async fn work_stops_while_redis_is_frozen_and_goes_on_by_itself() {
     let took = scene.turned(false).await;
     println!("frozen: offline after {took:?}");
     assert!(took < TURN, "{took:?}");
-    let shown = scene.execution(&waiting.id).await.waits_for.unwrap();
+    let shown = scene.execution(&waiting.id).await.waiting.unwrap();
     assert_eq!(shown.reason(), v1::WaitingReason::Queue, "{shown:?}");
     scene.refuses().await;
     scene.complete(&offer, crate::scene::failure()).await;
