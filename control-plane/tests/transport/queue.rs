@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use dataguardian_core::secret::Secret;
+use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::backup_service_client::BackupServiceClient;
 use dataguardian_proto::v1::job_service_client::JobServiceClient;
 use dataguardian_proto::v1::restore_service_client::RestoreServiceClient;
 use dataguardian_proto::v1::system_service_client::SystemServiceClient;
 use dataguardian_tests::redis::{PASSWORD, RedisServer};
+use wire::session_request::Message as Said;
 
 use crate::raw::get;
 use crate::scene::Scene;
@@ -33,6 +35,16 @@ impl Scene {
         let request = v1::GetExecutionRequest { id: id.to_owned() };
         let reply = self.executions().get_execution(request).await.unwrap();
         reply.into_inner().execution.unwrap()
+    }
+
+    /// The agent says that it can take on something.
+    async fn has_room(&self) {
+        let heartbeat = wire::Heartbeat {
+            sequence: 1,
+            free_slots: 1,
+            now: None,
+        };
+        self.session.say(Said::Heartbeat(heartbeat)).await;
     }
 
     /// Waits until the queue is online or offline, and all workers with it; gives how long that took.
@@ -149,6 +161,7 @@ async fn work_stops_while_redis_is_frozen_and_goes_on_by_itself() {
         execution.state() == v1::ExecutionState::Failed
     })
     .await;
+    scene.has_room().await;
     redis.thaw().unwrap();
     let took = scene.turned(true).await;
     println!("thawed: online after {took:?}");
@@ -215,6 +228,7 @@ async fn an_emptied_redis_changes_nothing() {
     assert_eq!(offer.fence.as_ref().unwrap().execution_id, first.id);
     scene.accept(&offer).await;
     scene.complete(&offer, crate::scene::failure()).await;
+    scene.has_room().await;
     let offer = scene.offer().await;
     assert_eq!(offer.fence.unwrap().execution_id, second.id);
 }
