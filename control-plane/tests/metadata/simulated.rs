@@ -77,7 +77,7 @@ impl SimulatedAgent {
     }
 
     pub(crate) async fn try_claim(&self) -> Result<Option<Assignment>, Error> {
-        for worker in Worker::ALL {
+        for worker in [Worker::Restore, Worker::Backup] {
             let claimed = self
                 .services
                 .assignments
