@@ -1,8 +1,8 @@
 //! Whether the queue is online, by a probe of our own: the client's word is not enough, since to it a frozen Redis stays
 //! "connected".
 //!
-//! A PING every 2 s, with 1.5 s for its answer. One that is lost is asked again at once, with 1 s: so an answer that got lost
-//! once turns nothing, and a Redis that freezes is offline after 4.5 s at most. While offline a new connection is tried every
+//! A PING every 2 s, with 1.5 s for its answer. One that is lost is asked again at once, with 0.75 s: so an answer that got
+//! lost once turns nothing, and a Redis that freezes is offline after 4.25 s at most. While offline a new connection is tried every
 //! second, so it is back a moment after Redis is.
 
 use std::collections::VecDeque;
@@ -94,7 +94,7 @@ impl GateState {
         let (pause, patience) = match self {
             Self::Untried => (0, 1_500),
             Self::Online => (2_000, 1_500),
-            Self::Doubtful => (0, 1_000),
+            Self::Doubtful => (0, 750),
             Self::Offline => (1_000, 1_500),
         };
         Pace {

@@ -80,7 +80,7 @@ fn what_is_written_down_is_not_told_again() {
 fn a_redis_that_freezes_is_offline_within_five_seconds() {
     let (online, doubtful) = (GateState::Online.pace(), GateState::Doubtful.pace());
     let longest = online.pause + online.patience + doubtful.pause + doubtful.patience;
-    assert!(longest <= Duration::from_millis(4_500), "{longest:?}");
+    assert!(longest <= Duration::from_millis(4_250), "{longest:?}");
     let back = GateState::Offline.pace();
     assert!(back.pause + back.patience < Duration::from_secs(3));
 }
