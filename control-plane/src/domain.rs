@@ -28,6 +28,7 @@ pub mod placement;
 pub mod reference;
 pub mod request;
 pub mod restore;
+pub mod retention;
 pub mod retry;
 pub mod reuse;
 pub mod storage;
