@@ -23,7 +23,7 @@ use crate::http::metrics::Metrics;
 use crate::http::{self, Pages, Probe};
 use crate::listen::Listener;
 use crate::queue::Queue;
-use crate::reconcilers::{Cleanup, Courier, Reconcile as _, Reconcilers, RenewCertificates, Wake};
+use crate::reconcilers::{Cleanup, Courier, Reconcile as _, Reconcilers, RenewCertificates, Upkeep, Wake};
 use crate::services::reset::ResetAdmin;
 use crate::services::{Context, Services};
 use crate::sessions::Sessions;
@@ -50,6 +50,7 @@ pub struct App {
     renewal: RenewCertificates,
     cancels: Wake,
     deletions: Wake,
+    retention: Wake,
     serving: Serving,
     certificates: Wake,
     queue: Queue,
@@ -87,7 +88,7 @@ impl App {
         let trust = trust(&config, &data_dir, &services, &sessions, &ports)?;
         let stop = CancellationToken::new();
         let shared = Shared {
-            cleanup: Cleanup::new(services.cleanup.clone(), sessions.clone(), config.cleanup.grace()),
+            cleanup: cleanup(&config, &services, &sessions),
             facts: Arc::new(Facts {
                 control_plane,
                 metadata_backend: store.backend().as_str(),
@@ -135,6 +136,7 @@ impl App {
             agents: (ports.agents, agent_router),
             cancels: Wake::default(),
             deletions: Wake::default(),
+            retention: Wake::default(),
             serving,
             certificates: Wake::default(),
             config,
@@ -209,6 +211,7 @@ impl App {
             dispatch: self.shared.dispatch.clone(),
             cancels: self.cancels,
             deletions: self.deletions,
+            retention: self.retention,
             certificates: self.certificates,
         };
         tasks.spawn(courier.run(self.stop.clone()));
@@ -244,6 +247,17 @@ fn as_configured(context: Context, config: &Config) -> Context {
     context.limits = config.work.limits();
     context.agent_away_after = chrono::TimeDelta::from_std(silence).unwrap_or(chrono::TimeDelta::hours(1));
     context
+}
+
+/// Cleaning up, with all that is done along with it.
+fn cleanup(config: &Config, services: &Services, sessions: &Sessions) -> Cleanup {
+    let upkeep = Upkeep {
+        retention: services.retention.clone(),
+        ageing: services.ageing.clone(),
+        ages: config.cleanup.ages(),
+    };
+    let grace = config.cleanup.grace();
+    Cleanup::new(services.cleanup.clone(), sessions.clone(), grace, upkeep)
 }
 
 /// What is shown and trusted, with its file for clients.

@@ -144,7 +144,10 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
             datasources::Handler(shared.clone())
         ))
         .add_service(bounded!(StorageServiceServer, storages::Handler(shared.clone())))
-        .add_service(bounded!(JobServiceServer, jobs::Handler(services.jobs.clone())))
+        .add_service(bounded!(
+            JobServiceServer,
+            jobs::Handler(services.jobs.clone(), services.retention.clone())
+        ))
         .add_service(bounded!(
             ExecutionServiceServer,
             executions::Handler(shared.clone())

@@ -25,6 +25,8 @@ pub enum Signal {
     AgentRebuilt(AgentId),
     /// Manifests of a backup are to be deleted.
     BackupDeleted,
+    /// A job has another backup, or other rules for which of them stay.
+    RetentionDue,
     /// Another certificate authority signs from now on.
     AuthoritiesChanged,
 }

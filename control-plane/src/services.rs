@@ -20,6 +20,8 @@
 //! | [`attempts`] | ReportPacks, CompleteAttempt, ConfirmCommit | `report_packs`, `complete`, `confirm_commit` |
 //! | [`commits`] | FetchManifest, the `commit` loop | `manifest`, `unfinished`, `give_up` |
 //! | [`cleanup`] | the `cleanup` loop, RunCleanup | `suspected`, `places`, `plan`, `note`, `carry_out`, `deleted` |
+//! | [`retention`] | PreviewRetention, the `retention` and `cleanup` loops | `preview`, `apply_due`, `apply_all` |
+//! | [`ageing`] | the `cleanup` loop | `forget` |
 //! | [`deletion`] | BackupService, the `delete_backups` loop | `validate`, `delete`, `pin`, `unpin`, `leaving`, `gone`, `failed` |
 //! | [`imports`] | ImportBackups | `missing`, `enter` |
 //! | [`downloads`] | DownloadBackup | `prepare` |
@@ -39,6 +41,7 @@
 //! few seconds; both keep in memory what is newer), `auth.forget_expired` (hourly). Whoever holds an agent's stream listens to
 //! [`crate::queue::Queue`] and calls `assignments.claim` on `WorkQueued`, on free slots, and at least every 5 s.
 
+pub mod ageing;
 pub mod agents;
 mod alerts;
 pub mod assignments;
@@ -68,6 +71,7 @@ pub mod progress;
 pub mod recovery;
 pub mod reset;
 pub mod restores;
+pub mod retention;
 pub mod sessions;
 pub mod storages;
 mod transition;
@@ -111,6 +115,10 @@ pub struct Services {
     pub cleanup: cleanup::Cleanup,
     /// Backups on their way out, and pins.
     pub deletion: deletion::Deletion,
+    /// Which backups of a job stay.
+    pub retention: retention::Retention,
+    /// What is old enough to be forgotten.
+    pub ageing: ageing::Ageing,
     /// Backups that are in storages and not in the catalogue.
     pub imports: imports::Imports,
     /// Downloads of backups.
@@ -151,6 +159,8 @@ impl Services {
             commits: commits::Commits::new(context.clone()),
             cleanup: cleanup::Cleanup::new(context.clone()),
             deletion: deletion::Deletion::new(context.clone()),
+            retention: retention::Retention::new(context.clone()),
+            ageing: ageing::Ageing::new(context.clone()),
             imports: imports::Imports::new(context.clone()),
             downloads: downloads::Downloads::new(context.clone()),
             copies: copies::Copies::new(context.clone()),

@@ -16,6 +16,7 @@ use sea_orm::{
     TransactionTrait as _,
 };
 
+pub mod ageing;
 pub mod agents;
 pub mod attempts;
 pub mod audit;
@@ -44,6 +45,7 @@ pub mod object_checks;
 mod open;
 pub mod packs;
 pub mod requests;
+pub mod retention;
 pub mod reuse;
 pub mod storages;
 pub mod transitions;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{App, StartError};
 use crate::reconcilers::{
     Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile,
-    Reconcilers, SaveReports, Ticker, VerifyCopies, Wake,
+    Reconcilers, Retention, SaveReports, Ticker, VerifyCopies, Wake,
 };
 use crate::services::Services;
 
@@ -70,6 +70,10 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         pauses: DeleteBackups::pauses(Arc::clone(&app.shared.clock)),
     };
     start.woken(delete, &app.deletions, pass).await?;
+    let retention = Retention {
+        rules: services.retention.clone(),
+    };
+    start.woken(retention, &app.retention, pass).await?;
     let interval = app.config.cleanup.interval();
     start
         .woken(app.shared.cleanup.clone(), &Wake::default(), interval)

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::field::{BadField, Checks};
 use super::reference::Reference;
+use super::retention::Retention;
 
 /// How a backup is made. Every field has its final value: defaults are filled in at the edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +149,8 @@ pub struct Job {
     pub strategy: Strategy,
     /// How a backup is made.
     pub options: BackupOptions,
+    /// Which of its backups stay; none if all do.
+    pub retention: Option<Retention>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -171,6 +174,8 @@ pub struct NewJob {
     pub strategy: Strategy,
     /// How a backup is made.
     pub options: BackupOptions,
+    /// Which of its backups stay; none if all do.
+    pub retention: Option<Retention>,
     /// The caller's id for this request.
     pub request_id: Option<Uuid>,
 }
@@ -184,6 +189,8 @@ pub struct JobChange {
     pub strategy: Option<Strategy>,
     /// Field `options`.
     pub options: Option<BackupOptions>,
+    /// Field `retention`: none in it takes the retention away.
+    pub retention: Option<Option<Retention>>,
     /// Refuse the change unless this is the present revision.
     pub expected_revision: Option<i64>,
 }

@@ -14,6 +14,7 @@ mod job;
 mod mask;
 mod report;
 mod restore;
+mod retention;
 mod storage;
 mod verification;
 
@@ -25,6 +26,7 @@ pub(super) use report::{
     storage_id, stored_packs,
 };
 pub(super) use restore::new_restore;
+pub(super) use retention::retention;
 pub(super) use storage::{new_storage, storage_change};
 pub(super) use verification::new_verification;
 

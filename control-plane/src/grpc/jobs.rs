@@ -13,8 +13,9 @@ use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
 use crate::domain::request::request_id;
 use crate::services::jobs::Jobs;
+use crate::services::retention::{PreviewOf, Retention};
 
-pub(super) struct Handler(pub(super) Jobs);
+pub(super) struct Handler(pub(super) Jobs, pub(super) Retention);
 
 #[tonic::async_trait]
 impl JobService for Handler {
@@ -78,6 +79,24 @@ impl JobService for Handler {
         concerns(&request, &request.get_ref().job);
         self.0.delete(&reference(&request.get_ref().job)?).await?;
         Ok(Response::new(v1::DeleteJobResponse {}))
+    }
+
+    async fn preview_retention(
+        &self,
+        request: Request<v1::PreviewRetentionRequest>,
+    ) -> Result<Response<v1::PreviewRetentionResponse>, Status> {
+        let request = request.into_inner();
+        let mut checks = Checks::new();
+        let which = checks.take(reference(&request.job));
+        let page = checks.take(PageRequest::parse(request.page_size, &request.page_token));
+        let of = match request.retention {
+            None => Some(PreviewOf::Present),
+            Some(given) => decode::retention(&mut checks, given).map(PreviewOf::Proposed),
+        };
+        let asked = (|| Some((which?, of?, page?)))();
+        let (which, of, page) = decode::checked(checks, asked).map_err(bad_request)?;
+        let preview = self.1.preview(&which, of, &page).await?;
+        Ok(Response::new(encode::preview(preview)))
     }
 
     async fn run_job(

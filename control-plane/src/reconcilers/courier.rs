@@ -23,6 +23,8 @@ pub struct Courier {
     pub cancels: Wake,
     /// Deletes manifests.
     pub deletions: Wake,
+    /// Applies retention.
+    pub retention: Wake,
     /// Shows and trusts what the authorities are now.
     pub certificates: Wake,
 }
@@ -38,6 +40,7 @@ impl Courier {
                     self.dispatch.wake();
                     self.cancels.wake();
                     self.deletions.wake();
+                    self.retention.wake();
                     self.certificates.wake();
                 }
                 Heard::Closed => return,
@@ -56,6 +59,7 @@ impl Courier {
             Signal::AgentRevoked(agent) => self.sessions.end(agent, EndReason::Revoked),
             Signal::AgentRebuilt(agent) => self.sessions.end(agent, EndReason::Superseded),
             Signal::BackupDeleted => self.deletions.wake(),
+            Signal::RetentionDue => self.retention.wake(),
             Signal::AuthoritiesChanged => self.certificates.wake(),
             // Whoever watches listens by himself.
             Signal::ExecutionChanged(_) | Signal::LogsAppended(_) => {}

@@ -16,12 +16,14 @@ use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::placement::all_reached;
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
+use crate::domain::retention::Retention;
 use crate::domain::storage::Storage;
 use crate::queue::Signal;
 use crate::store::executions::{execution_insert_in_tx, execution_unfinished_of_job};
 use crate::store::jobs::{
     JobUpdate, job_delete_in_tx, job_get, job_insert_in_tx, job_list, job_lock_in_tx, job_update_in_tx,
 };
+use crate::store::retention::retention_mark_in_tx;
 use crate::store::transitions::execution_event_queued_in_tx;
 use crate::store::{Connected, StoreError, Tx};
 
@@ -112,11 +114,14 @@ impl Jobs {
         };
         let options = change.options.as_ref().unwrap_or(&before.options);
         options.check()?;
+        let retention = change.retention.unwrap_or(before.retention);
+        check_retention(retention.as_ref())?;
         let ids: Vec<StorageId> = storages.iter().map(|storage| storage.id).collect();
         let update = JobUpdate {
             storages: &ids,
             strategy: change.strategy.unwrap_or(before.strategy),
             options,
+            retention: retention.as_ref(),
             now: self.context.now(),
         };
         match job_update_in_tx(&tx, before.id, before.revision, update).await {
@@ -125,8 +130,12 @@ impl Jobs {
             Err(StoreError::Referenced(_)) => return Err(gone()),
             Err(error) => return Err(error.into()),
         }
+        if retention != before.retention || change.storages.is_some() || change.strategy.is_some() {
+            retention_mark_in_tx(&tx, before.id, self.context.now()).await?;
+        }
         let after = lookup::job(&tx, &Reference::Id(before.id)).await?;
         tx.commit().await?;
+        self.context.signal(Signal::RetentionDue);
         Ok(after)
     }
 
@@ -188,6 +197,7 @@ impl Jobs {
 
     async fn draft(&self, new: NewJob) -> Result<Job, Error> {
         new.options.check()?;
+        check_retention(new.retention.as_ref())?;
         let datasource = lookup::datasource(&self.context.store, &new.datasource).await?;
         let storages = place(&self.context.store, &datasource, &new.storages).await?;
         let now = self.context.now();
@@ -199,12 +209,17 @@ impl Jobs {
             storages,
             strategy: new.strategy,
             options: new.options,
+            retention: new.retention,
             created_at: now,
             updated_at: now,
             revision: 1,
             next_chunking: None,
         })
     }
+}
+
+fn check_retention(retention: Option<&Retention>) -> Result<(), Error> {
+    Ok(retention.map_or(Ok(()), Retention::check)?)
 }
 
 /// Looks up the storages that a job names: each once, all reached by the datasource's agent.

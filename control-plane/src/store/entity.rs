@@ -31,5 +31,6 @@ pub(super) mod manifests;
 pub(super) mod object_checks;
 pub(super) mod pack_copies;
 pub(super) mod packs;
+pub(super) mod retention_due;
 pub(super) mod storages;
 pub(super) mod users;

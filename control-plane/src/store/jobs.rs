@@ -16,6 +16,7 @@ use super::private::Executor as _;
 use super::{Connected, HELD, StoreError, Tx, convert};
 use crate::domain::job::{BackupOptions, Job, JobStorage};
 use crate::domain::reference::Reference;
+use crate::domain::retention::Retention;
 
 const FROM: convert::From = convert::From("jobs");
 
@@ -30,6 +31,7 @@ pub async fn job_insert_in_tx(tx: &Tx, job: &Job) -> Result<(), StoreError> {
         created_at: Set(convert::time(job.created_at)),
         updated_at: Set(convert::time(job.updated_at)),
         revision: Set(job.revision),
+        retention: Set(job.retention.as_ref().map(convert::json).transpose()?),
     };
     jobs::Entity::insert(row)
         .exec_without_returning(&tx.executor())
@@ -76,6 +78,8 @@ pub struct JobUpdate<'a> {
     pub strategy: Strategy,
     /// How a backup is made.
     pub options: &'a BackupOptions,
+    /// Which backups stay; none if all do.
+    pub retention: Option<&'a Retention>,
     /// When.
     pub now: DateTime<Utc>,
 }
@@ -90,6 +94,7 @@ pub async fn job_update_in_tx(
     let row = jobs::ActiveModel {
         strategy: Set(convert::word(&update.strategy)?),
         options: Set(convert::json(update.options)?),
+        retention: Set(update.retention.map(convert::json).transpose()?),
         updated_at: Set(convert::time(update.now)),
         ..Default::default()
     };
@@ -166,6 +171,7 @@ async fn with_names(on: &impl Connected, rows: Vec<jobs::Model>) -> Result<Vec<J
                 storages: storages.remove(&row.id).unwrap_or_default(),
                 strategy: FROM.word(row.strategy)?,
                 options: FROM.json(row.options)?,
+                retention: row.retention.map(|retention| FROM.json(retention)).transpose()?,
                 created_at: row.created_at,
                 updated_at: row.updated_at,
                 revision: row.revision,

@@ -26,6 +26,7 @@ mod limits;
 mod logs;
 mod outage;
 mod races;
+mod retention;
 mod reuse;
 mod schema;
 mod secrecy;

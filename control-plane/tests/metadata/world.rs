@@ -297,6 +297,7 @@ pub(crate) fn new_job(name: &str, datasource: DatasourceId, storages: &[StorageI
         storages: storages.iter().copied().map(Reference::Id).collect(),
         strategy: Strategy::Replicate,
         options: BackupOptions::default(),
+        retention: None,
         request_id: None,
     }
 }

@@ -22,6 +22,7 @@ mod pages;
 mod program;
 mod raw;
 mod reflection;
+mod retention;
 mod rotation;
 mod scene;
 mod security;

@@ -44,7 +44,14 @@ async fn the_full_report_needs_a_token() {
         .iter()
         .map(|one| one["name"].as_str().unwrap())
         .collect();
-    for name in ["dispatch", "expire_leases", "deliver_cancels", "save_reports"] {
+    for name in [
+        "dispatch",
+        "expire_leases",
+        "deliver_cancels",
+        "save_reports",
+        "retention",
+        "cleanup",
+    ] {
         assert!(loops.contains(&name), "{name} is not in {loops:?}");
     }
 }

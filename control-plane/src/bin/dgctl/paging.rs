@@ -96,6 +96,7 @@ pages! {
     ListExecutionsResponse.executions;
     ListJobsResponse.jobs;
     ListStoragesResponse.storages;
+    PreviewRetentionResponse.decisions;
 }
 
 #[cfg(test)]

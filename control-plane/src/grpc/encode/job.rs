@@ -2,7 +2,7 @@ use dataguardian_proto::convert::{duration, timestamp};
 use dataguardian_proto::v1;
 use dataguardian_repository::chunker::Profile;
 
-use super::etag;
+use super::{etag, retention::retention};
 use crate::domain::job::{BackupOptions, Encryption, Job};
 
 /// A job.
@@ -29,6 +29,7 @@ pub(in crate::grpc) fn job(job: Job) -> v1::Job {
             .next_chunking
             .map_or(v1::ChunkingReason::Unspecified, |(_, reason)| reason.into())
             .into(),
+        retention: job.retention.as_ref().map(retention),
     }
 }
 

@@ -59,6 +59,7 @@ replies! {
     ListExecutionsResponse
     ListJobsResponse
     ListStoragesResponse
+    PreviewRetentionResponse
     LockAgentResponse
     LoginResponse
     LogoutResponse

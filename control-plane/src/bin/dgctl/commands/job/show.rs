@@ -2,6 +2,7 @@
 
 use dataguardian_proto::{convert, v1};
 
+use super::kept::policy;
 use crate::output::table::{Field, List, Look, details};
 use crate::output::text;
 use crate::values::{chunking_word, strategy_word};
@@ -58,6 +59,10 @@ pub(super) fn describe(job: &v1::Job, look: Look) -> String {
             ("Chunking", Field::text(&chunking_word(options.chunking()))),
             ("Next backup", Field::text(&next(job))),
             (
+                "Kept",
+                Field::text(&policy(&job.retention.clone().unwrap_or_default())),
+            ),
+            (
                 "Created",
                 Field::text(&text::time_and_distance(job.created_at.as_ref())),
             ),
@@ -100,6 +105,11 @@ mod tests {
                     nanos: 0,
                 }),
                 ..Default::default()
+            }),
+            retention: Some(v1::Retention {
+                policy: Some(v1::retention::Policy::MaxBackups(7)),
+                timezone: "UTC".into(),
+                min_backups: 2,
             }),
             next_chunking: v1::Chunking::Stream.into(),
             next_chunking_reason: v1::ChunkingReason::LittleReuse.into(),
