@@ -241,6 +241,7 @@ impl JobService for Answers {
         list_jobs(ListJobsRequest) -> ListJobsResponse;
         update_job(UpdateJobRequest) -> UpdateJobResponse;
         delete_job(DeleteJobRequest) -> DeleteJobResponse;
+        preview_retention(PreviewRetentionRequest) -> PreviewRetentionResponse;
     }
 
     async fn create_job(

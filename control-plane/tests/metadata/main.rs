@@ -27,6 +27,7 @@ mod logs;
 mod outage;
 mod races;
 mod retention;
+mod retention_histories;
 mod reuse;
 mod schema;
 mod secrecy;
