@@ -242,6 +242,7 @@ fn as_configured(context: Context, config: &Config) -> Context {
     let silence = config.agents.heartbeat_interval() * 3 + config.reconcilers.interval() * 2;
     let mut context = context;
     context.limits = config.work.limits();
+    context.health = config.health.policy();
     context.agent_away_after = chrono::TimeDelta::from_std(silence).unwrap_or(chrono::TimeDelta::hours(1));
     context
 }

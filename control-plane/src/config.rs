@@ -15,6 +15,7 @@ mod cleanup;
 mod data_dir;
 mod database;
 mod flags;
+mod health;
 mod limits;
 mod reconcilers;
 mod secrets;
@@ -27,6 +28,7 @@ pub use cleanup::CleanupConfig;
 pub use data_dir::{DataDir, DataDirError};
 pub use database::DatabaseConfig;
 pub use flags::{Command, CommandLine, DevFlags, ResetAdminFlags, ServeFlags};
+pub use health::HealthConfig;
 pub use limits::ConnectionLimits;
 pub use reconcilers::ReconcilerConfig;
 pub use secrets::SecretsConfig;
@@ -55,6 +57,8 @@ pub struct Config {
     pub cleanup: CleanupConfig,
     /// Looking into the storages on schedule.
     pub verification: VerificationConfig,
+    /// Looking at datasources and storages from time to time.
+    pub health: HealthConfig,
     /// The system monitor.
     pub monitor: MonitorConfig,
     /// Log lines.
@@ -115,6 +119,7 @@ impl Config {
         self.reconcilers.validate()?;
         self.cleanup.validate()?;
         self.verification.validate()?;
+        self.health.validate()?;
         self.monitor
             .validate()
             .map_err(|error| InvalidSetting::new("monitor", error.to_string()))?;

@@ -17,6 +17,7 @@ pub mod download;
 pub mod eligibility;
 pub mod execution;
 pub mod field;
+pub mod health;
 pub mod import;
 pub mod installation_key;
 pub mod job;

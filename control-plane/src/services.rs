@@ -25,6 +25,7 @@
 //! | [`downloads`] | DownloadBackup | `prepare` |
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
 //! | [`verifications`] | VerifyBackup, the `verify_copies` loop | `start`; `enter`, `presence_work`, `objects_work` and what came of them; `notices` |
+//! | [`health`] | the `health` loop, DatasourceService, StorageService, SystemService | `due`, `record`, `of_datasources`, `of_storages`, `history` |
 //! | [`keys`] | SystemService | `show`, `rotate`, `notice`, `of_datasource` |
 //! | [`recovery`] | SystemService | `make_kit`, `made_at` |
 //! | [`audit`] | interceptor | `append`, `list` |
@@ -57,6 +58,7 @@ pub mod downloads;
 pub mod enrollment;
 mod error;
 pub mod executions;
+pub mod health;
 pub mod imports;
 pub mod installation;
 pub mod jobs;
@@ -117,6 +119,8 @@ pub struct Services {
     pub downloads: downloads::Downloads,
     /// Copies of backups that are to be.
     pub copies: copies::Copies,
+    /// How datasources and storages do.
+    pub health: health::Health,
     /// Verifications.
     pub verifications: verifications::Verifications,
     /// Backups.
@@ -154,6 +158,7 @@ impl Services {
             imports: imports::Imports::new(context.clone()),
             downloads: downloads::Downloads::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
+            health: health::Health::new(context.clone()),
             verifications: verifications::Verifications::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
             authorities: authorities::Authorities::new(context.clone()),

@@ -32,6 +32,7 @@ mod entity;
 mod error;
 pub mod executions;
 pub mod garbage;
+pub mod health;
 pub mod holds;
 pub mod imports;
 pub mod installation;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{App, StartError};
 use crate::reconcilers::{
-    Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile,
-    Reconcilers, SaveReports, Ticker, VerifyCopies, Wake,
+    Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Health,
+    Reconcile, Reconcilers, SaveReports, Ticker, VerifyCopies, Wake,
 };
 use crate::services::Services;
 
@@ -51,6 +51,16 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         pauses: HealCopies::pauses(Arc::clone(&app.shared.clock)),
     };
     start.woken(heal, &Wake::default(), pass).await?;
+    let health = Health {
+        catalogue: services.health.clone(),
+        sessions: sessions.clone(),
+        keep: app.config.health.keep(),
+        clock: Arc::clone(&app.shared.clock),
+        forgotten_at: Arc::default(),
+    };
+    start
+        .woken(health, &Wake::default(), app.config.health.beat())
+        .await?;
     let looks = app.config.verification.interval();
     let verify = VerifyCopies {
         verifications: services.verifications.clone(),

@@ -8,6 +8,7 @@ use dataguardian_core::clock::SharedClock;
 use super::installation::Installation;
 use super::progress::Board;
 use crate::domain::eligibility::Limits;
+use crate::domain::health::Policy;
 use crate::domain::patience::Times;
 use crate::queue::{Queue, Signal};
 use crate::store::Store;
@@ -27,6 +28,8 @@ pub struct Context {
     pub limits: Limits,
     /// An agent that was not heard of for this long counts as away, where that is shown.
     pub agent_away_after: TimeDelta,
+    /// How often datasources and storages are looked at, and what counts as nearly full.
+    pub health: Policy,
     /// Since when this process runs.
     pub started_at: DateTime<Utc>,
     /// What the clock's uptime was then.
@@ -46,6 +49,7 @@ impl Context {
             queue,
             limits: Limits::default(),
             agent_away_after: TimeDelta::seconds(60),
+            health: Policy::default(),
             started_at,
             started_uptime,
             board: Board::default(),

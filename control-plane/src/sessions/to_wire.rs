@@ -8,7 +8,7 @@ use dataguardian_proto::{convert, v1};
 use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::layout::ObjectKey;
 
-use super::question::{ManifestQuestion, Question};
+use super::question::{ManifestQuestion, Question, TestDepth};
 use crate::domain::assignment::{
     Assignment, BackupAssignment, Place, RepositoryLocation, RestoreAssignment, VerifyAssignment, Work,
 };
@@ -175,9 +175,21 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             work,
         } => Wire::CheckObjects(check_objects(place, &work)),
         Question::SendBackup(transfer, download) => Wire::SendBackup(send_backup(transfer, *download)),
-        Question::TestStorage { repository: place } => Wire::TestStorage(wire::TestStorageQuestion {
+        Question::TestStorage {
+            repository: place,
+            depth,
+        } => Wire::TestStorage(wire::TestStorageQuestion {
             repository: Some(repository(place)),
+            depth: test_depth(depth).into(),
         }),
+    }
+}
+
+const fn test_depth(depth: TestDepth) -> wire::TestDepth {
+    match depth {
+        TestDepth::Read => wire::TestDepth::Read,
+        TestDepth::Write => wire::TestDepth::Write,
+        TestDepth::WriteAgain => wire::TestDepth::WriteAgain,
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) mod execution_attempts;
 pub(super) mod execution_events;
 pub(super) mod execution_logs;
 pub(super) mod executions;
+pub(super) mod health;
+pub(super) mod health_checks;
 pub(super) mod idempotency;
 pub(super) mod installation;
 pub(super) mod installation_keys;

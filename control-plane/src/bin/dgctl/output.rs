@@ -2,6 +2,7 @@
 
 pub(crate) mod execution;
 pub(crate) mod findings;
+pub(crate) mod health;
 pub(crate) mod json;
 pub(crate) mod restored;
 pub(crate) mod table;

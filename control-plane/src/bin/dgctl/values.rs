@@ -196,6 +196,11 @@ pub(crate) fn tls_word(mode: v1::TlsMode) -> String {
     word(mode.as_str_name(), "TLS_MODE_").replace('_', "-")
 }
 
+/// `healthy`, `unhealthy`, ….
+pub(crate) fn condition_word(condition: v1::Condition) -> String {
+    word(condition.as_str_name(), "CONDITION_")
+}
+
 /// `active`, `revoked`.
 pub(crate) fn agent_state_word(state: v1::AgentState) -> String {
     word(state.as_str_name(), "AGENT_STATE_")

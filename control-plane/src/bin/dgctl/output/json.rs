@@ -56,9 +56,11 @@ replies! {
     ListBackupStreamsResponse
     ListBackupsResponse
     ListDatasourcesResponse
+    ListDatasourceHealthChecksResponse
     ListExecutionsResponse
     ListJobsResponse
     ListStoragesResponse
+    ListStorageHealthChecksResponse
     LockAgentResponse
     LoginResponse
     LogoutResponse
