@@ -187,7 +187,7 @@ impl Health {
 
     /// What is shown now: a condition that nobody looked at for long is unknown.
     pub fn shown(&self, now: DateTime<Utc>, policy: &Policy) -> Condition {
-        match now - self.checked_at > policy.every * MISSED + SECOND_LOOK {
+        match now - self.checked_at > policy.every * MISSED + SECOND_LOOK.min(policy.every) {
             true => Condition::Unknown,
             false => self.condition,
         }

@@ -17,6 +17,7 @@ mod commits;
 mod deletion;
 mod downloads;
 mod executions;
+mod health;
 mod histories;
 mod history;
 mod identity;
