@@ -76,6 +76,15 @@ pub enum EnrollError {
         /// The address.
         server: String,
     },
+    /// Whoever answers there is vouched for, under another name.
+    #[error(
+        "the certificate at {server} is for another name: check that --server has the port of the API, which is 8443 if nobody \
+         changed it, and not the agents'; use one of the certificate's names, or add this one with `dataguardian serve --api-name`"
+    )]
+    OtherName {
+        /// The address.
+        server: String,
+    },
     /// The control plane said no.
     #[error("the control plane refuses: {0}")]
     Refused(ApiError),
@@ -180,6 +189,9 @@ async fn connect(enrollment: &Enrollment) -> Result<(Channel, String), EnrollErr
             Some(rustls::Error::InvalidCertificate(
                 CertificateError::UnknownIssuer | CertificateError::BadSignature,
             )) => EnrollError::OtherAuthority { server },
+            Some(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => EnrollError::OtherName { server },
             _ => EnrollError::Unreachable { server, source },
         }
     };

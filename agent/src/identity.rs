@@ -79,7 +79,10 @@ pub enum IdentityError {
     #[error(transparent)]
     State(#[from] StateError),
     /// A file in it is not what it should be.
-    #[error("{file} in the state directory is damaged: {reason}")]
+    #[error(
+        "{file} in the state directory is damaged: {reason}; enroll this host with another state directory, with a token from `dgctl \
+         agent token create --for` and the agent's name"
+    )]
     Damaged {
         /// Which one.
         file: &'static str,

@@ -193,6 +193,12 @@ async fn enroll_host(args: EnrollArgs) -> anyhow::Result<()> {
 async fn run(args: RunArgs) -> anyhow::Result<()> {
     args.log.config()?.install()?;
     let config = AgentConfig::load(args.config.config.as_deref())?;
+    // What was mistyped is not made.
+    anyhow::ensure!(
+        args.state_dir.is_dir(),
+        "there is no state directory {}: name the agent's with --state-dir, or run `dataguardian-agent enroll` first",
+        args.state_dir.display()
+    );
     let state = StateDir::open(&args.state_dir)?;
     let _lock = state.lock()?;
     let identity = Identity::load(&state)?;

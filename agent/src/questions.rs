@@ -183,10 +183,22 @@ fn create_local(
 }
 
 async fn test_storage(host: &Host, asked: v1::TestStorageQuestion) -> Result<v1::TestStorageAnswer, Failure> {
+    let depth = asked.depth();
     let place = place(asked.repository)?;
     let storage = repositories::open(host, &place)?;
     repositories::check_repository(&storage, &place).await?;
-    let probe = storage.probe().await.map_err(|error| error.failure())?;
+    let probe = match depth {
+        v1::TestDepth::Read => {
+            let free_bytes = storage.free_bytes().await.map_err(|error| error.failure())?;
+            return Ok(v1::TestStorageAnswer {
+                conditional_put: false,
+                free_bytes,
+            });
+        }
+        v1::TestDepth::Unspecified | v1::TestDepth::Write => storage.probe().await,
+        v1::TestDepth::WriteAgain => storage.probe_as(*host.agent.as_uuid()).await,
+    };
+    let probe = probe.map_err(|error| error.failure())?;
     Ok(v1::TestStorageAnswer {
         conditional_put: probe.conditional_put,
         free_bytes: probe.free_bytes,

@@ -1,7 +1,8 @@
 //! The composition root: the one place that names concrete parts and puts them together.
 //!
-//! Built in the order in which parts need each other: data directory, metadata database, keys, use cases, authority,
-//! listeners, loops. Whatever is wrong is found before a port answers. At the end the same parts stop in the reverse order.
+//! Built in the order in which parts need each other: data directory, metadata database, keys, Redis (tried, not waited for),
+//! use cases, authority, listeners, loops: those that need no queue before those that do. Whatever is wrong is found before a
+//! port answers. At the end the same parts stop in the reverse order.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,7 +24,11 @@ use crate::http::metrics::Metrics;
 use crate::http::{self, Pages, Probe};
 use crate::listen::Listener;
 use crate::queue::Queue;
-use crate::reconcilers::{Cleanup, Courier, Reconcile as _, Reconcilers, RenewCertificates, Wake};
+use crate::queue::redis::RedisLink;
+use crate::reconcilers::{
+    Cleanup, Courier, DispatchWake, Reconcile as _, Reconcilers, RenewCertificates, Ticker, Upkeep,
+};
+use crate::services::installation::Installation;
 use crate::services::reset::ResetAdmin;
 use crate::services::{Context, Services};
 use crate::sessions::Sessions;
@@ -38,6 +43,7 @@ mod ports;
 pub use error::StartError;
 
 use foundation::Foundation;
+use loops::{Loops, Wakes};
 use ports::Ports;
 
 /// A control plane, ready to run.
@@ -48,11 +54,10 @@ pub struct App {
     shared: Shared,
     reconcilers: Reconcilers,
     renewal: RenewCertificates,
-    cancels: Wake,
-    deletions: Wake,
+    wakes: Wakes,
     serving: Serving,
-    certificates: Wake,
     queue: Queue,
+    link: Option<RedisLink>,
     monitor: Arc<SystemMonitor>,
     api: (Listener, Router),
     agents: (Listener, Router),
@@ -74,7 +79,7 @@ impl App {
     pub async fn assemble(config: Config, clock: SharedClock) -> Result<Self, StartError> {
         let data_dir = DataDir::open(&config.data_dir())?;
         let Foundation { store, installation } = Foundation::lay(&config, &data_dir, &clock).await?;
-        let queue = Queue::embedded();
+        let (queue, link) = queue(&config, &installation, &clock).await?;
         let context = Context::new(store.clone(), installation, Arc::clone(&clock), queue.clone());
         let context = as_configured(context, &config);
         let (control_plane, started_at) = (context.installation.control_plane, context.started_at);
@@ -86,8 +91,9 @@ impl App {
         let sessions = Sessions::new();
         let trust = trust(&config, &data_dir, &services, &sessions, &ports)?;
         let stop = CancellationToken::new();
+        let reconcilers = Reconcilers::new(Arc::clone(&clock), stop.clone());
         let shared = Shared {
-            cleanup: Cleanup::new(services.cleanup.clone(), sessions.clone(), config.cleanup.grace()),
+            cleanup: cleanup(&config, &services, &sessions),
             facts: Arc::new(Facts {
                 control_plane,
                 metadata_backend: store.backend().as_str(),
@@ -105,17 +111,16 @@ impl App {
             trust: trust.clone(),
             clock: Arc::clone(&clock),
             metrics: Metrics::new()?,
-            dispatch: Wake::default(),
+            dispatch: DispatchWake::default(),
+            queue: queue.clone(),
+            reconcilers: reconcilers.clone(),
             calls: TaskTracker::new(),
             stop: stop.clone(),
         };
         let monitor = Arc::new(SystemMonitor::new(config.monitor, Arc::clone(&clock))?);
-        let reconcilers = Reconcilers::new(Arc::clone(&clock), stop.clone());
         let pages = Pages {
             shared: shared.clone(),
             database: database_probe(&store),
-            queue: queue.clone(),
-            reconcilers: reconcilers.clone(),
             monitor: Arc::clone(&monitor),
             cpu: CpuPool::sized_to_machine(),
             metrics_token: ports::metrics_token(&config)?,
@@ -131,18 +136,17 @@ impl App {
         );
         Ok(Self {
             renewal: RenewCertificates { trust },
+            wakes: Wakes::default(),
             api: (ports.api, api_router.merge(http::router(pages))),
             agents: (ports.agents, agent_router),
-            cancels: Wake::default(),
-            deletions: Wake::default(),
             serving,
-            certificates: Wake::default(),
             config,
             data_dir,
             store,
             shared,
             reconcilers,
             queue,
+            link,
             monitor,
             stop,
             setup_token,
@@ -197,19 +201,34 @@ impl App {
     /// Runs until told to stop; then agents are sent away, calls that run come to their end, and what is only in memory is
     /// written down.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
-        let ticker = loops::start(&self).await?;
+        let ticker = Ticker::new().await?;
         let tasks = TaskTracker::new();
         let (api, api_router) = self.api;
         let (agents, agent_router) = self.agents;
         tasks.spawn(api.serve(api_router, self.stop.clone()));
         tasks.spawn(agents.serve(agent_router, self.stop.clone()));
+        if let Some(link) = self.link {
+            tasks.spawn(link.run(self.stop.clone()));
+        }
+        let app = Loops {
+            config: &self.config,
+            shared: &self.shared,
+            reconcilers: &self.reconcilers,
+            queue: &self.queue,
+            renewal: &self.renewal,
+            wakes: &self.wakes,
+        };
+        loops::start(&app, &ticker).await?;
         let courier = Courier {
             queue: self.queue,
             sessions: self.shared.sessions.clone(),
             dispatch: self.shared.dispatch.clone(),
-            cancels: self.cancels,
-            deletions: self.deletions,
-            certificates: self.certificates,
+            cancels: self.wakes.cancels,
+            deletions: self.wakes.deletions,
+            schedules: self.wakes.schedules,
+            retention: self.wakes.retention,
+            certificates: self.wakes.certificates,
+            edges: self.wakes.edges,
         };
         tasks.spawn(courier.run(self.stop.clone()));
         tasks.spawn(self.serving.follow(database_probe(&self.store), stop.clone()));
@@ -236,14 +255,40 @@ impl App {
     }
 }
 
+/// The queue, tried once: a Redis that does not answer now is offline, and keeps nobody from starting.
+async fn queue(
+    config: &Config,
+    installation: &Installation,
+    clock: &SharedClock,
+) -> Result<(Queue, Option<RedisLink>), StartError> {
+    let Some(settings) = config.queue.redis()? else {
+        return Ok((Queue::embedded(), None));
+    };
+    let (queue, mut link) = Queue::redis(settings, installation.control_plane, Arc::clone(clock));
+    link.try_once().await;
+    Ok((queue, Some(link)))
+}
+
 /// With the limits of the configuration. An agent counts as away beyond the silence that ends a session, with time for the word
 /// of it to be written down.
 fn as_configured(context: Context, config: &Config) -> Context {
     let silence = config.agents.heartbeat_interval() * 3 + config.reconcilers.interval() * 2;
     let mut context = context;
     context.limits = config.work.limits();
+    context.health = config.health.policy();
     context.agent_away_after = chrono::TimeDelta::from_std(silence).unwrap_or(chrono::TimeDelta::hours(1));
     context
+}
+
+/// Cleaning up, with all that is done along with it.
+fn cleanup(config: &Config, services: &Services, sessions: &Sessions) -> Cleanup {
+    let upkeep = Upkeep {
+        retention: services.retention.clone(),
+        ageing: services.ageing.clone(),
+        ages: config.cleanup.ages(),
+    };
+    let grace = config.cleanup.grace();
+    Cleanup::new(services.cleanup.clone(), sessions.clone(), grace, upkeep)
 }
 
 /// What is shown and trusted, with its file for clients.

@@ -15,7 +15,9 @@ mod cleanup;
 mod data_dir;
 mod database;
 mod flags;
+mod health;
 mod limits;
+mod queue;
 mod reconcilers;
 mod secrets;
 mod verification;
@@ -27,7 +29,9 @@ pub use cleanup::CleanupConfig;
 pub use data_dir::{DataDir, DataDirError};
 pub use database::DatabaseConfig;
 pub use flags::{Command, CommandLine, DevFlags, ResetAdminFlags, ServeFlags};
+pub use health::HealthConfig;
 pub use limits::ConnectionLimits;
+pub use queue::QueueConfig;
 pub use reconcilers::ReconcilerConfig;
 pub use secrets::SecretsConfig;
 pub use verification::VerificationConfig;
@@ -45,6 +49,8 @@ pub struct Config {
     pub agents: AgentsConfig,
     /// The metadata database.
     pub database: DatabaseConfig,
+    /// The queue.
+    pub queue: QueueConfig,
     /// The master key.
     pub secrets: SecretsConfig,
     /// How much runs at the same time.
@@ -55,6 +61,8 @@ pub struct Config {
     pub cleanup: CleanupConfig,
     /// Looking into the storages on schedule.
     pub verification: VerificationConfig,
+    /// Looking at datasources and storages from time to time.
+    pub health: HealthConfig,
     /// The system monitor.
     pub monitor: MonitorConfig,
     /// Log lines.
@@ -111,10 +119,12 @@ impl Config {
         self.api.validate()?;
         self.agents.validate()?;
         self.database.validate()?;
+        self.queue.validate()?;
         self.work.validate()?;
         self.reconcilers.validate()?;
         self.cleanup.validate()?;
         self.verification.validate()?;
+        self.health.validate()?;
         self.monitor
             .validate()
             .map_err(|error| InvalidSetting::new("monitor", error.to_string()))?;

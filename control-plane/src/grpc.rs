@@ -32,7 +32,8 @@ use tonic_web::GrpcWebLayer;
 use crate::ca::{Authority, SpkiPin};
 use crate::domain::assignment::MAX_PAYLOAD;
 use crate::http::metrics::Metrics;
-use crate::reconcilers::{Cleanup, Wake};
+use crate::queue::Queue;
+use crate::reconcilers::{Cleanup, DispatchWake, Reconcilers};
 use crate::services::Services;
 use crate::sessions::Sessions;
 use crate::trust::Trust;
@@ -90,7 +91,11 @@ pub struct Shared {
     /// Writes down who was denied what.
     pub trail: AuditTrail,
     /// Has the work that waits handed out.
-    pub dispatch: Wake,
+    pub dispatch: DispatchWake,
+    /// Wake-ups, and whether work may be queued.
+    pub queue: Queue,
+    /// The loops, to be shown.
+    pub reconcilers: Reconcilers,
     /// Cleans up after failed backups.
     pub cleanup: Cleanup,
     /// Calls that come to their end even if their callers hang up.
@@ -144,7 +149,7 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
             datasources::Handler(shared.clone())
         ))
         .add_service(bounded!(StorageServiceServer, storages::Handler(shared.clone())))
-        .add_service(bounded!(JobServiceServer, jobs::Handler(services.jobs.clone())))
+        .add_service(bounded!(JobServiceServer, jobs::Handler::new(services)))
         .add_service(bounded!(
             ExecutionServiceServer,
             executions::Handler(shared.clone())

@@ -17,8 +17,6 @@ use serde_json::json;
 use crate::domain::audit::{Actor, AuditEntry};
 use crate::grpc::{Shared, bearer_token};
 use crate::listen::Peer;
-use crate::queue::Queue;
-use crate::reconcilers::Reconcilers;
 
 mod health;
 pub mod metrics;
@@ -33,10 +31,6 @@ pub struct Pages {
     pub shared: Shared,
     /// The metadata database.
     pub database: Probe,
-    /// Wake-ups.
-    pub queue: Queue,
-    /// The loops.
-    pub reconcilers: Reconcilers,
     /// The machine.
     pub monitor: Arc<SystemMonitor>,
     /// Threads for CPU-bound work.

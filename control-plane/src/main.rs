@@ -10,6 +10,7 @@ use clap::Parser as _;
 use dataguardian_control_plane::app::{self, App};
 use dataguardian_control_plane::config::{Command, CommandLine, Config, ServeFlags};
 use dataguardian_control_plane::dev;
+use dataguardian_core::causes;
 use dataguardian_core::secret::Secret;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     match start(CommandLine::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", causes::in_a_line(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -48,7 +49,11 @@ fn raise_open_files() {
 async fn start(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(flags) => Box::pin(serve(&flags)).await,
-        Command::Migrate(flags) => Ok(app::migrate(&configure(&flags)?).await?),
+        Command::Migrate(flags) => {
+            app::migrate(&configure(&flags)?).await?;
+            println!("The metadata database's schema is up to date.");
+            Ok(())
+        }
         Command::ResetAdmin(flags) => {
             let config = configure(&flags.serve)?;
             let reset = app::reset_admin(&config, password(&flags.password_file)?).await?;

@@ -27,24 +27,32 @@ mod dispatch;
 mod expire_leases;
 mod forget_expired;
 mod heal_copies;
+mod health;
 mod party;
 mod pauses;
+mod record_edges;
 mod renew_certificates;
+mod retention;
 mod save_reports;
+mod scheduler;
 mod ticker;
 mod verify_copies;
 
-pub use cleanup::{CleanedUp, Cleanup, DatasourcePlan};
+pub use cleanup::{CleanedUp, Cleanup, DatasourcePlan, Upkeep};
 pub use commit::Commit;
 pub use courier::Courier;
 pub use delete_backups::DeleteBackups;
 pub use deliver_cancels::DeliverCancels;
-pub use dispatch::Dispatch;
+pub use dispatch::{BackupWorker, Dispatch, DispatchWake, RestoreWorker};
 pub use expire_leases::ExpireLeases;
 pub use forget_expired::ForgetExpired;
 pub use heal_copies::HealCopies;
+pub use health::Health;
+pub use record_edges::RecordEdges;
 pub use renew_certificates::{ListenerCertificate, ListenerCertificateError, RenewCertificates};
+pub use retention::Retention;
 pub use save_reports::SaveReports;
+pub use scheduler::Scheduler;
 pub use ticker::{Ticker, TickerError};
 pub use verify_copies::VerifyCopies;
 
@@ -65,7 +73,10 @@ pub enum Pass<R> {
     /// It did this.
     Done(R),
     /// It did nothing, since it may not right now.
-    Paused,
+    Paused {
+        /// Why, in words.
+        reason: &'static str,
+    },
 }
 
 /// Wakes one loop. Waking one that is awake already makes it pass once more.
@@ -91,6 +102,23 @@ pub enum LoopState {
     Error,
 }
 
+impl LoopState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Running, Self::Paused, Self::Error];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The loops that are told of by themselves, as workers.
+pub const WORKERS: [&str; 5] = ["scheduler", "backup", "restore", "health", "cleanup"];
+
 /// A loop as health pages show it.
 #[derive(Debug, Clone, Serialize)]
 pub struct LoopReport {
@@ -100,6 +128,8 @@ pub struct LoopReport {
     pub state: LoopState,
     /// Passes since the start.
     pub passes: u64,
+    /// Why it is paused.
+    pub reason: Option<&'static str>,
     /// What all passes since the start did, counted up.
     pub totals: BTreeMap<String, u64>,
     /// When it last passed.
@@ -114,6 +144,11 @@ impl LoopReport {
     /// Whether its last pass failed.
     pub fn has_failed(&self) -> bool {
         self.state == LoopState::Error
+    }
+
+    /// Why it does not do its work: why it is paused, or why its last pass failed.
+    pub fn why_not(&self) -> Option<&str> {
+        self.reason.or(self.error.as_deref())
     }
 }
 
@@ -143,6 +178,7 @@ impl Reconcilers {
             name: R::NAME,
             state: LoopState::Running,
             passes: 0,
+            reason: None,
             totals: BTreeMap::new(),
             last_pass_at: None,
             last: None,
@@ -173,6 +209,13 @@ impl Reconcilers {
         self.lock().iter().map(read).collect()
     }
 
+    /// The workers among them, in the order of [`WORKERS`]; those that this replica has.
+    pub fn workers(&self) -> Vec<LoopReport> {
+        let reports = self.report();
+        let named = |name: &&str| reports.iter().find(|report| report.name == *name).cloned();
+        WORKERS.iter().filter_map(named).collect()
+    }
+
     /// Waits until all loops have ended.
     pub async fn ended(&self) {
         self.tasks.close();
@@ -198,9 +241,13 @@ fn note<T: Serialize>(
     outcome: Result<Pass<T>, Error>,
     now: DateTime<Utc>,
 ) -> LoopReport {
+    let mut paused = None;
     let (state, last, error) = match outcome {
         Ok(Pass::Done(done)) => (LoopState::Running, serde_json::to_value(done).ok(), None),
-        Ok(Pass::Paused) => (LoopState::Paused, before.last.clone(), None),
+        Ok(Pass::Paused { reason }) => {
+            paused = Some(reason);
+            (LoopState::Paused, before.last.clone(), None)
+        }
         Err(error) => {
             if !before.has_failed() {
                 tracing::error!(r#loop = before.name, %error, "a pass failed; it is tried again");
@@ -222,6 +269,7 @@ fn note<T: Serialize>(
     LoopReport {
         name: before.name,
         state,
+        reason: paused,
         totals,
         passes: before.passes + 1,
         last_pass_at: Some(now),

@@ -12,6 +12,7 @@
 //! | [`datasources`] | DatasourceService | `create`, `validate`, `get`, `list`, `update`, `delete`, `target` |
 //! | [`storages`] | StorageService | `begin_create` → an agent prepares → `finish_create`, `get`, `list`, `delete` |
 //! | [`jobs`] | JobService | `create`, `validate`, `get`, `list`, `update`, `delete`, `run` |
+//! | [`schedules`] | JobService, the `scheduler` loop | `fire`, `pause`, `resume`, `ahead`, `preview` |
 //! | [`restores`] | RestoreService | `start` |
 //! | [`executions`] | ExecutionService | `get`, `list`, `watch`, `cancel`, `expire` (reconciler) |
 //! | [`logs`] | TailLogs, AppendLogs | `append`, `tail` |
@@ -20,11 +21,14 @@
 //! | [`attempts`] | ReportPacks, CompleteAttempt, ConfirmCommit | `report_packs`, `complete`, `confirm_commit` |
 //! | [`commits`] | FetchManifest, the `commit` loop | `manifest`, `unfinished`, `give_up` |
 //! | [`cleanup`] | the `cleanup` loop, RunCleanup | `suspected`, `places`, `plan`, `note`, `carry_out`, `deleted` |
+//! | [`retention`] | PreviewRetention, the `retention` and `cleanup` loops | `preview`, `apply_due`, `apply_all` |
+//! | [`ageing`] | the `cleanup` loop | `forget` |
 //! | [`deletion`] | BackupService, the `delete_backups` loop | `validate`, `delete`, `pin`, `unpin`, `leaving`, `gone`, `failed` |
 //! | [`imports`] | ImportBackups | `missing`, `enter` |
 //! | [`downloads`] | DownloadBackup | `prepare` |
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
 //! | [`verifications`] | VerifyBackup, the `verify_copies` loop | `start`; `enter`, `presence_work`, `objects_work` and what came of them; `notices` |
+//! | [`health`] | the `health` loop, DatasourceService, StorageService, SystemService | `due`, `record`, `of_datasources`, `of_storages`, `history` |
 //! | [`keys`] | SystemService | `show`, `rotate`, `notice`, `of_datasource` |
 //! | [`recovery`] | SystemService | `make_kit`, `made_at` |
 //! | [`audit`] | interceptor | `append`, `list` |
@@ -39,6 +43,7 @@
 //! few seconds; both keep in memory what is newer), `auth.forget_expired` (hourly). Whoever holds an agent's stream listens to
 //! [`crate::queue::Queue`] and calls `assignments.claim` on `WorkQueued`, on free slots, and at least every 5 s.
 
+pub mod ageing;
 pub mod agents;
 mod alerts;
 pub mod assignments;
@@ -57,6 +62,7 @@ pub mod downloads;
 pub mod enrollment;
 mod error;
 pub mod executions;
+pub mod health;
 pub mod imports;
 pub mod installation;
 pub mod jobs;
@@ -68,6 +74,8 @@ pub mod progress;
 pub mod recovery;
 pub mod reset;
 pub mod restores;
+pub mod retention;
+pub mod schedules;
 pub mod sessions;
 pub mod storages;
 mod transition;
@@ -93,6 +101,8 @@ pub struct Services {
     pub storages: storages::Storages,
     /// Jobs.
     pub jobs: jobs::Jobs,
+    /// Schedules of jobs.
+    pub schedules: schedules::Schedules,
     /// Restores.
     pub restores: restores::Restores,
     /// Executions.
@@ -111,12 +121,18 @@ pub struct Services {
     pub cleanup: cleanup::Cleanup,
     /// Backups on their way out, and pins.
     pub deletion: deletion::Deletion,
+    /// Which backups of a job stay.
+    pub retention: retention::Retention,
+    /// What is old enough to be forgotten.
+    pub ageing: ageing::Ageing,
     /// Backups that are in storages and not in the catalogue.
     pub imports: imports::Imports,
     /// Downloads of backups.
     pub downloads: downloads::Downloads,
     /// Copies of backups that are to be.
     pub copies: copies::Copies,
+    /// How datasources and storages do.
+    pub health: health::Health,
     /// Verifications.
     pub verifications: verifications::Verifications,
     /// Backups.
@@ -142,6 +158,7 @@ impl Services {
             datasources: datasources::Datasources::new(context.clone()),
             storages: storages::Storages::new(context.clone()),
             jobs: jobs::Jobs::new(context.clone()),
+            schedules: schedules::Schedules::new(context.clone()),
             restores: restores::Restores::new(context.clone()),
             executions: executions::Executions::new(context.clone()),
             logs: logs::Logs::new(context.clone()),
@@ -151,9 +168,12 @@ impl Services {
             commits: commits::Commits::new(context.clone()),
             cleanup: cleanup::Cleanup::new(context.clone()),
             deletion: deletion::Deletion::new(context.clone()),
+            retention: retention::Retention::new(context.clone()),
+            ageing: ageing::Ageing::new(context.clone()),
             imports: imports::Imports::new(context.clone()),
             downloads: downloads::Downloads::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
+            health: health::Health::new(context.clone()),
             verifications: verifications::Verifications::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
             authorities: authorities::Authorities::new(context.clone()),

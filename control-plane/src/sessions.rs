@@ -17,13 +17,14 @@ use tokio_util::task::TaskTracker;
 use crate::domain::assignment::FreeSlots;
 
 mod handle;
+mod look;
 mod question;
 mod to_wire;
 mod transfers;
 
 pub use handle::{EndReason, NotDelivered, Outbox, SessionHandle, outbox};
 pub(crate) use question::findings;
-pub use question::{Answer, AskError, ManifestQuestion, Question};
+pub use question::{Answer, AskError, ManifestQuestion, Question, TestDepth};
 pub use transfers::{Broken, Busy, Incoming, NotTaken, Outgoing, Transfers};
 
 /// The live sessions of this replica. Clones share them.

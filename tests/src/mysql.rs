@@ -294,7 +294,7 @@ impl MySql {
         } else {
             "mysql.sql"
         };
-        for script in ["types.sql", "tables.sql", "programs.sql", own] {
+        for script in ["types.sql", "tables.sql", "programs.sql", own, "grants.sql"] {
             self.sql_file(name, &folder.join(script))?;
         }
         Ok(())

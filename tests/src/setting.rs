@@ -6,6 +6,7 @@
 //! | `DATAGUARDIAN_TEST_SIMULATION_SECONDS` | how long simulated agents work under faults in `simulated_agents` | see there |
 //! | `DATAGUARDIAN_TEST_SIMULATED_AGENTS` | how many agents work there | see there |
 //! | `DATAGUARDIAN_TEST_SEED` | the seed of the faults there; printed by each run | drawn |
+//! | `DATAGUARDIAN_TEST_BACKING` | what the control plane of [`crate::system::System::start`] stands on: `embedded`, or `servers` for PostgreSQL and Redis | `embedded` |
 //! | `DATAGUARDIAN_TEST_BULK_ROWS` | how many orders of `tests/sql/bulk.sql` go through the agent in `memory.rs`; 7,500,000 are 5 GB | 2,000,000 |
 //!
 //! nextest ends a test after ten minutes (`.config/nextest.toml`): run longer ones with `cargo test`.

@@ -12,6 +12,7 @@
 //! The programs are those of the workspace's own build, found beside the test's own.
 
 mod agent;
+mod backing;
 mod control_plane;
 mod dgctl;
 mod objects;
@@ -26,7 +27,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use agent::Agent;
-pub use control_plane::{ControlPlane, Metadata, Ports, Setup};
+pub use backing::{Backing, Servers};
+pub use control_plane::{ControlPlane, Metadata, PASSWORD, Ports, Setup};
 pub use dgctl::{Dgctl, Outcome};
 pub use program::{Program, binary};
 pub use remains::command_line;
@@ -47,16 +49,34 @@ pub struct System {
     pub agent: Agent,
     /// The control plane.
     pub control_plane: ControlPlane,
+    /// What the control plane stands on, if not on itself alone.
+    pub servers: Option<Servers>,
     folder: TempDir,
 }
 
 impl System {
-    /// Starts one on embedded defaults.
+    /// Starts one on embedded defaults, or on what `DATAGUARDIAN_TEST_BACKING` says.
     ///
     /// # Errors
     /// If a program is missing or does not come up; with its log.
     pub fn start() -> Result<Self> {
-        Self::start_as(Setup::usual()?, "")
+        Self::start_on(Backing::from_environment()?)
+    }
+
+    /// Starts one on that.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_on(backing: Backing) -> Result<Self> {
+        match backing {
+            Backing::Embedded => Self::start_as(Setup::usual()?, ""),
+            Backing::Servers => {
+                let servers = Servers::start()?;
+                let mut system = Self::start_as(servers.setup()?, "")?;
+                system.servers = Some(servers);
+                Ok(system)
+            }
+        }
     }
 
     /// Starts one with that metadata database and that `agent.toml`.
@@ -83,6 +103,7 @@ impl System {
         let system = Self {
             agent,
             control_plane,
+            servers: None,
             folder,
         };
         system.wait_for_agent(AGENT)?;

@@ -141,7 +141,13 @@ fn the_databases_that_can_be_had_are_kept() -> Result<()> {
         of.len() == 2 && of.contains(&"shop") && of.contains(&"crm"),
         "{snapshots:?}"
     );
+    restores_tell_what_is_missing(system, server)?;
+    system.nothing_is_left(server)?;
+    system.check_invariants()
+}
 
+/// What a partial backup has comes back, and what it lacks is named.
+fn restores_tell_what_is_missing(system: &System, server: &Postgres) -> Result<()> {
     let restore = [
         "restore",
         "--backup",
@@ -159,9 +165,19 @@ fn the_databases_that_can_be_had_are_kept() -> Result<()> {
         "{refused}"
     );
     server.psql("postgres", "alter role dumper superuser")?;
-    system.dgctl(&restore).succeed()?;
-    scene.system.nothing_is_left(&scene.server)?;
-    system.check_invariants()
+    let restored = system.dgctl(&restore).succeed()?.stdout;
+    for lacking in ["locked", "nowhere"] {
+        ensure!(
+            restored.contains(&format!("warning: {lacking}: is not restored")),
+            "{restored}"
+        );
+    }
+    let only = system
+        .dgctl(&[&restore[..], &["--database", "crm"]].concat())
+        .succeed()?
+        .stdout;
+    ensure!(!only.contains("is not restored"), "{only}");
+    Ok(())
 }
 
 #[test]

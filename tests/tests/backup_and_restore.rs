@@ -4,12 +4,16 @@ use anyhow::{Context as _, Result};
 use dataguardian_tests::compare::{Comparison, Database};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::Awkward;
-use dataguardian_tests::system::System;
+use dataguardian_tests::system::{Backing, System};
 
 async fn awkward_comes_back(version: Version) -> Result<()> {
+    awkward_comes_back_on(Backing::from_environment()?, version).await
+}
+
+async fn awkward_comes_back_on(backing: Backing, version: Version) -> Result<()> {
     let server = Postgres::start(version)?;
     Awkward::FULL.load(&server, "shop")?;
-    let system = System::start()?;
+    let system = System::start_on(backing)?;
     system.add_datasource("main", &server, &["shop"])?;
     system.add_job("main", &[])?;
     system.run_job("main").succeed()?;
@@ -41,6 +45,12 @@ async fn every_awkward_thing_comes_back_on_postgres_16() -> Result<()> {
 #[tokio::test]
 async fn every_awkward_thing_comes_back_on_postgres_18() -> Result<()> {
     awkward_comes_back(Version::V18).await
+}
+
+/// The same on the other set-up: metadata in PostgreSQL, the queue through Redis.
+#[tokio::test]
+async fn every_awkward_thing_comes_back_with_postgres_and_redis_behind() -> Result<()> {
+    awkward_comes_back_on(Backing::Servers, Version::V18).await
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use dataguardian_repository::storage::s3;
 use dataguardian_tests::compare::{Comparison, Database};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::s3::{BUCKET, KEY, Kind, S3Server};
+use dataguardian_tests::small_disk::SmallDisk;
 use dataguardian_tests::system::{Metadata, System};
 use dataguardian_tests::tcp_proxy::TcpProxy;
 use dataguardian_tests::{sample, wait};
@@ -232,7 +233,10 @@ async fn a_fallback_that_switches_in_mid_run_completes_in_one_attempt() -> Resul
     first.cut();
     let ended = system.wait_for_state(&id, "completed")?;
     assert_eq!(ended["attempt"], 1, "{ended:#}");
-    assert_eq!(complete(&latest(&system)?), ["vault"]);
+    let backup = latest(&system)?;
+    assert_eq!(complete(&backup), ["vault"]);
+    // What came of the storage that fell out counts no more.
+    assert_eq!(ended["progress"]["rows"], backup["rows"], "{ended:#}");
     comes_back(&system, &server, "restored").await?;
     system.check_invariants()
 }
@@ -263,5 +267,38 @@ async fn a_backup_is_copied_by_hand_where_its_job_never_put_it() -> Result<()> {
     comes_back(&system, &server, "restored").await?;
     vault.show()?;
     assert!(buckets.proxies[0].totals().from_client > 0);
+    system.check_invariants()
+}
+
+/// The first storage is full, and alone has what the backup would refer to: whoever adds another one for that reason gets a backup.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_storage_that_takes_no_more_is_done_without() -> Result<()> {
+    let server = Postgres::start(Version::V15)?;
+    sample::load_bulk(&server, "shop", 60_000)?;
+    let system = System::start_with(Metadata::Embedded, "storage_patience_seconds = 1\n")?;
+    system.add_datasource("main", &server, &["shop"])?;
+    let folder = system.folder().join("small");
+    fs::create_dir(&folder)?;
+    let disk = SmallDisk::mount(&folder, "60m")?;
+    system.add_storage("small", &folder)?;
+    job(&system, "fallback", &["small"])?;
+    system.run_job("main").succeed()?;
+    disk.fill()?;
+    server.psql(
+        "shop",
+        "update shop.purchase set note = md5(id::text) where id % 3 = 0",
+    )?;
+    system.run_job("main").fail(1)?;
+    for strategy in ["replicate", "fallback"] {
+        let words = ["job", "update", "main", "--strategy", strategy];
+        system
+            .dgctl(&[&words[..], &["--storage", "small", "--storage", "vault"]].concat())
+            .succeed()?;
+        let id = system.start_job("main")?;
+        let ended = system.wait_for_state(&id, "completed")?;
+        assert_eq!(ended["attempt"], 1, "{ended:#}");
+        assert_eq!(complete(&latest(&system)?), ["vault"], "{strategy}");
+    }
+    comes_back(&system, &server, "restored").await?;
     system.check_invariants()
 }

@@ -69,6 +69,21 @@ fn a_gigabyte_goes_through_a_small_agent() -> Result<()> {
     println!("peak of the agent for {} MiB: {} MiB", size.trim(), peak >> 10);
     ensure!(peak < LIMIT_KIB, "the agent's memory rose to {peak} KiB");
 
+    // The next one looks each chunk up in what the first one stored.
+    system.run_job("main").succeed()?;
+    let latest = system.json(&["backup", "get", "latest", "--datasource", "main"])?;
+    let number = |field: &str| {
+        latest["backup"][field]
+            .as_str()
+            .unwrap_or_default()
+            .parse::<u64>()
+    };
+    let (raw, reused) = (number("rawBytes")?, number("reusedBytes")?);
+    ensure!(reused > raw / 10 * 9, "{reused} of {raw} bytes were reused");
+    let peak = peak_kib(pid)?;
+    println!("after a backup that builds on it: {} MiB", peak >> 10);
+    ensure!(peak < LIMIT_KIB, "the agent's memory rose to {peak} KiB");
+
     system.restore_latest("main", &["--scratch"]).succeed()?;
     let peak = peak_kib(pid)?;
     println!("after the restore: {} MiB", peak >> 10);

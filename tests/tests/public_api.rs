@@ -1,6 +1,7 @@
 //! The API as strangers meet it: grpcurl without proto files, bad input, hostile certificates.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -158,15 +159,44 @@ fn a_join_token_works_once() -> Result<()> {
     ensure!(ok, "{said}");
     let (ok, said) = enroll(&system, pin, &file, "two")?;
     ensure!(!ok && said.contains("token"), "{said}");
+    system.check_invariants()
+}
+
+#[test]
+fn a_host_enrolls_with_nobody_but_the_pinned_api() -> Result<()> {
+    let system = System::start()?;
+    let token = system.json(&["agent", "token", "create", "--name", "host2"])?;
+    let file = system.folder().join("host2.token");
+    fs::write(&file, token["token"].as_str().context("token")?)?;
+    let pin = token["caPin"].as_str().context("pin")?;
     let wrong = format!("sha256:{}", "0".repeat(64));
-    let (ok, said) = enroll(&system, &wrong, &file, "three")?;
-    ensure!(!ok, "a wrong pin was taken: {said}");
+    let (ok, said) = enroll(&system, &wrong, &file, "one")?;
+    ensure!(!ok && said.contains("check --ca-pin"), "a wrong pin: {said}");
+    let agents = format!("https://127.0.0.1:{}", system.control_plane.agent_port());
+    let (ok, said) = enroll_at(&system, &agents, pin, &file, "one")?;
+    ensure!(
+        !ok && said.contains("the port of the API") && said.contains("not the agents'"),
+        "the agents' port: {said}"
+    );
+    // Neither of them has seen the token.
+    let (ok, said) = enroll(&system, pin, &file, "one")?;
+    ensure!(ok, "{said}");
     system.check_invariants()
 }
 
 fn enroll(system: &System, pin: &str, token_file: &Path, state: &str) -> Result<(bool, String)> {
+    enroll_at(system, &system.control_plane.url(), pin, token_file, state)
+}
+
+fn enroll_at(
+    system: &System,
+    server: &str,
+    pin: &str,
+    token_file: &Path,
+    state: &str,
+) -> Result<(bool, String)> {
     let output = Command::new(binary("dataguardian-agent")?)
-        .args(["enroll", "--server", &system.control_plane.url(), "--ca-pin", pin])
+        .args(["enroll", "--server", server, "--ca-pin", pin])
         .arg("--token-file")
         .arg(token_file)
         .arg("--state-dir")
@@ -203,6 +233,31 @@ fn an_unknown_setting_is_refused_by_name() -> Result<()> {
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(!output.status.success() && said.contains("listne"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn an_agent_that_is_not_there_is_told_and_nothing_made() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let state = folder.path().join("mistyped");
+    let run = || -> Result<String> {
+        let output = Command::new(binary("dataguardian-agent")?)
+            .args(["run", "--state-dir"])
+            .arg(&state)
+            .output()?;
+        ensure!(!output.status.success());
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let said = run()?;
+    ensure!(said.contains("mistyped") && said.contains("enroll"), "{said}");
+    ensure!(!state.exists(), "it was made");
+    fs::DirBuilder::new().mode(0o700).create(&state)?;
+    fs::write(state.join("identity.json"), "half of i")?;
+    let said = run()?;
+    ensure!(
+        said.contains("identity.json") && said.contains("dgctl agent token create --for"),
+        "{said}"
+    );
     Ok(())
 }
 

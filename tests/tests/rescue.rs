@@ -12,7 +12,7 @@ use dataguardian_tests::cache;
 use dataguardian_tests::compare::{Aspect, Comparison, Database};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::Awkward;
-use dataguardian_tests::system::{System, binary};
+use dataguardian_tests::system::{System, binary, files};
 use tempfile::TempDir;
 
 const PASSPHRASE: &str = "correct horse battery staple";
@@ -171,23 +171,38 @@ async fn a_storage_and_the_kit_are_enough() -> Result<()> {
     scripted.run().await?.equal().map(drop)
 }
 
+const GOLDEN_BACKUP: &str = "00000000-0000-0000-0000-00000000bac0";
+
+fn golden(name: &str) -> PathBuf {
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/repository/tests/golden");
+    all.join(name)
+}
+
+/// The opened kit of the golden repositories.
+fn golden_kit(folder: &Path) -> Result<PathBuf> {
+    let kit = folder.join("kit.json");
+    let key: String = (0..32_u8).map(|byte| format!("{byte:02x}")).collect();
+    let text = format!(r#"{{"installation_keys": ["{key}"], "signers": []}}"#);
+    fs::write(&kit, text)?;
+    Ok(kit)
+}
+
+/// `restore.py` as it is now.
+fn todays_script(kit: &Path, repository: &Path, words: &[&str]) -> Result<Command> {
+    let mut script = Command::new(cache::part("restore-tools")?.join("python3"));
+    script.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/repository/src/rescue/restore.py"));
+    script.arg("--kit").arg(kit).arg(repository).args(words);
+    Ok(script)
+}
+
 /// Repositories as every version of the format has stored them.
 #[test]
 fn the_script_reads_golden_repositories() -> Result<()> {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/repository/tests/golden");
     let folder = tempfile::tempdir()?;
-    let kit = folder.path().join("kit.json");
-    let key: String = (0..32_u8).map(|byte| format!("{byte:02x}")).collect();
-    fs::write(
-        &kit,
-        format!(r#"{{"installation_keys": ["{key}"], "signers": []}}"#),
-    )?;
+    let kit = golden_kit(folder.path())?;
     let mut contents = Vec::new();
     for name in ["v1-plain", "v1-encrypted"] {
-        let mut script = Command::new(cache::part("restore-tools")?.join("python3"));
-        script.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/repository/src/rescue/restore.py"));
-        script.arg("--kit").arg(&kit).arg(golden.join(name));
-        script.args(["00000000-0000-0000-0000-00000000bac0", "--globals"]);
+        let script = todays_script(&kit, &golden(name), &[GOLDEN_BACKUP, "--globals"])?;
         contents.push(output(script)?);
     }
     ensure!(contents[0] == contents[1]);
@@ -196,6 +211,98 @@ fn the_script_reads_golden_repositories() -> Result<()> {
         contents[0].ends_with(b"19999\tcustomer 17\tactive\n"),
         "it was cut off"
     );
+    Ok(())
+}
+
+/// One byte of each object in turn, at both ends and in between: the script names the object, or writes what it wrote before.
+#[test]
+fn the_script_names_what_is_damaged_cut_or_missing() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let kit = golden_kit(folder.path())?;
+    let repository = folder.path().join("repository");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(golden("v1-encrypted"))
+        .arg(&repository)
+        .status()?;
+    ensure!(copied.success());
+    let words = [GOLDEN_BACKUP, "--globals"];
+    let whole = output(todays_script(&kit, &repository, &words)?)?;
+    let mut objects = files(&repository)?;
+    objects.retain(|path| !path.ends_with("repository.json"));
+    for object in objects {
+        let name = object
+            .file_name()
+            .context("its name")?
+            .to_string_lossy()
+            .into_owned();
+        let bytes = fs::read(&object)?;
+        let mut found = 0;
+        let mut harms: Vec<Option<Vec<u8>>> = vec![None, Some(bytes[..bytes.len() / 2].to_vec())];
+        for place in [0, bytes.len() / 3, bytes.len() / 2, bytes.len() - 1] {
+            let mut harmed = bytes.clone();
+            harmed[place] ^= 0x10;
+            harms.push(Some(harmed));
+        }
+        for harm in harms {
+            match harm {
+                Some(harmed) => fs::write(&object, harmed)?,
+                None => fs::remove_file(&object)?,
+            }
+            let ended = todays_script(&kit, &repository, &words)?.output()?;
+            let said = String::from_utf8_lossy(&ended.stderr);
+            ensure!(!said.contains("Traceback"), "{name}: {said}");
+            if ended.status.success() {
+                ensure!(ended.stdout == whole, "{name} is damaged, and nobody says so");
+            } else {
+                // Of a manifest that is not there nothing but the backup's id is known.
+                let known = if said.contains("has no backup") {
+                    GOLDEN_BACKUP
+                } else {
+                    &name
+                };
+                ensure!(said.contains(known), "{name}: {said}");
+                found += 1;
+            }
+        }
+        ensure!(found > 2, "{name}: only {found} were found");
+        fs::write(&object, bytes)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_script_passes_over_what_it_can_not_read_and_says_what_to_do() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let kit = golden_kit(folder.path())?;
+    let repository = folder.path().join("repository");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(golden("v1-encrypted"))
+        .arg(&repository)
+        .status()?;
+    ensure!(copied.success());
+    let manifest = files(&repository)?
+        .into_iter()
+        .find(|path| path.ends_with(format!("{GOLDEN_BACKUP}.json")));
+    let other = "00000000-0000-0000-0000-00000000bac1.json";
+    fs::write(manifest.context("a manifest")?.with_file_name(other), "{")?;
+    // One that can't be read is in nobody's way, and is told of.
+    ensure!(!output(todays_script(&kit, &repository, &[GOLDEN_BACKUP, "--globals"])?)?.is_empty());
+    let listed = todays_script(&kit, &repository, &[])?.output()?;
+    let said = String::from_utf8_lossy(&listed.stderr);
+    ensure!(listed.status.code() == Some(1) && said.contains(other), "{said}");
+    ensure!(String::from_utf8_lossy(&listed.stdout).contains(GOLDEN_BACKUP));
+    // A kit that nobody opened, and a folder that is no repository.
+    for (kit, place, told) in [
+        (golden("kits/v1.age"), repository, "age -d"),
+        (kit.clone(), folder.path().join("elsewhere"), "has no backup"),
+    ] {
+        let ended = todays_script(&kit, &place, &[])?.output()?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        ensure!(ended.status.code() == Some(1) && said.contains(told), "{said}");
+        ensure!(!said.contains("Traceback"), "{said}");
+    }
     Ok(())
 }
 
@@ -246,7 +353,7 @@ fn a_wrong_passphrase_a_missing_kit_and_damage_are_told() -> Result<()> {
     fs::write(left.path("passphrase"), "wrong")?;
     fails(left.rescue(&sql)?, "can't be opened")?;
     fs::write(left.path("passphrase"), PASSPHRASE)?;
-    for pack in dataguardian_tests::system::files(&left.vault())? {
+    for pack in files(&left.vault())? {
         if pack.components().any(|part| part.as_os_str() == "packs") {
             let mut bytes = fs::read(&pack)?;
             for byte in bytes.iter_mut().skip(64) {

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use dataguardian_failpoints::Point;
 use dataguardian_tests::compare::{Comparison, Database};
 use dataguardian_tests::mysql::{self, MySql, compare};
+use dataguardian_tests::next_day;
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::load_bulk;
 use dataguardian_tests::system::{AGENT, STORAGE, System, files};
@@ -441,4 +442,14 @@ fn where_nothing_repeats_nothing_is_looked_for_until_it_is_tried_again() -> Resu
     ensure!(next()?["nextChunkingReason"] == "CHUNKING_REASON_JOB");
     system.restore_latest("main", &["--scratch"]).succeed()?;
     system.check_invariants()
+}
+
+/// Rows that change all over a wide table are what reuse is worst at; restic reads the same two dumps in the same run.
+#[test]
+fn the_next_day_adds_at_most_half_of_what_it_adds_to_restic() -> Result<()> {
+    let figures = next_day::measure()?;
+    println!("{figures:#?}");
+    ensure!(figures.restic_next > 1 << 20, "{figures:#?}");
+    ensure!(figures.ours_next * 2 <= figures.restic_next, "{figures:#?}");
+    Ok(())
 }

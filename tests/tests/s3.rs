@@ -397,7 +397,42 @@ async fn keys_are_changed_and_a_place_is_taken_once() -> Result<()> {
         "--delete-secret-key-file",
         &file,
     ];
+    // A key of the control plane's own that does not fit is told at once: nobody would miss it before something is to be deleted.
+    let mistyped = secret_file(&system, ("mistyped", "wrong-secret"))?
+        .display()
+        .to_string();
+    let said = create(
+        &system,
+        "bucket",
+        s3.address(),
+        &[&own[..3], &[mistyped.as_str()]].concat(),
+    )?
+    .fail(1)?;
+    assert!(
+        said.contains("STORAGE_DENIED") && said.contains("which deletes"),
+        "{said}"
+    );
     create(&system, "bucket", s3.address(), &own)?.succeed()?;
+    let change_own = [
+        "storage",
+        "update",
+        "bucket",
+        "--delete-access-key-id",
+        DELETE_KEY.0,
+    ];
+    let secret = "--delete-secret-key-file";
+    system
+        .dgctl(&[&change_own[..], &[secret, &mistyped]].concat())
+        .succeed()?;
+    let said = system.dgctl(&["storage", "test", "bucket"]);
+    assert!(
+        said.status == Some(1) && said.stdout.contains("which deletes"),
+        "{said:?}"
+    );
+    system
+        .dgctl(&[&change_own[..], &[secret, &file]].concat())
+        .succeed()?;
+    system.dgctl(&["storage", "test", "bucket"]).succeed()?;
     let said = create(&system, "again", s3.address(), &[])?.fail(1)?;
     assert!(said.contains("PLACE_TAKEN"), "{said}");
     nothing_shows(&system, &[KEY.1, DELETE_KEY.1])?;

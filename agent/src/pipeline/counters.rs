@@ -28,6 +28,19 @@ pub struct Counts {
 }
 
 impl Counters {
+    /// Everything begins anew, as on another storage.
+    pub fn begin_anew(&self) {
+        for count in [
+            &self.raw_bytes,
+            &self.stored_bytes,
+            &self.reused_bytes,
+            &self.rows,
+        ] {
+            count.store(0, Ordering::Relaxed);
+        }
+        self.streams_done.store(0, Ordering::Relaxed);
+    }
+
     /// More bytes came from, or went to, the database.
     pub fn add_raw(&self, bytes: u64) {
         self.raw_bytes.fetch_add(bytes, Ordering::Relaxed);

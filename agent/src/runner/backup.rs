@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::attempt::Attempt;
-use super::prepared::{Dumped, PreparedBackup};
+use super::prepared::{Dumped, PreparedBackup, Unprepared};
 use super::work::{BackupWork, RepositoryPlace, WrappedKey};
 use super::{packs, reusable};
 use crate::engines::dump::{DatabaseFailure, DumpOptions, DumpReport, DumpRequest};
@@ -20,35 +20,73 @@ use crate::pipeline::{Destination, Pipeline, PipelineSettings, Written};
 use crate::repositories;
 use crate::reuse::Reuse;
 
-/// Runs the backup. With `fallback`, a storage that fails makes it begin anew on the next one.
+/// Runs the backup. With `fallback`, a storage that fails makes it begin anew on the next one; with `replicate`, if what falls out
+/// alone has what the backup refers to.
 pub(super) async fn back_up(attempt: &Attempt, mut work: BackupWork) -> Result<PreparedBackup, Failure> {
     attempt.host().config.permit_database(&work.target)?;
     let Tested { fit, unfit } = test_connection(attempt, &work).await?;
     work.selection = DatabaseSelection::Named(fit);
     match work.strategy {
-        Strategy::Replicate => try_storages(attempt, &work, &unfit, &work.repositories).await,
-        Strategy::Fallback => {
-            let mut last = Failure::new(FailureKind::StorageUnreachable, "the job names no storage");
-            let mut passed_over = Vec::new();
-            for place in &work.repositories {
-                match try_storages(attempt, &work, &unfit, std::slice::from_ref(place)).await {
-                    Err(failure) if is_storages_fault(&failure) && attempt.live.stop.reason().is_none() => {
-                        attempt
-                            .live
-                            .status
-                            .log
-                            .warn(format!("storage {} fails: {failure}", place.name));
-                        passed_over.push((place.storage.to_string(), failure.clone()));
-                        last = failure;
-                    }
-                    Ok(mut prepared) => {
-                        prepared.also_failed(passed_over);
-                        return Ok(prepared);
-                    }
-                    Err(failure) => return Err(failure),
-                }
+        Strategy::Replicate => replicate(attempt, &work, &unfit).await,
+        Strategy::Fallback => fall_back(attempt, &work, &unfit).await,
+    }
+}
+
+async fn fall_back(
+    attempt: &Attempt,
+    work: &BackupWork,
+    unfit: &[DatabaseFailure],
+) -> Result<PreparedBackup, Failure> {
+    let mut last = Failure::new(FailureKind::StorageUnreachable, "the job names no storage");
+    let mut passed_over = Vec::new();
+    for place in &work.repositories {
+        match try_storages(attempt, work, unfit, std::slice::from_ref(place)).await {
+            Err(Unprepared { failure, .. })
+                if is_storages_fault(&failure) && attempt.live.stop.reason().is_none() =>
+            {
+                let warning = format!("storage {} fails: {failure}", place.name);
+                attempt.status().log.warn(warning);
+                passed_over.push((place.storage.to_string(), failure.clone()));
+                last = failure;
             }
-            Err(last)
+            Ok(mut prepared) => {
+                prepared.also_failed(passed_over);
+                return Ok(prepared);
+            }
+            Err(Unprepared { failure, .. }) => return Err(failure),
+        }
+    }
+    Err(last)
+}
+
+/// What a backup refers to is looked for in the first storage. If that one takes nothing more, the others may lack it, and no
+/// later attempt would fare better: so it begins anew without the storages that fell out.
+async fn replicate(
+    attempt: &Attempt,
+    work: &BackupWork,
+    unfit: &[DatabaseFailure],
+) -> Result<PreparedBackup, Failure> {
+    let mut places = work.repositories.clone();
+    let mut passed_over: Vec<(String, Failure)> = Vec::new();
+    loop {
+        match try_storages(attempt, work, unfit, &places).await {
+            Ok(mut prepared) => {
+                prepared.also_failed(passed_over);
+                return Ok(prepared);
+            }
+            Err(Unprepared { failure, needed }) => {
+                let before = places.len();
+                places.retain(|place| needed.iter().all(|(id, _)| *id != place.storage.to_string()));
+                let is_over = attempt.live.stop.reason().is_some() || places.is_empty();
+                if is_over || places.len() == before {
+                    return Err(failure);
+                }
+                let warning = format!(
+                    "the other storages lack what this backup refers to, so it begins anew without: {failure}"
+                );
+                attempt.status().log.warn(warning);
+                passed_over.extend(needed);
+            }
         }
     }
 }
@@ -141,8 +179,10 @@ async fn try_storages(
     work: &BackupWork,
     unfit: &[DatabaseFailure],
     places: &[RepositoryPlace],
-) -> Result<PreparedBackup, Failure> {
+) -> Result<PreparedBackup, Unprepared> {
     let status = attempt.status();
+    // What came of the storages before these counts no more.
+    status.counters.begin_anew();
     status.enter("opening the storages");
     let (mut destinations, mut failed) = (Vec::new(), Vec::new());
     for place in places {
@@ -164,9 +204,8 @@ async fn try_storages(
     }
     if destinations.is_empty() {
         let first = failed.into_iter().next().map(|(_, failure)| failure);
-        return Err(
-            first.unwrap_or_else(|| Failure::new(FailureKind::StorageUnreachable, "no storage can be used"))
-        );
+        let none = || Failure::new(FailureKind::StorageUnreachable, "no storage can be used");
+        return Err(first.unwrap_or_else(none).into());
     }
     let reuse = reusable::open(attempt, work, &destinations).await?;
     let (mut report, written, started) = dump(attempt, work, destinations, reuse).await?;

@@ -27,6 +27,23 @@ pub(super) struct Dumped {
     pub(super) started: Instant,
 }
 
+/// Why a backup could not be prepared.
+#[derive(Debug)]
+pub(super) struct Unprepared {
+    pub(super) failure: Failure,
+    /// Storages that fell out, while others took all that is new and lack what it refers to.
+    pub(super) needed: Vec<(String, Failure)>,
+}
+
+impl From<Failure> for Unprepared {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            needed: Vec::new(),
+        }
+    }
+}
+
 /// A backup whose packs and lists are stored: what is left is to commit it.
 #[derive(Debug)]
 pub(super) struct PreparedBackup {
@@ -47,7 +64,7 @@ impl PreparedBackup {
         places: &[RepositoryPlace],
         dumped: Dumped,
         mut failed: Vec<(String, Failure)>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Unprepared> {
         let Dumped {
             report,
             mut written,
@@ -59,13 +76,18 @@ impl PreparedBackup {
         let payload = commit::payload(particulars, &written, &work.protection);
         let candidates = std::mem::take(&mut written.complete);
         let (complete, incomplete) = commit::check_presence(candidates, &payload.outline).await;
-        let fell_out = written.failed.into_iter().chain(incomplete);
-        failed.extend(fell_out.map(|(destination, failure)| (destination.id.to_string(), failure)));
+        let named = |(destination, failure): (Destination, Failure)| (destination.id.to_string(), failure);
+        let fell_out: Vec<_> = written.failed.into_iter().map(named).collect();
+        let is_lacking = !incomplete.is_empty() && !written.earlier_packs.is_empty();
+        failed.extend(fell_out.iter().cloned());
+        failed.extend(incomplete.into_iter().map(named));
         if complete.is_empty() {
             let first = failed.into_iter().next().map(|(_, failure)| failure);
-            return Err(
-                first.unwrap_or_else(|| Failure::new(FailureKind::StorageError, "no storage has everything"))
-            );
+            let none = || Failure::new(FailureKind::StorageError, "no storage has everything");
+            return Err(Unprepared {
+                failure: first.unwrap_or_else(none),
+                needed: if is_lacking { fell_out } else { Vec::new() },
+            });
         }
         let told = packs::report_earlier(attempt, &written.earlier_packs, &complete).await;
         told.map_err(|error| {

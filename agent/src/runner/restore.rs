@@ -7,7 +7,7 @@ use dataguardian_core::database::{DatabaseDescription, Warning};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_proto::{agent::v1, v1 as public};
-use dataguardian_repository::manifest::Contents;
+use dataguardian_repository::manifest::{Contents, MissingDatabase};
 use dataguardian_repository::presence::MissingOrWrongSize;
 use dataguardian_repository::read::BackupReader;
 
@@ -33,6 +33,7 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
         ));
     }
     let databases = choose(&reader.payload().contents, &work.databases)?;
+    let absent = absent(&reader.payload().contents, &work.databases);
     let source_version_num = version_num(work.target.engine, &reader.payload().contents.server_version);
     let work_dir = repositories::work_dir(host)?;
     let request = RestoreRequest {
@@ -65,8 +66,24 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
     };
     let cancel = attempt.live.stop.token().clone();
     let mut report = host.engine.restore(request, cancel, status).await?;
-    report.warnings.extend(lacks);
+    // Of very many warnings the first are kept.
+    report.warnings = absent.into_iter().chain(report.warnings).chain(lacks).collect();
     Ok(outcome(report))
+}
+
+/// What whoever wants all of a backup does not get.
+fn absent(contents: &Contents, wanted: &BTreeMap<String, String>) -> Vec<Warning> {
+    if !wanted.is_empty() {
+        return Vec::new();
+    }
+    let warning = |missing: &MissingDatabase| Warning {
+        database: Some(missing.name.clone()),
+        message: format!(
+            "is not restored, since the backup is partial and lacks it ({}): restore it from another backup",
+            missing.reason
+        ),
+    };
+    contents.missing.iter().map(warning).collect()
 }
 
 /// A backup in the copy that is read from.
@@ -256,7 +273,6 @@ fn outcome(report: RestoreReport) -> v1::RestoreOutcome {
 mod tests {
     use super::*;
     use crate::engines::restore::{RestoredDatabase, RestoredTable};
-    use dataguardian_repository::manifest::MissingDatabase;
 
     #[test]
     fn versions_are_read() {
@@ -297,6 +313,23 @@ mod tests {
             .collect();
         assert_eq!(counts, [(5, 15), (2000, 6000), (0, 0)]);
         assert_eq!((told.tables.len(), told.rows), (TABLES_TOLD, 6015));
+    }
+
+    #[test]
+    fn who_wants_all_of_a_partial_backup_is_told_what_it_lacks() {
+        let contents = Contents {
+            missing: vec![MissingDatabase {
+                name: "crm".into(),
+                reason: "DATABASE_PRIVILEGE".into(),
+                message: "may not connect".into(),
+            }],
+            ..Contents::default()
+        };
+        let told = absent(&contents, &BTreeMap::new());
+        assert_eq!(told[0].database.as_deref(), Some("crm"));
+        assert!(told[0].message.contains("partial"), "{told:?}");
+        let only_shop = BTreeMap::from([("shop".to_owned(), "x".to_owned())]);
+        assert_eq!(absent(&contents, &only_shop), []);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use dataguardian_agent::engines::restore::RestoreMode;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::secret::Secret;
-use dataguardian_core::stream::StreamRole;
+use dataguardian_core::stream::{StreamHeader, StreamRole};
 use dataguardian_tests::mysql::{MySql, PASSWORD, Version, compare};
 
 use crate::setup::{Dumping, Restoring, backup_user, clients_with, probe, processes_with, target_as};
@@ -53,7 +54,7 @@ async fn a_dump_is_of_one_moment_whatever_is_written_meanwhile() {
             &report,
             dumping.sink.source(),
             &[("shop", "copy")],
-            dataguardian_agent::engines::restore::RestoreMode::CreateNew,
+            RestoreMode::CreateNew,
         )
         .run()
         .await
@@ -159,7 +160,7 @@ async fn what_breaks_a_dump_is_told_and_nothing_is_left() {
             &report,
             dumping.sink.source(),
             &[("shop", "copy")],
-            dataguardian_agent::engines::restore::RestoreMode::CreateNew,
+            RestoreMode::CreateNew,
         )
         .run()
         .await
@@ -307,7 +308,7 @@ async fn missing_privileges_are_told_with_the_grant_that_mends_them() {
             &report,
             dumping.sink.source(),
             &[("shop", "copy")],
-            dataguardian_agent::engines::restore::RestoreMode::CreateNew,
+            RestoreMode::CreateNew,
         )
         .run()
         .await
@@ -329,5 +330,89 @@ async fn missing_privileges_are_told_with_the_grant_that_mends_them() {
             .await
             .unwrap_or_else(|failure| panic!("{version}: {failure}"));
         assert!(report.shared_snapshot.unwrap().binlog.is_some(), "{version}");
+    }
+}
+
+/// Servers are set up with `root` of the host's name, and many of them look up no names: they keep that account and do not use it.
+#[tokio::test]
+async fn an_account_that_the_server_ignores_is_named_and_fails_no_backup() {
+    for version in Version::ALL {
+        let server = MySql::start(version).unwrap();
+        server.create_database("shop").unwrap();
+        let sql = "CREATE USER 'far'@'db.example.org'; CREATE USER 'near'@'127.0.0.1'; FLUSH PRIVILEGES";
+        server.sql("", sql).unwrap();
+        // A role of MariaDB belongs to no host, whatever its name looks like.
+        server.sql("", "CREATE ROLE 'read@shop'").unwrap();
+        let dumping = Dumping::of(&server, &["shop"]);
+        let report = dumping.run().await.unwrap();
+        let streams = dumping.sink.streams();
+        let is_globals = |header: &StreamHeader| header.role == StreamRole::Globals;
+        let globals = streams.iter().find(|stream| is_globals(&stream.header)).unwrap();
+        let globals = String::from_utf8(globals.bytes()).unwrap();
+        for kept in ["`near`@`127.0.0.1`", "`read@shop`"] {
+            assert!(globals.contains(kept), "{version}: {kept}: {globals}");
+        }
+        let told: Vec<_> = report
+            .warnings
+            .iter()
+            .map(|warning| warning.message.as_str())
+            .collect();
+        let named = told.iter().any(|told| told.contains("'far'@'db.example.org'"));
+        assert_ne!(
+            globals.contains("`far`@`db.example.org`"),
+            named,
+            "{version}: {told:?}: {globals}"
+        );
+    }
+}
+
+/// No program dumps a history that tells of transactions, and one such table ends the dump of all others.
+#[tokio::test]
+async fn a_history_by_transactions_costs_the_histories_and_not_the_backup() {
+    for version in [Version::MariaDb10, Version::MariaDb11] {
+        let server = MySql::start(version).unwrap();
+        server.create_database("shop").unwrap();
+        let sql = "CREATE TABLE by_time (id int PRIMARY KEY, v int) WITH SYSTEM VERSIONING;
+            INSERT INTO by_time VALUES (1, 1); UPDATE by_time SET v = 2;
+            CREATE TABLE by_transaction (id int PRIMARY KEY, v int, a bigint unsigned GENERATED ALWAYS AS ROW START,
+                b bigint unsigned GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (a, b)) WITH SYSTEM VERSIONING;
+            INSERT INTO by_transaction (id, v) VALUES (1, 1); UPDATE by_transaction SET v = 2;";
+        server.sql("shop", sql).unwrap();
+        for (excluded, past) in [(vec![], "1"), (vec!["shop.by_transaction".to_owned()], "2")] {
+            let all = excluded.is_empty();
+            let mut dumping = Dumping::of(&server, &["shop"]);
+            dumping.request.options.exclude_tables = excluded;
+            let report = dumping
+                .run()
+                .await
+                .unwrap_or_else(|failure| panic!("{version}: {failure}"));
+            let told = |text: &str| {
+                report
+                    .warnings
+                    .iter()
+                    .any(|warning| warning.message.contains(text))
+            };
+            assert!(
+                told("by_transaction") && told("history"),
+                "{version}: {:?}",
+                report.warnings
+            );
+            let mode = RestoreMode::CreateNew;
+            let names = [("shop", "copy")];
+            Restoring::of(&server, &report, dumping.sink.source(), &names, mode)
+                .run()
+                .await
+                .unwrap();
+            let rows = "SELECT COUNT(*) FROM by_time FOR SYSTEM_TIME ALL";
+            assert_eq!(server.sql("copy", rows).unwrap(), past, "{version}");
+            if all {
+                assert_eq!(
+                    server.sql("copy", "SELECT id, v FROM by_transaction").unwrap(),
+                    "1\t2",
+                    "{version}"
+                );
+            }
+            server.sql("", "DROP DATABASE copy").unwrap();
+        }
     }
 }

@@ -5,7 +5,7 @@ use dataguardian_core::failure::FailureKind;
 use dataguardian_core::stream::StreamRole;
 use dataguardian_tests::mysql::{MySql, Version, compare};
 
-use crate::setup::{Dumping, Restoring};
+use crate::setup::{Dumping, Restoring, backup_user, target_as};
 
 #[tokio::test]
 async fn a_scratch_restore_leaves_nothing_or_what_was_wanted() {
@@ -92,6 +92,49 @@ async fn what_does_not_fit_is_found_before_anything_is_touched() {
         .await
         .unwrap_err();
         assert_eq!(refused.kind, FailureKind::TargetExists, "{refused}");
+    }
+}
+
+/// Whoever only backs up may not restore; what the message says is enough.
+#[tokio::test]
+async fn a_user_who_may_not_make_databases_is_told_before_anything_is_touched() {
+    for version in Version::ALL {
+        let server = MySql::start(version).unwrap();
+        server.load_sample("shop").unwrap();
+        backup_user(&server, "");
+        let dumping = Dumping::of(&server, &["shop"]);
+        let report = dumping.run().await.unwrap();
+        let restoring = |mode, plan_only| {
+            let names = [("shop", "a_copy")];
+            let mut restoring = Restoring::of(&server, &report, dumping.sink.source(), &names, mode);
+            restoring.request.target = target_as(&server, "backup");
+            restoring.request.no_owner = true;
+            restoring.request.plan_only = plan_only;
+            restoring
+        };
+        for plan_only in [true, false] {
+            let refused = restoring(RestoreMode::CreateNew, plan_only)
+                .run()
+                .await
+                .unwrap_err();
+            assert_eq!(refused.kind, FailureKind::TargetUnfit, "{version}: {refused}");
+            let (_, grant) = refused.message.split_once(": GRANT").unwrap();
+            assert_eq!(
+                grant, " ALL PRIVILEGES ON `a\\_copy`.* TO 'backup'@'%'",
+                "{version}"
+            );
+            assert_eq!(server.databases().unwrap(), ["shop"]);
+            if !plan_only {
+                server.sql("", &format!("GRANT{grant}")).unwrap();
+            }
+        }
+        restoring(RestoreMode::CreateNew, false).run().await.unwrap();
+        // A scratch database has a name that nobody knows before.
+        let refused = restoring(RestoreMode::Scratch { keep: false }, true)
+            .run()
+            .await
+            .unwrap_err();
+        assert!(refused.message.contains("ON *.* TO"), "{version}: {refused}");
     }
 }
 

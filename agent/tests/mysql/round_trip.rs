@@ -9,7 +9,8 @@ use crate::setup::{Dumping, Restoring};
 /// A name that needs quoting everywhere.
 const ODD: &str = "o`dd; 'name' ü";
 
-async fn there_and_back(version: Version) {
+/// A server with the sample, and a second database that has an odd name.
+fn with_samples(version: Version) -> MySql {
     let server = MySql::start(version).unwrap();
     server.load_sample("shop").unwrap();
     server
@@ -21,6 +22,11 @@ async fn there_and_back(version: Version) {
     server
         .sql(ODD, "CREATE TABLE t (id int PRIMARY KEY, v varchar(9)); INSERT INTO t VALUES (1, 'ä'); CREATE VIEW v AS SELECT * FROM t")
         .unwrap();
+    server
+}
+
+async fn there_and_back(version: Version) {
+    let server = with_samples(version);
     let dumping = Dumping::of(&server, &["shop", ODD]);
     let report = dumping.run().await.unwrap();
     dumping.assert_nothing_left(&server);
@@ -68,14 +74,13 @@ async fn there_and_back(version: Version) {
         .iter()
         .find(|stream| stream.header.role == StreamRole::Globals)
         .unwrap();
-    other
-        .sql("", &String::from_utf8(globals.bytes()).unwrap())
-        .unwrap();
-    compare::differences(
-        &compare::accounts(&server).unwrap(),
-        &compare::accounts(&other).unwrap(),
-    )
-    .unwrap();
+    let globals = String::from_utf8(globals.bytes()).unwrap();
+    // What is about single tables and routines waits for those, and comes last.
+    let told = other.sql("", &globals).unwrap_err().to_string();
+    let is_missing = ["ERROR 1146", "ERROR 1049"]
+        .iter()
+        .any(|error| told.contains(error));
+    assert!(is_missing, "{told}");
     Restoring::of(
         &other,
         &report,
@@ -88,6 +93,12 @@ async fn there_and_back(version: Version) {
     .unwrap();
     compare::equal((&server, "shop"), (&other, "shop")).unwrap();
     compare::equal((&server, ODD), (&other, ODD)).unwrap();
+    other.sql("", &globals).unwrap();
+    compare::differences(
+        &compare::accounts(&server).unwrap(),
+        &compare::accounts(&other).unwrap(),
+    )
+    .unwrap();
 
     by_nothing_but_the_client(&server, &other, &dumping);
 }

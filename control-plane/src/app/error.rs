@@ -7,6 +7,7 @@ use crate::ca::AuthorityError;
 use crate::config::DataDirError;
 use crate::grpc::ReflectionError;
 use crate::listen::TlsError;
+use crate::queue::redis::RedisSettingsError;
 use crate::reconcilers::{ListenerCertificateError, TickerError};
 use crate::services;
 use crate::store::StoreError;
@@ -20,6 +21,9 @@ pub enum StartError {
     /// The metadata database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Redis, as it is set. That it does not answer keeps nobody from starting.
+    #[error(transparent)]
+    Redis(#[from] RedisSettingsError),
     /// A use case.
     #[error(transparent)]
     Service(#[from] services::Error),

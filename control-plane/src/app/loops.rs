@@ -3,40 +3,104 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{App, StartError};
+use super::StartError;
+use crate::config::Config;
+use crate::domain::worker::Worker;
+use crate::grpc::Shared;
+use crate::queue::Queue;
 use crate::reconcilers::{
-    Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies, Reconcile,
-    Reconcilers, SaveReports, Ticker, VerifyCopies, Wake,
+    BackupWorker, Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies,
+    Health, Reconcile, Reconcilers, RecordEdges, RenewCertificates, RestoreWorker, Retention, SaveReports,
+    Scheduler, Ticker, VerifyCopies, Wake,
 };
 use crate::services::Services;
 
-/// Every loop, woken by its signals, by the beat, and if need be by nobody.
-pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
-    let (services, sessions) = (&app.shared.services, &app.shared.sessions);
-    let ticker = Ticker::new().await?;
-    let pass = app.config.reconcilers.interval();
-    let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What the loops work with.
+pub(super) struct Loops<'a> {
+    pub(super) config: &'a Config,
+    pub(super) shared: &'a Shared,
+    pub(super) reconcilers: &'a Reconcilers,
+    pub(super) queue: &'a Queue,
+    pub(super) renewal: &'a RenewCertificates,
+    pub(super) wakes: &'a Wakes,
+}
+
+/// What wakes the loops that hear signals, but for those that hand out work.
+#[derive(Debug, Default)]
+pub(super) struct Wakes {
+    pub(super) cancels: Wake,
+    pub(super) deletions: Wake,
+    pub(super) retention: Wake,
+    pub(super) certificates: Wake,
+    pub(super) edges: Wake,
+    pub(super) schedules: Wake,
+}
+
+/// Every loop, woken by its signals, by the beat, and if need be by nobody. Those that the queue switches off come last.
+pub(super) async fn start(app: &Loops<'_>, ticker: &Ticker) -> Result<(), StartError> {
     let start = Starter {
-        reconcilers: &app.reconcilers,
-        ticker: &ticker,
+        reconcilers: app.reconcilers,
+        ticker,
     };
-    let dispatch = Dispatch {
-        assignments: services.assignments.clone(),
-        sessions: sessions.clone(),
+    start_keepers(app, &start).await?;
+    start_health(app, &start).await?;
+    start_attempts(app, &start).await?;
+    start_copies(app, &start).await?;
+    start_cleanup(app, &start).await?;
+    start_workers(app, &start).await?;
+    Ok(ticker.start().await?)
+}
+
+/// What keeps the control plane itself in order.
+async fn start_keepers(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), StartError> {
+    let services = &app.shared.services;
+    start
+        .woken(save_reports(services), &Wake::default(), 2 * SECOND)
+        .await?;
+    let forgetting = ForgetExpired {
+        auth: services.auth.clone(),
+    };
+    start.woken(forgetting, &Wake::default(), 3600 * SECOND).await?;
+    start
+        .woken(app.renewal.clone(), &app.wakes.certificates, 10 * SECOND)
+        .await?;
+    let edges = RecordEdges {
         queue: app.queue.clone(),
-        control_plane: app.shared.facts.control_plane,
+        audit: services.audit.clone(),
     };
-    start.woken(dispatch, &app.shared.dispatch, pass).await?;
+    start.woken(edges, &app.wakes.edges, 10 * SECOND).await
+}
+
+/// What looks at datasources and storages from time to time.
+async fn start_health(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), StartError> {
+    let health = Health {
+        catalogue: app.shared.services.health.clone(),
+        sessions: app.shared.sessions.clone(),
+        keep: app.config.health.keep(),
+        clock: Arc::clone(&app.shared.clock),
+        forgotten_at: Arc::default(),
+    };
+    start
+        .woken(health, &Wake::default(), app.config.health.beat())
+        .await
+}
+
+/// What sees to attempts that are under way.
+async fn start_attempts(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), StartError> {
+    let (services, sessions) = (&app.shared.services, &app.shared.sessions);
+    let pass = app.config.reconcilers.interval();
     let cancels = DeliverCancels {
         executions: services.executions.clone(),
         sessions: sessions.clone(),
     };
-    start.woken(cancels, &app.cancels, pass).await?;
+    start.woken(cancels, &app.wakes.cancels, pass).await?;
     let expire = ExpireLeases {
         executions: services.executions.clone(),
         dispatch: app.shared.dispatch.clone(),
     };
-    start.woken(expire, &Wake::default(), second.min(pass)).await?;
+    start.woken(expire, &Wake::default(), SECOND.min(pass)).await?;
     let commit = Commit {
         commits: services.commits.clone(),
         attempts: services.attempts.clone(),
@@ -44,13 +108,20 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         clock: Arc::clone(&app.shared.clock),
         asked: Arc::default(),
     };
-    start.woken(commit, &Wake::default(), pass).await?;
+    start.woken(commit, &Wake::default(), pass).await
+}
+
+/// What makes copies of backups and looks into them.
+async fn start_copies(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), StartError> {
+    let (services, sessions) = (&app.shared.services, &app.shared.sessions);
     let heal = HealCopies {
         copies: services.copies.clone(),
         sessions: sessions.clone(),
         pauses: HealCopies::pauses(Arc::clone(&app.shared.clock)),
     };
-    start.woken(heal, &Wake::default(), pass).await?;
+    start
+        .woken(heal, &Wake::default(), app.config.reconcilers.interval())
+        .await?;
     let looks = app.config.verification.interval();
     let verify = VerifyCopies {
         verifications: services.verifications.clone(),
@@ -61,30 +132,55 @@ pub(super) async fn start(app: &App) -> Result<Ticker, StartError> {
         next: Arc::default(),
     };
     start
-        .woken(verify, &Wake::default(), looks.min(10 * second))
-        .await?;
+        .woken(verify, &Wake::default(), looks.min(10 * SECOND))
+        .await
+}
+
+/// What takes away what is not needed any more.
+async fn start_cleanup(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), StartError> {
+    let (services, sessions) = (&app.shared.services, &app.shared.sessions);
+    let pass = app.config.reconcilers.interval();
     let delete = DeleteBackups {
         deletion: services.deletion.clone(),
         catalogue: services.cleanup.clone(),
         sessions: sessions.clone(),
         pauses: DeleteBackups::pauses(Arc::clone(&app.shared.clock)),
     };
-    start.woken(delete, &app.deletions, pass).await?;
+    start.woken(delete, &app.wakes.deletions, pass).await?;
+    let retention = Retention {
+        rules: services.retention.clone(),
+    };
+    start.woken(retention, &app.wakes.retention, pass).await?;
     let interval = app.config.cleanup.interval();
     start
         .woken(app.shared.cleanup.clone(), &Wake::default(), interval)
-        .await?;
-    let saving = save_reports(services);
-    start.woken(saving, &Wake::default(), 2 * second).await?;
-    let forgetting = ForgetExpired {
-        auth: services.auth.clone(),
+        .await
+}
+
+/// What makes work and hands it out, and pauses while the queue is offline.
+async fn start_workers(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), StartError> {
+    let pass = app.config.reconcilers.interval();
+    let dispatch = Dispatch {
+        assignments: app.shared.services.assignments.clone(),
+        sessions: app.shared.sessions.clone(),
+        queue: app.queue.clone(),
+        control_plane: app.shared.facts.control_plane,
     };
-    start.woken(forgetting, &Wake::default(), hour).await?;
+    let scheduler = Scheduler {
+        schedules: app.shared.services.schedules.clone(),
+        queue: app.queue.clone(),
+        again: app.wakes.schedules.clone(),
+    };
     start
-        .woken(app.renewal.clone(), &app.certificates, 10 * second)
+        .woken(scheduler, &app.wakes.schedules, SECOND.min(pass))
         .await?;
-    ticker.start().await?;
-    Ok(ticker)
+    let wakes = &app.shared.dispatch;
+    start
+        .woken(BackupWorker(dispatch.clone()), wakes.of(Worker::Backup), pass)
+        .await?;
+    start
+        .woken(RestoreWorker(dispatch), wakes.of(Worker::Restore), pass)
+        .await
 }
 
 pub(super) fn save_reports(services: &Services) -> SaveReports {

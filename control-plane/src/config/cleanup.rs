@@ -1,4 +1,4 @@
-//! Clean-up of what failed backups left in the storages.
+//! Clean-up of what failed backups left in the storages, and of what is old in the metadata database.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde::Deserialize;
 
 use super::InvalidSetting;
+use crate::services::ageing::Ages;
 
 /// Settings of clean-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -13,8 +14,12 @@ use super::InvalidSetting;
 pub struct CleanupConfig {
     /// Seconds that an object which no manifest names is kept, from when it was found so.
     pub grace_seconds: u32,
-    /// Seconds between looks into the storages.
+    /// Seconds between looks into the storages, in which retention is applied to all jobs as well.
     pub interval_seconds: u64,
+    /// Days that events and logs of an execution are kept after its end; those of one whose backup is there stay with it.
+    pub keep_history_days: u32,
+    /// Days that the audit log is kept.
+    pub keep_audit_days: u32,
 }
 
 impl Default for CleanupConfig {
@@ -22,6 +27,8 @@ impl Default for CleanupConfig {
         Self {
             grace_seconds: 72 * 3600,
             interval_seconds: 3600,
+            keep_history_days: 90,
+            keep_audit_days: 400,
         }
     }
 }
@@ -37,6 +44,15 @@ impl CleanupConfig {
         Duration::from_secs(self.interval_seconds)
     }
 
+    /// How long what is kept in the metadata database.
+    pub fn ages(&self) -> Ages {
+        let days = |days: u32| TimeDelta::days(days.into());
+        Ages {
+            history: days(self.keep_history_days),
+            audit: days(self.keep_audit_days),
+        }
+    }
+
     pub(super) fn validate(&self) -> Result<(), InvalidSetting> {
         if self.grace_seconds == 0 {
             return Err(InvalidSetting::new(
@@ -44,10 +60,19 @@ impl CleanupConfig {
                 "is 0: it must be at least 1",
             ));
         }
-        if (1..=86_400).contains(&self.interval_seconds) {
-            return Ok(());
+        if !(1..=86_400).contains(&self.interval_seconds) {
+            let problem = format!("is {}: it must be 1 to 86400", self.interval_seconds);
+            return Err(InvalidSetting::new("cleanup.interval_seconds", problem));
         }
-        let problem = format!("is {}: it must be 1 to 86400", self.interval_seconds);
-        Err(InvalidSetting::new("cleanup.interval_seconds", problem))
+        for (key, days) in [
+            ("cleanup.keep_history_days", self.keep_history_days),
+            ("cleanup.keep_audit_days", self.keep_audit_days),
+        ] {
+            if !(1..=36_600).contains(&days) {
+                let problem = format!("is {days}: it must be 1 to 36600");
+                return Err(InvalidSetting::new(key, problem));
+            }
+        }
+        Ok(())
     }
 }

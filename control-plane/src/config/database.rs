@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dataguardian_core::secret::Secret;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::InvalidSetting;
 use crate::store::StoreSettings;
@@ -14,7 +14,7 @@ use crate::store::StoreSettings;
 pub struct DatabaseConfig {
     /// `sqlite:PATH` or `postgres://…`; a SQLite file in the data directory if absent. It may hold a password: it comes
     /// from the file or the environment.
-    #[serde(deserialize_with = "secret")]
+    #[serde(deserialize_with = "super::secrets::secret")]
     pub url: Option<Secret>,
 }
 
@@ -62,10 +62,6 @@ pub(super) fn has_password(url: &str) -> bool {
             .is_some_and(|(name, _)| name.eq_ignore_ascii_case("password"))
     });
     in_authority || in_parameters
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(|text| text.map(Secret::new))
 }
 
 #[cfg(test)]

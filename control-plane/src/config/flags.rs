@@ -71,6 +71,13 @@ pub struct ServeFlags {
     /// The metadata database; a URL with a password goes into DATAGUARDIAN_DATABASE_URL or the file.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
+    /// Redis, for several replicas: redis:// or rediss:// (TLS); a URL with a password goes into DATAGUARDIAN_REDIS_URL or the
+    /// file.
+    #[arg(long, value_name = "URL")]
+    pub redis_url: Option<String>,
+    /// The authority of Redis' certificate, PEM; those that browsers trust if not given.
+    #[arg(long, env = "DATAGUARDIAN_REDIS_CA", value_name = "FILE")]
+    pub redis_ca: Option<PathBuf>,
     /// A file with the master key; the key itself may be in DATAGUARDIAN_MASTER_KEY.
     #[arg(long, env = "DATAGUARDIAN_MASTER_KEY_FILE", value_name = "FILE")]
     pub master_key_file: Option<PathBuf>,
@@ -145,16 +152,38 @@ impl ServeFlags {
             .master_key_file
             .clone()
             .or_else(|| config.secrets.master_key_file.take());
-        if let Some(url) = &self.database_url {
-            if has_password(url) {
-                return Err(InvalidSetting::new(
-                    "--database-url",
-                    "has a password in it, which every user of this machine could read: \
-                     put the URL into DATAGUARDIAN_DATABASE_URL or the configuration file",
-                ));
-            }
-            config.database.url = Some(Secret::new(url.clone()));
+        if let Ok(url) = std::env::var("DATAGUARDIAN_REDIS_URL") {
+            config.queue.redis_url = Some(Secret::new(url));
         }
+        if let Some(url) = open_url(
+            self.database_url.as_ref(),
+            "--database-url",
+            "DATAGUARDIAN_DATABASE_URL",
+        )? {
+            config.database.url = Some(url);
+        }
+        if let Some(url) = open_url(self.redis_url.as_ref(), "--redis-url", "DATAGUARDIAN_REDIS_URL")? {
+            config.queue.redis_url = Some(url);
+        }
+        config.queue.redis_ca = self.redis_ca.clone().or_else(|| config.queue.redis_ca.take());
         Ok(())
+    }
+}
+
+/// A URL from the command line: no password may be in it.
+fn open_url(
+    given: Option<&String>,
+    flag: &'static str,
+    variable: &str,
+) -> Result<Option<Secret>, InvalidSetting> {
+    match given {
+        Some(url) if has_password(url) => Err(InvalidSetting::new(
+            flag,
+            format!(
+                "has a password in it, which every user of this machine could read: \
+                 put the URL into {variable} or the configuration file"
+            ),
+        )),
+        given => Ok(given.map(|url| Secret::new(url.clone()))),
     }
 }

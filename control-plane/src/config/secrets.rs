@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dataguardian_core::secret::Secret;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::secrets::master_key::MasterKeySource;
 
@@ -29,4 +29,9 @@ impl SecretsConfig {
             generated: Some(data_dir.join("master.key")),
         }
     }
+}
+
+/// A secret in the configuration file.
+pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(|text| text.map(Secret::new))
 }

@@ -81,3 +81,24 @@ fn a_password_on_the_command_line_is_refused_and_not_repeated() {
     assert!(Config::load(&flags(&["--database-url", "postgres://dg@db/dg"])).is_ok());
     assert!(problem(&["--database-url", "mysql://db/dg"]).contains("database.url"));
 }
+
+#[test]
+fn redis_is_named_without_its_password_or_out_of_sight() {
+    for url in ["redis://:hunter2@redis", "rediss://dg:hunter2@redis:6380/1"] {
+        let told = problem(&["--redis-url", url]);
+        assert!(
+            told.contains("DATAGUARDIAN_REDIS_URL") && !told.contains("hunter2"),
+            "{told}"
+        );
+    }
+    let (_dir, path) = file("[queue]\nredis_url = 'redis://:hunter2@redis/not-a-number'\n");
+    let told = problem(&["--config", &path]);
+    assert!(
+        told.contains("queue.redis_url") && !told.contains("hunter2"),
+        "{told}"
+    );
+    let (_dir, path) = file("[queue]\nredis_url = 'redis://:hunter2@redis'\n");
+    let config = Config::load(&flags(&["--config", &path])).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert!(problem(&["--redis-url", "redis://redis", "--redis-ca", "/x"]).contains("queue.redis_ca"));
+}

@@ -13,6 +13,7 @@ use dataguardian_core::ids::{AgentId, DatasourceId, ExecutionId, StorageId};
 
 use super::assignment::FreeSlots;
 use super::patience::waited;
+use super::worker::Worker;
 
 /// How much is done at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,14 +171,29 @@ const fn takes_a_slot(kind: ExecutionKind) -> bool {
     }
 }
 
-/// The first of `waiting` (in their order) that may begin now.
-pub fn next(waiting: &[Candidate], room: &Room, free: FreeSlots, now: DateTime<Utc>) -> Option<ExecutionId> {
-    let has_slot = |candidate: &&Candidate| free.0 > 0 || !takes_a_slot(candidate.what.kind);
-    let found = waiting
-        .iter()
-        .filter(has_slot)
-        .find(|candidate| room.obstacle(candidate, now).is_none());
-    found.map(|candidate| candidate.what.id)
+/// The first of a worker's own among `waiting` (in their order) that may begin now. What may begin before it and is the other
+/// worker's keeps its place: whichever worker looks first, the order is the same.
+pub fn next(
+    worker: Worker,
+    waiting: &[Candidate],
+    room: &Room,
+    free: FreeSlots,
+    now: DateTime<Utc>,
+) -> Option<ExecutionId> {
+    let (mut room, mut free) = (room.clone(), free.0);
+    for candidate in waiting {
+        let what = &candidate.what;
+        let slots = u32::from(takes_a_slot(what.kind));
+        if free < slots || room.obstacle(candidate, now).is_some() {
+            continue;
+        }
+        if Worker::of(what.kind) == worker {
+            return Some(what.id);
+        }
+        free -= slots;
+        room.at_work.push(what.clone());
+    }
+    None
 }
 
 #[cfg(test)]
@@ -230,7 +246,10 @@ mod tests {
         }
         let waiting = [shop, blog].map(|datasource| candidate(occupant(agent, Backup, datasource)));
         let room = room(2, vec![occupant(agent, Backup, shop)]);
-        assert_eq!(next(&waiting, &room, FreeSlots(9), NOW), Some(waiting[1].what.id));
+        assert_eq!(
+            next(Worker::Backup, &waiting, &room, FreeSlots(9), NOW),
+            Some(waiting[1].what.id)
+        );
     }
 
     #[test]
@@ -241,7 +260,13 @@ mod tests {
         room.slots.insert(agent, 1);
         let (first, second) = (verify(), verify());
         assert_eq!(
-            next(std::slice::from_ref(&first), &room, FreeSlots(0), NOW),
+            next(
+                Worker::Restore,
+                std::slice::from_ref(&first),
+                &room,
+                FreeSlots(0),
+                NOW
+            ),
             Some(first.what.id)
         );
         room.at_work = vec![first.what];
@@ -255,10 +280,25 @@ mod tests {
         let agent = AgentId::new();
         let waiting = [Restore, Backup].map(|kind| candidate(occupant(agent, kind, DatasourceId::new())));
         let mut room = room(1, vec![occupant(agent, Restore, DatasourceId::new())]);
-        assert_eq!(next(&waiting, &room, FreeSlots(1), NOW), Some(waiting[1].what.id));
-        assert_eq!(next(&waiting, &room, FreeSlots(0), NOW), None);
+        let backup = |room: &Room, free| next(Worker::Backup, &waiting, room, FreeSlots(free), NOW);
+        assert_eq!(backup(&room, 1), Some(waiting[1].what.id));
+        assert_eq!(backup(&room, 0), None);
         room.slots.insert(agent, 1);
         assert_eq!(room.obstacle(&waiting[1], NOW), Some(Obstacle::AgentSlot));
+    }
+
+    #[test]
+    fn neither_worker_takes_what_the_other_ones_work_comes_to_first() {
+        let agent = AgentId::new();
+        let waiting = [Restore, Backup].map(|kind| candidate(occupant(agent, kind, DatasourceId::new())));
+        let of = |worker, free| next(worker, &waiting, &room(1, Vec::new()), FreeSlots(free), NOW);
+        assert_eq!(of(Worker::Backup, 1), None, "the restore was there first");
+        assert_eq!(of(Worker::Restore, 1), Some(waiting[0].what.id));
+        assert_eq!(
+            of(Worker::Backup, 2),
+            Some(waiting[1].what.id),
+            "there is room for both"
+        );
     }
 
     #[test]

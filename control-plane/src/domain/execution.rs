@@ -9,8 +9,10 @@ use dataguardian_core::storage::Strategy;
 use serde::{Deserialize, Serialize};
 
 use super::job::BackupOptions;
+use super::priority::Priority;
 use super::restore::RestoreOptions;
 use super::reuse::ReusePlan;
+use super::schedule::due::Gap;
 use super::text;
 use super::verification::{self, VerifyReport, VerifySpec};
 
@@ -112,6 +114,8 @@ pub struct Execution {
     pub lease: Option<Lease>,
     /// The job, and its name; none for a restore, or when the job is gone.
     pub job: Option<(JobId, String)>,
+    /// The time in the job's schedule that it stands for; none when a person began it.
+    pub scheduled: Option<Scheduled>,
     /// The datasource: dumped from, or restored into; none when it is gone.
     pub datasource: Option<DatasourceId>,
     /// That datasource's name.
@@ -124,6 +128,8 @@ pub struct Execution {
     pub leased_backup: Option<BackupId>,
     /// For a backup that was offered: what it builds upon.
     pub reuse: Option<ReusePlan>,
+    /// Who goes before whom while it waits.
+    pub priority: Priority,
     /// When it was queued.
     pub created_at: DateTime<Utc>,
     /// When its first attempt began.
@@ -154,6 +160,15 @@ pub struct Execution {
     pub attempts: Vec<Attempt>,
     /// What is seen of it from here and now. Not kept: whoever shows an execution looks anew.
     pub outlook: Outlook,
+}
+
+/// A time in a job's schedule that an execution stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheduled {
+    /// The time; of several, the first that was skipped, or the one that was run late.
+    pub scheduled_for: DateTime<Utc>,
+    /// The times that were skipped, or that a late run stands for.
+    pub gap: Option<Gap>,
 }
 
 /// What is seen of an execution at one moment.
@@ -191,6 +206,8 @@ pub enum WaitingReason {
     Storage,
     /// The limit on all executions.
     Total,
+    /// The queue, which is offline.
+    Queue,
 }
 
 impl Execution {

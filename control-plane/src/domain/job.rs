@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::chunking::{Chunking, ChunkingReason};
-use dataguardian_core::ids::{DatasourceId, JobId, StorageId};
+use dataguardian_core::execution::ExecutionState;
+use dataguardian_core::ids::{DatasourceId, ExecutionId, JobId, StorageId};
 use dataguardian_core::name::ResourceName;
 use dataguardian_core::storage::{MAX_STORAGES_PER_JOB, Strategy};
 use dataguardian_repository::chunker::Profile;
@@ -13,6 +14,8 @@ use uuid::Uuid;
 
 use super::field::{BadField, Checks};
 use super::reference::Reference;
+use super::retention::Retention;
+use super::schedule::{Firing, Schedule};
 
 /// How a backup is made. Every field has its final value: defaults are filled in at the edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +134,17 @@ pub struct JobStorage {
     pub name: ResourceName,
 }
 
+/// What became of a time in a job's schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastScheduled {
+    /// The execution that stands for it.
+    pub execution: ExecutionId,
+    /// The time.
+    pub scheduled_for: DateTime<Utc>,
+    /// Where that execution stands.
+    pub state: ExecutionState,
+}
+
 /// What to back up, and to where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
@@ -148,12 +162,22 @@ pub struct Job {
     pub strategy: Strategy,
     /// How a backup is made.
     pub options: BackupOptions,
+    /// Which of its backups stay; none if all do.
+    pub retention: Option<Retention>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
     /// Rises with every change: the etag.
     pub revision: i64,
+    /// When it is due by itself; none if only people begin it.
+    pub schedule: Option<Schedule>,
+    /// Since when its schedule is paused.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// The next time in its schedule; none without one, and while it is paused.
+    pub next_firing: Option<Firing>,
+    /// What became of the last time in its schedule.
+    pub last_scheduled: Option<LastScheduled>,
     /// How the next backup's streams will be cut, and why. Not kept: whoever shows one job looks anew.
     pub next_chunking: Option<(Profile, ChunkingReason)>,
 }
@@ -171,6 +195,10 @@ pub struct NewJob {
     pub strategy: Strategy,
     /// How a backup is made.
     pub options: BackupOptions,
+    /// When it is due by itself.
+    pub schedule: Option<Schedule>,
+    /// Which of its backups stay; none if all do.
+    pub retention: Option<Retention>,
     /// The caller's id for this request.
     pub request_id: Option<Uuid>,
 }
@@ -184,6 +212,10 @@ pub struct JobChange {
     pub strategy: Option<Strategy>,
     /// Field `options`.
     pub options: Option<BackupOptions>,
+    /// Field `schedule`; an inner none takes it away.
+    pub schedule: Option<Option<Schedule>>,
+    /// Field `retention`: none in it takes the retention away.
+    pub retention: Option<Option<Retention>>,
     /// Refuse the change unless this is the present revision.
     pub expected_revision: Option<i64>,
 }

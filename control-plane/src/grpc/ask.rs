@@ -6,22 +6,30 @@ use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::AgentId;
 use dataguardian_proto::status::ApiError;
+use tonic::Status;
 
-use crate::sessions::{Answer, AskError, Question, Sessions};
+use super::Shared;
+use crate::sessions::{Answer, AskError, Question};
 
 /// How long an agent may take to answer: shorter than a call may take.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Puts a question; a failure that the agent found is part of the answer.
 pub(super) async fn ask(
-    sessions: &Sessions,
+    shared: &Shared,
     agent: AgentId,
     agent_name: &str,
     question: Question,
 ) -> Result<Result<Answer, Failure>, ApiError> {
-    match sessions.ask(agent, question, PATIENCE).await {
+    match shared.sessions.ask(agent, question, PATIENCE).await {
         Ok(answer) => Ok(Ok(answer)),
         Err(AskError::Failed(failure)) => Ok(Err(failure)),
+        Err(AskError::NotConnected) => {
+            // One that was revoked will not connect, whatever anybody starts.
+            let judged = shared.services.agents.not_revoked(agent).await;
+            judged.map_err(|error| ApiError::from(&Status::from(error)))?;
+            Err(told(&AskError::NotConnected, agent_name))
+        }
         Err(error) => Err(told(&error, agent_name)),
     }
 }

@@ -11,6 +11,7 @@ use super::error::bad_request;
 use super::{Shared, decode, encode};
 use crate::domain::datasource::Datasource;
 use crate::domain::field::BadField;
+use crate::domain::health::Subject;
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
 use crate::sessions::{Answer, Question};
@@ -33,7 +34,7 @@ impl DatasourceService for Handler {
             datasources.create(new).await?
         };
         Ok(Response::new(v1::CreateDatasourceResponse {
-            datasource: Some(encode::datasource(datasource)),
+            datasource: Some(encode::datasource(datasource, None)),
         }))
     }
 
@@ -43,7 +44,7 @@ impl DatasourceService for Handler {
     ) -> Result<Response<v1::GetDatasourceResponse>, Status> {
         let datasource = self.find(&request.get_ref().datasource).await?;
         Ok(Response::new(v1::GetDatasourceResponse {
-            datasource: Some(encode::datasource(datasource)),
+            datasource: self.shown(vec![datasource]).await?.pop(),
         }))
     }
 
@@ -55,7 +56,7 @@ impl DatasourceService for Handler {
         let page = PageRequest::parse(request.page_size, &request.page_token)?;
         let page = self.0.services.datasources.list(&page).await?;
         Ok(Response::new(v1::ListDatasourcesResponse {
-            datasources: page.items.into_iter().map(encode::datasource).collect(),
+            datasources: self.shown(page.items).await?,
             next_page_token: page.next_page_token,
         }))
     }
@@ -71,7 +72,7 @@ impl DatasourceService for Handler {
         let change = decode::datasource_change(request, &present).map_err(bad_request)?;
         let datasource = self.0.services.datasources.update(&which, change).await?;
         Ok(Response::new(v1::UpdateDatasourceResponse {
-            datasource: Some(encode::datasource(datasource)),
+            datasource: self.shown(vec![datasource]).await?.pop(),
         }))
     }
 
@@ -96,7 +97,7 @@ impl DatasourceService for Handler {
             databases: datasource.databases.clone(),
         };
         let agent = datasource.agent_name.as_str();
-        match ask(&self.0.sessions, datasource.agent, agent, question).await? {
+        match ask(&self.0, datasource.agent, agent, question).await? {
             Ok(Answer::Datasource(report)) => Ok(Response::new(report)),
             Ok(_) => Err(nonsense(agent).into()),
             Err(failure) => Ok(Response::new(v1::TestDatasourceResponse {
@@ -104,6 +105,20 @@ impl DatasourceService for Handler {
                 ..v1::TestDatasourceResponse::default()
             })),
         }
+    }
+
+    async fn list_datasource_health_checks(
+        &self,
+        request: Request<v1::ListDatasourceHealthChecksRequest>,
+    ) -> Result<Response<v1::ListDatasourceHealthChecksResponse>, Status> {
+        let request = request.into_inner();
+        let page = PageRequest::parse(request.page_size, &request.page_token)?;
+        let subject = Subject::Datasource(self.find(&request.datasource).await?.id);
+        let page = self.0.services.health.history(subject, &page).await?;
+        Ok(Response::new(v1::ListDatasourceHealthChecksResponse {
+            health_checks: page.items.into_iter().map(encode::health_check).collect(),
+            next_page_token: page.next_page_token,
+        }))
     }
 
     async fn discover_databases(
@@ -115,7 +130,7 @@ impl DatasourceService for Handler {
         let connection = self.0.services.datasources.target(datasource.id).await?;
         let question = Question::DiscoverDatabases { connection };
         let agent = datasource.agent_name.as_str();
-        match ask(&self.0.sessions, datasource.agent, agent, question).await? {
+        match ask(&self.0, datasource.agent, agent, question).await? {
             Ok(Answer::Databases(found)) => Ok(Response::new(mark_selected(found, &datasource))),
             Ok(_) => Err(nonsense(agent).into()),
             Err(failure) => Err(failed(&failure).into()),
@@ -126,6 +141,17 @@ impl DatasourceService for Handler {
 impl Handler {
     async fn find(&self, text: &str) -> Result<Datasource, Status> {
         Ok(self.0.services.datasources.get(&reference(text)?).await?)
+    }
+
+    /// Datasources, with how they do.
+    async fn shown(&self, datasources: Vec<Datasource>) -> Result<Vec<v1::Datasource>, Status> {
+        let ids: Vec<_> = datasources.iter().map(|datasource| datasource.id).collect();
+        let mut health = self.0.services.health.of_datasources(&ids).await?;
+        let encode = |datasource: Datasource| {
+            let health = health.remove(&datasource.id);
+            encode::datasource(datasource, health)
+        };
+        Ok(datasources.into_iter().map(encode).collect())
     }
 }
 

@@ -14,6 +14,8 @@ mod job;
 mod mask;
 mod report;
 mod restore;
+mod retention;
+mod schedule;
 mod storage;
 mod verification;
 
@@ -25,6 +27,8 @@ pub(super) use report::{
     storage_id, stored_packs,
 };
 pub(super) use restore::new_restore;
+pub(super) use retention::retention;
+pub(super) use schedule::{Asked, next_fire_times};
 pub(super) use storage::{new_storage, storage_change};
 pub(super) use verification::new_verification;
 

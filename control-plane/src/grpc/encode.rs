@@ -6,19 +6,27 @@ mod agent;
 mod backup;
 mod datasource;
 mod execution;
+mod health;
 mod job;
+mod retention;
+mod schedule;
 mod storage;
 mod user;
 mod verification;
+mod worker;
 
 pub(super) use agent::agent;
 pub(super) use backup::backup;
 pub(super) use datasource::datasource;
 pub(super) use execution::{execution, log_line};
+pub(super) use health::{health, health_check};
 pub(super) use job::job;
+pub(super) use retention::preview;
+pub(super) use schedule::fire_time;
 pub(super) use storage::storage;
 pub(super) use user::user;
 pub(super) use verification::notice;
+pub(super) use worker::{queue, worker};
 
 /// A length of time that may be negative.
 fn signed_duration(delta: TimeDelta) -> prost_types::Duration {

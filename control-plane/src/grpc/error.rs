@@ -9,10 +9,13 @@ use crate::services::Error;
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        if matches!(
+        // That the queue is offline was logged when it went.
+        let is_known = matches!(error, Error::QueueOffline);
+        let ours = matches!(
             error.code(),
             ErrorCode::Internal | ErrorCode::DataLoss | ErrorCode::Unavailable
-        ) {
+        );
+        if ours && !is_known {
             tracing::error!(reason = error.reason(), error = %chain(&error), "a call failed through no fault of its caller");
         }
         let mut told = ApiError::new(error.code(), error.reason(), error.public_message());

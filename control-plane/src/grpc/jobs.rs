@@ -12,9 +12,26 @@ use crate::domain::field::{BadField, Checks};
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
 use crate::domain::request::request_id;
+use crate::services::Services;
 use crate::services::jobs::Jobs;
+use crate::services::retention::{PreviewOf, Retention};
+use crate::services::schedules::Schedules;
 
-pub(super) struct Handler(pub(super) Jobs);
+pub(super) struct Handler {
+    jobs: Jobs,
+    schedules: Schedules,
+    retention: Retention,
+}
+
+impl Handler {
+    pub(super) fn new(services: &Services) -> Self {
+        Self {
+            jobs: services.jobs.clone(),
+            schedules: services.schedules.clone(),
+            retention: services.retention.clone(),
+        }
+    }
+}
 
 #[tonic::async_trait]
 impl JobService for Handler {
@@ -26,9 +43,9 @@ impl JobService for Handler {
         let validate_only = request.get_ref().validate_only;
         let new = decode::new_job(request.into_inner()).map_err(bad_request)?;
         let job = if validate_only {
-            self.0.validate(new).await?
+            self.jobs.validate(new).await?
         } else {
-            self.0.create(new).await?
+            self.jobs.create(new).await?
         };
         Ok(Response::new(v1::CreateJobResponse {
             job: Some(encode::job(job)),
@@ -39,7 +56,7 @@ impl JobService for Handler {
         &self,
         request: Request<v1::GetJobRequest>,
     ) -> Result<Response<v1::GetJobResponse>, Status> {
-        let job = self.0.get(&reference(&request.get_ref().job)?).await?;
+        let job = self.jobs.get(&reference(&request.get_ref().job)?).await?;
         Ok(Response::new(v1::GetJobResponse {
             job: Some(encode::job(job)),
         }))
@@ -51,7 +68,7 @@ impl JobService for Handler {
     ) -> Result<Response<v1::ListJobsResponse>, Status> {
         let request = request.into_inner();
         let page = PageRequest::parse(request.page_size, &request.page_token)?;
-        let page = self.0.list(&page).await?;
+        let page = self.jobs.list(&page).await?;
         Ok(Response::new(v1::ListJobsResponse {
             jobs: page.items.into_iter().map(encode::job).collect(),
             next_page_token: page.next_page_token,
@@ -65,7 +82,7 @@ impl JobService for Handler {
         concerns(&request, &request.get_ref().job);
         let which = reference(&request.get_ref().job)?;
         let change = decode::job_change(request.into_inner()).map_err(bad_request)?;
-        let job = self.0.update(&which, change).await?;
+        let job = self.jobs.update(&which, change).await?;
         Ok(Response::new(v1::UpdateJobResponse {
             job: Some(encode::job(job)),
         }))
@@ -76,8 +93,63 @@ impl JobService for Handler {
         request: Request<v1::DeleteJobRequest>,
     ) -> Result<Response<v1::DeleteJobResponse>, Status> {
         concerns(&request, &request.get_ref().job);
-        self.0.delete(&reference(&request.get_ref().job)?).await?;
+        self.jobs.delete(&reference(&request.get_ref().job)?).await?;
         Ok(Response::new(v1::DeleteJobResponse {}))
+    }
+
+    async fn pause_job(
+        &self,
+        request: Request<v1::PauseJobRequest>,
+    ) -> Result<Response<v1::PauseJobResponse>, Status> {
+        concerns(&request, &request.get_ref().job);
+        let job = self.schedules.pause(&reference(&request.get_ref().job)?).await?;
+        Ok(Response::new(v1::PauseJobResponse {
+            job: Some(encode::job(job)),
+        }))
+    }
+
+    async fn resume_job(
+        &self,
+        request: Request<v1::ResumeJobRequest>,
+    ) -> Result<Response<v1::ResumeJobResponse>, Status> {
+        concerns(&request, &request.get_ref().job);
+        let job = self.schedules.resume(&reference(&request.get_ref().job)?).await?;
+        Ok(Response::new(v1::ResumeJobResponse {
+            job: Some(encode::job(job)),
+        }))
+    }
+
+    async fn list_next_fire_times(
+        &self,
+        request: Request<v1::ListNextFireTimesRequest>,
+    ) -> Result<Response<v1::ListNextFireTimesResponse>, Status> {
+        let (asked, count) = decode::next_fire_times(request.into_inner()).map_err(bad_request)?;
+        let ahead = match asked {
+            decode::Asked::Job(job) => self.schedules.ahead(&reference(&job)?, count).await?,
+            decode::Asked::Schedule(schedule) => self.schedules.preview(&schedule, count)?,
+        };
+        Ok(Response::new(v1::ListNextFireTimesResponse {
+            timezone: ahead.timezone,
+            times: ahead.times.into_iter().map(encode::fire_time).collect(),
+        }))
+    }
+
+    async fn preview_retention(
+        &self,
+        request: Request<v1::PreviewRetentionRequest>,
+    ) -> Result<Response<v1::PreviewRetentionResponse>, Status> {
+        let request = request.into_inner();
+        let mut checks = Checks::new();
+        let which = checks.take(reference(&request.job));
+        let page = checks.take(PageRequest::parse(request.page_size, &request.page_token));
+        let of = match request.retention {
+            None => Some(PreviewOf::Present),
+            Some(given) => decode::retention(&mut checks, given).map(PreviewOf::Proposed),
+        };
+        let asked = (|| Some((which?, of?, page?)))();
+        let (which, of, page) = decode::checked(checks, asked).map_err(bad_request)?;
+        let preview = self.retention.preview(&which, of, &page).await?;
+        Ok(Response::new(encode::preview(preview)))
     }
 
     async fn run_job(
@@ -89,7 +161,7 @@ impl JobService for Handler {
         let which = checks.take(reference(&request.get_ref().job));
         let request_id = checks.take(request_id(&request.get_ref().request_id)).flatten();
         let which = decode::checked(checks, which).map_err(bad_request)?;
-        let execution = self.0.run(&which, request_id).await?;
+        let execution = self.jobs.run(&which, request_id).await?;
         Ok(Response::new(v1::RunJobResponse {
             execution: Some(encode::execution(execution)),
         }))

@@ -14,13 +14,14 @@ use super::call::concerns;
 use super::error::bad_request;
 use super::{Shared, decode, encode};
 use crate::domain::field::BadField;
+use crate::domain::health::Subject;
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
 use crate::domain::storage::{
     CollectionHold, PreparedRepository, Storage, StorageCreation, StorageDraft, StorageLocation,
 };
 use crate::services::imports::ImportMode;
-use crate::sessions::{Answer, Question, SessionHandle};
+use crate::sessions::{Answer, Question, SessionHandle, TestDepth};
 
 mod import;
 
@@ -40,11 +41,18 @@ impl StorageService for Handler {
             StorageCreation::Prepare(draft) if validate_only => self.preview(&draft),
             StorageCreation::Prepare(draft) => {
                 let prepared = self.prepare(&draft).await?;
+                let made = Storage {
+                    repository: prepared.repository,
+                    ..self.preview(&draft)
+                };
+                if let Some(failure) = self.0.services.storages.own_key_trouble(&made).await? {
+                    return Err(failed(&failure).into());
+                }
                 self.0.services.storages.finish_create(*draft, prepared).await?
             }
         };
         Ok(Response::new(v1::CreateStorageResponse {
-            storage: Some(encode::storage(storage)),
+            storage: Some(encode::storage(storage, None)),
         }))
     }
 
@@ -60,11 +68,11 @@ impl StorageService for Handler {
             reason: hold.reason,
             since: Some(timestamp(hold.since)),
         };
-        let shown = v1::Storage {
-            collection_holds: holds.into_iter().map(hold).collect(),
-            ..encode::storage(storage)
-        };
-        Ok(Response::new(v1::GetStorageResponse { storage: Some(shown) }))
+        let mut shown = self.shown(vec![storage]).await?.pop();
+        if let Some(shown) = &mut shown {
+            shown.collection_holds = holds.into_iter().map(hold).collect();
+        }
+        Ok(Response::new(v1::GetStorageResponse { storage: shown }))
     }
 
     async fn list_storages(
@@ -75,7 +83,7 @@ impl StorageService for Handler {
         let page = PageRequest::parse(request.page_size, &request.page_token)?;
         let page = self.0.services.storages.list(&page).await?;
         Ok(Response::new(v1::ListStoragesResponse {
-            storages: page.items.into_iter().map(encode::storage).collect(),
+            storages: self.shown(page.items).await?,
             next_page_token: page.next_page_token,
         }))
     }
@@ -93,7 +101,7 @@ impl StorageService for Handler {
         }
         let storage = self.0.services.storages.finish_update(update).await?;
         Ok(Response::new(v1::UpdateStorageResponse {
-            storage: Some(encode::storage(storage)),
+            storage: self.shown(vec![storage]).await?.pop(),
         }))
     }
 
@@ -105,6 +113,21 @@ impl StorageService for Handler {
         let which = reference(&request.get_ref().storage)?;
         self.0.services.storages.delete(&which).await?;
         Ok(Response::new(v1::DeleteStorageResponse {}))
+    }
+
+    async fn list_storage_health_checks(
+        &self,
+        request: Request<v1::ListStorageHealthChecksRequest>,
+    ) -> Result<Response<v1::ListStorageHealthChecksResponse>, Status> {
+        let request = request.into_inner();
+        let page = PageRequest::parse(request.page_size, &request.page_token)?;
+        let storage = reference(&request.storage)?;
+        let subject = Subject::Storage(self.0.services.storages.get(&storage).await?.id);
+        let page = self.0.services.health.history(subject, &page).await?;
+        Ok(Response::new(v1::ListStorageHealthChecksResponse {
+            health_checks: page.items.into_iter().map(encode::health_check).collect(),
+            next_page_token: page.next_page_token,
+        }))
     }
 
     async fn import_backups(
@@ -134,19 +157,21 @@ impl StorageService for Handler {
             .get(&reference(&request.get_ref().storage)?)
             .await?;
         let (tested, agent_name) = self.test(&storage).await?;
+        let own = self.0.services.storages.own_key_trouble(&storage).await?;
+        let own: Vec<v1::Failure> = own.iter().map(Into::into).collect();
         Ok(Response::new(match tested {
             Ok(Answer::Storage {
                 conditional_put,
                 free_bytes,
             }) => v1::TestStorageResponse {
-                ok: true,
+                ok: own.is_empty(),
                 conditional_put,
                 free_bytes,
-                problems: Vec::new(),
+                problems: own,
             },
             Ok(_) => return Err(nonsense(&agent_name).into()),
             Err(failure) => v1::TestStorageResponse {
-                problems: vec![(&failure).into()],
+                problems: [vec![(&failure).into()], own].concat(),
                 ..v1::TestStorageResponse::default()
             },
         }))
@@ -154,12 +179,26 @@ impl StorageService for Handler {
 }
 
 impl Handler {
+    /// Storages, with how they do.
+    async fn shown(&self, storages: Vec<Storage>) -> Result<Vec<v1::Storage>, Status> {
+        let ids: Vec<_> = storages.iter().map(|storage| storage.id).collect();
+        let mut health = self.0.services.health.of_storages(&ids).await?;
+        let encode = |storage: Storage| {
+            let health = health.remove(&storage.id);
+            encode::storage(storage, health)
+        };
+        Ok(storages.into_iter().map(encode).collect())
+    }
+
     /// Has an agent write, read and remove a small object in a storage's repository. Gives the agent's name too.
     async fn test(&self, storage: &Storage) -> Result<(Result<Answer, Failure>, String), Status> {
         let (agent, agent_name) = self.party(&storage.location)?;
         let repository = self.0.services.storages.location(storage)?;
-        let question = Question::TestStorage { repository };
-        let tested = ask(&self.0.sessions, agent, &agent_name, question).await?;
+        let question = Question::TestStorage {
+            repository,
+            depth: TestDepth::Write,
+        };
+        let tested = ask(&self.0, agent, &agent_name, question).await?;
         Ok((tested, agent_name))
     }
 
@@ -182,7 +221,7 @@ impl Handler {
             keys: self.0.services.storages.key_ids().await?,
             neighbours: draft.neighbours.clone(),
         };
-        match ask(&self.0.sessions, agent, &agent_name, question).await? {
+        match ask(&self.0, agent, &agent_name, question).await? {
             Ok(Answer::Prepared(prepared)) => Ok(prepared),
             Ok(_) => Err(nonsense(&agent_name).into()),
             Err(failure) => Err(failed(&failure).into()),

@@ -52,6 +52,14 @@ impl SystemService for Handler {
             notices: notices.map(encode::notice).collect(),
             held_storages: self.0.services.storages.held().await?,
             installation_keys: installation_keys(self.0.services.keys.show().await?),
+            workers: self
+                .0
+                .reconcilers
+                .workers()
+                .into_iter()
+                .map(encode::worker)
+                .collect(),
+            queue: Some(encode::queue(&self.0.queue.status())),
         }))
     }
 

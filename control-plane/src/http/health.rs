@@ -5,7 +5,7 @@ use dataguardian_telemetry::system_monitor::{Machine, Sample};
 use serde::Serialize;
 
 use super::Pages;
-use crate::reconcilers::LoopReport;
+use crate::reconcilers::{LoopReport, LoopState};
 
 /// Every part and its state.
 #[derive(Debug, Serialize)]
@@ -17,6 +17,7 @@ pub(super) struct Health {
     database: Database,
     queue: Queue,
     agents_connected: usize,
+    workers: Vec<Worker>,
     reconcilers: Vec<LoopReport>,
     machine: Machine,
     current: Option<Sample>,
@@ -29,9 +30,22 @@ struct Database {
     online: bool,
 }
 
+/// The queue, and since when it is online or offline: absent for the embedded one, which always is online.
 #[derive(Debug, Serialize)]
 struct Queue {
+    backend: &'static str,
     online: bool,
+    since: Option<String>,
+    reason: Option<&'static str>,
+}
+
+/// One of the workers: why it is paused, or why its last pass failed.
+#[derive(Debug, Serialize)]
+struct Worker {
+    name: &'static str,
+    state: LoopState,
+    reason: Option<String>,
+    last_pass_at: Option<String>,
 }
 
 impl Health {
@@ -43,9 +57,9 @@ impl Health {
 pub(super) async fn report(pages: &Pages) -> Health {
     let facts = &pages.shared.facts;
     let online = pages.database.answers().await;
-    let reconcilers = pages.reconcilers.report();
-    let queue = pages.queue.is_online();
-    let degraded = !queue || reconcilers.iter().any(LoopReport::has_failed);
+    let reconcilers = pages.shared.reconcilers.report();
+    let queue = pages.shared.queue.status();
+    let degraded = !queue.is_online() || reconcilers.iter().any(LoopReport::has_failed);
     Health {
         status: match (online, degraded) {
             (false, _) => "unavailable",
@@ -59,11 +73,26 @@ pub(super) async fn report(pages: &Pages) -> Health {
             backend: facts.metadata_backend,
             online,
         },
-        queue: Queue { online: queue },
+        queue: Queue {
+            backend: queue.backend,
+            online: queue.is_online(),
+            since: queue.gate.map(|gate| gate.since.to_rfc3339()),
+            reason: queue.reason(),
+        },
         agents_connected: pages.shared.sessions.count(),
+        workers: pages.shared.reconcilers.workers().iter().map(worker).collect(),
         reconcilers,
         machine: pages.monitor.machine().clone(),
         current: pages.monitor.current(),
         cpu_pool: pages.cpu.snapshot(),
+    }
+}
+
+fn worker(report: &LoopReport) -> Worker {
+    Worker {
+        name: report.name,
+        state: report.state,
+        reason: report.why_not().map(str::to_owned),
+        last_pass_at: report.last_pass_at.map(|at| at.to_rfc3339()),
     }
 }

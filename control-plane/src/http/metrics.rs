@@ -24,6 +24,9 @@ pub struct Metrics {
     loop_state: IntGaugeVec,
     loop_runs: IntGaugeVec,
     loop_totals: IntGaugeVec,
+    worker_state: IntGaugeVec,
+    queue_online: IntGauge,
+    queue_turns: IntCounterVec,
     cpu_pool: IntGaugeVec,
     damaged: IntGaugeVec,
     process_memory: IntGauge,
@@ -71,6 +74,24 @@ impl Metrics {
                 ),
                 &["loop", "what"],
             )?,
+            worker_state: IntGaugeVec::new(
+                Opts::new(
+                    "dataguardian_worker_state",
+                    "1 for the state that a worker is in: running, paused or error.",
+                ),
+                &["worker", "state"],
+            )?,
+            queue_online: gauge(
+                "dataguardian_queue_online",
+                "1 while work is queued and handed out, 0 while the queue is offline.",
+            )?,
+            queue_turns: IntCounterVec::new(
+                Opts::new(
+                    "dataguardian_queue_transitions_total",
+                    "How often the queue went offline and came online again since the start.",
+                ),
+                &["to"],
+            )?,
             cpu_pool: gauges(
                 "dataguardian_cpu_pool",
                 "The CPU pool: size, busy, queued, processed, failed.",
@@ -117,7 +138,8 @@ impl Metrics {
 
     fn look(&self, pages: &Pages) {
         self.agents.set(whole(pages.shared.sessions.count() as u64));
-        for report in pages.reconcilers.report() {
+        self.look_at_queue(pages);
+        for report in pages.shared.reconcilers.report() {
             let running = i64::from(report.state == LoopState::Running);
             self.loop_state.with_label_values(&[report.name]).set(running);
             self.loop_runs
@@ -153,6 +175,25 @@ impl Metrics {
         }
     }
 
+    fn look_at_queue(&self, pages: &Pages) {
+        for report in pages.shared.reconcilers.workers() {
+            for state in LoopState::ALL {
+                self.worker_state
+                    .with_label_values(&[report.name, state.as_str()])
+                    .set(i64::from(report.state == state));
+            }
+        }
+        let queue = pages.shared.queue.status();
+        self.queue_online.set(i64::from(queue.is_online()));
+        let turns = queue
+            .gate
+            .map_or((0, 0), |gate| (gate.turned_online, gate.turned_offline));
+        for (to, count) in [("online", turns.0), ("offline", turns.1)] {
+            let counter = self.queue_turns.with_label_values(&[to]);
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
+    }
+
     fn register(&self) -> Result<(), prometheus::Error> {
         let registry = &self.registry;
         registry.register(Box::new(self.calls.clone()))?;
@@ -161,6 +202,9 @@ impl Metrics {
         registry.register(Box::new(self.loop_state.clone()))?;
         registry.register(Box::new(self.loop_runs.clone()))?;
         registry.register(Box::new(self.loop_totals.clone()))?;
+        registry.register(Box::new(self.worker_state.clone()))?;
+        registry.register(Box::new(self.queue_online.clone()))?;
+        registry.register(Box::new(self.queue_turns.clone()))?;
         registry.register(Box::new(self.cpu_pool.clone()))?;
         registry.register(Box::new(self.damaged.clone()))?;
         registry.register(Box::new(self.process_memory.clone()))?;

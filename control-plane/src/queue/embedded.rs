@@ -9,7 +9,7 @@ const CAPACITY: usize = 4096;
 
 /// Sends signals to all listeners in this process.
 #[derive(Debug, Clone)]
-pub struct EmbeddedQueue(broadcast::Sender<Signal>);
+pub struct EmbeddedQueue(broadcast::Sender<Heard>);
 
 impl EmbeddedQueue {
     /// A queue that nobody listens to yet.
@@ -20,7 +20,12 @@ impl EmbeddedQueue {
 
     /// Tells all who listen; nobody listening is fine.
     pub fn signal(&self, signal: Signal) {
-        self.0.send(signal).ok();
+        self.0.send(Heard::Signal(signal)).ok();
+    }
+
+    /// Tells all who listen that they missed something.
+    pub fn missed(&self) {
+        self.0.send(Heard::Missed).ok();
     }
 
     /// Listens from now on.
@@ -31,13 +36,13 @@ impl EmbeddedQueue {
 
 /// Hears signals.
 #[derive(Debug)]
-pub struct EmbeddedListener(broadcast::Receiver<Signal>);
+pub struct EmbeddedListener(broadcast::Receiver<Heard>);
 
 impl EmbeddedListener {
     /// The next signal. Cancel-safe.
     pub async fn next(&mut self) -> Heard {
         match self.0.recv().await {
-            Ok(signal) => Heard::Signal(signal),
+            Ok(heard) => heard,
             Err(broadcast::error::RecvError::Lagged(_)) => Heard::Missed,
             Err(broadcast::error::RecvError::Closed) => Heard::Closed,
         }
@@ -47,13 +52,13 @@ impl EmbeddedListener {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dataguardian_core::ids::AgentId;
+    use dataguardian_core::ids::ExecutionId;
 
     #[tokio::test]
     async fn a_listener_that_falls_behind_hears_that_it_missed_something() {
         let queue = EmbeddedQueue::new();
         let mut listener = queue.listen();
-        let signal = Signal::WorkQueued(AgentId::new());
+        let signal = Signal::ExecutionChanged(ExecutionId::new());
         for _ in 0..=CAPACITY {
             queue.signal(signal);
         }

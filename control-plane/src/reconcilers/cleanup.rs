@@ -1,5 +1,7 @@
 //! What deleted, failed and cancelled backups left in the storages goes, one durable step at a time: looked for by whoever reaches the
 //! storage, tombstoned, condemned after its grace, deleted. See [`crate::domain::cleanup`] for what must never happen.
+//!
+//! Before that the retention of all jobs is applied, and what is old enough is forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +18,9 @@ use crate::domain::cleanup::{Plan, Sighting};
 use crate::domain::pack::DataObject;
 use crate::domain::storage::Storage;
 use crate::services::Error;
+use crate::services::ageing::{Ageing, Ages};
 use crate::services::cleanup::{Cleanup as Catalogue, Places};
+use crate::services::retention::Retention;
 use crate::sessions::{Answer, AskError, Question, Sessions};
 
 pub(super) mod bucket;
@@ -35,13 +39,32 @@ pub struct Cleanup {
     pub sessions: Sessions,
     /// How long what nobody needs is kept.
     pub grace: TimeDelta,
+    /// What else a pass sees to.
+    pub upkeep: Upkeep,
     /// When all datasources were looked at last. It is only for the pace, so it may be lost.
     looked_at_all: Arc<Mutex<Option<DateTime<Utc>>>>,
+}
+
+/// What a pass sees to besides the storages.
+#[derive(Debug, Clone)]
+pub struct Upkeep {
+    /// Which backups of a job stay.
+    pub retention: Retention,
+    /// What is old enough to be forgotten.
+    pub ageing: Ageing,
+    /// How long that takes.
+    pub ages: Ages,
 }
 
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CleanedUp {
+    /// Backups that retention took away.
+    pub expired: usize,
+    /// Executions whose events and logs were old enough to be forgotten.
+    pub histories: usize,
+    /// Rows of the audit log that were.
+    pub audit_rows: u64,
     /// Objects that are kept until their grace is over, found now.
     pub tombstoned: usize,
     /// Objects whose grace is over.
@@ -71,6 +94,7 @@ impl Reconcile for Cleanup {
 
     async fn pass(&self) -> Result<Pass<CleanedUp>, Error> {
         let mut report = CleanedUp::default();
+        let upkeep = self.upkeep.pass(&mut report).await;
         for datasource in self.due().await? {
             match self.plan(datasource, None).await {
                 Ok(planned) => {
@@ -86,17 +110,30 @@ impl Reconcile for Cleanup {
                 Err(error) => return Err(error),
             }
         }
+        // A job whose rules can't be read holds up no storage, and is told of all the same.
+        upkeep?;
         Ok(Pass::Done(report))
     }
 }
 
+impl Upkeep {
+    async fn pass(&self, report: &mut CleanedUp) -> Result<(), Error> {
+        let forgotten = self.ageing.forget(self.ages).await?;
+        report.histories = forgotten.histories;
+        report.audit_rows = forgotten.audit;
+        report.expired = self.retention.apply_all().await?.deleted;
+        Ok(())
+    }
+}
+
 impl Cleanup {
-    /// With that catalogue, the agents that are here, and how long what nobody needs is kept.
-    pub fn new(catalogue: Catalogue, sessions: Sessions, grace: TimeDelta) -> Self {
+    /// With that catalogue, the agents that are here, how long what nobody needs is kept, and what else is seen to.
+    pub fn new(catalogue: Catalogue, sessions: Sessions, grace: TimeDelta, upkeep: Upkeep) -> Self {
         Self {
             catalogue,
             sessions,
             grace,
+            upkeep,
             looked_at_all: Arc::default(),
         }
     }

@@ -6,7 +6,7 @@ use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::AgentId;
 use tokio_util::sync::CancellationToken;
 
-use super::Wake;
+use super::{DispatchWake, Wake};
 use crate::queue::{Heard, Queue, Signal};
 use crate::sessions::{EndReason, Sessions};
 
@@ -18,13 +18,19 @@ pub struct Courier {
     /// The agents that are here.
     pub sessions: Sessions,
     /// Hands out work.
-    pub dispatch: Wake,
+    pub dispatch: DispatchWake,
     /// Repeats cancels.
     pub cancels: Wake,
     /// Deletes manifests.
     pub deletions: Wake,
+    /// Fires jobs that are due.
+    pub schedules: Wake,
+    /// Applies retention.
+    pub retention: Wake,
     /// Shows and trusts what the authorities are now.
     pub certificates: Wake,
+    /// Writes down when the queue goes offline and comes back.
+    pub edges: Wake,
 }
 
 impl Courier {
@@ -38,7 +44,10 @@ impl Courier {
                     self.dispatch.wake();
                     self.cancels.wake();
                     self.deletions.wake();
+                    self.schedules.wake();
+                    self.retention.wake();
                     self.certificates.wake();
+                    self.edges.wake();
                 }
                 Heard::Closed => return,
             }
@@ -47,15 +56,17 @@ impl Courier {
 
     fn carry(&self, signal: Signal) {
         match signal {
-            Signal::WorkQueued(agent) => {
+            Signal::WorkQueued(agent, worker) => {
                 if self.sessions.is_connected(agent) {
-                    self.dispatch.wake();
+                    self.dispatch.of(worker).wake();
                 }
             }
             Signal::CancelRequested(agent, fence) => self.cancel(agent, fence),
             Signal::AgentRevoked(agent) => self.sessions.end(agent, EndReason::Revoked),
             Signal::AgentRebuilt(agent) => self.sessions.end(agent, EndReason::Superseded),
             Signal::BackupDeleted => self.deletions.wake(),
+            Signal::SchedulesChanged => self.schedules.wake(),
+            Signal::RetentionDue => self.retention.wake(),
             Signal::AuthoritiesChanged => self.certificates.wake(),
             // Whoever watches listens by himself.
             Signal::ExecutionChanged(_) | Signal::LogsAppended(_) => {}

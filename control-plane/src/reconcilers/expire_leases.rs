@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Pass, Reconcile, Wake};
+use super::{DispatchWake, Pass, Reconcile};
 use crate::services::Error;
 use crate::services::executions::Executions;
 
@@ -13,7 +13,7 @@ pub struct ExpireLeases {
     /// Knows what is overdue.
     pub executions: Executions,
     /// Hands out what waits again.
-    pub dispatch: Wake,
+    pub dispatch: DispatchWake,
 }
 
 /// What a pass did.

@@ -15,7 +15,9 @@ impl Reconcile for Moody {
         match self.0.fetch_add(1, Ordering::SeqCst) {
             0 => Err(Error::Internal("not yet".into())),
             1 => panic!("not yet either"),
-            2 => Ok(Pass::Paused),
+            2 => Ok(Pass::Paused {
+                reason: "not in the mood",
+            }),
             n => Ok(Pass::Done(n)),
         }
     }
@@ -27,16 +29,19 @@ async fn a_loop_outlives_its_failures_and_says_how_it_is() {
     let reconcilers = Reconcilers::new(SystemClock::shared(), stop.clone());
     let wake = Wake::default();
     reconcilers.start(Moody(Arc::default()), &wake, Duration::from_secs(3600));
-    let mut states = Vec::new();
+    let (mut states, mut reasons) = (Vec::new(), Vec::new());
     for passes in 1..=4 {
         while reconcilers.report()[0].passes < passes {
             tokio::task::yield_now().await;
         }
-        states.push(reconcilers.report()[0].state);
+        let report = reconcilers.report().remove(0);
+        states.push(report.state);
+        reasons.push(report.reason);
         wake.wake();
     }
     use LoopState::{Error, Paused, Running};
     assert_eq!(states, [Error, Error, Paused, Running]);
+    assert_eq!(reasons, [None, None, Some("not in the mood"), None]);
     stop.cancel();
     reconcilers.ended().await;
 }

@@ -104,6 +104,12 @@ impl Agents {
         lookup::agent(&self.context.store, agent).await
     }
 
+    /// Fails with what to do if the agent was revoked.
+    pub async fn not_revoked(&self, agent: AgentId) -> Result<(), Error> {
+        lookup::active_agent(&self.context.store, &Reference::Id(agent)).await?;
+        Ok(())
+    }
+
     /// Agents in order of their names.
     pub async fn list(&self, page: &PageRequest) -> Result<Page<Agent>, Error> {
         let agents = agent_list(&self.context.store, page.after_name()?, u64::from(page.size) + 1).await?;
@@ -150,7 +156,7 @@ impl Agents {
                 agent_state_in_tx(tx, found.id, AgentState::Locked, AgentState::Active).await
             })
             .await?;
-        self.context.signal(Signal::WorkQueued(after.id));
+        self.context.slots_freed(after.id);
         Ok(after)
     }
 

@@ -15,6 +15,7 @@ use crate::domain::assignment::{Accepted, Assignment, FreeSlots};
 use crate::domain::eligibility;
 use crate::domain::execution::{Execution, ExecutionSpec, Lease};
 use crate::domain::verdict::FenceStanding;
+use crate::domain::worker::Worker;
 use crate::store::Tx;
 use crate::store::agents::agent_lock_in_tx;
 use crate::store::executions::{execution_lock_in_tx, execution_queued_of_agent};
@@ -35,17 +36,23 @@ impl Assignments {
         Self { context }
     }
 
-    /// Leases the next execution for an agent that has a session here; none if nothing may begin now. Offer what this gives.
+    /// Leases a worker's next execution for an agent that has a session here; none if nothing may begin now. Offer what this gives.
     ///
     /// What can't be done at all any more, because what it needs is gone, fails on the way.
-    pub async fn claim(&self, agent: AgentId, free: FreeSlots) -> Result<Option<Assignment>, Error> {
+    pub async fn claim(
+        &self,
+        worker: Worker,
+        agent: AgentId,
+        free: FreeSlots,
+    ) -> Result<Option<Assignment>, Error> {
         if !self.context.queue.is_online() {
             return Ok(None);
         }
         // Most agents have nothing to do most of the time: they must not queue up for the lock.
-        if execution_queued_of_agent(&self.context.store, agent)
-            .await?
-            .is_empty()
+        let queued = execution_queued_of_agent(&self.context.store, agent).await?;
+        if !queued
+            .iter()
+            .any(|execution| Worker::of(execution.kind()) == worker)
         {
             return Ok(None);
         }
@@ -59,7 +66,7 @@ impl Assignments {
             return Ok(None);
         }
         let mut changed = Vec::new();
-        let claimed = self.claim_in_tx(&tx, agent, free, &mut changed).await?;
+        let claimed = self.claim_in_tx(&tx, worker, agent, free, &mut changed).await?;
         tx.commit().await?;
         for execution in &changed {
             self.context.changed(execution);
@@ -70,6 +77,7 @@ impl Assignments {
     async fn claim_in_tx(
         &self,
         tx: &Tx,
+        worker: Worker,
         agent: AgentId,
         free: FreeSlots,
         changed: &mut Vec<Execution>,
@@ -78,7 +86,7 @@ impl Assignments {
             let queued = execution_queued_of_agent(tx, agent).await?;
             let (room, _) = room(&self.context, tx, &queued).await?;
             let waiting: Vec<_> = queued.iter().map(candidate).collect();
-            let next = eligibility::next(&waiting, &room, free, self.context.now());
+            let next = eligibility::next(worker, &waiting, &room, free, self.context.now());
             let Some(id) = next else { return Ok(None) };
             let execution = execution_lock_in_tx(tx, id).await?.ok_or(Error::StaleFence)?;
             if execution.state != ExecutionState::Queued {

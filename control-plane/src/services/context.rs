@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dataguardian_core::clock::SharedClock;
+use dataguardian_core::ids::AgentId;
 
 use super::installation::Installation;
 use super::progress::Board;
 use crate::domain::eligibility::Limits;
+use crate::domain::execution::Execution;
+use crate::domain::health::Policy;
 use crate::domain::patience::Times;
+use crate::domain::worker::Worker;
 use crate::queue::{Queue, Signal};
 use crate::store::Store;
 
@@ -27,6 +31,8 @@ pub struct Context {
     pub limits: Limits,
     /// An agent that was not heard of for this long counts as away, where that is shown.
     pub agent_away_after: TimeDelta,
+    /// How often datasources and storages are looked at, and what counts as nearly full.
+    pub health: Policy,
     /// Since when this process runs.
     pub started_at: DateTime<Utc>,
     /// What the clock's uptime was then.
@@ -46,6 +52,7 @@ impl Context {
             queue,
             limits: Limits::default(),
             agent_away_after: TimeDelta::seconds(60),
+            health: Policy::default(),
             started_at,
             started_uptime,
             board: Board::default(),
@@ -61,6 +68,18 @@ impl Context {
     pub(super) fn times(&self) -> Times {
         let uptime = self.clock.uptime() - self.started_uptime;
         Times::new(self.clock.now(), self.started_at, uptime)
+    }
+
+    /// Tells the worker concerned that an execution waits; only after the transaction is committed.
+    pub(super) fn work_queued(&self, execution: &Execution) {
+        self.signal(Signal::WorkQueued(execution.agent, Worker::of(execution.kind())));
+    }
+
+    /// Tells both workers that an agent may take on something; only after the transaction is committed.
+    pub(super) fn slots_freed(&self, agent: AgentId) {
+        for worker in Worker::ALL {
+            self.signal(Signal::WorkQueued(agent, worker));
+        }
     }
 
     /// Tells all who listen; only after the transaction is committed.

@@ -22,6 +22,7 @@ use crate::store::deletion::{
     backup_delete_in_tx, backup_lock_in_tx, backup_others, backup_pin_in_tx, backup_uses, leaving_copies,
     leaving_failed_in_tx, leaving_manifest, manifest_gone_in_tx,
 };
+use crate::store::retention::retention_mark_of_in_tx;
 use crate::store::storages::storage_get_many;
 
 /// Manifests of each storage in one pass.
@@ -65,7 +66,7 @@ impl Deletion {
     pub async fn validate(&self, request: DeletionRequest) -> Result<Deleted, Error> {
         let tx = self.context.store.begin().await?;
         let before = held(&tx, request.backup, request.revision).await?;
-        judge_in_tx(&tx, &before, request.last).await?;
+        judge_in_tx(&tx, &before, request.last).await??;
         account_in_tx(&tx, before).await
     }
 
@@ -73,20 +74,8 @@ impl Deletion {
     pub async fn delete(&self, request: DeletionRequest) -> Result<Deleted, Error> {
         let tx = self.context.store.begin().await?;
         let before = held(&tx, request.backup, request.revision).await?;
-        judge_in_tx(&tx, &before, request.last).await?;
-        let state = before
-            .state
-            .apply(BackupEvent::DeletionAsked)
-            .map_err(|error| wrong(&error))?;
-        if state != before.state {
-            if !backup_delete_in_tx(&tx, &before, self.context.now()).await? {
-                return Err(changed(request.backup));
-            }
-            // What was damaged of it alone is no matter any more.
-            for copy in &before.copies {
-                copies_in_tx(&self.context, &tx, copy.storage, before.datasource).await?;
-            }
-        }
+        judge_in_tx(&tx, &before, request.last).await??;
+        leave_in_tx(&self.context, &tx, &before).await?;
         let after = backup_get_any(&tx, request.backup).await?;
         let after = after.ok_or_else(|| Error::not_found(Noun::Backup, request.backup))?;
         let deleted = account_in_tx(&tx, after).await?;
@@ -133,8 +122,12 @@ impl Deletion {
         if !backup_pin_in_tx(&tx, &before, pin).await? {
             return Err(changed(backup));
         }
+        if pin.is_none() {
+            retention_mark_of_in_tx(&tx, backup, self.context.now()).await?;
+        }
         let after = backup_get(&tx, backup).await?;
         tx.commit().await?;
+        self.context.signal(Signal::RetentionDue);
         after.ok_or_else(|| Error::not_found(Noun::Backup, backup))
     }
 
@@ -196,10 +189,43 @@ async fn held(tx: &Tx, backup: BackupId, revision: Option<i64>) -> Result<Backup
     Ok(found)
 }
 
-/// Whether it may go. What is on its way already may.
-async fn judge_in_tx(tx: &Tx, backup: &Backup, last: LastBackup) -> Result<(), Error> {
-    if backup.state != BackupState::Complete {
+/// Takes a backup away for retention, whose word it is that nobody needs it, unless something forbids to delete it: then why.
+pub(super) async fn take_away_in_tx(
+    context: &Context,
+    tx: &Tx,
+    backup: BackupId,
+) -> Result<Result<(), Refusal>, Error> {
+    let before = held(tx, backup, None).await?;
+    if let Err(refusal) = judge_in_tx(tx, &before, LastBackup::Keep).await? {
+        return Ok(Err(refusal));
+    }
+    leave_in_tx(context, tx, &before).await?;
+    Ok(Ok(()))
+}
+
+/// The backup is on its way out from now on. What is already stays so.
+async fn leave_in_tx(context: &Context, tx: &Tx, before: &Backup) -> Result<(), Error> {
+    let state = before
+        .state
+        .apply(BackupEvent::DeletionAsked)
+        .map_err(|error| wrong(&error))?;
+    if state == before.state {
         return Ok(());
+    }
+    if !backup_delete_in_tx(tx, before, context.now()).await? {
+        return Err(changed(before.id));
+    }
+    // What was damaged of it alone is no matter any more.
+    for copy in &before.copies {
+        copies_in_tx(context, tx, copy.storage, before.datasource).await?;
+    }
+    Ok(())
+}
+
+/// Whether it may go. What is on its way already may.
+async fn judge_in_tx(tx: &Tx, backup: &Backup, last: LastBackup) -> Result<Result<(), Refusal>, Error> {
+    if backup.state != BackupState::Complete {
+        return Ok(Ok(()));
     }
     let uses = backup_uses(tx, backup.id).await?;
     let (_, newest) = backup_others(tx, backup).await?;
@@ -211,7 +237,7 @@ async fn judge_in_tx(tx: &Tx, backup: &Backup, last: LastBackup) -> Result<(), E
         uses: &uses,
         is_newest: whole && newest.is_none_or(|newest| newest < backup.id),
     };
-    Ok(check(&what, last)?)
+    Ok(check(&what, last))
 }
 
 async fn account_in_tx(tx: &Tx, backup: Backup) -> Result<Deleted, Error> {

@@ -87,7 +87,9 @@ pub enum Error {
         wait: Duration,
     },
     /// The queue is configured and does not answer: nothing is queued or handed out until it does.
-    #[error("the queue is offline: backups and restores can't be started now")]
+    #[error(
+        "the queue is offline, so nothing can be queued now; it comes back by itself, and `dgctl system health` says what is wrong"
+    )]
     QueueOffline,
     /// The metadata database.
     #[error(transparent)]

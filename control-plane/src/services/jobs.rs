@@ -1,7 +1,7 @@
 //! Jobs.
 
 use dataguardian_core::execution::ExecutionState;
-use dataguardian_core::ids::{ExecutionId, JobId, StorageId};
+use dataguardian_core::ids::{AgentId, DatasourceId, ExecutionId, JobId, StorageId};
 use uuid::Uuid;
 
 use super::assignments::reuse::chunking;
@@ -14,14 +14,19 @@ use crate::domain::field::BadField;
 use crate::domain::job::{Job, JobChange, JobStorage, NewJob, check_storage_count};
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::placement::all_reached;
+use crate::domain::priority::Priority;
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
+use crate::domain::retention::Retention;
+use crate::domain::schedule::{Firing, Plan, Schedule};
 use crate::domain::storage::Storage;
 use crate::queue::Signal;
 use crate::store::executions::{execution_insert_in_tx, execution_unfinished_of_job};
 use crate::store::jobs::{
     JobUpdate, job_delete_in_tx, job_get, job_insert_in_tx, job_list, job_lock_in_tx, job_update_in_tx,
 };
+use crate::store::retention::retention_mark_in_tx;
+use crate::store::schedules::job_schedule_in_tx;
 use crate::store::transitions::execution_event_queued_in_tx;
 use crate::store::{Connected, StoreError, Tx};
 
@@ -60,6 +65,7 @@ impl Jobs {
             Err(StoreError::Referenced(_)) => return Err(gone()),
             Err(error) => return Err(error.into()),
         }
+        self.context.signal(Signal::SchedulesChanged);
         Ok(job)
     }
 
@@ -92,7 +98,9 @@ impl Jobs {
     /// Changes a job. Executions that are queued already keep what they were queued with.
     pub async fn update(&self, job: &Reference<JobId>, change: JobChange) -> Result<Job, Error> {
         let tx = self.context.store.begin().await?;
-        let before = lookup::job(&tx, job).await?;
+        let found = lookup::job(&tx, job).await?.id;
+        // Held, so that the scheduler does not fire what is being changed.
+        let before = job_lock_in_tx(&tx, found).await?.ok_or_else(gone)?;
         let mismatch = || Error::EtagMismatch {
             noun: Noun::Job,
             which: before.name.to_string(),
@@ -112,11 +120,14 @@ impl Jobs {
         };
         let options = change.options.as_ref().unwrap_or(&before.options);
         options.check()?;
+        let retention = change.retention.unwrap_or(before.retention);
+        check_retention(retention.as_ref())?;
         let ids: Vec<StorageId> = storages.iter().map(|storage| storage.id).collect();
         let update = JobUpdate {
             storages: &ids,
             strategy: change.strategy.unwrap_or(before.strategy),
             options,
+            retention: retention.as_ref(),
             now: self.context.now(),
         };
         match job_update_in_tx(&tx, before.id, before.revision, update).await {
@@ -125,9 +136,29 @@ impl Jobs {
             Err(StoreError::Referenced(_)) => return Err(gone()),
             Err(error) => return Err(error.into()),
         }
+        if let Some(schedule) = change.schedule {
+            let next = self.rescheduled(&before, schedule.as_ref())?;
+            job_schedule_in_tx(&tx, before.id, schedule.as_ref(), next).await?;
+        }
+        if retention != before.retention || change.storages.is_some() || change.strategy.is_some() {
+            retention_mark_in_tx(&tx, before.id, self.context.now()).await?;
+        }
         let after = lookup::job(&tx, &Reference::Id(before.id)).await?;
         tx.commit().await?;
+        self.context.signal(Signal::SchedulesChanged);
+        self.context.signal(Signal::RetentionDue);
         Ok(after)
+    }
+
+    /// What comes next for a job with another schedule; nothing while it is paused.
+    fn rescheduled(&self, before: &Job, schedule: Option<&Schedule>) -> Result<Option<Firing>, Error> {
+        let Some(schedule) = schedule else { return Ok(None) };
+        schedule.check()?;
+        if before.paused_at.is_some() {
+            return Ok(None);
+        }
+        let next = before.schedule.as_ref().zip(before.next_firing);
+        Ok(Plan::new(before.id, schedule)?.changed(next, self.context.now()))
     }
 
     /// Deletes a job that has no unfinished execution. Its backups stay.
@@ -164,11 +195,7 @@ impl Jobs {
         let job = job_lock_in_tx(&tx, id).await?.ok_or_else(gone)?;
         let datasource = lookup::datasource(&tx, &Reference::Id(job.datasource)).await?;
         let agent = lookup::working_agent(&tx, &Reference::Id(datasource.agent)).await?;
-        let spec = ExecutionSpec::Backup(BackupSpec {
-            storages: job.storages.iter().map(|storage| storage.id).collect(),
-            strategy: job.strategy,
-            options: job.options.clone(),
-        });
+        let spec = backup_spec(&job);
         let job = Some((job.id, job.name.to_string()));
         let execution = queued(&self.context, spec, job, &datasource, &agent);
         if request
@@ -182,29 +209,47 @@ impl Jobs {
         }
         queue_in_tx(&tx, &execution).await?;
         tx.commit().await?;
-        self.context.signal(Signal::WorkQueued(execution.agent));
+        self.context.work_queued(&execution);
         Ok(execution)
     }
 
     async fn draft(&self, new: NewJob) -> Result<Job, Error> {
         new.options.check()?;
+        check_retention(new.retention.as_ref())?;
+        let id = JobId::new();
+        let now = self.context.now();
+        let next_firing = match &new.schedule {
+            Some(schedule) => {
+                schedule.check()?;
+                Plan::new(id, schedule)?.next_after(now)
+            }
+            None => None,
+        };
         let datasource = lookup::datasource(&self.context.store, &new.datasource).await?;
         let storages = place(&self.context.store, &datasource, &new.storages).await?;
-        let now = self.context.now();
         Ok(Job {
-            id: JobId::new(),
+            id,
             name: new.name,
             datasource: datasource.id,
             datasource_name: datasource.name,
             storages,
             strategy: new.strategy,
             options: new.options,
+            retention: new.retention,
             created_at: now,
             updated_at: now,
             revision: 1,
+            schedule: new.schedule,
+            paused_at: None,
+            next_firing,
+            last_scheduled: None,
             next_chunking: None,
         })
     }
+}
+
+fn check_retention(retention: Option<&Retention>) -> Result<(), Error> {
+    Ok(retention.map_or(Ok(()), Retention::check)?)
 }
 
 /// Looks up the storages that a job names: each once, all reached by the datasource's agent.
@@ -233,6 +278,23 @@ async fn place(
     Ok(storages.into_iter().map(named).collect())
 }
 
+/// What a backup of that job needs to know.
+pub(super) fn backup_spec(job: &Job) -> ExecutionSpec {
+    ExecutionSpec::Backup(BackupSpec {
+        storages: job.storages.iter().map(|storage| storage.id).collect(),
+        strategy: job.strategy,
+        options: job.options.clone(),
+    })
+}
+
+/// Where an execution takes place: ids and names.
+pub(super) struct Place {
+    /// The datasource that it concerns.
+    pub(super) datasource: (DatasourceId, String),
+    /// The agent that does it.
+    pub(super) agent: (AgentId, String),
+}
+
 /// A new execution that waits for its agent.
 pub(super) fn queued(
     context: &Context,
@@ -241,6 +303,21 @@ pub(super) fn queued(
     datasource: &Datasource,
     agent: &Agent,
 ) -> Execution {
+    let place = Place {
+        datasource: (datasource.id, datasource.name.to_string()),
+        agent: (agent.id, agent.name.to_string()),
+    };
+    queued_at(context, spec, job, place)
+}
+
+/// The same, of what is known by ids and names alone.
+pub(super) fn queued_at(
+    context: &Context,
+    spec: ExecutionSpec,
+    job: Option<(JobId, String)>,
+    place: Place,
+) -> Execution {
+    let ((datasource, datasource_name), (agent, agent_name)) = (place.datasource, place.agent);
     Execution {
         id: ExecutionId::new(),
         spec,
@@ -248,12 +325,14 @@ pub(super) fn queued(
         attempt: 0,
         lease: None,
         job,
-        datasource: Some(datasource.id),
-        datasource_name: datasource.name.to_string(),
-        agent: agent.id,
-        agent_name: agent.name.to_string(),
+        scheduled: None,
+        datasource: Some(datasource),
+        datasource_name,
+        agent,
+        agent_name,
         leased_backup: None,
         reuse: None,
+        priority: Priority::Manual,
         created_at: context.now(),
         started_at: None,
         ended_at: None,

@@ -50,7 +50,8 @@ pub(super) fn active(agent: Agent) -> Result<Agent, Error> {
         AgentState::Revoked => Err(Error::precondition(
             "AGENT_REVOKED",
             format!(
-                "agent {} was revoked: enroll its host anew under another name",
+                "agent {} was revoked: enroll its host anew under another name, and give that one what this one had with \
+                 `dgctl datasource update NAME --agent NEW` and `dgctl storage update NAME --agent NEW`",
                 agent.name
             ),
         )),

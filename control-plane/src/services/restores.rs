@@ -15,7 +15,6 @@ use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::domain::restore::{DatabaseMapping, NewRestore};
 use crate::domain::storage::Storage;
-use crate::queue::Signal;
 use crate::store::deletion::backup_lock_in_tx;
 use crate::store::storages::storage_get_many;
 use crate::store::{Connected, Tx};
@@ -80,7 +79,7 @@ impl Restores {
         }
         queue_in_tx(&tx, &execution).await?;
         tx.commit().await?;
-        self.context.signal(Signal::WorkQueued(execution.agent));
+        self.context.work_queued(&execution);
         Ok(execution)
     }
 }

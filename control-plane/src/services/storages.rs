@@ -25,6 +25,7 @@ use crate::store::storages::{
 };
 use crate::store::{Connected, StoreError};
 
+mod own_key;
 mod update;
 
 /// Storages.

@@ -184,13 +184,11 @@ impl Context {
 
     /// Tells all who wait for it that an execution has changed; only after the transaction is committed.
     pub(super) fn changed(&self, execution: &Execution) {
+        self.signal(Signal::ExecutionChanged(execution.id));
         if !execution.state.occupies_agent() {
             self.board.forget(execution.id);
-        }
-        self.signal(Signal::ExecutionChanged(execution.id));
-        // An end frees a slot, and what is queued wants one.
-        if execution.state.is_terminal() || execution.state == ExecutionState::Queued {
-            self.signal(Signal::WorkQueued(execution.agent));
+            // The slot of what has ended, for good or until another attempt, or was taken back, is free.
+            self.slots_freed(execution.agent);
         }
     }
 }

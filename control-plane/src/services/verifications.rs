@@ -19,7 +19,6 @@ use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::domain::storage::{Storage, StorageLocation};
 use crate::domain::verification::{MAX_STORAGES, NewVerification, Notice, VerifySpec};
-use crate::queue::Signal;
 use crate::store::backups::backup_get;
 use crate::store::copy_checks::{copies_damaged, copies_damaged_count};
 use crate::store::object_checks::objects_damaged_count;
@@ -82,7 +81,7 @@ impl Verifications {
         }
         queue_in_tx(&tx, &execution).await?;
         tx.commit().await?;
-        self.context.signal(Signal::WorkQueued(execution.agent));
+        self.context.work_queued(&execution);
         Ok(execution)
     }
 

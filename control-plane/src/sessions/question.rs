@@ -120,7 +120,20 @@ pub enum Question {
     TestStorage {
         /// Where it is.
         repository: RepositoryLocation,
+        /// How closely is looked.
+        depth: TestDepth,
     },
+}
+
+/// How closely a storage is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TestDepth {
+    /// The repository is there and ours, and can be read.
+    Read,
+    /// An object can be written, read, not overwritten, and removed, too.
+    Write,
+    /// The same with an object that has the same name each time.
+    WriteAgain,
 }
 
 /// What an agent can be asked about manifests that are in a storage.

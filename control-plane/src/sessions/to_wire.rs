@@ -1,5 +1,7 @@
 //! Work and questions as messages. The one place where secrets are laid open, on their way to the agent that needs them.
 
+use std::collections::BTreeSet;
+
 use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::{BackupId, ControlPlaneId, DatasourceId, TransferId};
 use dataguardian_core::secret::SecretBytes;
@@ -8,7 +10,7 @@ use dataguardian_proto::{convert, v1};
 use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::layout::ObjectKey;
 
-use super::question::{ManifestQuestion, Question};
+use super::question::{ManifestQuestion, Question, TestDepth};
 use crate::domain::assignment::{
     Assignment, BackupAssignment, Place, RepositoryLocation, RestoreAssignment, VerifyAssignment, Work,
 };
@@ -143,11 +145,7 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             repository: place,
             datasource,
             objects,
-        } => Wire::DeleteObjects(wire::DeleteObjectsQuestion {
-            repository: Some(repository(place)),
-            datasource_id: datasource.to_string(),
-            objects: objects.iter().map(object).collect(),
-        }),
+        } => Wire::DeleteObjects(delete_objects(place, datasource, &objects)),
         Question::Manifest(asked) => about_manifests(asked),
         Question::CopyBackup {
             datasource,
@@ -175,9 +173,37 @@ pub(super) fn question(question: Question) -> wire::question::Question {
             work,
         } => Wire::CheckObjects(check_objects(place, &work)),
         Question::SendBackup(transfer, download) => Wire::SendBackup(send_backup(transfer, *download)),
-        Question::TestStorage { repository: place } => Wire::TestStorage(wire::TestStorageQuestion {
-            repository: Some(repository(place)),
-        }),
+        Question::TestStorage {
+            repository: place,
+            depth,
+        } => Wire::TestStorage(test_storage(place, depth)),
+    }
+}
+
+fn delete_objects(
+    place: RepositoryLocation,
+    datasource: DatasourceId,
+    objects: &BTreeSet<DataObject>,
+) -> wire::DeleteObjectsQuestion {
+    wire::DeleteObjectsQuestion {
+        repository: Some(repository(place)),
+        datasource_id: datasource.to_string(),
+        objects: objects.iter().map(object).collect(),
+    }
+}
+
+fn test_storage(place: RepositoryLocation, depth: TestDepth) -> wire::TestStorageQuestion {
+    wire::TestStorageQuestion {
+        repository: Some(repository(place)),
+        depth: test_depth(depth).into(),
+    }
+}
+
+const fn test_depth(depth: TestDepth) -> wire::TestDepth {
+    match depth {
+        TestDepth::Read => wire::TestDepth::Read,
+        TestDepth::Write => wire::TestDepth::Write,
+        TestDepth::WriteAgain => wire::TestDepth::WriteAgain,
     }
 }
 

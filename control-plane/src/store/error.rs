@@ -59,6 +59,15 @@ pub enum StoreError {
         /// How many migrations are missing.
         missing: usize,
     },
+    /// The database is somebody else's.
+    #[error(
+        "the metadata database holds tables of somebody else, such as {one}: make one for the control plane alone (CREATE DATABASE \
+         dataguardian) and name that in the URL"
+    )]
+    TablesOfOthers {
+        /// One of them.
+        one: String,
+    },
     /// Something else that the driver says.
     #[error("the metadata database refuses")]
     Database(#[source] Cause),
@@ -69,7 +78,9 @@ impl StoreError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::AlreadyExists(_) => ErrorCode::AlreadyExists,
-            Self::Referenced(_) | Self::OldSchema { .. } => ErrorCode::FailedPrecondition,
+            Self::Referenced(_) | Self::OldSchema { .. } | Self::TablesOfOthers { .. } => {
+                ErrorCode::FailedPrecondition
+            }
             Self::Unavailable(_) | Self::Full(_) | Self::Locked { .. } | Self::Directory { .. } => {
                 ErrorCode::Unavailable
             }
@@ -92,6 +103,7 @@ impl StoreError {
             Self::Locked { .. } => "DATA_DIRECTORY_LOCKED",
             Self::Directory { .. } => "DATA_DIRECTORY",
             Self::OldSchema { .. } => "OLD_SCHEMA",
+            Self::TablesOfOthers { .. } => "DATABASE_OF_OTHERS",
             Self::Database(_) => "DATABASE_ERROR",
         }
     }

@@ -14,7 +14,8 @@ use super::attempts::attempts_of;
 use super::entity::executions::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
 use super::{Connected, HELD, StoreError, Tx, convert};
-use crate::domain::execution::{Execution, Lease, Outlook, Progress};
+use crate::domain::execution::{Execution, Lease, Outlook, Progress, Scheduled};
+use crate::domain::priority::Priority;
 use crate::domain::reuse::ReusePlan;
 
 const FROM: convert::From = convert::From("executions");
@@ -46,11 +47,31 @@ pub struct ExecutionQuery {
 
 /// Makes an execution.
 pub async fn execution_insert_in_tx(tx: &Tx, execution: &Execution) -> Result<(), StoreError> {
+    let row = made(execution)?;
+    Entity::insert(row).exec_without_returning(&tx.executor()).await?;
+    Ok(())
+}
+
+/// Makes several in one statement.
+pub async fn execution_insert_many_in_tx(tx: &Tx, executions: &[Execution]) -> Result<(), StoreError> {
+    let rows: Vec<_> = executions.iter().map(made).collect::<Result<_, _>>()?;
+    if !rows.is_empty() {
+        Entity::insert_many(rows)
+            .exec_without_returning(&tx.executor())
+            .await?;
+    }
+    Ok(())
+}
+
+/// The row of a new execution.
+fn made(execution: &Execution) -> Result<ActiveModel, StoreError> {
     let (job_id, job_name) = match &execution.job {
         Some((id, name)) => (Some(*id.as_uuid()), Some(name.clone())),
         None => (None, None),
     };
-    let row = ActiveModel {
+    let scheduled = execution.scheduled.as_ref();
+    let gap = scheduled.and_then(|scheduled| scheduled.gap.as_ref());
+    Ok(ActiveModel {
         id: Set(*execution.id.as_uuid()),
         kind: Set(execution.kind().as_str().to_owned()),
         state: Set(execution.state.as_str().to_owned()),
@@ -62,14 +83,15 @@ pub async fn execution_insert_in_tx(tx: &Tx, execution: &Execution) -> Result<()
         agent_id: Set(*execution.agent.as_uuid()),
         agent_name: Set(execution.agent_name.clone()),
         spec: Set(convert::json(&execution.spec)?),
+        priority: Set(execution.priority.as_number()),
         created_at: Set(convert::time(execution.created_at)),
         warnings: Set(convert::json(&execution.warnings)?),
         missing_databases: Set(convert::json(&execution.missing)?),
         revision: Set(execution.revision),
+        scheduled_for: Set(scheduled.map(|scheduled| convert::time(scheduled.scheduled_for))),
+        schedule_gap: Set(gap.map(convert::json).transpose()?),
         ..Default::default()
-    };
-    Entity::insert(row).exec_without_returning(&tx.executor()).await?;
-    Ok(())
+    })
 }
 
 /// One execution with its attempts.
@@ -186,7 +208,7 @@ pub async fn execution_at_work(on: &impl Connected) -> Result<Vec<Execution>, St
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Executions that are queued for an agent, the oldest first.
+/// Executions that are queued for an agent, the most urgent first, of the same priority the oldest.
 pub async fn execution_queued_of_agent(
     on: &impl Connected,
     agent: AgentId,
@@ -194,6 +216,7 @@ pub async fn execution_queued_of_agent(
     let rows = Entity::find()
         .filter(Column::AgentId.eq(*agent.as_uuid()))
         .filter(Column::State.eq(ExecutionState::Queued.as_str()))
+        .order_by_asc(Column::Priority)
         .order_by_asc(Column::Id)
         .all(&on.executor())
         .await?;
@@ -234,6 +257,10 @@ impl TryFrom<Model> for Execution {
         let lease = lease(row.lease_token, row.lease_attempt, row.leased_at)?;
         let progress = row.progress.map(|progress| FROM.json(progress)).transpose()?;
         let report = row.restore_report.map(|report| FROM.json(report)).transpose()?;
+        let gap = row.schedule_gap.map(|gap| FROM.json(gap)).transpose()?;
+        let scheduled = row
+            .scheduled_for
+            .map(|scheduled_for| Scheduled { scheduled_for, gap });
         let found = row.verify_report.map(|report| FROM.json(report)).transpose()?;
         Ok(Self {
             id: ExecutionId::from_uuid(row.id),
@@ -242,12 +269,14 @@ impl TryFrom<Model> for Execution {
             attempt: FROM.small(row.attempt)?,
             lease,
             job: row.job_id.map(JobId::from_uuid).zip(row.job_name),
+            scheduled,
             datasource: row.datasource_id.map(DatasourceId::from_uuid),
             datasource_name: row.datasource_name,
             agent: AgentId::from_uuid(row.agent_id),
             agent_name: row.agent_name,
             leased_backup: row.leased_backup_id.map(BackupId::from_uuid),
             reuse,
+            priority: priority(row.priority)?,
             created_at: row.created_at,
             started_at: row.started_at,
             ended_at: row.ended_at,
@@ -265,6 +294,10 @@ impl TryFrom<Model> for Execution {
             outlook: Outlook::default(),
         })
     }
+}
+
+fn priority(number: i16) -> Result<Priority, StoreError> {
+    Priority::from_number(number).ok_or_else(|| StoreError::unreadable("executions", "no such priority"))
 }
 
 fn reuse(row: &Model) -> Result<Option<ReusePlan>, StoreError> {

@@ -13,9 +13,12 @@ use uuid::Uuid;
 
 use super::entity::{datasources, job_storages, jobs, storages};
 use super::private::Executor as _;
+use super::schedules::last_scheduled;
 use super::{Connected, HELD, StoreError, Tx, convert};
 use crate::domain::job::{BackupOptions, Job, JobStorage};
 use crate::domain::reference::Reference;
+use crate::domain::retention::Retention;
+use crate::domain::schedule::Firing;
 
 const FROM: convert::From = convert::From("jobs");
 
@@ -30,6 +33,12 @@ pub async fn job_insert_in_tx(tx: &Tx, job: &Job) -> Result<(), StoreError> {
         created_at: Set(convert::time(job.created_at)),
         updated_at: Set(convert::time(job.updated_at)),
         revision: Set(job.revision),
+        schedule: Set(job.schedule.as_ref().map(convert::json).transpose()?),
+        paused_at: Set(job.paused_at.map(convert::time)),
+        next_scheduled_for: Set(job.next_firing.map(|next| convert::time(next.scheduled_for))),
+        next_fire_at: Set(job.next_firing.map(|next| convert::time(next.fire_at))),
+        last_scheduled_id: Set(None),
+        retention: Set(job.retention.as_ref().map(convert::json).transpose()?),
     };
     jobs::Entity::insert(row)
         .exec_without_returning(&tx.executor())
@@ -76,6 +85,8 @@ pub struct JobUpdate<'a> {
     pub strategy: Strategy,
     /// How a backup is made.
     pub options: &'a BackupOptions,
+    /// Which backups stay; none if all do.
+    pub retention: Option<&'a Retention>,
     /// When.
     pub now: DateTime<Utc>,
 }
@@ -90,6 +101,7 @@ pub async fn job_update_in_tx(
     let row = jobs::ActiveModel {
         strategy: Set(convert::word(&update.strategy)?),
         options: Set(convert::json(update.options)?),
+        retention: Set(update.retention.map(convert::json).transpose()?),
         updated_at: Set(convert::time(update.now)),
         ..Default::default()
     };
@@ -138,7 +150,8 @@ async fn job_storages_insert(tx: &Tx, job: JobId, storages: &[StorageId]) -> Res
     Ok(())
 }
 
-async fn with_names(on: &impl Connected, rows: Vec<jobs::Model>) -> Result<Vec<Job>, StoreError> {
+/// The records of rows: with the names of what they name.
+pub(super) async fn with_names(on: &impl Connected, rows: Vec<jobs::Model>) -> Result<Vec<Job>, StoreError> {
     let datasource_names = datasource_names(on, rows.iter().map(|row| row.datasource_id)).await?;
     let named = job_storages::Entity::find()
         .filter(job_storages::Column::JobId.is_in(rows.iter().map(|row| row.id)))
@@ -147,6 +160,7 @@ async fn with_names(on: &impl Connected, rows: Vec<jobs::Model>) -> Result<Vec<J
         .all(&on.executor())
         .await?;
     let storage_names = storage_names(on, named.iter().map(|row| row.storage_id)).await?;
+    let last = last_scheduled(on, rows.iter().filter_map(|row| row.last_scheduled_id)).await?;
     let mut storages: HashMap<Uuid, Vec<JobStorage>> = HashMap::new();
     for row in named {
         let name = name_of(&storage_names, row.storage_id)?;
@@ -166,13 +180,26 @@ async fn with_names(on: &impl Connected, rows: Vec<jobs::Model>) -> Result<Vec<J
                 storages: storages.remove(&row.id).unwrap_or_default(),
                 strategy: FROM.word(row.strategy)?,
                 options: FROM.json(row.options)?,
+                retention: row.retention.map(|retention| FROM.json(retention)).transpose()?,
                 created_at: row.created_at,
                 updated_at: row.updated_at,
                 revision: row.revision,
+                schedule: row.schedule.map(|schedule| FROM.json(schedule)).transpose()?,
+                paused_at: row.paused_at,
+                next_firing: firing(row.next_scheduled_for, row.next_fire_at),
+                last_scheduled: row.last_scheduled_id.and_then(|id| last.get(&id).copied()),
                 next_chunking: None,
             })
         })
         .collect()
+}
+
+fn firing(scheduled_for: Option<DateTime<Utc>>, fire_at: Option<DateTime<Utc>>) -> Option<Firing> {
+    let (scheduled_for, fire_at) = scheduled_for.zip(fire_at)?;
+    Some(Firing {
+        scheduled_for,
+        fire_at,
+    })
 }
 
 fn name_of(names: &HashMap<Uuid, String>, id: Uuid) -> Result<&str, StoreError> {

@@ -9,7 +9,8 @@ use dataguardian_migrations::{Migrator, MigratorTrait};
 use sea_orm::sqlx::Connection as _;
 use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement, TransactionTrait as _,
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction, Statement,
+    TransactionTrait as _,
 };
 
 use super::lock::DirectoryLock;
@@ -70,7 +71,8 @@ impl Store {
         Err(StoreError::UnknownUrl)
     }
 
-    /// Applies the migrations that are missing. On PostgreSQL one process at a time does it and the others wait.
+    /// Applies the migrations that are missing. On PostgreSQL one process at a time does it and the others wait, and a database
+    /// that holds tables of somebody else is refused.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match backend_of(self.write.get_database_backend()) {
             Backend::Sqlite => Migrator::up(&self.write, None).await?,
@@ -80,6 +82,7 @@ impl Store {
                 guard
                     .execute_raw(Statement::from_string(guard.get_database_backend(), lock))
                     .await?;
+                refuse_tables_of_others(&guard).await?;
                 Migrator::up(&self.write, None).await?;
                 guard.commit().await?;
             }
@@ -103,6 +106,26 @@ impl Store {
     pub async fn close(self) -> Result<(), StoreError> {
         self.read.close().await?;
         Ok(self.write.close().await?)
+    }
+}
+
+/// A mistyped URL may lead into somebody's own database, and our tables would lie among theirs. Whose the database is says the
+/// table in which migrations are noted down; what belongs to an extension is nobody's.
+async fn refuse_tables_of_others(on: &DatabaseTransaction) -> Result<(), StoreError> {
+    const OTHERS: &str = "SELECT t.relname::text AS name
+        FROM pg_catalog.pg_class t JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+        WHERE n.nspname = pg_catalog.current_schema() AND t.relkind IN ('r', 'p')
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'e')
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o
+                WHERE o.relnamespace = n.oid AND o.relname = 'seaql_migrations')
+        ORDER BY 1 LIMIT 1";
+    let asked = Statement::from_string(on.get_database_backend(), OTHERS);
+    match on.query_one_raw(asked).await? {
+        Some(row) => Err(StoreError::TablesOfOthers {
+            one: row.try_get("", "name")?,
+        }),
+        None => Ok(()),
     }
 }
 

@@ -43,6 +43,18 @@ pub async fn execution_event_queued_in_tx(tx: &Tx, execution: &Execution) -> Res
     event_insert(tx, "queued", execution.state, execution, execution.created_at).await
 }
 
+/// The same of several, in one statement.
+pub async fn execution_events_queued_in_tx(tx: &Tx, executions: &[Execution]) -> Result<(), StoreError> {
+    let row = |execution: &Execution| event_row("queued", execution.state, execution, execution.created_at);
+    let rows: Vec<_> = executions.iter().map(row).collect::<Result<_, _>>()?;
+    if !rows.is_empty() {
+        execution_events::Entity::insert_many(rows)
+            .exec_without_returning(&tx.executor())
+            .await?;
+    }
+    Ok(())
+}
+
 /// Writes down that an execution is known from the manifest of its backup alone: an older metadata database was restored.
 pub async fn execution_event_imported_in_tx(
     tx: &Tx,
@@ -134,8 +146,21 @@ async fn event_insert(
     after: &Execution,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    let row = event_row(event, from, after, now)?;
+    execution_events::Entity::insert(row)
+        .exec_without_returning(&tx.executor())
+        .await?;
+    Ok(())
+}
+
+fn event_row(
+    event: &str,
+    from: ExecutionState,
+    after: &Execution,
+    now: DateTime<Utc>,
+) -> Result<execution_events::ActiveModel, StoreError> {
     let failure = after.failure.as_ref();
-    let row = execution_events::ActiveModel {
+    Ok(execution_events::ActiveModel {
         id: NotSet,
         execution_id: Set(*after.id.as_uuid()),
         revision: Set(after.revision),
@@ -146,11 +171,7 @@ async fn event_insert(
         lease_token: Set(after.lease.map(|lease| *lease.token.as_uuid())),
         failure_kind: Set(failure.map(|failure| failure.kind.as_str().to_owned())),
         at: Set(convert::time(now)),
-    };
-    execution_events::Entity::insert(row)
-        .exec_without_returning(&tx.executor())
-        .await?;
-    Ok(())
+    })
 }
 
 impl TryFrom<execution_events::Model> for EventRow {

@@ -241,6 +241,10 @@ impl JobService for Answers {
         list_jobs(ListJobsRequest) -> ListJobsResponse;
         update_job(UpdateJobRequest) -> UpdateJobResponse;
         delete_job(DeleteJobRequest) -> DeleteJobResponse;
+        pause_job(PauseJobRequest) -> PauseJobResponse;
+        resume_job(ResumeJobRequest) -> ResumeJobResponse;
+        list_next_fire_times(ListNextFireTimesRequest) -> ListNextFireTimesResponse;
+        preview_retention(PreviewRetentionRequest) -> PreviewRetentionResponse;
     }
 
     async fn create_job(

@@ -7,6 +7,7 @@ use dataguardian_control_plane::domain::reference::Reference;
 use dataguardian_control_plane::domain::restore::{
     BackupChoice, DatabaseMapping, NewRestore, RestoreMode, RestoreOptions,
 };
+use dataguardian_control_plane::domain::worker::Worker;
 use dataguardian_core::execution::ExecutionState;
 use dataguardian_core::failure::FailureKind;
 use dataguardian_core::ids::DatasourceId;
@@ -58,7 +59,7 @@ on_both! {
             world.run(&job).await;
             world.run(&job).await;
         }
-        assert!(world.services.assignments.claim(agent.id, FreeSlots(0)).await.unwrap().is_none());
+        assert!(world.services.assignments.claim(Worker::Backup, agent.id, FreeSlots(0)).await.unwrap().is_none());
         let first = agent.begin().await;
         assert!(agent.claim().await.is_none(), "one dump at a time");
         assert_eq!(backup(&first).datasource_name.as_str(), "a");

@@ -8,6 +8,7 @@ use dataguardian_control_plane::domain::execution::{ExecutionFilter, Progress};
 use dataguardian_control_plane::domain::job::BackupOptions;
 use dataguardian_control_plane::domain::page::PageRequest;
 use dataguardian_control_plane::domain::reference::Reference;
+use dataguardian_control_plane::domain::worker::Worker;
 use dataguardian_control_plane::queue::{Heard, Signal};
 use dataguardian_core::execution::ExecutionState;
 use dataguardian_core::failure::FailureKind;
@@ -55,6 +56,23 @@ on_both! {
         let ended = world.services.executions.get(execution.id).await.unwrap();
         assert_eq!(ended.state, ExecutionState::Cancelled);
         assert!(ended.attempts[0].ended_at.is_some());
+    }
+
+    /// Its slot is free until the next attempt: what waits for one need not wait for the next look.
+    async fn a_failed_attempt_makes_room_at_once(world: &World) {
+        let agent = world.agent("db1").await;
+        let options = BackupOptions { max_attempts: 2, ..BackupOptions::default() };
+        let job = world.job(agent.id, "shop", options).await;
+        let execution = world.run(&job).await;
+        let assignment = agent.begin().await;
+        let mut listener = world.context.queue.listen();
+        agent.fail(assignment.fence, FailureKind::DatabaseUnreachable).await.unwrap();
+        let waiting = world.services.executions.get(execution.id).await.unwrap();
+        assert_eq!(waiting.state, ExecutionState::RetryWait);
+        let told = async {
+            while listener.next().await != Heard::Signal(Signal::WorkQueued(agent.id, Worker::Backup)) {}
+        };
+        tokio::time::timeout(Duration::from_secs(5), told).await.expect("a word that there is room");
     }
 
     async fn an_offer_may_be_cancelled_before_it_is_accepted(world: &World) {

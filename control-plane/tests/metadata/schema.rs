@@ -103,3 +103,32 @@ async fn other_databases_are_refused() {
         assert!(matches!(refused, StoreError::UnknownUrl), "{url}");
     }
 }
+
+#[tokio::test]
+async fn no_table_is_made_among_somebody_elses() {
+    let server = Postgres::start(Version::V15).unwrap();
+    server.create_database("shop").unwrap();
+    server.psql("shop", "CREATE TABLE orders (id int)").unwrap();
+    let store = Store::open(&StoreSettings::new(server.connection().url("shop")))
+        .await
+        .unwrap();
+    let refused = store.migrate().await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::TablesOfOthers { one } if one == "orders"),
+        "{refused}"
+    );
+    let tables = "SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    assert_eq!(server.psql("shop", tables).unwrap().trim(), "orders");
+    // In a schema of its own it may be.
+    server.psql("shop", "CREATE SCHEMA guardian").unwrap();
+    let alone = format!(
+        "ALTER ROLE {} SET search_path = guardian",
+        server.connection().user
+    );
+    server.psql("shop", &alone).unwrap();
+    let store = Store::open(&StoreSettings::new(server.connection().url("shop")))
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    store.migrate().await.unwrap();
+}

@@ -11,6 +11,7 @@ use dataguardian_control_plane::domain::assignment::{
 use dataguardian_control_plane::domain::backup::BackupSummary;
 use dataguardian_control_plane::domain::certificate::Presented;
 use dataguardian_control_plane::domain::execution::Execution;
+use dataguardian_control_plane::domain::worker::Worker;
 use dataguardian_control_plane::services::{Error, Services};
 use dataguardian_core::engine::Engine;
 use dataguardian_core::execution::Fence;
@@ -76,7 +77,17 @@ impl SimulatedAgent {
     }
 
     pub(crate) async fn try_claim(&self) -> Result<Option<Assignment>, Error> {
-        self.services.assignments.claim(self.id, FreeSlots(8)).await
+        for worker in [Worker::Restore, Worker::Backup] {
+            let claimed = self
+                .services
+                .assignments
+                .claim(worker, self.id, FreeSlots(8))
+                .await?;
+            if claimed.is_some() {
+                return Ok(claimed);
+            }
+        }
+        Ok(None)
     }
 
     /// Claims and accepts.

@@ -297,6 +297,8 @@ pub(crate) fn new_job(name: &str, datasource: DatasourceId, storages: &[StorageI
         storages: storages.iter().copied().map(Reference::Id).collect(),
         strategy: Strategy::Replicate,
         options: BackupOptions::default(),
+        schedule: None,
+        retention: None,
         request_id: None,
     }
 }

@@ -9,7 +9,9 @@ use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::agent_service_client::AgentServiceClient;
+use dataguardian_proto::v1::datasource_service_client::DatasourceServiceClient;
 use dataguardian_proto::v1::job_service_client::JobServiceClient;
+use dataguardian_proto::v1::storage_service_client::StorageServiceClient;
 use tokio::time::Instant;
 
 use crate::agent::{TestAgent, TestSession};
@@ -267,6 +269,36 @@ async fn revoking_closes_everything_within_five_seconds_and_the_agent_stays_out(
     );
     assert_eq!(refused(agent.renewed(&server).await).reason, "AGENT_REVOKED");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn whoever_asks_something_of_a_revoked_agent_is_told_to_hand_over() {
+    let scene = Scene::set().await;
+    let request = v1::RevokeAgentRequest { agent: "db1".into() };
+    AgentServiceClient::new(scene.admin.clone())
+        .revoke_agent(request)
+        .await
+        .unwrap();
+    assert_eq!(end_of(scene.session).await, "AGENT_REVOKED");
+    let test = v1::TestDatasourceRequest {
+        datasource: "shop".into(),
+    };
+    let told = refused(
+        DatasourceServiceClient::new(scene.admin.clone())
+            .test_datasource(test)
+            .await,
+    );
+    assert_eq!(told.reason, "AGENT_REVOKED");
+    assert!(
+        told.message.contains("dgctl datasource update"),
+        "{}",
+        told.message
+    );
+    let test = v1::TestStorageRequest {
+        storage: "disk".into(),
+    };
+    let told = refused(StorageServiceClient::new(scene.admin).test_storage(test).await);
+    assert_eq!(told.reason, "AGENT_REVOKED");
 }
 
 #[tokio::test]

@@ -44,9 +44,24 @@ async fn the_full_report_needs_a_token() {
         .iter()
         .map(|one| one["name"].as_str().unwrap())
         .collect();
-    for name in ["dispatch", "expire_leases", "deliver_cancels", "save_reports"] {
+    for name in [
+        "scheduler",
+        "backup",
+        "restore",
+        "expire_leases",
+        "deliver_cancels",
+        "save_reports",
+        "retention",
+        "cleanup",
+    ] {
         assert!(loops.contains(&name), "{name} is not in {loops:?}");
     }
+    for worker in report["workers"].as_array().unwrap() {
+        assert_eq!(worker["state"], "running", "{worker}");
+        assert!(worker["reason"].is_null(), "{worker}");
+    }
+    assert_eq!(report["queue"]["backend"], "embedded");
+    assert_eq!(report["queue"]["online"], true);
 }
 
 #[tokio::test]

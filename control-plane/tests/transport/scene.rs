@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dataguardian_control_plane::config::Config;
 use dataguardian_core::clock::{SharedClock, SystemClock};
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::v1;
@@ -32,6 +33,15 @@ impl Scene {
 
     pub(crate) async fn set_at(clock: SharedClock) -> Self {
         let server = Server::start_at(clock, |config| config.reconcilers.interval_seconds = 1).await;
+        Box::pin(Self::set_on(server)).await
+    }
+
+    /// With those settings; loops pass as seldom as they do by default.
+    pub(crate) async fn set_with(change: impl FnOnce(&mut Config)) -> Self {
+        Box::pin(Self::set_on(Server::start_with(change).await)).await
+    }
+
+    async fn set_on(server: Server) -> Self {
         let admin = server.administrator().await;
         let agent = TestAgent::enroll(&server, &admin, "db1").await;
         let session = agent.open_session(&server).await.unwrap();
@@ -54,20 +64,16 @@ impl Scene {
             }),
             ..v1::CreateDatasourceRequest::default()
         };
-        DatasourceServiceClient::new(scene.admin.clone())
-            .create_datasource(datasource)
-            .await
-            .unwrap();
+        let mut datasources = DatasourceServiceClient::new(scene.admin.clone());
+        Box::pin(datasources.create_datasource(datasource)).await.unwrap();
         let job = v1::CreateJobRequest {
             name: "nightly".to_owned(),
             datasource: "shop".to_owned(),
             storages: vec!["disk".to_owned()],
             ..v1::CreateJobRequest::default()
         };
-        JobServiceClient::new(scene.admin.clone())
-            .create_job(job)
-            .await
-            .unwrap();
+        let mut jobs = JobServiceClient::new(scene.admin.clone());
+        Box::pin(jobs.create_job(job)).await.unwrap();
         scene
     }
 

@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use age::secrecy::{ExposeSecret as _, SecretString};
-use age::{Decryptor, Encryptor, Identity, IdentityFile, scrypt, x25519};
+use age::{DecryptError, Decryptor, Encryptor, Identity, IdentityFile, scrypt, x25519};
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::ControlPlaneId;
 use dataguardian_core::secret::Secret;
@@ -29,6 +29,11 @@ pub use storages::{Credentials, KitStorage};
 const FORMAT: u8 = 2;
 /// The form in which each installation key has id keys of its own, which every release reads.
 const OWN_ID_KEYS: u8 = 1;
+/// How much work a guess of the passphrase is: `scrypt` with N = 2^17, r = 8, the least that OWASP's Password Storage Cheat Sheet
+/// recommends. Fixed, since what age measures by itself is less where the machine is busy.
+const WORK_FACTOR: u8 = 17;
+/// The most that is done to open one, which takes 2 GiB. age would measure this machine and refuse what was made on a quicker one.
+const MAX_WORK_FACTOR: u8 = 21;
 /// A larger file is no kit.
 pub const MAX_KIT_LEN: u64 = 1 << 20;
 /// What is sealed in it: as much as fits into a file of that length once it is encrypted and armored.
@@ -231,7 +236,14 @@ impl RecoveryKit {
 
     /// The kit as text, for whoever has the passphrase.
     pub fn seal_with(&self, passphrase: &Secret) -> Result<String, KitError> {
-        self.seal(Encryptor::with_user_passphrase(secret(passphrase)))
+        self.seal_by(passphrase, WORK_FACTOR)
+    }
+
+    fn seal_by(&self, passphrase: &Secret, work_factor: u8) -> Result<String, KitError> {
+        let mut recipient = scrypt::Recipient::new(secret(passphrase));
+        recipient.set_work_factor(work_factor);
+        let recipients = std::iter::once(&recipient as &dyn age::Recipient);
+        self.seal(Encryptor::with_recipients(recipients).map_err(|_| KitError::NoRecipient)?)
     }
 
     fn seal(&self, encryptor: Encryptor) -> Result<String, KitError> {
@@ -255,10 +267,13 @@ impl RecoveryKit {
 
     /// Opens a kit.
     pub fn open(sealed: &[u8], opener: &Opener) -> Result<Self, KitError> {
-        let unopenable = |error: &dyn std::fmt::Display| KitError::Unopenable(error.to_string());
         let decryptor = Decryptor::new(ArmoredReader::new(sealed)).map_err(|error| unopenable(&error))?;
         let identities: Vec<Box<dyn Identity>> = match opener {
-            Opener::Passphrase(passphrase) => vec![Box::new(scrypt::Identity::new(secret(passphrase)))],
+            Opener::Passphrase(passphrase) => {
+                let mut identity = scrypt::Identity::new(secret(passphrase));
+                identity.set_max_work_factor(MAX_WORK_FACTOR);
+                vec![Box::new(identity)]
+            }
             Opener::Identities(file) => {
                 let bad = |error: &dyn std::fmt::Display| KitError::Identity(error.to_string());
                 let file =
@@ -277,7 +292,7 @@ impl RecoveryKit {
         reader
             .take(MAX_KIT_LEN)
             .read_to_end(&mut json)
-            .map_err(|error| unopenable(&error))?;
+            .map_err(|error| KitError::Unopenable(error.to_string()))?;
         Self::parse(&json)
     }
 
@@ -293,6 +308,21 @@ impl RecoveryKit {
         }
         serde_json::from_slice(json).map_err(malformed)
     }
+}
+
+/// What is the matter with a file that can't be opened, for a person who has nothing else any more.
+fn unopenable(error: &DecryptError) -> KitError {
+    use DecryptError as E;
+    KitError::Unopenable(match error {
+        E::DecryptionFailed | E::KeyDecryptionFailed | E::NoMatchingKeys => {
+            "the passphrase or the identity is not the one that it was sealed for".to_owned()
+        }
+        // It is in memory: what can't be read of it is not there.
+        E::InvalidHeader | E::InvalidMac | E::UnknownFormat | E::Io(_) => {
+            "the file is no recovery kit, or it is damaged".to_owned()
+        }
+        other => other.to_string(),
+    })
 }
 
 fn secret(secret: &Secret) -> SecretString {

@@ -14,6 +14,18 @@ UPDATE versioned SET v = 'second' WHERE id = 1;
 SET SESSION timestamp = UNIX_TIMESTAMP('2024-03-01 00:00:00');
 DELETE FROM versioned WHERE id = 3;
 SET SESSION timestamp = DEFAULT;
+CREATE TABLE versioned_openly (
+  id int PRIMARY KEY, v varchar(20), aside int WITHOUT SYSTEM VERSIONING, s timestamp(6) GENERATED ALWAYS AS ROW START, e timestamp(6) GENERATED ALWAYS AS ROW END INVISIBLE,
+  PERIOD FOR SYSTEM_TIME (s, e)
+) WITH SYSTEM VERSIONING;
+INSERT INTO versioned_openly (id, v, aside) VALUES (1, 'a', 1), (2, 'b', 2);
+UPDATE versioned_openly SET v = 'c' WHERE id = 1;
+DELETE FROM versioned_openly WHERE id = 2;
+CREATE TABLE versioned_parts (id int, v int) WITH SYSTEM VERSIONING PARTITION BY SYSTEM_TIME (PARTITION past HISTORY, PARTITION now CURRENT);
+INSERT INTO versioned_parts VALUES (1, 1), (2, 2);
+UPDATE versioned_parts SET v = 9 WHERE id = 1;
+CREATE TABLE no_overlap (id int, f date, t date, PERIOD FOR p (f, t), UNIQUE (id, p WITHOUT OVERLAPS));
+INSERT INTO no_overlap VALUES (1, '2020-01-01', '2021-01-01'), (1, '2021-01-01', '2022-01-01');
 CREATE TABLE with_period (id int, f date, t date, PERIOD FOR app (f, t));
 INSERT INTO with_period VALUES (1, '2020-01-01', '2021-01-01');
 
@@ -40,3 +52,13 @@ END;
 //
 DELIMITER ;
 SET SESSION sql_mode = DEFAULT;
+
+-- Since 11.7.
+/*M!110700 CREATE TABLE vectors (id int PRIMARY KEY, v vector(3) NOT NULL, VECTOR INDEX (v)) */;
+/*M!110700 INSERT INTO vectors VALUES (1, Vec_FromText('[1.5,-2,3e10]')), (2, Vec_FromText('[0,0,0]')) */;
+
+GRANT SELECT ON empty_one TO PUBLIC;
+SET SESSION sql_mode = 'ORACLE';
+GRANT EXECUTE ON PACKAGE pack TO limited;
+SET SESSION sql_mode = DEFAULT;
+SET DEFAULT ROLE reader FOR 'odd`user''s'@'10.0.0.%';

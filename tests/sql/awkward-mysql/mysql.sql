@@ -14,3 +14,5 @@ CREATE TABLE keyless (v int);
 INSERT INTO keyless VALUES (5), (6);
 SET SESSION sql_generate_invisible_primary_key = OFF;
 ANALYZE TABLE indexed UPDATE HISTOGRAM ON a WITH 10 BUCKETS;
+
+ALTER USER 'odd`user''s'@'10.0.0.%' DEFAULT ROLE reader;

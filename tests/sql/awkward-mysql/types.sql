@@ -43,3 +43,29 @@ CREATE TABLE places (id int PRIMARY KEY, g geometry, p point NOT NULL, l linestr
 INSERT INTO places VALUES
   (1, ST_GeomFromText('POINT(1 2)'), ST_GeomFromText('POINT(3 4)'), ST_GeomFromText('LINESTRING(0 0, 1 1)'), ST_GeomFromText('POLYGON((0 0, 0 1, 1 1, 0 0))'), ST_GeomFromText('MULTIPOINT(1 1, 2 2)'), ST_GeomFromText('GEOMETRYCOLLECTION(POINT(1 1), LINESTRING(0 0, 1 1))')),
   (2, NULL, ST_GeomFromText('POINT(-1.5 0)'), NULL, NULL, NULL, NULL);
+
+CREATE TABLE more_numbers (
+  id int PRIMARY KEY, su smallint unsigned, mu mediumint unsigned, iu int unsigned, du decimal(8,3) unsigned, fu float unsigned, dbu double unsigned,
+  z int(8) unsigned zerofill, zd decimal(8,2) zerofill, r real, n numeric(5), s serial
+);
+INSERT INTO more_numbers VALUES
+  (1, 65535, 16777215, 4294967295, 99999.999, 3.4e38, 1.7e308, 42, 1.5, -1.25, 99999, 7), (2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 18446744073709551000),
+  (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 9);
+
+CREATE TABLE more_texts (
+  id int PRIMARY KEY, tt tinytext, mt mediumtext, nc nchar(5), nv national varchar(10), u2 varchar(10) CHARACTER SET ucs2, u3 varchar(10) CHARACTER SET utf32,
+  ul varchar(10) CHARACTER SET utf16le, g varchar(10) CHARACTER SET gbk, b5 varchar(10) CHARACTER SET big5, eu varchar(10) CHARACTER SET ujis,
+  kr varchar(10) CHARACTER SET euckr, l7 varchar(10) CHARACTER SET latin7, k8 varchar(10) CHARACTER SET koi8r, a varchar(10) CHARACTER SET ascii,
+  bi varchar(10) CHARACTER SET binary, d text DEFAULT ('it''s; -- x')
+);
+INSERT INTO more_texts VALUES
+  (1, REPEAT('é', 120), 'm', 'ñ', 'üx', 'Ω日', '🐘Ω', '🐘', '中文', '中文', '日本', '한국', 'ąč', 'Привет', 'abc', 0x00FF5C27, 'x');
+INSERT INTO more_texts (id) VALUES (2);
+
+CREATE TABLE more_bytes (id int PRIMARY KEY, b blob, t tinyblob, m mediumblob, KEY first_of_it (b(20)));
+INSERT INTO more_bytes VALUES (1, 0x5C5C5C27220A0D001A, '', NULL), (2, REPEAT(0x00, 60000), 0xFF, 0x80);
+
+CREATE TABLE more_places (id int PRIMARY KEY, ml multilinestring, mpo multipolygon);
+INSERT INTO more_places VALUES
+  (1, ST_GeomFromText('MULTILINESTRING((0 0, 1 1), (2 2, 3 3))'), ST_GeomFromText('MULTIPOLYGON(((0 0, 0 1, 1 1, 0 0)))')),
+  (2, ST_GeomFromText('MULTILINESTRING((0 0, 1 1))', 4326), NULL), (3, NULL, NULL);

@@ -134,7 +134,7 @@ pub fn accounts(server: &MySql) -> Result<Facts> {
     };
     let sql = format!(
         "SELECT CONCAT(QUOTE(user), IF({role} = 'Y', '', CONCAT('@', QUOTE(host)))), {role} FROM mysql.user \
-         WHERE user NOT LIKE 'mysql.%' AND user NOT IN ('mariadb.sys', 'PUBLIC') ORDER BY 1"
+         WHERE user NOT LIKE 'mysql.%' AND user <> 'mariadb.sys' ORDER BY 1"
     );
     let mut script = String::new();
     if !server.version().is_mariadb() {
@@ -202,13 +202,18 @@ fn objects(server: &MySql, own: &str) -> Result<Vec<Object>> {
 /// A statement that gives the number of rows and two sums over their hashes.
 fn digest(server: &MySql, own: &str, table: &Object) -> Result<String> {
     let sql = format!(
-        "SELECT HEX(column_name), data_type FROM information_schema.columns WHERE table_schema = {own} \
+        "SELECT HEX(column_name), data_type, generation_expression <=> 'ROW START' FROM information_schema.columns WHERE table_schema = {own} \
          AND table_name = CONVERT(X'{}' USING utf8mb4) ORDER BY ordinal_position",
         hex::encode(&table.name)
     );
     let mut values = Vec::new();
+    // The period's columns may be hidden from the list of columns, or be columns like others.
+    let mut is_hidden = table.versioned;
     for line in server.sql("", &sql)?.lines() {
-        let (column, kind) = line.split_once('\t').context("a column")?;
+        let mut fields = line.splitn(3, '\t');
+        let column = fields.next().context("a column")?;
+        let kind = fields.next().context("its type")?;
+        is_hidden &= fields.next() != Some("1");
         let column = quoted_name(&String::from_utf8(hex::decode(column)?)?);
         let value = match kind {
             "bit" => format!("{column} + 0"),
@@ -221,9 +226,10 @@ fn digest(server: &MySql, own: &str, table: &Object) -> Result<String> {
         };
         values.push(format!("COALESCE({value}, 'null')"));
     }
-    let of = if table.versioned {
-        // The period's columns may be hidden from the list of columns.
+    if is_hidden {
         values.extend(["ROW_START".to_owned(), "ROW_END".to_owned()]);
+    }
+    let of = if table.versioned {
         format!("{} FOR SYSTEM_TIME ALL", quoted_name(&table.name))
     } else {
         quoted_name(&table.name)

@@ -51,6 +51,8 @@ impl Ports {
 pub struct Setup {
     /// Where it keeps its metadata.
     pub metadata: Metadata,
+    /// The Redis that its queue goes through, with the password in its URL; the queue stays in the process if absent.
+    pub redis: Option<String>,
     /// Where it listens.
     pub ports: Ports,
     /// Where agents are told to connect to, if not where it listens.
@@ -67,6 +69,7 @@ impl Setup {
     pub fn usual() -> Result<Self> {
         Ok(Self {
             metadata: Metadata::Embedded,
+            redis: None,
             ports: Ports::free()?,
             agents_at: None,
             config: String::new(),
@@ -83,7 +86,7 @@ pub struct ControlPlane {
 }
 
 /// The first administrator's password.
-const PASSWORD: &str = "correct horse battery staple";
+pub const PASSWORD: &str = "correct horse battery staple";
 
 impl ControlPlane {
     /// Starts one below `folder` and makes its first administrator.
@@ -230,6 +233,9 @@ fn launch(folder: &Path, setup: &Setup, failpoints: &str) -> Result<Program> {
     }
     if let Metadata::Postgres(url) = &setup.metadata {
         command.env("DATAGUARDIAN_DATABASE_URL", url);
+    }
+    if let Some(url) = &setup.redis {
+        command.env("DATAGUARDIAN_REDIS_URL", url);
     }
     Program::start(command, &folder.join("control-plane.log"))
 }

@@ -147,11 +147,25 @@ pub(super) async fn ask(
     sql: impl Into<String>,
     what: &str,
 ) -> Result<Vec<TextRow>, Failure> {
-    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.into()))
+    let rows = ask_unless(connection, sql, what, &[]).await?;
+    Ok(rows.unwrap_or_default())
+}
+
+/// The rows that a statement gives; none if the server refuses it with one of these numbers.
+pub(super) async fn ask_unless(
+    connection: &mut MySqlConnection,
+    sql: impl Into<String>,
+    what: &str,
+    refusals: &[u16],
+) -> Result<Option<Vec<TextRow>>, Failure> {
+    let asked = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.into()))
         .fetch_all(connection)
-        .await
-        .map_err(|error| failure::working(what, &error))?;
-    Ok(rows.into_iter().map(TextRow).collect())
+        .await;
+    match asked {
+        Ok(rows) => Ok(Some(rows.into_iter().map(TextRow).collect())),
+        Err(error) if failure::number(&error).is_some_and(|number| refusals.contains(&number)) => Ok(None),
+        Err(error) => Err(failure::working(what, &error)),
+    }
 }
 
 /// The first column of each row.

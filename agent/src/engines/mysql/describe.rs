@@ -27,6 +27,8 @@ pub(super) struct Relation {
 pub(super) struct Described {
     pub(super) databases: Vec<DatabaseDescription>,
     pub(super) relations: Vec<Relation>,
+    /// Databases and tables of MariaDB whose rows tell of transactions since when they are: no program dumps such a history.
+    pub(super) by_transaction: Vec<(String, String)>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -71,6 +73,7 @@ pub(super) async fn describe(
     }
     let mut warnings = Vec::new();
     let transactional = transactional(session).await?;
+    let by_transaction = by_transaction(session, &chosen).await?;
     for (name, found) in &mut found {
         let own = || relations.iter().filter(|relation| relation.database == *name);
         let mut engines: Vec<String> = own()
@@ -102,12 +105,24 @@ pub(super) async fn describe(
             "views that refer to what is not there, or that their definers may not read, can't \
             be dumped and are left out",
         ));
+        let precise: Vec<&str> = by_transaction
+            .iter()
+            .filter(|(database, _)| database == name)
+            .map(|(_, table)| table.as_str())
+            .collect();
+        warnings.extend(warning(
+            name,
+            &precise,
+            "tables that keep a history by transactions, which the client program can't dump: the history of no table is in \
+            the backup; with a datasource of its own for their database the others keep theirs",
+        ));
     }
     // In the order in which they were chosen.
     let databases = databases.iter().filter_map(|name| found.remove(name)).collect();
     Ok(Described {
         databases,
         relations,
+        by_transaction,
         warnings,
     })
 }
@@ -187,6 +202,18 @@ async fn definers(session: &mut MySqlConnection, chosen: &str) -> Result<Vec<(St
         .map(|row| (row.text(0), row.text(1)))
         .filter(|(_, definer)| !definer.is_empty())
         .collect())
+}
+
+async fn by_transaction(
+    session: &mut MySqlConnection,
+    chosen: &str,
+) -> Result<Vec<(String, String)>, Failure> {
+    let sql = format!(
+        "SELECT table_schema, table_name FROM information_schema.columns WHERE table_schema IN ({chosen}) \
+         AND generation_expression = 'ROW START' AND data_type = 'bigint' ORDER BY table_schema, table_name"
+    );
+    let rows = ask(session, sql, "looking for histories by transactions").await?;
+    Ok(rows.iter().map(|row| (row.text(0), row.text(1))).collect())
 }
 
 async fn transactional(session: &mut MySqlConnection) -> Result<Vec<String>, Failure> {

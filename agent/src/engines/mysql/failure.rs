@@ -13,6 +13,8 @@ pub(super) use crate::engines::failure::{cancelled, local};
 pub(super) const DATABASE_EXISTS: u16 = 1007;
 /// The connection that is to be ended is gone.
 pub(super) const NO_SUCH_THREAD: u16 = 1094;
+/// The account that is asked about is not known: the server's tables have it and the server itself does not.
+pub(super) const ACCOUNT_UNKNOWN: [u16; 3] = [1133, 1141, 1396];
 /// Numbers whose messages quote values of rows, or the statement.
 const QUOTING: [u16; 10] = [1062, 1064, 1264, 1265, 1292, 1366, 1367, 1411, 3140, 4025];
 

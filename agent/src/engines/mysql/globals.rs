@@ -8,14 +8,21 @@ use dataguardian_core::failure::Failure;
 use dataguardian_core::stream::{StreamEnd, StreamHeader, StreamRole};
 use sqlx::mysql::MySqlConnection;
 
-use super::connect::{TextRow, ask, ask_names, execute};
+use super::connect::{TextRow, ask, ask_unless, execute};
+use super::failure::ACCOUNT_UNKNOWN;
 use super::flavour::Flavour;
+use super::grants::{About, about};
 use super::quote;
 use super::server::Server;
 use crate::engines::StreamSink;
 
+const WHAT: &str = "reading users and grants";
+
 /// Accounts that every server has for itself.
 const OF_THE_SERVER: [&str; 4] = ["mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys"];
+
+/// The role of MariaDB that everybody has: there is nothing to make, and it may have grants.
+const EVERYBODY: &str = "PUBLIC";
 
 /// An account or role.
 struct Account {
@@ -27,7 +34,7 @@ struct Account {
 impl Account {
     fn quoted(&self) -> String {
         if self.is_role {
-            return quote::account(&self.user);
+            return quote::role(&self.user);
         }
         quote::account(&format!("{}@{}", self.user, self.host))
     }
@@ -50,6 +57,17 @@ pub(super) fn not_in_the_backup(server: &Server) -> Warning {
     }
 }
 
+/// What is said of accounts that the server's tables have and that nobody can use.
+fn not_in_use(accounts: &[String]) -> Warning {
+    Warning {
+        database: None,
+        message: format!(
+            "accounts that the server itself does not know are not in the backup: {}; with skip-name-resolve it ignores those of named hosts",
+            accounts.join(", ")
+        ),
+    }
+}
+
 /// Writes the stream, if the user may read what belongs into it.
 pub(super) async fn send(
     session: &mut MySqlConnection,
@@ -59,7 +77,7 @@ pub(super) async fn send(
     if !may_read_accounts(server) {
         return Ok(Some(not_in_the_backup(server)));
     }
-    let script = script(session, server.flavour).await?;
+    let (script, unknown) = script(session, server.flavour).await?;
     let header = StreamHeader {
         role: StreamRole::Globals,
         database: None,
@@ -68,11 +86,11 @@ pub(super) async fn send(
     let mut writer = sink.open(header).await?;
     writer.write(Bytes::from(script)).await?;
     writer.finish(StreamEnd::default()).await?;
-    Ok(None)
+    Ok((!unknown.is_empty()).then(|| not_in_use(&unknown)))
 }
 
-async fn script(session: &mut MySqlConnection, flavour: Flavour) -> Result<String, Failure> {
-    const WHAT: &str = "reading users and grants";
+/// The script, and the accounts that could not be put into it.
+async fn script(session: &mut MySqlConnection, flavour: Flavour) -> Result<(String, Vec<String>), Failure> {
     if flavour == Flavour::MySql {
         // Hashes may hold any byte.
         execute(session, "SET SESSION print_identified_with_as_hex = ON", WHAT).await?;
@@ -91,36 +109,71 @@ async fn script(session: &mut MySqlConnection, flavour: Flavour) -> Result<Strin
     let accounts = || {
         accounts
             .iter()
-            .filter(|account| !OF_THE_SERVER.contains(&account.user.as_str()) && account.user != "PUBLIC")
+            .filter(|account| !OF_THE_SERVER.contains(&account.user.as_str()))
     };
     let (mut plain, mut with_roles, mut grants) = (String::new(), String::new(), String::new());
+    let (mut on_objects, mut on_packages) = (String::new(), String::new());
+    let mut unknown = Vec::new();
     for account in accounts() {
-        if account.is_role {
-            add(
-                &mut plain,
-                &format!("CREATE ROLE IF NOT EXISTS {}", account.quoted()),
-            );
-        } else {
-            let sql = format!("SHOW CREATE USER {}", account.quoted());
-            for created in ask_names(session, sql, WHAT).await? {
-                let created = created.replacen("CREATE USER ", "CREATE USER IF NOT EXISTS ", 1);
-                // Whoever has a default role comes after the roles, which are accounts too.
-                let text = if created.contains(" DEFAULT ROLE ") {
-                    &mut with_roles
-                } else {
-                    &mut plain
-                };
-                add(text, &created);
-            }
+        let Some(shown) = shown(session, account).await? else {
+            unknown.push(account.quoted());
+            continue;
+        };
+        for created in shown.created {
+            // Whoever has a default role comes after the roles, which are accounts too.
+            let text = if created.contains(" DEFAULT ROLE ") {
+                &mut with_roles
+            } else {
+                &mut plain
+            };
+            add(text, &created);
         }
-        let sql = format!("SHOW GRANTS FOR {}", account.quoted());
-        for grant in ask_names(session, sql, WHAT).await? {
-            add(&mut grants, &grant);
+        for grant in shown.grants {
+            let text = match about(&grant) {
+                About::Whole => &mut grants,
+                About::Object => &mut on_objects,
+                About::Package => &mut on_packages,
+            };
+            add(text, &grant);
         }
     }
-    Ok(format!(
-        "SET NAMES utf8mb4;\nSET SESSION sql_mode = '';\n{plain}{with_roles}{grants}"
-    ))
+    let accounts = format!("SET NAMES utf8mb4;\nSET SESSION sql_mode = '';\n{plain}{with_roles}");
+    // Last, so that on a server without the databases nothing else is missing.
+    if !on_packages.is_empty() {
+        on_packages.insert_str(0, "SET SESSION sql_mode = 'ORACLE';\n");
+    }
+    Ok((format!("{accounts}{grants}{on_objects}{on_packages}"), unknown))
+}
+
+/// What makes an account, and what it may do.
+struct Shown {
+    created: Vec<String>,
+    grants: Vec<String>,
+}
+
+/// Asks about an account; none if the server does not know it.
+async fn shown(session: &mut MySqlConnection, account: &Account) -> Result<Option<Shown>, Failure> {
+    let created = if account.is_role && account.user == EVERYBODY {
+        Vec::new()
+    } else if account.is_role {
+        vec![format!("CREATE ROLE IF NOT EXISTS {}", account.quoted())]
+    } else {
+        let sql = format!("SHOW CREATE USER {}", account.quoted());
+        let Some(rows) = ask_unless(session, sql, WHAT, &ACCOUNT_UNKNOWN).await? else {
+            return Ok(None);
+        };
+        let if_missing = |row: &TextRow| {
+            row.text(0)
+                .replacen("CREATE USER ", "CREATE USER IF NOT EXISTS ", 1)
+        };
+        rows.iter().map(if_missing).collect()
+    };
+    let sql = format!("SHOW GRANTS FOR {}", account.quoted());
+    let Some(rows) = ask_unless(session, sql, WHAT, &ACCOUNT_UNKNOWN).await? else {
+        return Ok(None);
+    };
+    let grants = rows.iter().map(|row| row.text(0)).collect();
+    Ok(Some(Shown { created, grants }))
 }
 
 fn add(text: &mut String, statement: &str) {

@@ -117,6 +117,37 @@ fn parse(line: &str) -> Option<Grant> {
     })
 }
 
+/// What a grant is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// The server, databases, or other accounts.
+    Whole,
+    /// One table or routine, which has to be there before it can be granted.
+    Object,
+    /// A package of MariaDB, which is an object whose grants older servers read in one SQL mode alone.
+    Package,
+}
+
+/// What a line of `SHOW GRANTS` is about.
+pub(super) fn about(line: &str) -> About {
+    let tokens = tokens(line);
+    let on = tokens.iter().position(|token| token.is("ON"));
+    let mut target = tokens.iter().skip(on.map_or(tokens.len(), |on| on + 1));
+    let is_name = |token: &Token| matches!(token.kind, TokenKind::Name(_));
+    match target.find(|token| !token.is("TABLE")) {
+        Some(first) if first.is("PACKAGE") => About::Package,
+        Some(first) if first.is("PROCEDURE") || first.is("FUNCTION") => About::Object,
+        Some(first) if is_name(first) => {
+            let is_dotted = target.next().is_some_and(|token| token.is_sign('.'));
+            match is_dotted && target.next().is_some_and(is_name) {
+                true => About::Object,
+                false => About::Whole,
+            }
+        }
+        _ => About::Whole,
+    }
+}
+
 /// Words up to a comma, without lists of columns, which make a privilege one on less than the table.
 fn privileges(tokens: &[Token]) -> BTreeSet<String> {
     let (mut privileges, mut words, mut depth, mut partial) = (BTreeSet::new(), Vec::new(), 0, false);
@@ -168,6 +199,32 @@ mod tests {
         Grants {
             account: "u@%".into(),
             grants: lines.iter().filter_map(|line| parse(line)).collect(),
+        }
+    }
+
+    #[test]
+    fn what_grants_are_about_is_known() {
+        for (line, expected) in [
+            ("GRANT SELECT ON `shop`.`texts` TO `u`@`%`", About::Object),
+            (
+                "GRANT SELECT (`a`), UPDATE (`b`, `ON`) ON `shop`.`texts` TO `u`@`%` WITH GRANT OPTION",
+                About::Object,
+            ),
+            ("GRANT EXECUTE ON PROCEDURE `shop`.`p` TO `u`@`%`", About::Object),
+            (
+                "GRANT EXECUTE ON PACKAGE BODY `shop`.`p` TO `u`@`%`",
+                About::Package,
+            ),
+            (
+                "GRANT ALL PRIVILEGES ON *.* TO `u`@`%` IDENTIFIED BY PASSWORD '*AB'",
+                About::Whole,
+            ),
+            ("GRANT SELECT ON `sh\\_p`.* TO `u`@`%`", About::Whole),
+            ("GRANT PROXY ON ``@`%` TO `u`@`%` WITH GRANT OPTION", About::Whole),
+            ("GRANT `r`@`%` TO `u`@`%`", About::Whole),
+            ("SET DEFAULT ROLE `r` FOR `u`@`%`", About::Whole),
+        ] {
+            assert_eq!(about(line), expected, "{line}");
         }
     }
 

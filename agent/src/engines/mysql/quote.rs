@@ -16,11 +16,15 @@ pub(super) fn text(text: &str) -> String {
 
 /// An account as the server names it: `'user'@'host'`, from `user@host`.
 pub(super) fn account(account: &str) -> String {
-    let part = |part: &str| format!("'{}'", part.replace('\\', "\\\\").replace('\'', "\\'"));
     match account.rsplit_once('@') {
-        Some((user, host)) => format!("{}@{}", part(user), part(host)),
-        None => part(account),
+        Some((user, host)) => format!("{}@{}", role(user), role(host)),
+        None => role(account),
     }
+}
+
+/// A role as MariaDB names it, which belongs to no host, whatever its name holds.
+pub(super) fn role(name: &str) -> String {
+    format!("'{}'", name.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 #[cfg(test)]

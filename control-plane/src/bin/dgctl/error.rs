@@ -160,9 +160,23 @@ fn api_text(status: &Status) -> String {
         text += &format!("  try again in {} s\n", seconds.max(1));
     }
     if status.code() == tonic::Code::Unauthenticated {
-        text += "  sign in with `dgctl login`, or give a token with --token-file or DATAGUARDIAN_TOKEN\n";
+        text += sign_in_advice(&error.reason);
     }
     text
+}
+
+/// What to do where nobody is signed in. Who could not sign in need not be told to.
+fn sign_in_advice(reason: &str) -> &'static str {
+    match reason {
+        "WRONG_CREDENTIALS" => {
+            "  where the password is lost, `dataguardian reset-admin` on the control plane's host gives another one\n"
+        }
+        "WRONG_SETUP_TOKEN" => {
+            "  it is in the file setup-token in the control plane's data directory; once there is an administrator, sign in with \
+             `dgctl login`\n"
+        }
+        _ => "  sign in with `dgctl login`, or give a token with --token-file or DATAGUARDIAN_TOKEN\n",
+    }
 }
 
 fn execution_text(execution: &v1::Execution) -> String {
@@ -170,6 +184,14 @@ fn execution_text(execution: &v1::Execution) -> String {
     let state = crate::values::state_word(execution.state());
     let mut text = format!("error: the {kind} ended as {state}");
     match &execution.failure {
+        // It ended because somebody wanted it; what its last attempt had come to is not why.
+        Some(failure) if execution.state() == v1::ExecutionState::Cancelled => {
+            text += &format!(
+                "\n  its last attempt had failed: {} [{}]\n",
+                printable(&failure.message),
+                printable(&failure.reason)
+            );
+        }
         Some(failure) => {
             text += &format!(
                 " [{}]\n  {}\n",
@@ -206,9 +228,10 @@ fn certificate_advice(why: &CertificateError) -> Option<&'static str> {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => Some(
             "  the server's certificate is not from the authority that was given: check --ca or DATAGUARDIAN_CA\n",
         ),
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Some("  the server's certificate is for another name: use one of those in --server\n")
-        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Some(
+            "  the server's certificate is for another name: check that --server has the port of the API, which is 8443 if nobody \
+             changed it, and not the agents'; use one of the certificate's names, or add this one with `serve --api-name`\n",
+        ),
         _ => None,
     }
 }
@@ -259,8 +282,40 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_execution_tells_reason_message_and_advice() {
+    fn who_could_not_sign_in_is_not_told_to() {
+        let told = |reason: &str| told(ApiError::new(ErrorCode::Unauthenticated, reason, "no"));
+        assert!(told("BAD_TOKEN").contains("dgctl login"));
+        assert!(
+            told("WRONG_CREDENTIALS").contains("reset-admin") && !told("WRONG_CREDENTIALS").contains("login")
+        );
+        assert!(told("WRONG_SETUP_TOKEN").contains("setup-token in the control plane's data directory"));
+    }
+
+    #[test]
+    fn a_cancelled_execution_did_not_end_for_what_an_attempt_failed_of() {
         let execution = v1::Execution {
+            state: v1::ExecutionState::Cancelled.into(),
+            ..failed()
+        };
+        insta::assert_snapshot!(Error::NotCompleted(Box::new(execution)).text(), @r#"
+        error: the backup ended as cancelled
+          its last attempt had failed: password authentication failed for user "backup"\u{1b}[2J [DATABASE_AUTHENTICATION]
+          log: dgctl execution logs 0192
+        "#);
+    }
+
+    #[test]
+    fn a_failed_execution_tells_reason_message_and_advice() {
+        insta::assert_snapshot!(Error::NotCompleted(Box::new(failed())).text(), @r#"
+        error: the backup ended as failed [DATABASE_AUTHENTICATION]
+          password authentication failed for user "backup"\u{1b}[2J
+          advice: check the datasource's user name
+          log: dgctl execution logs 0192
+        "#);
+    }
+
+    fn failed() -> v1::Execution {
+        v1::Execution {
             id: "0192".into(),
             kind: v1::ExecutionKind::Backup.into(),
             state: v1::ExecutionState::Failed.into(),
@@ -270,12 +325,6 @@ mod tests {
                 advice: "check the datasource's user name".into(),
             }),
             ..Default::default()
-        };
-        insta::assert_snapshot!(Error::NotCompleted(Box::new(execution)).text(), @r#"
-        error: the backup ended as failed [DATABASE_AUTHENTICATION]
-          password authentication failed for user "backup"\u{1b}[2J
-          advice: check the datasource's user name
-          log: dgctl execution logs 0192
-        "#);
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 pub(crate) mod execution;
 pub(crate) mod findings;
+pub(crate) mod health;
 pub(crate) mod json;
 pub(crate) mod restored;
+pub(crate) mod schedule;
 pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod verification;

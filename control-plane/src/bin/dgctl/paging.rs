@@ -93,9 +93,12 @@ pages! {
     ListBackupsResponse.backups;
     ListBackupStreamsResponse.streams;
     ListDatasourcesResponse.datasources;
+    ListDatasourceHealthChecksResponse.health_checks;
     ListExecutionsResponse.executions;
     ListJobsResponse.jobs;
     ListStoragesResponse.storages;
+    ListStorageHealthChecksResponse.health_checks;
+    PreviewRetentionResponse.decisions;
 }
 
 #[cfg(test)]

@@ -212,13 +212,25 @@ fn headline(execution: &v1::Execution) -> String {
         text += &format!(" (attempt {})", execution.attempt);
     }
     if let Some(waiting) = &execution.waiting {
-        return text + ": " + &cell(&waiting.message);
+        return text + ": " + &cell(&waiting.message) + &last_failure(execution);
     }
     match &execution.progress {
         Some(progress) if !progress.stage.is_empty() && execution.state() == v1::ExecutionState::Running => {
             text + ": " + &cell(&progress.stage)
         }
         _ => text,
+    }
+}
+
+/// Why another attempt is waited for.
+fn last_failure(execution: &v1::Execution) -> String {
+    match &execution.failure {
+        Some(failure) if execution.state() == v1::ExecutionState::RetryWait => format!(
+            ", since the last one failed: {} [{}]",
+            cell(&failure.message),
+            cell(&failure.reason)
+        ),
+        _ => String::new(),
     }
 }
 
@@ -350,5 +362,27 @@ mod tests {
             ..running()
         };
         assert!(line(&queued).starts_with("backup queued: waits for a free slot of agent host1"));
+    }
+
+    #[test]
+    fn who_waits_for_another_attempt_reads_why() {
+        let again = v1::Execution {
+            state: v1::ExecutionState::RetryWait.into(),
+            waiting: Some(v1::Waiting {
+                reason: v1::WaitingReason::Time.into(),
+                message: "waits until 12:00 for the next attempt".into(),
+            }),
+            failure: Some(v1::Failure {
+                reason: "DATABASE_UNREACHABLE".into(),
+                message: "no answer".into(),
+                advice: "check that the server runs".into(),
+            }),
+            progress: None,
+            ..running()
+        };
+        assert_eq!(
+            line(&again),
+            "backup retry_wait: waits until 12:00 for the next attempt, since the last one failed: no answer [DATABASE_UNREACHABLE]"
+        );
     }
 }

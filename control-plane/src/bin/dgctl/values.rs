@@ -45,6 +45,24 @@ impl From<ChunkingWord> for v1::Chunking {
     }
 }
 
+/// What is done with times that passed while the control plane was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MisfireWord {
+    /// One run stands for all of them.
+    RunOnce,
+    /// They are skipped.
+    Skip,
+}
+
+impl From<MisfireWord> for v1::MisfirePolicy {
+    fn from(word: MisfireWord) -> Self {
+        match word {
+            MisfireWord::RunOnce => Self::RunOnce,
+            MisfireWord::Skip => Self::Skip,
+        }
+    }
+}
+
 /// Whether, and how strictly, a connection to a database is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TlsWord {
@@ -191,9 +209,19 @@ pub(crate) fn chunking_word(chunking: v1::Chunking) -> String {
     word(chunking.as_str_name(), "CHUNKING_").replace('_', "-")
 }
 
+/// `run-once`, `skip`.
+pub(crate) fn misfire_word(policy: v1::MisfirePolicy) -> String {
+    word(policy.as_str_name(), "MISFIRE_POLICY_").replace('_', "-")
+}
+
 /// libpq's words: `verify-full`, ….
 pub(crate) fn tls_word(mode: v1::TlsMode) -> String {
     word(mode.as_str_name(), "TLS_MODE_").replace('_', "-")
+}
+
+/// `healthy`, `unhealthy`, ….
+pub(crate) fn condition_word(condition: v1::Condition) -> String {
+    word(condition.as_str_name(), "CONDITION_")
 }
 
 /// `active`, `revoked`.

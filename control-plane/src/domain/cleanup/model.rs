@@ -11,6 +11,7 @@ use crate::domain::deletion::{
 use attempt::Attempt;
 
 mod attempt;
+mod retention;
 
 const GRACE: TimeDelta = TimeDelta::hours(72);
 
@@ -36,6 +37,8 @@ struct Catalogue {
     objects: BTreeMap<DataObject, Catalogued>,
     backups: BTreeMap<BackupId, Row>,
     deleted: BTreeSet<BackupId>,
+    /// Backups that passed a check.
+    verified: BTreeSet<BackupId>,
     /// The attempt that is under way, and the backup that it builds upon.
     at_work: Option<(u64, Option<BackupId>)>,
 }
@@ -126,6 +129,8 @@ struct World {
     foreign: BTreeMap<BackupId, StorageId>,
     /// What was committed, where, and with what.
     committed: BTreeMap<BackupId, (BTreeSet<StorageId>, BTreeSet<DataObject>)>,
+    /// And when.
+    made_at: BTreeMap<BackupId, DateTime<Utc>>,
     /// What somebody ever asked to delete.
     asked: BTreeSet<BackupId>,
     next: u64,
@@ -142,6 +147,7 @@ impl World {
             pending: Vec::new(),
             foreign: BTreeMap::new(),
             committed: BTreeMap::new(),
+            made_at: BTreeMap::new(),
             asked: BTreeSet::new(),
             next: 0,
         }

@@ -51,7 +51,7 @@ pub(super) async fn begin(
     let opened = shared.sessions.transfers().open(agent, most);
     let (transfer, incoming) = opened.map_err(|_| busy(&agent_name, most))?;
     let question = Question::SendBackup(transfer, Box::new(download));
-    let bytes = match ask(&shared.sessions, agent, &agent_name, question).await? {
+    let bytes = match ask(shared, agent, &agent_name, question).await? {
         Ok(Answer::Sending { bytes }) => bytes,
         Ok(_) => return Err(nonsense(&agent_name).into()),
         Err(failure) => return Err(failed(&failure).into()),

@@ -5,6 +5,8 @@ use dataguardian_core::storage::Strategy;
 use dataguardian_proto::v1;
 
 use super::mask::Mask;
+use super::retention::retention;
+use super::schedule::schedule;
 use super::{BadFields, checked, known, length, revision};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::job::{BackupOptions, Encryption, JobChange, NewJob, check_storage_count};
@@ -19,6 +21,11 @@ pub(in crate::grpc) fn new_job(request: v1::CreateJobRequest) -> Result<NewJob, 
     let storages = checks.take(storages(&request.storages));
     let strategy = checks.take(strategy(request.strategy));
     let options = options(&mut checks, request.options.unwrap_or_default());
+    let schedule = request.schedule.map(|given| schedule(&mut checks, given));
+    let retention = match request.retention {
+        None => Some(None),
+        Some(given) => retention(&mut checks, given).map(Some),
+    };
     let request_id = checks.take(request_id(&request.request_id));
     let new = (|| {
         Some(NewJob {
@@ -27,6 +34,8 @@ pub(in crate::grpc) fn new_job(request: v1::CreateJobRequest) -> Result<NewJob, 
             storages: storages?,
             strategy: strategy?,
             options: options?,
+            schedule: schedule.flatten(),
+            retention: retention?,
             request_id: request_id?,
         })
     })();
@@ -35,7 +44,8 @@ pub(in crate::grpc) fn new_job(request: v1::CreateJobRequest) -> Result<NewJob, 
 
 /// A change of a job.
 pub(in crate::grpc) fn job_change(request: v1::UpdateJobRequest) -> Result<JobChange, BadFields> {
-    let mask = Mask::parse(request.update_mask.as_ref(), &["storages", "strategy", "options"]);
+    let fields = ["storages", "strategy", "options", "schedule", "retention"];
+    let mask = Mask::parse(request.update_mask.as_ref(), &fields);
     let mask = mask.map_err(|bad| vec![bad])?;
     let mut checks = Checks::new();
     let given = request.options.unwrap_or_default();
@@ -49,6 +59,14 @@ pub(in crate::grpc) fn job_change(request: v1::UpdateJobRequest) -> Result<JobCh
         options: mask
             .take("options", given)
             .and_then(|given| options(&mut checks, given)),
+        schedule: mask
+            .take("schedule", request.schedule)
+            .map(|given| given.and_then(|given| schedule(&mut checks, given))),
+        retention: match mask.take("retention", request.retention) {
+            None => None,
+            Some(None) => Some(None),
+            Some(Some(given)) => retention(&mut checks, given).map(Some),
+        },
         expected_revision: checks.take(revision(&request.etag)).flatten(),
     };
     checks.finish()?;

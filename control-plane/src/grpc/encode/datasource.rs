@@ -1,11 +1,12 @@
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
-use super::etag;
+use super::{etag, health};
 use crate::domain::datasource::Datasource;
+use crate::services::health::Shown;
 
-/// A datasource, without its password.
-pub(in crate::grpc) fn datasource(datasource: Datasource) -> v1::Datasource {
+/// A datasource, without its password; how it does, where that is known.
+pub(in crate::grpc) fn datasource(datasource: Datasource, shown: Option<Shown>) -> v1::Datasource {
     let connection = datasource.connection;
     v1::Datasource {
         id: datasource.id.to_string(),
@@ -25,5 +26,6 @@ pub(in crate::grpc) fn datasource(datasource: Datasource) -> v1::Datasource {
         created_at: Some(timestamp(datasource.created_at)),
         updated_at: Some(timestamp(datasource.updated_at)),
         etag: etag(datasource.revision),
+        health: shown.map(health),
     }
 }

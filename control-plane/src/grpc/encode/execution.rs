@@ -2,6 +2,7 @@ use dataguardian_core::execution::ExecutionState;
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
+use super::schedule::gap;
 use super::verification::verify_report;
 use crate::domain::execution::{
     Attempt, Execution, ExecutionSpec, Progress, RestoreReport, RestoredDatabase, RestoredTable,
@@ -11,7 +12,13 @@ use crate::domain::logs::{LogLevel, LogLine};
 
 /// An execution.
 pub(in crate::grpc) fn execution(execution: Execution) -> v1::Execution {
+    let scheduled = execution.scheduled.as_ref();
     v1::Execution {
+        trigger: scheduled
+            .map_or(v1::Trigger::Manual, |_| v1::Trigger::Scheduled)
+            .into(),
+        scheduled_for: scheduled.map(|scheduled| timestamp(scheduled.scheduled_for)),
+        schedule_gap: scheduled.and_then(|scheduled| scheduled.gap.as_ref()).map(gap),
         id: execution.id.to_string(),
         plan_only: matches!(&execution.spec, ExecutionSpec::Restore(spec) if spec.options.plan_only),
         kind: v1::ExecutionKind::from(execution.kind()).into(),
@@ -47,6 +54,7 @@ fn waiting(waits_for: WaitsFor) -> v1::Waiting {
         WaitingReason::Datasource => v1::WaitingReason::Datasource,
         WaitingReason::Storage => v1::WaitingReason::Storage,
         WaitingReason::Total => v1::WaitingReason::Total,
+        WaitingReason::Queue => v1::WaitingReason::Queue,
     };
     v1::Waiting {
         reason: reason.into(),

@@ -2,7 +2,8 @@ use dataguardian_proto::convert::{duration, timestamp};
 use dataguardian_proto::v1;
 use dataguardian_repository::chunker::Profile;
 
-use super::etag;
+use super::retention::retention;
+use super::{etag, schedule};
 use crate::domain::job::{BackupOptions, Encryption, Job};
 
 /// A job.
@@ -21,6 +22,11 @@ pub(in crate::grpc) fn job(job: Job) -> v1::Job {
         created_at: Some(timestamp(job.created_at)),
         updated_at: Some(timestamp(job.updated_at)),
         etag: etag(job.revision),
+        schedule: job.schedule.map(schedule::schedule),
+        paused: job.paused_at.is_some(),
+        paused_at: job.paused_at.map(timestamp),
+        next_fire_at: job.next_firing.map(|next| timestamp(next.fire_at)),
+        last_scheduled: job.last_scheduled.map(schedule::last_scheduled),
         next_chunking: job
             .next_chunking
             .map_or(v1::Chunking::Unspecified, |(profile, _)| chunking(profile))
@@ -29,6 +35,7 @@ pub(in crate::grpc) fn job(job: Job) -> v1::Job {
             .next_chunking
             .map_or(v1::ChunkingReason::Unspecified, |(_, reason)| reason.into())
             .into(),
+        retention: job.retention.as_ref().map(retention),
     }
 }
 

@@ -1,11 +1,12 @@
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
-use super::etag;
+use super::{etag, health};
 use crate::domain::storage::{Storage, StorageLocation};
+use crate::services::health::Shown;
 
-/// A storage.
-pub(in crate::grpc) fn storage(storage: Storage) -> v1::Storage {
+/// A storage; how it does, where that is known.
+pub(in crate::grpc) fn storage(storage: Storage, shown: Option<Shown>) -> v1::Storage {
     let protected = storage.location.protected_from_agents();
     let location = match storage.location {
         StorageLocation::Local { agent_name, path, .. } => v1::storage::Location::Local(v1::LocalStorage {
@@ -35,5 +36,6 @@ pub(in crate::grpc) fn storage(storage: Storage) -> v1::Storage {
         created_at: Some(timestamp(storage.created_at)),
         etag: etag(storage.revision),
         collection_holds: Vec::new(),
+        health: shown.map(health),
     }
 }

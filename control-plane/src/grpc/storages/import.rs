@@ -54,7 +54,7 @@ impl Handler {
             repository: self.0.services.storages.location(storage)?,
             after,
         };
-        let listed = ask(&self.0.sessions, agent, &agent_name, Question::Manifest(question)).await?;
+        let listed = ask(&self.0, agent, &agent_name, Question::Manifest(question)).await?;
         let (manifests, truncated) = match listed {
             Ok(Answer::Manifests { manifests, truncated }) => (manifests, truncated),
             Ok(_) => return Err(nonsense(&agent_name).into()),
@@ -130,7 +130,7 @@ impl Handler {
                 backup: which.backup,
                 offset: manifest.bytes.len() as u64,
             };
-            let answer = ask(&self.0.sessions, agent, &agent_name, Question::Manifest(question)).await?;
+            let answer = ask(&self.0, agent, &agent_name, Question::Manifest(question)).await?;
             let (part, length, missing) = match answer {
                 Ok(Answer::ManifestPart {
                     part,

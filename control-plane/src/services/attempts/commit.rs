@@ -23,6 +23,7 @@ use crate::domain::import::NamedObjects;
 use crate::domain::pack::{check_lists, check_named};
 use crate::domain::reference::Reference;
 use crate::domain::verdict::FenceStanding;
+use crate::queue::Signal;
 use crate::services::payload::read_outline;
 use crate::services::transition::{Judged, judge_in_tx};
 use crate::services::{Context, Error, Noun, lookup};
@@ -33,6 +34,7 @@ use crate::store::commits::{
     commit_insert_in_tx, commit_refused_in_tx, commit_storages,
 };
 use crate::store::packs::{pack_known, pack_present, pack_revive_in_tx};
+use crate::store::retention::retention_mark_of_in_tx;
 
 /// Checks, countersigns and stores a payload.
 pub(super) async fn store_payload_in_tx(
@@ -161,6 +163,7 @@ impl Attempts {
             let mut warnings = execution.warnings.clone();
             warnings.extend(missed::warnings_in_tx(&tx, &missed).await?);
             commit_confirm_in_tx(&tx, backup, context.now()).await?;
+            retention_mark_of_in_tx(&tx, backup, context.now()).await?;
             context.end_attempt_in_tx(&tx, &execution, None).await?;
             context
                 .apply_in_tx(&tx, &execution, ExecutionEvent::Committed, |after| {
@@ -171,6 +174,9 @@ impl Attempts {
         tx.commit().await?;
         // From here on the backup exists; what waits for that (retention for its job, healing of copies) hears of it.
         context.changed(&after);
+        if after.state == ExecutionState::Completed {
+            context.signal(Signal::RetentionDue);
+        }
         Ok(after)
     }
 }

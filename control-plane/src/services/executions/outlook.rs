@@ -126,6 +126,9 @@ impl View<'_> {
     }
 
     fn waits_for(&self, execution: &Execution, last_seen: Option<DateTime<Utc>>) -> WaitsFor {
+        if let Some(reason) = self.context.queue.pause() {
+            return waits(WaitingReason::Queue, format!("waits, since {reason}"));
+        }
         let away = last_seen.is_none_or(|seen| self.now - seen > self.context.agent_away_after);
         if away && execution.state == ExecutionState::Queued {
             return waits(
@@ -136,7 +139,10 @@ impl View<'_> {
         match self.room.obstacle(&candidate(execution), self.now) {
             None => waits(
                 WaitingReason::Turn,
-                format!("is about to be offered to agent {}", execution.agent_name),
+                format!(
+                    "is offered to agent {} as soon as that is connected",
+                    execution.agent_name
+                ),
             ),
             Some(obstacle) => self.told(execution, obstacle),
         }

@@ -7,7 +7,6 @@ use super::{DELETE_SECRET, SECRET, Storages, check_place_is_free, check_unused};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::reference::Reference;
 use crate::domain::storage::{LocalMove, S3Change, Storage, StorageChange, StorageLocation, StorageUpdate};
-use crate::queue::Signal;
 use crate::services::{Error, Noun, lookup};
 use crate::store::Connected;
 use crate::store::storages::{storage_neighbours, storage_update_in_tx};
@@ -55,7 +54,7 @@ impl Storages {
         tx.commit().await?;
         // Of a bucket the next pass takes note: it may concern every agent.
         if let StorageLocation::Local { agent, .. } = &after.location {
-            self.context.signal(Signal::WorkQueued(*agent));
+            self.context.slots_freed(*agent);
         }
         Ok(after)
     }

@@ -44,6 +44,10 @@ pub struct Model {
     pub chunking: Option<String>,
     pub chunking_reason: Option<String>,
     pub base_backup_id: Option<Uuid>,
+    pub scheduled_for: Option<DateTimeUtc>,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub schedule_gap: Option<Json>,
+    pub priority: i16,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -15,6 +15,14 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
     pub revision: i64,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub schedule: Option<Json>,
+    pub paused_at: Option<DateTimeUtc>,
+    pub next_scheduled_for: Option<DateTimeUtc>,
+    pub next_fire_at: Option<DateTimeUtc>,
+    pub last_scheduled_id: Option<Uuid>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub retention: Option<Json>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -25,21 +25,39 @@ fn a_passphrase_opens_the_kit_and_the_kit_those_in_the_repositories() {
 }
 
 #[test]
+fn a_passphrase_is_as_hard_to_guess_however_busy_the_machine_was() {
+    let sealed = kit()
+        .seal_with(&Secret::new("correct horse battery staple"))
+        .unwrap();
+    let mut header = Vec::new();
+    let mut beginning = ArmoredReader::new(sealed.as_bytes()).take(60);
+    beginning.read_to_end(&mut header).unwrap();
+    let header = String::from_utf8_lossy(&header);
+    let stanza = header.lines().nth(1).unwrap();
+    assert!(
+        stanza.starts_with("-> scrypt ") && stanza.ends_with(" 17"),
+        "{header}"
+    );
+}
+
+#[test]
 fn others_do_not_open_it() {
     let passphrase = Secret::new("correct horse battery staple");
     let sealed = kit().seal_with(&passphrase).unwrap();
     let wrong = Opener::Passphrase(Secret::new("wrong"));
-    assert!(matches!(
-        RecoveryKit::open(sealed.as_bytes(), &wrong),
-        Err(KitError::Unopenable(_))
-    ));
+    let told = RecoveryKit::open(sealed.as_bytes(), &wrong)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(told.contains("not the one that it was sealed for"), "{told}");
     let (_, recipient) = Recipient::generate();
     let other = Opener::Identities(Recipient::generate().0);
     let sealed = kit().seal_for(&[recipient]).unwrap();
     let opened = RecoveryKit::open(sealed.as_bytes(), &other);
     assert!(matches!(opened, Err(KitError::Unopenable(_))));
     assert!(matches!(kit().seal_for(&[]), Err(KitError::NoRecipient)));
-    assert!(RecoveryKit::open(b"not age", &other).is_err());
+    let told = RecoveryKit::open(b"not age", &other).err().unwrap().to_string();
+    assert!(told.contains("no recovery kit"), "{told}");
 }
 
 #[test]

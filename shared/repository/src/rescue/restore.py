@@ -4,7 +4,6 @@
     restore.py [--kit FILE] REPOSITORY                               list what is there
     restore.py [--kit FILE] REPOSITORY BACKUP --globals  | psql ...  roles and users
     restore.py [--kit FILE] REPOSITORY BACKUP DATABASE   | psql ...  one database as SQL
-
 Every byte is checked before it is written. Exit status 0: all is written; else throw away what was written.
 """
 import argparse, base64, hashlib, hmac, json, pathlib, struct, sys, uuid
@@ -18,14 +17,16 @@ for argument in ("backup", "database"): parser.add_argument(argument, nargs="?")
 parser.add_argument("--globals", action="store_true")
 parser.add_argument("--kit", type=argparse.FileType("rb"), help="the opened recovery kit; - for standard input")
 options = parser.parse_args()
-kit = json.load(options.kit) if options.kit else {"installation_keys": [], "signers": []}
 decompress = zstandard.ZstdDecompressor().decompress
 
 def check(right, what):
     return right or sys.exit(f"restore.py: {what}")
-
+def named(what, read, *arguments):
+    try: return read(*arguments)
+    except Exception as error: sys.exit(f"restore.py: {what} is damaged or missing: {error!r}")
 def hkdf(secret, salt, info):
     return hmac.digest(hmac.digest(salt or bytes(32), secret, "sha256"), info + b"\x01", "sha256")
+kit = named("the opened kit (`age -d`)", json.load, options.kit) if options.kit else {"installation_keys": [], "signers": []}
 class Backup:
     def __init__(self, path):
         manifest = json.loads(path.read_bytes())
@@ -47,13 +48,14 @@ class Backup:
             key = self.key(bytes.fromhex(sealed["key"]), bytes.fromhex(sealed["salt"]), b"manifest")
             about = b"\x01" + self.datasource.bytes + uuid.UUID(self.id).bytes
             self.contents = json.loads(decompress(key.decrypt(bytes(12), base64.b64decode(sealed["data"]), about), 1 << 30))
+        self.names = [database["name"] for database in self.contents["databases"]]
 
     def key(self, key_id, salt, info):
         check(key_id in self.data_keys, f"{self.id} is sealed with key {key_id.hex()}: a recovery kit that has it is needed")
         return AESGCM(hkdf(self.data_keys[key_id], salt, info))
 
     def list(self, name):
-        data = (self.folder / "lists" / name[:2] / name).read_bytes()
+        data = named(f"list {name}", (self.folder / "lists" / name[:2] / name).read_bytes)
         check(hashlib.sha256(data).hexdigest() == name and data[:7] == b"DGLIST\x01", f"list {name} is damaged")
         sealed, header = data[56:], data[:56]
         body = self.key(header[40:], header[8:40], b"list").decrypt(bytes(12), sealed, header) if header[7] else sealed
@@ -79,21 +81,19 @@ class Backup:
         entries += [(bytes.fromhex(name), packs[number][0], *place) for name, number, *place in stream.get("tail", [])]
         for entry in entries:
             chunks.update(entry[0])
-            size += sys.stdout.buffer.write(self.chunk(*entry))
+            size += sys.stdout.buffer.write(named(f"pack {entry[1]}", self.chunk, *entry))
         check(chunks.hexdigest() == stream["digest"] and size == stream["bytes"], f"a stream of {self.id} is not whole")
 
-started = lambda path: json.loads(json.loads(path.read_bytes())["payload"])["started_at"]
-for path in sorted(options.repository.glob("*/backups/*.json"), key=started):
-    if options.backup in (None, path.stem):
-        backup = Backup(path)
-        names = [database["name"] for database in backup.contents["databases"]]
-        if not options.backup:
-            print(path.stem, started(path), backup.payload["engine"], f"datasource {backup.datasource}:", *names)
-            continue
-        check(options.globals or options.database in names, f"the backup has: {', '.join(names)}")
-        for stream in backup.contents["streams"]:
-            of_database = stream.get("database") == options.database and stream["role"] != "schema-archive"
-            if stream["role"] == "globals" if options.globals else of_database:
-                backup.write(stream)
-        sys.exit(sys.stdout.flush())
-check(not options.backup, f"there is no backup {options.backup}")
+paths = sorted(options.repository.glob(f"*/backups/{options.backup or '*'}.json"), key=lambda path: path.name)
+unread = [] if paths else sys.exit(f"restore.py: {options.repository} has no backup {options.backup or ''}")
+for path in paths if not options.backup else []:
+    try: backup = named(path, Backup, path)
+    except SystemExit as error: unread.append(print(error, file=sys.stderr))
+    else: print(path.stem, backup.payload["started_at"], backup.payload["engine"], f"datasource {backup.datasource}:", *backup.names)
+if options.backup:
+    backup = named(paths[0], Backup, paths[0])
+    check(options.globals or options.database in backup.names, f"the backup has: {', '.join(backup.names)}")
+    for stream in backup.contents["streams"]:
+        of_database = stream.get("database") == options.database and stream["role"] != "schema-archive"
+        if stream["role"] == "globals" if options.globals else of_database: backup.write(stream)
+sys.exit(sys.stdout.flush() or bool(unread))

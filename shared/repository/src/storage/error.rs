@@ -76,9 +76,10 @@ impl StorageError {
         }
     }
 
-    /// The same of a folder as a whole: what is not there is no object that was lost.
+    /// The same of a folder as a whole: what is not there is no object that was lost, and a file in its place is none that was
+    /// damaged.
     pub(super) fn about_the_place(mut self) -> Self {
-        if self.kind == StorageErrorKind::NotFound {
+        if matches!(self.kind, StorageErrorKind::NotFound | StorageErrorKind::Conflict) {
             self.kind = StorageErrorKind::NoPlace;
         }
         self

@@ -72,7 +72,7 @@ impl Storage {
     }
 
     /// The room that is left for us, in bytes; none where that can't be asked.
-    pub(super) async fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
+    pub async fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
         let Some(directory) = self.directory.clone() else {
             return Ok(None);
         };

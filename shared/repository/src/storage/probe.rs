@@ -21,12 +21,18 @@ pub struct ProbeReport {
 impl Storage {
     /// Writes an object, reads it back, tries to overwrite it, removes it. The error says what can't be done.
     pub async fn probe(&self) -> Result<ProbeReport, StorageError> {
+        self.probe_as(Uuid::now_v7()).await
+    }
+
+    /// The same with an object that is named after `id`. Whoever probes again and again gives the same one each time: where
+    /// nothing may be removed one object stays, and not one for each probe. No two may use it at the same time.
+    pub async fn probe_as(&self, id: Uuid) -> Result<ProbeReport, StorageError> {
         // A server tells why it refuses only where an answer has a body.
         match self.get(&ObjectKey::Repository).await {
             Err(error) if error.kind != StorageErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let key = ObjectKey::Probe(Uuid::now_v7());
+        let key = ObjectKey::Probe(id);
         let probed = self.write_and_read(&key).await;
         let removed = self.remove(&key).await;
         let conditional_put = probed?;

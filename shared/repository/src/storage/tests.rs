@@ -178,6 +178,11 @@ async fn what_can_not_be_made_is_not_called_damaged() {
         message.contains("can't create its directory") && message.contains("/proc/dataguardian"),
         "{message}"
     );
+    let (directory, _) = storages();
+    let file = directory.path().join("file");
+    fs::write(&file, "somebody's").unwrap();
+    let error = Storage::create_local(&file).unwrap_err();
+    assert_eq!(error.failure_kind(), FailureKind::StorageUnreachable, "{error:?}");
 }
 
 #[tokio::test]

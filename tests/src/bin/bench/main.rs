@@ -4,17 +4,19 @@
 //! what the server and one connection give; `pg_dump` and `pg_restore` with their defaults are what people use. Written to
 //! `target/bench/postgres.json` with the machine and the versions, so that two runs can be compared.
 //!
-//! With `--next-day` it measures bytes instead: what a second backup adds to its storage, beside restic.
+//! With `--next-day` it measures bytes instead: what a second backup adds to its storage, beside restic. The test `reuse` holds
+//! that figure to its limit.
 
 mod contestants;
-mod next_day;
 mod report;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser;
 use dataguardian_tests::memory::peak_kib;
+use dataguardian_tests::next_day;
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::sample::load_bulk;
 
@@ -41,7 +43,7 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if arguments.next_day {
-        return next_day::run(&arguments.output.with_file_name("next-day.json"));
+        return write_next_day(&arguments.output.with_file_name("next-day.json"));
     }
     let server = Postgres::start(Version::V18)?;
     load_bulk(&server, contestants::DATABASE, arguments.rows)?;
@@ -68,4 +70,17 @@ fn main() -> Result<()> {
     report.compare(Contestant::Ours(Ours::Restore), Contestant::Peer(Peer::Restore));
     report.show();
     report.write(&arguments.output)
+}
+
+fn write_next_day(output: &Path) -> Result<()> {
+    let figures = next_day::measure()?;
+    println!("{figures:#?}");
+    println!(
+        "the next day adds {} % of what it adds to restic",
+        figures.ours_next * 100 / figures.restic_next.max(1)
+    );
+    if let Some(folder) = output.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(output, serde_json::to_vec_pretty(&figures)?).with_context(|| output.display().to_string())
 }

@@ -57,7 +57,8 @@ impl Dumping<'_> {
                 own
             }
             Flavour::MariaDb => {
-                let history = (self.programs.client.major, self.programs.client.minor) >= (10, 11);
+                let able = (self.programs.client.major, self.programs.client.minor) >= (10, 11);
+                let history = able && !self.has_history_by_transaction();
                 let mut own = vec!["--skip-lock-tables"];
                 own.extend(position.then_some("--master-data=2"));
                 own.extend(history.then_some("--dump-history"));
@@ -78,5 +79,11 @@ impl Dumping<'_> {
             arguments.push(argument(&database.name)?);
         }
         Ok(arguments)
+    }
+
+    /// The program refuses to dump any history if one table keeps it so. A warning names those.
+    fn has_history_by_transaction(&self) -> bool {
+        let dumped = |(database, table): &(String, String)| !self.exclusions.tables.matches(database, table);
+        self.described.by_transaction.iter().any(dumped)
     }
 }

@@ -69,7 +69,10 @@ pub(super) fn plan(request: &RestoreRequest, suffix: &str) -> Result<Vec<Plan>, 
         // A name may not end with a space, and characters beyond the basic plane are not taken.
         let fits = !to.is_empty() && to.chars().count() <= LONGEST_NAME && !to.ends_with(' ');
         if !fits || to.chars().any(|c| c == '\0' || u32::from(c) > 0xFFFF) {
-            return Err(unfit(format!("{to:?} can't be the name of a database")));
+            return Err(unfit(format!(
+                "{to:?} can't be the name of a database, which has 1 to {LONGEST_NAME} characters, no space at its end and \
+                 nothing beyond the basic plane of Unicode"
+            )));
         }
         if !taken.insert(to.clone()) && request.mode != RestoreMode::Into {
             return Err(unfit(format!("two databases are to be restored as {to:?}")));

@@ -18,6 +18,8 @@ use crate::engines::restore::{MissingRoles, RestoreMode, RestoreRequest};
 
 /// How many names a message has.
 const SHOWN: usize = 20;
+/// Without which no database can be made, filled, counted and, if something fails, dropped.
+const NEEDED: [&str; 5] = ["CREATE", "DROP", "ALTER", "INSERT", "SELECT"];
 /// What a packet holds besides a statement.
 const PACKET_OVERHEAD: u64 = 1024;
 
@@ -67,6 +69,7 @@ pub(super) async fn check(
     };
     check.names(plans).await?;
     check.server(plans);
+    check.privileges(plans);
     check.packets(plans);
     check.collations(plans).await?;
     check.engines(plans).await?;
@@ -181,6 +184,28 @@ impl Check<'_> {
                  log_bin_trust_function_creators = 1, or GRANT SUPER ON *.* TO {0}",
                 quote::account(&self.server.grants.account)
             ));
+        }
+    }
+
+    /// A database that is made beside gets a name that nobody knows before, so that all names have to be allowed.
+    fn privileges(&mut self, plans: &[Plan]) {
+        for plan in plans {
+            let grants = &self.server.grants;
+            let lacks = |name: &str| NEEDED.iter().any(|privilege| !grants.on(name, privilege));
+            let is_fresh = plan.beside != plan.to || matches!(self.request.mode, RestoreMode::Scratch { .. });
+            if !lacks(&plan.to) && !lacks(&plan.beside) {
+                continue;
+            }
+            let place = match is_fresh {
+                true => "*".to_owned(),
+                false => quote::name(&plan.to.replace('_', "\\_").replace('%', "\\%")),
+            };
+            let problem = format!(
+                "{} may not make and fill a database of that name: GRANT ALL PRIVILEGES ON {place}.* TO {}",
+                grants.account,
+                quote::account(&grants.account)
+            );
+            self.problems.push(format!("{}: {problem}", plan.to));
         }
     }
 

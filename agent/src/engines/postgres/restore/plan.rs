@@ -63,7 +63,9 @@ pub(super) fn plan(request: &RestoreRequest, suffix: &str) -> Result<Vec<Plan>, 
     for description in &request.databases {
         let to = final_name(request, description, suffix);
         if to.is_empty() || to.len() > LONGEST_NAME || to.contains('\0') {
-            return Err(unfit(format!("{to:?} can't be the name of a database")));
+            return Err(unfit(format!(
+                "{to:?} can't be the name of a database, which has 1 to {LONGEST_NAME} bytes"
+            )));
         }
         if !taken.insert(to.clone()) && request.mode != RestoreMode::Into {
             return Err(unfit(format!("two databases are to be restored as {to:?}")));

@@ -1,6 +1,7 @@
 //! `dgctl datasource`.
 
 mod connection;
+mod looks;
 mod show;
 
 use clap::{ArgGroup, Args, Subcommand};
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Update(Box<Update>),
     /// Connect through the agent and say what stands in the way of a backup
     Test(Named),
+    /// List the looks that were taken at a datasource from time to time, the newest first
+    Health(looks::Looks),
     /// List the server's databases through the agent
     Discover(Named),
     /// Forget a datasource; refused while jobs or backups belong to it
@@ -104,6 +107,7 @@ impl Command {
             Self::Get(named) => named.get(context).await,
             Self::Update(update) => update.run(context).await,
             Self::Test(named) => named.test(context).await,
+            Self::Health(looks) => looks.list(context).await,
             Self::Discover(named) => named.discover(context).await,
             Self::Delete(delete) => delete.run(context).await,
         }

@@ -1,12 +1,17 @@
 //! `dgctl job`.
 
+mod kept;
 mod options;
+mod retention;
+pub(crate) mod schedule;
 mod show;
 
 use clap::{Args, Subcommand};
 use dataguardian_proto::v1;
 
 use self::options::Options;
+use self::retention::{Preview, Words, confirm};
+use self::schedule::{Next, Schedule};
 use super::{Context, request_id, required};
 use crate::ask;
 use crate::error::{Error, Result};
@@ -26,8 +31,16 @@ pub(crate) enum Command {
     Get(Named),
     /// Change a job
     Update(Update),
+    /// Show which backups stay and which would be deleted, by the job's retention or by another one
+    Retention(Preview),
     /// Back up now
     Run(Run),
+    /// Stop a job's schedule; what falls due meanwhile is not caught up
+    Pause(Named),
+    /// Let a job's schedule go on
+    Resume(Named),
+    /// Tell the next times in a schedule
+    Next(Next),
     /// Remove a job; its backups stay
     Delete(Delete),
 }
@@ -49,6 +62,10 @@ pub(crate) struct Create {
     strategy: Option<StrategyWord>,
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    schedule: Schedule,
+    #[command(flatten)]
+    retention: Words,
     /// Check everything, change nothing
     #[arg(long)]
     validate_only: bool,
@@ -67,6 +84,16 @@ pub(crate) struct Update {
     strategy: Option<StrategyWord>,
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    schedule: Schedule,
+    #[command(flatten)]
+    retention: Words,
+    /// Never delete a backup by itself any more
+    #[arg(long)]
+    no_retention: bool,
+    /// Do not ask; needed where there is no terminal, if backups would be deleted at once
+    #[arg(long)]
+    yes: bool,
 }
 
 /// A job.
@@ -107,8 +134,12 @@ impl Command {
                 let job = required(reply.job.clone(), "job")?;
                 context.output.show(&reply, |_, look| show::describe(&job, look))
             }
-            Self::Update(update) => update.run(context).await,
+            Self::Update(update) => Box::pin(update.run(context)).await,
+            Self::Retention(preview) => Box::pin(preview.run(context)).await,
             Self::Run(run) => Box::pin(run.run(context)).await,
+            Self::Pause(named) => pause(named, context).await,
+            Self::Resume(named) => resume(named, context).await,
+            Self::Next(next) => next.run(context).await,
             Self::Delete(delete) => delete.run(context).await,
         }
     }
@@ -125,8 +156,10 @@ impl Create {
                 .map_or(v1::Strategy::Unspecified, v1::Strategy::from)
                 .into(),
             options: Some(self.options.change(v1::BackupOptions::default())),
+            schedule: self.schedule.change(None)?,
             request_id: request_id(),
             validate_only: self.validate_only,
+            retention: self.retention.change(None)?,
         };
         let reply = context
             .api()
@@ -140,6 +173,22 @@ impl Create {
             None => "All is well.".into(),
         })
     }
+}
+
+async fn pause(named: Named, context: &Context) -> Result<()> {
+    let request = v1::PauseJobRequest { job: named.job };
+    let mut jobs = context.api().await?.jobs();
+    let reply = jobs.pause_job(request).await?.into_inner();
+    let job = required(reply.job.clone(), "job")?;
+    context.output.show(&reply, |_, look| show::describe(&job, look))
+}
+
+async fn resume(named: Named, context: &Context) -> Result<()> {
+    let request = v1::ResumeJobRequest { job: named.job };
+    let mut jobs = context.api().await?.jobs();
+    let reply = jobs.resume_job(request).await?.into_inner();
+    let job = required(reply.job.clone(), "job")?;
+    context.output.show(&reply, |_, look| show::describe(&job, look))
 }
 
 async fn list(limit: Limit, context: &Context) -> Result<()> {
@@ -162,13 +211,19 @@ async fn list(limit: Limit, context: &Context) -> Result<()> {
 }
 
 impl Update {
-    /// Options are one field to the server: what was not named keeps the value that it has now, and the etag makes sure
+    /// Options, and a schedule, are one field each to the server: what was not named keeps the value that it has now, and the etag makes sure
     /// that it still has it.
     async fn run(self, context: &Context) -> Result<()> {
+        if self.no_retention && self.retention.is_given() {
+            let message = "--no-retention does not go with words that say which backups stay";
+            return Err(Error::usage(message));
+        }
         let given = [
             ("storages", !self.storages.is_empty()),
             ("strategy", self.strategy.is_some()),
             ("options", self.options.is_given()),
+            ("schedule", self.schedule.is_given()),
+            ("retention", self.no_retention || self.retention.is_given()),
         ];
         let paths: Vec<String> = given
             .into_iter()
@@ -180,12 +235,17 @@ impl Update {
                 "nothing to change was given; see `dgctl job update --help`",
             ));
         }
-        let mut jobs = context.api().await?.jobs();
+        let api = context.api().await?;
+        let mut jobs = api.jobs();
         let before = jobs
             .get_job(v1::GetJobRequest { job: self.job })
             .await?
             .into_inner();
         let before = required(before.job, "job")?;
+        let retention = self.retention.change(before.retention.as_ref())?;
+        if let Some(retention) = &retention {
+            confirm(&api, &before, retention, self.yes).await?;
+        }
         let request = v1::UpdateJobRequest {
             job: before.id,
             storages: self.storages,
@@ -194,8 +254,10 @@ impl Update {
                 .map_or(v1::Strategy::Unspecified, v1::Strategy::from)
                 .into(),
             options: Some(self.options.change(before.options.unwrap_or_default())),
+            schedule: self.schedule.change(before.schedule)?,
             update_mask: Some(prost_types::FieldMask { paths }),
             etag: before.etag,
+            retention,
         };
         let reply = jobs.update_job(request).await?.into_inner();
         let job = required(reply.job.clone(), "job")?;

@@ -6,9 +6,9 @@ use dataguardian_proto::v1;
 use super::{Context, request_id, required};
 use crate::ask;
 use crate::error::{Error, Result};
-use crate::output::findings;
 use crate::output::table::{Field, List, Look, Tone, details};
 use crate::output::text;
+use crate::output::{findings, health};
 use crate::paging::Limit;
 
 /// `dgctl storage …`
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Get(Named),
     /// Write, read and remove a small object
     Test(Named),
+    /// List the looks that were taken at a storage from time to time, the newest first
+    Health(looks::Looks),
     /// Change a storage
     Update(Update),
     /// Look for backups in a storage that the catalogue does not know, as after an older metadata database was restored, and
@@ -97,10 +99,11 @@ pub(crate) struct Delete {
 }
 
 mod import;
+mod looks;
 mod s3;
 
-const STORAGES: List<4> = List {
-    titles: ["name", "kind", "place", "no overwrite"],
+const STORAGES: List<5> = List {
+    titles: ["name", "condition", "kind", "place", "no overwrite"],
     spare: &["no overwrite"],
     none: "No storages yet: `dgctl storage create` makes one.",
 };
@@ -121,6 +124,7 @@ impl Command {
                 context.output.show(&reply, |_, look| describe(&storage, look))
             }
             Self::Test(named) => named.test(context).await,
+            Self::Health(looks) => looks.list(context).await,
             Self::Update(update) => update.run(context).await,
             Self::Import(import) => import.run(context).await,
             Self::Delete(delete) => delete.run(context).await,
@@ -256,6 +260,7 @@ fn table(storages: &[v1::Storage], look: Look) -> String {
         let (kind, place) = place(storage);
         [
             Field::text(&storage.name),
+            health::condition(storage.health.as_ref()),
             Field::text(kind),
             Field::text(&place),
             Field::yes_or_no(storage.conditional_put),
@@ -271,33 +276,32 @@ fn describe(storage: &v1::Storage, look: Look) -> String {
         text::cell(&format!("{}, since {since}: {}", hold.datasource, hold.reason))
     };
     let holds: Vec<_> = storage.collection_holds.iter().map(hold).collect();
-    details(
-        look,
-        vec![
-            ("Name", Field::text(&storage.name)),
-            ("Id", Field::text(&storage.id)),
-            ("Kind", Field::text(kind)),
-            ("Place", Field::text(&place)),
-            ("Repository", Field::text(&storage.repository_id)),
-            ("Refuses overwriting", Field::yes_or_no(storage.conditional_put)),
-            (
-                "Safe from its agents",
-                Field::yes_or_no(storage.protected_from_agents),
-            ),
-            (
-                "Backups at the same time",
-                Field::text(&match storage.max_concurrent {
-                    0 => String::new(),
-                    limit => format!("{limit} at most"),
-                }),
-            ),
-            (
-                "Created",
-                Field::text(&text::time_and_distance(storage.created_at.as_ref())),
-            ),
-            ("Collection held", Field::text(&holds.join("; ")).toned(Tone::Bad)),
-        ],
-    )
+    let mut rows = vec![
+        ("Name", Field::text(&storage.name)),
+        ("Id", Field::text(&storage.id)),
+        ("Kind", Field::text(kind)),
+        ("Place", Field::text(&place)),
+        ("Repository", Field::text(&storage.repository_id)),
+        ("Refuses overwriting", Field::yes_or_no(storage.conditional_put)),
+        (
+            "Safe from its agents",
+            Field::yes_or_no(storage.protected_from_agents),
+        ),
+        (
+            "Backups at the same time",
+            Field::text(&match storage.max_concurrent {
+                0 => String::new(),
+                limit => format!("{limit} at most"),
+            }),
+        ),
+        (
+            "Created",
+            Field::text(&text::time_and_distance(storage.created_at.as_ref())),
+        ),
+        ("Collection held", Field::text(&holds.join("; ")).toned(Tone::Bad)),
+    ];
+    rows.extend(health::rows(storage.health.as_ref()));
+    details(look, rows) + &health::problems(storage.health.as_ref())
 }
 
 fn describe_test(reply: &v1::TestStorageResponse, look: Look) -> String {

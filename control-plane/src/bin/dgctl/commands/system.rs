@@ -11,6 +11,7 @@ use crate::output::table::{Field, Look, Tone, details};
 use crate::output::text;
 
 mod garbage;
+mod health;
 mod rotate_key;
 
 /// `dgctl system …`
@@ -18,6 +19,8 @@ mod rotate_key;
 pub(crate) enum Command {
     /// Show the control plane's version, metadata database and connected agents
     Info,
+    /// Show the queue and the workers of the replica that answers: which runs, which is paused, and why
+    Health,
     /// Look for what deleted, failed and cancelled backups left in the storages, and take each thing one step further on its way out
     Cleanup(Cleanup),
     /// What no backup needs in the storages: show it, and have it go
@@ -50,6 +53,7 @@ impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         match self {
             Self::Info => info(context).await,
+            Self::Health => health::health(context).await,
             Self::Cleanup(cleanup) => cleanup.run(context).await,
             Self::Garbage(command) => command.run(context).await,
             Self::RecoveryKit(kit) => kit.run(context).await,
@@ -156,6 +160,8 @@ fn describe(info: &v1::GetSystemInfoResponse, look: Look) -> String {
                 "Agents connected",
                 Field::number(info.agents_connected.to_string()),
             ),
+            ("Queue", health::queue(info.queue.as_ref())),
+            ("Workers", Field::text(&health::in_short(&info.workers))),
             (
                 "Authorities",
                 Field::text(&authorities(&info.authorities).replace('\n', ", ")),

@@ -4,6 +4,7 @@ use dataguardian_proto::v1;
 
 use super::findings;
 use super::restored::restored;
+use super::schedule::gap;
 use super::table::{Field, List, Look, Tone, details};
 use super::text::{self, bytes, count};
 use crate::values::{kind_word, state_word};
@@ -157,6 +158,14 @@ fn properties(execution: &v1::Execution) -> Vec<(&'static str, Field)> {
         ("Datasource", Field::text(&execution.datasource)),
         ("Agent", Field::text(&execution.agent)),
         ("Backup", Field::text(&execution.backup_id)),
+        (
+            "Scheduled for",
+            Field::text(&text::time(execution.scheduled_for.as_ref())),
+        ),
+        (
+            "Stands for",
+            Field::text(&execution.schedule_gap.as_ref().map(gap).unwrap_or_default()),
+        ),
         ("Created", Field::text(&text::time(execution.created_at.as_ref()))),
         ("Started", Field::text(&text::time(execution.started_at.as_ref()))),
         ("Ended", Field::text(&text::time(execution.ended_at.as_ref()))),

@@ -51,17 +51,23 @@ replies! {
     ListAgentsResponse
     CopyBackupResponse
     VerifyBackupResponse
+    PauseJobResponse
     PinBackupResponse
     UnpinBackupResponse
     ListBackupStreamsResponse
     ListBackupsResponse
     ListDatasourcesResponse
+    ListDatasourceHealthChecksResponse
     ListExecutionsResponse
     ListJobsResponse
+    ListNextFireTimesResponse
     ListStoragesResponse
+    ListStorageHealthChecksResponse
+    PreviewRetentionResponse
     LockAgentResponse
     LoginResponse
     LogoutResponse
+    ResumeJobResponse
     RevokeAgentResponse
     RotateAuthorityResponse
     RotateKeyResponse

@@ -152,6 +152,7 @@ impl World {
             copies: copies.collect(),
         };
         self.catalogue.backups.insert(id, row);
+        self.made_at.insert(id, self.now);
         self.committed.insert(id, (attempt.places.clone(), named));
     }
 

@@ -107,6 +107,10 @@ fn refusals_say_what_mends_them() {
         (403, "AccessDenied", "not permitted"),
         (404, "NoSuchBucket", "create it"),
         (301, "PermanentRedirect", "another region"),
+        (500, "InternalError", "its log"),
+        (503, "SlowDown", "too busy"),
+        (403, "QuotaExceeded", "make room"),
+        (507, "InsufficientCapacity", "make room"),
     ] {
         let told = refusal(status, code);
         assert!(
@@ -129,4 +133,29 @@ async fn nobody_there_is_unreachable_with_advice() {
         told.contains("check the endpoint") && told.contains("refused"),
         "{told}"
     );
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_told_apart_from_one_that_is_not_trusted() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = S3Settings {
+        endpoint: format!("https://{}", listener.local_addr().unwrap()),
+        ..settings()
+    };
+    let serve = async {
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let answer = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+            tokio::io::AsyncWriteExt::write_all(&mut connection, answer)
+                .await
+                .unwrap();
+        }
+    };
+    let storage = Storage::s3(&settings).unwrap();
+    let error = tokio::select! {
+        () = serve => unreachable!(),
+        looked = storage.head(&crate::layout::ObjectKey::Repository) => looked.unwrap_err(),
+    };
+    let told = error.failure().message;
+    assert!(told.contains("does not speak TLS"), "{told}");
 }

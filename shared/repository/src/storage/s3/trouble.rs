@@ -38,9 +38,7 @@ impl Refusal {
     fn kind(&self) -> StorageErrorKind {
         match (self.code.as_str(), self.status.as_u16()) {
             ("NoSuchBucket" | "InvalidBucketName", _) => StorageErrorKind::NoPlace,
-            ("QuotaExceeded" | "XMinioStorageFull" | "InsufficientCapacity", _) | (_, 507) => {
-                StorageErrorKind::Full
-            }
+            _ if self.is_full() => StorageErrorKind::Full,
             (_, 404) => StorageErrorKind::NotFound,
             (_, 409 | 412) => StorageErrorKind::Conflict,
             (_, 401 | 403) => StorageErrorKind::Denied,
@@ -49,6 +47,11 @@ impl Refusal {
             (_, 408 | 429 | 500..=599) => StorageErrorKind::Unreachable,
             _ => StorageErrorKind::Other,
         }
+    }
+
+    fn is_full(&self) -> bool {
+        let codes = ["QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity"];
+        self.status == StatusCode::INSUFFICIENT_STORAGE || codes.contains(&self.code.as_str())
     }
 
     fn is_about_the_key(&self) -> bool {
@@ -74,9 +77,12 @@ impl Refusal {
             | (_, 301 | 307 | 308) => "the bucket is in another region or at another endpoint: correct them",
             ("NoSuchBucket", _) => "there is no such bucket: create it, or correct its name or the endpoint",
             ("InvalidBucketName", _) => "no bucket can have that name: correct it",
+            _ if self.is_full() => "the bucket is full: make room, or raise its quota",
             (_, 401 | 403) => {
                 "the access key is not permitted to do this: it needs to get, put and list objects below the prefix"
             }
+            (_, 429 | 503) => "the server is too busy, or not ready",
+            (_, 500..=599) => "the server has trouble of its own, which its log tells: a full disk for one",
             _ => Self::NO_ADVICE,
         }
     }
@@ -162,12 +168,17 @@ pub(in crate::storage) fn speaks_for_itself(error: object_store::Error) -> Box<d
     if !causes.iter().any(|cause| cause.is::<HttpError>()) {
         return error.into();
     }
-    let untrusted = causes.iter().any(|cause| cause.is::<rustls::Error>());
-    let advice = match untrusted {
-        true => {
+    let tls = causes
+        .iter()
+        .find_map(|cause| cause.downcast_ref::<rustls::Error>());
+    let advice = match tls {
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "the server does not speak TLS there: check the port, or write http:// in the endpoint"
+        }
+        Some(_) => {
             "no trusted connection: check the server's certificate and name; one of an authority of your own needs its file, with --ca-file"
         }
-        false => {
+        None => {
             "no connection, or it broke: check the endpoint, its name, its port and the network in between"
         }
     };

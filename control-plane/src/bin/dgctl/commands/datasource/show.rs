@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use dataguardian_proto::{convert, v1};
 
-use crate::output::findings;
 use crate::output::table::{Field, List, Look, details};
 use crate::output::text::{self, bytes};
+use crate::output::{findings, health};
 use crate::values::{engine_word, tls_word};
 
-const DATASOURCES: List<5> = List {
-    titles: ["name", "engine", "agent", "address", "databases"],
+const DATASOURCES: List<6> = List {
+    titles: ["name", "condition", "engine", "agent", "address", "databases"],
     spare: &["engine", "address"],
     none: "No datasources yet: `dgctl datasource create` makes one known.",
 };
@@ -26,6 +26,7 @@ pub(super) fn table(datasources: &[v1::Datasource], look: Look) -> String {
     let row = |datasource: &v1::Datasource| {
         [
             Field::text(&datasource.name),
+            health::condition(datasource.health.as_ref()),
             Field::text(&engine_word(datasource.engine())),
             Field::text(&datasource.agent),
             Field::text(&address(datasource)),
@@ -37,32 +38,31 @@ pub(super) fn table(datasources: &[v1::Datasource], look: Look) -> String {
 
 /// All about one.
 pub(super) fn describe(datasource: &v1::Datasource, look: Look) -> String {
-    details(
-        look,
-        vec![
-            ("Name", Field::text(&datasource.name)),
-            ("Id", Field::text(&datasource.id)),
-            ("Engine", Field::text(&engine_word(datasource.engine()))),
-            ("Agent", Field::text(&datasource.agent)),
-            ("Address", Field::text(&address(datasource))),
-            ("User", Field::text(&datasource.username)),
-            ("TLS", Field::text(&tls_word(datasource.tls_mode()))),
-            ("TLS authorities", Field::text(&datasource.tls_ca_file)),
-            (
-                "Databases",
-                Field::text(&selection(datasource.databases.as_ref())),
-            ),
-            ("Connects to", Field::text(&datasource.maintenance_database)),
-            (
-                "Created",
-                Field::text(&text::time_and_distance(datasource.created_at.as_ref())),
-            ),
-            (
-                "Updated",
-                Field::text(&text::time_and_distance(datasource.updated_at.as_ref())),
-            ),
-        ],
-    )
+    let mut rows = vec![
+        ("Name", Field::text(&datasource.name)),
+        ("Id", Field::text(&datasource.id)),
+        ("Engine", Field::text(&engine_word(datasource.engine()))),
+        ("Agent", Field::text(&datasource.agent)),
+        ("Address", Field::text(&address(datasource))),
+        ("User", Field::text(&datasource.username)),
+        ("TLS", Field::text(&tls_word(datasource.tls_mode()))),
+        ("TLS authorities", Field::text(&datasource.tls_ca_file)),
+        (
+            "Databases",
+            Field::text(&selection(datasource.databases.as_ref())),
+        ),
+        ("Connects to", Field::text(&datasource.maintenance_database)),
+        (
+            "Created",
+            Field::text(&text::time_and_distance(datasource.created_at.as_ref())),
+        ),
+        (
+            "Updated",
+            Field::text(&text::time_and_distance(datasource.updated_at.as_ref())),
+        ),
+    ];
+    rows.extend(health::rows(datasource.health.as_ref()));
+    details(look, rows) + &health::problems(datasource.health.as_ref())
 }
 
 /// What a test found.

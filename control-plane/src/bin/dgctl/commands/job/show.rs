@@ -2,13 +2,23 @@
 
 use dataguardian_proto::{convert, v1};
 
+use super::kept::policy;
+use super::schedule;
 use crate::output::table::{Field, List, Look, details};
 use crate::output::text;
 use crate::values::{chunking_word, strategy_word};
 
-const JOBS: List<5> = List {
-    titles: ["name", "datasource", "storages", "strategy", "encrypted"],
-    spare: &["strategy"],
+const JOBS: List<7> = List {
+    titles: [
+        "name",
+        "datasource",
+        "storages",
+        "strategy",
+        "encrypted",
+        "schedule",
+        "next run",
+    ],
+    spare: &["strategy", "encrypted"],
     none: "No jobs yet: `dgctl job create` makes one.",
 };
 
@@ -21,6 +31,8 @@ pub(super) fn table(jobs: &[v1::Job], look: Look) -> String {
             Field::text(&job.storages.join(", ")),
             Field::text(&strategy_word(job.strategy())),
             Field::yes_or_no(!job.options.as_ref().is_some_and(|options| options.unencrypted)),
+            Field::text(&schedule::pattern(job)),
+            Field::text(&schedule::next(job)),
         ]
     };
     JOBS.show(look, &jobs.iter().map(row).collect::<Vec<_>>())
@@ -40,33 +52,38 @@ pub(super) fn describe(job: &v1::Job, look: Look) -> String {
         let length = duration.and_then(|duration| convert::length("options", &duration).ok());
         Field::text(&length.map(text::length).unwrap_or_default())
     };
-    details(
-        look,
-        vec![
-            ("Name", Field::text(&job.name)),
-            ("Id", Field::text(&job.id)),
-            ("Datasource", Field::text(&job.datasource)),
-            ("Storages", Field::text(&job.storages.join(", "))),
-            ("Strategy", Field::text(&strategy_word(job.strategy()))),
-            ("Encrypted", Field::yes_or_no(!options.unencrypted)),
-            ("Compression level", number(options.compression_level)),
-            ("Table connections", number(options.table_connections)),
-            ("Lock time-out", length(options.lock_timeout)),
-            ("Longest attempt", length(options.max_duration)),
-            ("Longest standstill", length(options.no_progress_timeout)),
-            ("Attempts", number(options.max_attempts)),
-            ("Chunking", Field::text(&chunking_word(options.chunking()))),
-            ("Next backup", Field::text(&next(job))),
-            (
-                "Created",
-                Field::text(&text::time_and_distance(job.created_at.as_ref())),
-            ),
-            (
-                "Updated",
-                Field::text(&text::time_and_distance(job.updated_at.as_ref())),
-            ),
-        ],
-    )
+    let mut lines = vec![
+        ("Name", Field::text(&job.name)),
+        ("Id", Field::text(&job.id)),
+        ("Datasource", Field::text(&job.datasource)),
+        ("Storages", Field::text(&job.storages.join(", "))),
+        ("Strategy", Field::text(&strategy_word(job.strategy()))),
+        ("Encrypted", Field::yes_or_no(!options.unencrypted)),
+        ("Compression level", number(options.compression_level)),
+        ("Table connections", number(options.table_connections)),
+        ("Lock time-out", length(options.lock_timeout)),
+        ("Longest attempt", length(options.max_duration)),
+        ("Longest standstill", length(options.no_progress_timeout)),
+        ("Attempts", number(options.max_attempts)),
+        ("Chunking", Field::text(&chunking_word(options.chunking()))),
+        ("Next backup", Field::text(&next(job))),
+        (
+            "Kept",
+            Field::text(&policy(&job.retention.clone().unwrap_or_default())),
+        ),
+    ];
+    lines.extend(schedule::details(job));
+    lines.extend([
+        (
+            "Created",
+            Field::text(&text::time_and_distance(job.created_at.as_ref())),
+        ),
+        (
+            "Updated",
+            Field::text(&text::time_and_distance(job.updated_at.as_ref())),
+        ),
+    ]);
+    details(look, lines)
 }
 
 /// How the next backup is cut, and why: `stream: less than 20 % of the last backups was stored already`.
@@ -101,7 +118,34 @@ mod tests {
                 }),
                 ..Default::default()
             }),
+            retention: Some(v1::Retention {
+                policy: Some(v1::retention::Policy::MaxBackups(7)),
+                timezone: "UTC".into(),
+                min_backups: 2,
+            }),
             next_chunking: v1::Chunking::Stream.into(),
+            schedule: Some(v1::Schedule {
+                cron: "30 2 * * *".into(),
+                timezone: "Europe/Berlin".into(),
+                misfire_policy: v1::MisfirePolicy::RunOnce.into(),
+                catch_up_window: Some(prost_types::Duration {
+                    seconds: 86_400,
+                    nanos: 0,
+                }),
+                jitter: None,
+            }),
+            next_fire_at: Some(prost_types::Timestamp {
+                seconds: 1_806_195_600,
+                nanos: 0,
+            }),
+            last_scheduled: Some(v1::LastScheduled {
+                execution_id: "0198c0de".into(),
+                scheduled_for: Some(prost_types::Timestamp {
+                    seconds: 1_806_111_000,
+                    nanos: 0,
+                }),
+                state: v1::ExecutionState::Skipped.into(),
+            }),
             next_chunking_reason: v1::ChunkingReason::LittleReuse.into(),
             ..Default::default()
         };

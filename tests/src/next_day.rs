@@ -2,13 +2,15 @@
 //! changed, and one row in a hundred is new.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use dataguardian_tests::postgres::{Postgres, Version};
-use dataguardian_tests::system::{System, files};
 use serde::Serialize;
+
+use crate::cache;
+use crate::postgres::{Postgres, Version};
+use crate::system::{System, files};
 
 /// Rows on the first day.
 const ROWS: u64 = 63_000;
@@ -18,24 +20,34 @@ const DATABASE: &str = "wide";
 
 /// What both added to their storages, in bytes.
 #[derive(Debug, Serialize)]
-struct NextDay {
-    database_bytes: u64,
-    ours_first: u64,
-    ours_next: u64,
-    restic_first: u64,
-    restic_next: u64,
-    restic_version: String,
+pub struct NextDay {
+    /// Of the database, on the server's disk.
+    pub database_bytes: u64,
+    /// Ours on the first day.
+    pub ours_first: u64,
+    /// Ours on the next day.
+    pub ours_next: u64,
+    /// The peer's on the first day.
+    pub restic_first: u64,
+    /// The peer's on the next day.
+    pub restic_next: u64,
+    /// Which peer.
+    pub restic_version: String,
 }
 
-/// Measures both, prints the figures and writes them.
-pub(super) fn run(output: &Path) -> Result<()> {
-    let restic_version = version()?;
+/// Measures both, side by side.
+///
+/// # Errors
+/// If a part is missing, or a backup fails.
+pub fn measure() -> Result<NextDay> {
+    let restic = cache::part("restic")?.join("restic");
+    let restic_version = version(&restic)?;
     let server = Postgres::start(Version::V18)?;
     load(&server)?;
     let system = System::start()?;
     system.add_datasource("main", &server, &[DATABASE])?;
     system.add_job("main", &[])?;
-    let peer = Restic::new(system.folder())?;
+    let peer = Restic::new(restic, system.folder())?;
     let both = || -> Result<(u64, u64)> {
         system.run_job("main").succeed()?;
         peer.back_up(&server)?;
@@ -45,23 +57,14 @@ pub(super) fn run(output: &Path) -> Result<()> {
     change(&server)?;
     let (ours, restic) = both()?;
     let bytes = server.psql("postgres", &format!("SELECT pg_database_size('{DATABASE}')"))?;
-    let figures = NextDay {
+    Ok(NextDay {
         database_bytes: bytes.trim().parse().context("the database's size")?,
         ours_first,
         ours_next: ours - ours_first,
         restic_first,
         restic_next: restic - restic_first,
         restic_version,
-    };
-    println!("{figures:#?}");
-    println!(
-        "the next day adds {} % of what it adds to restic",
-        figures.ours_next * 100 / figures.restic_next.max(1)
-    );
-    if let Some(folder) = output.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(output, serde_json::to_vec_pretty(&figures)?).with_context(|| output.display().to_string())
+    })
 }
 
 /// Texts that look like hashes: about half of each is information.
@@ -105,23 +108,24 @@ fn size(folder: &Path) -> Result<u64> {
     sizes.sum::<Result<u64>>()
 }
 
-fn version() -> Result<String> {
-    let said = Command::new("restic").arg("version").output();
-    let said = said.context("restic is not installed: `apt install restic`")?;
+fn version(restic: &Path) -> Result<String> {
+    let said = Command::new(restic).arg("version").output()?;
     Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
 }
 
 /// A repository of restic's.
 struct Restic {
+    program: PathBuf,
     repository: String,
     password: String,
 }
 
 impl Restic {
-    fn new(folder: &Path) -> Result<Self> {
+    fn new(program: PathBuf, folder: &Path) -> Result<Self> {
         let password = folder.join("restic.password");
         fs::write(&password, "of no importance")?;
         let peer = Self {
+            program,
             repository: folder.join("restic").display().to_string(),
             password: password.display().to_string(),
         };
@@ -131,7 +135,7 @@ impl Restic {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new("restic");
+        let mut command = Command::new(&self.program);
         command.args([
             "--repo",
             &self.repository,
