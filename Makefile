@@ -6,7 +6,7 @@ SHELL := /usr/bin/env bash
 .PHONY: help build quickstart test bench lint doc deny clean-parts
 
 # The servers that the tests run against.
-PARTS := postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 grpcurl
+PARTS := postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 grpcurl promtool
 
 help: ## Show this
 	@echo 'make TARGET, where TARGET is one of'

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use dataguardian_telemetry::logging::LogConfig;
+use dataguardian_telemetry::otlp::TelemetryConfig;
 use dataguardian_telemetry::system_monitor::MonitorConfig;
 use serde::Deserialize;
 
@@ -16,6 +17,7 @@ mod data_dir;
 mod database;
 mod flags;
 mod limits;
+mod protection;
 mod reconcilers;
 mod secrets;
 mod verification;
@@ -28,6 +30,7 @@ pub use data_dir::{DataDir, DataDirError};
 pub use database::DatabaseConfig;
 pub use flags::{Command, CommandLine, DevFlags, ResetAdminFlags, ServeFlags};
 pub use limits::ConnectionLimits;
+pub use protection::ProtectionConfig;
 pub use reconcilers::ReconcilerConfig;
 pub use secrets::SecretsConfig;
 pub use verification::VerificationConfig;
@@ -55,10 +58,14 @@ pub struct Config {
     pub cleanup: CleanupConfig,
     /// Looking into the storages on schedule.
     pub verification: VerificationConfig,
+    /// How old backups may be.
+    pub protection: ProtectionConfig,
     /// The system monitor.
     pub monitor: MonitorConfig,
     /// Log lines.
     pub log: LogConfig,
+    /// Where traces and log lines go besides.
+    pub telemetry: TelemetryConfig,
 }
 
 /// The settings can't be used.
@@ -115,9 +122,13 @@ impl Config {
         self.reconcilers.validate()?;
         self.cleanup.validate()?;
         self.verification.validate()?;
+        self.protection.validate()?;
         self.monitor
             .validate()
             .map_err(|error| InvalidSetting::new("monitor", error.to_string()))?;
+        self.telemetry
+            .validate()
+            .map_err(|error| InvalidSetting::new("telemetry", error.to_string()))?;
         self.log
             .filter()
             .map(drop)

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::domain::assignment::FreeSlots;
 
 mod handle;
+mod performance;
 mod question;
 mod to_wire;
 mod transfers;

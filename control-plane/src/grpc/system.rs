@@ -14,6 +14,8 @@ use crate::services::Error;
 use crate::services::authorities::AuthorityShown;
 use crate::trust::TrustError;
 
+mod dashboard;
+
 pub(super) struct Handler(pub(super) Shared);
 
 impl Handler {
@@ -53,6 +55,14 @@ impl SystemService for Handler {
             held_storages: self.0.services.storages.held().await?,
             installation_keys: installation_keys(self.0.services.keys.show().await?),
         }))
+    }
+
+    async fn get_dashboard(
+        &self,
+        request: Request<v1::GetDashboardRequest>,
+    ) -> Result<Response<v1::GetDashboardResponse>, Status> {
+        let wanted = request.get_ref().history_size;
+        Ok(Response::new(dashboard::show(&self.0, wanted).await?))
     }
 
     async fn create_recovery_kit(

@@ -7,8 +7,10 @@ use dataguardian_core::clock::SharedClock;
 
 use super::installation::Installation;
 use super::progress::Board;
+use super::tally::Tally;
 use crate::domain::eligibility::Limits;
 use crate::domain::patience::Times;
+use crate::domain::protection::Objectives;
 use crate::queue::{Queue, Signal};
 use crate::store::Store;
 
@@ -27,6 +29,10 @@ pub struct Context {
     pub limits: Limits,
     /// An agent that was not heard of for this long counts as away, where that is shown.
     pub agent_away_after: TimeDelta,
+    /// How old the newest backups may be.
+    pub objectives: Objectives,
+    /// Counts what executions came to.
+    pub tally: Tally,
     /// Since when this process runs.
     pub started_at: DateTime<Utc>,
     /// What the clock's uptime was then.
@@ -46,6 +52,8 @@ impl Context {
             queue,
             limits: Limits::default(),
             agent_away_after: TimeDelta::seconds(60),
+            objectives: Objectives::default(),
+            tally: Tally::default(),
             started_at,
             started_uptime,
             board: Board::default(),

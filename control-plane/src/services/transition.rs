@@ -182,10 +182,14 @@ impl Context {
         Ok(())
     }
 
-    /// Tells all who wait for it that an execution has changed; only after the transaction is committed.
+    /// Tells all who wait for it that an execution has changed; only after the transaction is committed, and once for each
+    /// change.
     pub(super) fn changed(&self, execution: &Execution) {
         if !execution.state.occupies_agent() {
             self.board.forget(execution.id);
+        }
+        if execution.state.is_terminal() {
+            self.tally.count(execution);
         }
         self.signal(Signal::ExecutionChanged(execution.id));
         // An end frees a slot, and what is queued wants one.

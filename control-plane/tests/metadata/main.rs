@@ -25,6 +25,7 @@ mod keys;
 mod limits;
 mod logs;
 mod outage;
+mod overview;
 mod races;
 mod reuse;
 mod schema;

@@ -60,7 +60,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_secret_is_in_the_sqlite_files() {
     let world = World::sqlite().await;
-    let secrets = fill(&world).await;
+    let secrets = Box::pin(fill(&world)).await;
     for file in ["dataguardian.db", "dataguardian.db-wal"] {
         let bytes = std::fs::read(world.directory.path().join(file)).unwrap();
         for (name, secret) in &secrets {
@@ -87,7 +87,7 @@ async fn nothing_secret_is_in_the_sqlite_files() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_secret_is_in_a_postgres_dump() {
     let world = World::postgres().await;
-    let secrets = fill(&world).await;
+    let secrets = Box::pin(fill(&world)).await;
     let server = world.server.as_ref().unwrap();
     let dump = server.command("pg_dump", "metadata").output().unwrap();
     assert!(dump.status.success());

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::output::table::{Field, Look, Tone, details};
 use crate::output::text;
 
+mod dashboard;
 mod garbage;
 mod rotate_key;
 
@@ -18,6 +19,8 @@ mod rotate_key;
 pub(crate) enum Command {
     /// Show the control plane's version, metadata database and connected agents
     Info,
+    /// Show how well everything is protected, what ran lately and how the machines are
+    Dashboard,
     /// Look for what deleted, failed and cancelled backups left in the storages, and take each thing one step further on its way out
     Cleanup(Cleanup),
     /// What no backup needs in the storages: show it, and have it go
@@ -50,6 +53,7 @@ impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         match self {
             Self::Info => info(context).await,
+            Self::Dashboard => dashboard::run(context).await,
             Self::Cleanup(cleanup) => cleanup.run(context).await,
             Self::Garbage(command) => command.run(context).await,
             Self::RecoveryKit(kit) => kit.run(context).await,
