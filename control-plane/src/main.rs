@@ -12,16 +12,9 @@ use dataguardian_control_plane::config::{Command, CommandLine, Config, ServeFlag
 use dataguardian_control_plane::dev;
 use dataguardian_core::causes;
 use dataguardian_core::secret::Secret;
-use dataguardian_telemetry::otlp::{Exporting, Service, TelemetryConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
-
-/// How this program is called where traces and log lines are collected.
-const SERVICE: Service = Service {
-    name: "dataguardian",
-    version: env!("CARGO_PKG_VERSION"),
-};
 
 fn main() -> ExitCode {
     if rustls::crypto::ring::default_provider()
@@ -57,38 +50,33 @@ async fn start(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(flags) => Box::pin(serve(&flags)).await,
         Command::Migrate(flags) => {
-            app::migrate(&configure_alone(&flags)?).await?;
+            app::migrate(&configure(&flags)?).await?;
             println!("The metadata database's schema is up to date.");
             Ok(())
         }
         Command::ResetAdmin(flags) => {
-            let config = configure_alone(&flags.serve)?;
+            let config = configure(&flags.serve)?;
             let reset = app::reset_admin(&config, password(&flags.password_file)?).await?;
             let (name, ended) = (&reset.user.username, reset.tokens_ended);
             println!("{name} has the new password; {ended} sign-ins were ended.");
             Ok(())
         }
         Command::Dev(flags) => {
-            let (config, exporting) = configure(&flags.serve)?;
-            let config = dev::defaults(config)?;
+            let config = dev::defaults(configure(&flags.serve)?)?;
             let stop = stop_on_signals()?;
             let app = App::build(config).await?;
             announce(&app)?;
-            Box::pin(dev::run(app, !flags.no_agent, stop)).await?;
-            end(exporting).await;
-            Ok(())
+            Ok(Box::pin(dev::run(app, !flags.no_agent, stop)).await?)
         }
     }
 }
 
 async fn serve(flags: &ServeFlags) -> anyhow::Result<()> {
-    let (config, exporting) = configure(flags)?;
+    let config = configure(flags)?;
     let stop = stop_on_signals()?;
     let app = App::build(config).await?;
     announce(&app)?;
-    Box::pin(app.run(stop)).await?;
-    end(exporting).await;
-    Ok(())
+    Ok(Box::pin(app.run(stop)).await?)
 }
 
 /// The first line of a file, or of standard input. It never comes as an argument, which every user of the machine can read.
@@ -104,24 +92,10 @@ fn password(file: &Path) -> anyhow::Result<Secret> {
     Ok(Secret::new(text.lines().next().unwrap_or_default()))
 }
 
-/// The settings, with logging set up and traces on their way if they are wanted.
-fn configure(flags: &ServeFlags) -> anyhow::Result<(Config, Option<Exporting>)> {
+fn configure(flags: &ServeFlags) -> anyhow::Result<Config> {
     let config = Config::load(flags)?;
-    let exporting = config.log.install(&config.telemetry, SERVICE)?;
-    Ok((config, exporting))
-}
-
-/// The same for what is soon done, and sends nothing.
-fn configure_alone(flags: &ServeFlags) -> anyhow::Result<Config> {
-    let config = Config::load(flags)?;
-    config.log.install(&TelemetryConfig::default(), SERVICE)?;
+    config.log.install()?;
     Ok(config)
-}
-
-async fn end(exporting: Option<Exporting>) {
-    if let Some(exporting) = exporting {
-        exporting.end().await;
-    }
 }
 
 fn announce(app: &App) -> anyhow::Result<()> {

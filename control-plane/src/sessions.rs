@@ -18,7 +18,6 @@ use crate::domain::assignment::FreeSlots;
 
 mod handle;
 mod look;
-mod performance;
 mod question;
 mod to_wire;
 mod transfers;

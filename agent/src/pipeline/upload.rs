@@ -15,7 +15,6 @@ use dataguardian_repository::storage::{Storage, StorageError};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tracing::Instrument as _;
 
 use super::counters::Counters;
 use super::fault::Fault;
@@ -102,8 +101,7 @@ impl Upload {
                 destination,
                 stored: self.stored.clone(),
             };
-            let span = tracing::info_span!("upload", storage.name = worker.destination.name);
-            workers.spawn(worker.run(objects).instrument(span));
+            workers.spawn(worker.run(objects));
             queues.push(queue);
         }
         drop(self.stored);

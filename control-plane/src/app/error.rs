@@ -64,7 +64,7 @@ pub enum StartError {
     Reflection(#[from] ReflectionError),
     /// The figures.
     #[error("the metrics can't be set up")]
-    Metrics(#[from] opentelemetry_sdk::error::OTelSdkError),
+    Metrics(#[from] prometheus::Error),
     /// The system monitor.
     #[error("monitor: {0}")]
     Monitor(#[from] InvalidMonitorConfig),

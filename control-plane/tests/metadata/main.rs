@@ -26,7 +26,6 @@ mod keys;
 mod limits;
 mod logs;
 mod outage;
-mod overview;
 mod queue;
 mod races;
 mod retention;

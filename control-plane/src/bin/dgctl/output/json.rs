@@ -42,7 +42,6 @@ replies! {
     DiscoverDatabasesResponse
     GetAgentResponse
     GetBackupResponse
-    GetDashboardResponse
     GetDatasourceResponse
     GetExecutionResponse
     GetJobResponse
