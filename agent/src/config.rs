@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::target::ConnectionTarget;
+use dataguardian_telemetry::otlp::TelemetryConfig;
+use dataguardian_telemetry::system_monitor::MonitorConfig;
 use serde::Deserialize;
 
 use crate::local_place;
@@ -48,6 +50,10 @@ pub struct AgentConfig {
     pub stop_grace_seconds: u64,
     /// Looking for what earlier backups stored.
     pub reuse: ReuseConfig,
+    /// Looking at the machine.
+    pub monitor: MonitorConfig,
+    /// Where traces and log lines go besides.
+    pub telemetry: TelemetryConfig,
 }
 
 /// How chunks that are stored already are found.
@@ -87,6 +93,8 @@ impl Default for AgentConfig {
             // systemd kills after 90 seconds by itself.
             stop_grace_seconds: 45,
             reuse: ReuseConfig::default(),
+            monitor: MonitorConfig::default(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 }
@@ -180,6 +188,14 @@ impl AgentConfig {
         if !(2..=4096).contains(&config.reuse.memory_mib) {
             return Err("reuse.memory_mib: must be 2 to 4096".to_owned());
         }
+        config
+            .monitor
+            .validate()
+            .map_err(|error| format!("monitor.{error}"))?;
+        config
+            .telemetry
+            .validate()
+            .map_err(|error| format!("telemetry.{error}"))?;
         Ok(config)
     }
 
@@ -296,6 +312,8 @@ mod tests {
             ("storage_patience_seconds = 0", "storage_patience_seconds"),
             ("stop_grace_seconds = 604801", "stop_grace_seconds"),
             ("[reuse]\nmemory_mib = 1", "reuse.memory_mib"),
+            ("[monitor]\ninterval_ms = 1", "monitor.interval_ms"),
+            ("[telemetry]\notlp_endpoint = 'x:1'", "telemetry.otlp_endpoint"),
         ] {
             assert!(AgentConfig::parse(text).unwrap_err().contains(key));
         }

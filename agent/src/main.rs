@@ -23,6 +23,8 @@ use dataguardian_core::clock::SystemClock;
 use dataguardian_core::engine::Engine;
 use dataguardian_telemetry::cpu_pool::CpuPool;
 use dataguardian_telemetry::logging::LogConfig;
+use dataguardian_telemetry::otlp::{Service, TelemetryConfig};
+use dataguardian_telemetry::system_monitor::{MonitorConfig, SystemMonitor};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -35,6 +37,12 @@ use shutdown::StopRequests;
 
 /// Threads for file access and sealing. Each keeps a heap of its own warm, so few of them are part of the bound on memory.
 const BLOCKING_THREADS: usize = 8;
+
+/// How this program is called where traces and log lines are collected.
+const SERVICE: Service = Service {
+    name: "dataguardian-agent",
+    version: env!("CARGO_PKG_VERSION"),
+};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -91,6 +99,41 @@ struct RunArgs {
     config: ConfigArgs,
     #[command(flatten)]
     log: LogArgs,
+    #[command(flatten)]
+    monitor: MonitorArgs,
+    /// An OTLP collector's gRPC address, for traces and log lines, such as http://127.0.0.1:4317
+    #[arg(long, env = "DATAGUARDIAN_OTLP_ENDPOINT", value_name = "URL")]
+    otlp_endpoint: Option<String>,
+}
+
+impl RunArgs {
+    fn telemetry(&self, config: &AgentConfig) -> anyhow::Result<TelemetryConfig> {
+        let mut telemetry = config.telemetry.clone();
+        telemetry.otlp_endpoint = self.otlp_endpoint.clone().or(telemetry.otlp_endpoint);
+        let telemetry = telemetry.or_from_environment();
+        telemetry.validate()?;
+        Ok(telemetry)
+    }
+}
+
+/// The same as `[monitor]` of the configuration, and wins over it.
+#[derive(Debug, Args)]
+struct MonitorArgs {
+    /// Milliseconds from one look at the machine to the next
+    #[arg(long, env = "SYSTEM_MONITOR_INTERVAL_MS", value_name = "MS", hide = true)]
+    monitor_interval_ms: Option<u64>,
+    /// Looks at the machine that are kept until the control plane is told
+    #[arg(long, env = "SYSTEM_MONITOR_HISTORY_SIZE", value_name = "N", hide = true)]
+    monitor_history_size: Option<usize>,
+}
+
+impl MonitorArgs {
+    fn over(&self, config: MonitorConfig) -> MonitorConfig {
+        MonitorConfig {
+            interval_ms: self.monitor_interval_ms.unwrap_or(config.interval_ms),
+            history_size: self.monitor_history_size.unwrap_or(config.history_size),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -191,7 +234,6 @@ async fn enroll_host(args: EnrollArgs) -> anyhow::Result<()> {
 }
 
 async fn run(args: RunArgs) -> anyhow::Result<()> {
-    args.log.config()?.install()?;
     let config = AgentConfig::load(args.config.config.as_deref())?;
     // What was mistyped is not made.
     anyhow::ensure!(
@@ -199,6 +241,8 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
         "there is no state directory {}: name the agent's with --state-dir, or run `dataguardian-agent enroll` first",
         args.state_dir.display()
     );
+    let telemetry = args.telemetry(&config)?;
+    let exporting = args.log.config()?.install(&telemetry, SERVICE)?;
     let state = StateDir::open(&args.state_dir)?;
     let _lock = state.lock()?;
     let identity = Identity::load(&state)?;
@@ -210,7 +254,11 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
         agent.id = %identity.agent_id, agent.name = identity.agent_name, version = env!("CARGO_PKG_VERSION"),
         control_plane.host = identity.endpoint.host, control_plane.port = identity.endpoint.port, "agent starts"
     );
+    let monitor = SystemMonitor::new(args.monitor.over(config.monitor), clock.clone())?;
+    let folders = std::iter::once(args.state_dir.clone()).chain(config.local_roots.iter().cloned());
+    let monitor = Arc::new(monitor.watching(folders.collect()));
     let runner = Runner::start(Host {
+        monitor: Arc::clone(&monitor),
         cpu: CpuPool::new(config.effective_cpu_threads()),
         config,
         state: state.clone(),
@@ -228,12 +276,17 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     let sessions = Sessions::new(runner.clone(), HostInfo::gather(), clock, renewal.call());
     tasks.spawn(sessions.run(stop.clone()));
     tasks.spawn(renewal.run(stop.clone()));
+    let watching = stop.clone();
+    tasks.spawn(async move { monitor.run(watching).await });
     requests.next().await;
     shutdown::stop(&runner, &mut requests, grace).await;
     runner.host().sending.stop().await;
     stop.cancel();
     tasks.close();
     tasks.wait().await;
+    if let Some(exporting) = exporting {
+        exporting.end().await;
+    }
     Ok(())
 }
 

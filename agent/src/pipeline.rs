@@ -28,6 +28,7 @@ use dataguardian_telemetry::cpu_pool::CpuPool;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 mod chunk;
 pub mod commit;
@@ -179,7 +180,7 @@ impl Pipeline {
         let runtime = tokio::runtime::Handle::current();
         let sealing = tokio::task::spawn_blocking(move || seal.run(compressed_batches, &runtime));
         let upload = upload::Upload::new(settings, destinations, fault.clone(), counters, stored);
-        let uploading = runtime_task(upload.run(object_queue));
+        let uploading = runtime_task(upload.run(object_queue).in_current_span());
         Self {
             sink,
             fault,

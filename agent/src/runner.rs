@@ -16,6 +16,7 @@ use dataguardian_failpoints::blocking_failpoint;
 use dataguardian_proto::agent::v1;
 use dataguardian_repository::manifest::SigningKey;
 use dataguardian_telemetry::cpu_pool::CpuPool;
+use dataguardian_telemetry::system_monitor::SystemMonitor;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -72,6 +73,8 @@ pub struct Host {
     pub sending: Sending,
     /// For compression, hashing, sealing.
     pub cpu: CpuPool,
+    /// Looks at the machine.
+    pub monitor: Arc<SystemMonitor>,
     /// The time of day.
     pub clock: SharedClock,
 }

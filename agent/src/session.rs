@@ -23,8 +23,10 @@ use crate::questions;
 use crate::renewal::RenewalCall;
 use crate::runner::Runner;
 
+mod performance;
 mod protocol;
 
+use performance::Telling;
 use protocol::{Action, PROTOCOL, Protocol, ProtocolError};
 
 /// Messages that may wait to be sent.
@@ -150,6 +152,7 @@ impl Sessions {
                     protocol: Protocol::begin(Instant::now()),
                     outgoing,
                     answering: TaskTracker::new(),
+                    telling: Telling::default(),
                     end: None,
                 };
                 tokio::select! {
@@ -188,6 +191,7 @@ struct Session<'a> {
     protocol: Protocol,
     outgoing: mpsc::Sender<v1::SessionRequest>,
     answering: TaskTracker,
+    telling: Telling,
     end: Option<SessionEnd>,
 }
 
@@ -235,7 +239,13 @@ impl Session<'_> {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Send(message) => self.send(self.dated(message)),
+            Action::Send(message) => {
+                let beats = matches!(message, session_request::Message::Heartbeat(_));
+                self.send(self.dated(message));
+                if beats {
+                    self.tell_performance();
+                }
+            }
             Action::RenewWithin(within) => self.renewal.within(within),
             Action::Consider(offer) => self.consider(*offer),
             Action::Cancel(fence) => self.runner.cancel(&fence),
@@ -287,6 +297,12 @@ impl Session<'_> {
                 self.send(session_request::Message::Progress(progress));
             }
         }
+    }
+
+    fn tell_performance(&mut self) {
+        let host = self.runner.host();
+        let news = self.telling.news(&host.monitor, &host.cpu);
+        self.send(session_request::Message::Performance(news));
     }
 
     /// A queue that is full means that nothing gets through: heartbeats will end the session.

@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, DataDir};
 use crate::domain::agent::JoinToken;
-use crate::grpc::{self, AuditTrail, Facts, Gate, Serving, Shared};
+use crate::grpc::{self, AuditTrail, Facts, Gate, Node, Serving, Shared};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Pages, Probe};
 use crate::listen::Listener;
@@ -30,6 +30,7 @@ use crate::reconcilers::{
 };
 use crate::services::installation::Installation;
 use crate::services::reset::ResetAdmin;
+use crate::services::tally::Tally;
 use crate::services::{Context, Services};
 use crate::sessions::Sessions;
 use crate::store::Store;
@@ -81,7 +82,8 @@ impl App {
         let Foundation { store, installation } = Foundation::lay(&config, &data_dir, &clock).await?;
         let (queue, link) = queue(&config, &installation, &clock).await?;
         let context = Context::new(store.clone(), installation, Arc::clone(&clock), queue.clone());
-        let context = as_configured(context, &config);
+        let metrics = Metrics::new()?;
+        let context = as_configured(context, &config, &metrics);
         let (control_plane, started_at) = (context.installation.control_plane, context.started_at);
         let services = Services::start(context).await?;
         let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
@@ -90,9 +92,11 @@ impl App {
         let ports = Ports::bind(&config, authority, &clock).await?;
         let sessions = Sessions::new();
         let trust = trust(&config, &data_dir, &services, &sessions, &ports)?;
+        let node = node(&config, &data_dir, &clock)?;
         let stop = CancellationToken::new();
         let reconcilers = Reconcilers::new(Arc::clone(&clock), stop.clone());
         let shared = Shared {
+            node: node.clone(),
             cleanup: cleanup(&config, &services, &sessions),
             facts: Arc::new(Facts {
                 control_plane,
@@ -102,6 +106,7 @@ impl App {
                 api_address: ports.api.address()?.to_string(),
                 agent_address: config.agents.advertised(ports.agents.address()?),
                 heartbeat_interval: config.agents.heartbeat_interval(),
+                performance_history: config.monitor.history_size,
                 downloads_per_agent: config.agents.downloads_per_agent,
             }),
             trail: AuditTrail::new(services.audit.clone()),
@@ -110,19 +115,16 @@ impl App {
             authority: Arc::clone(&trust.authority),
             trust: trust.clone(),
             clock: Arc::clone(&clock),
-            metrics: Metrics::new()?,
+            metrics,
             dispatch: DispatchWake::default(),
             queue: queue.clone(),
             reconcilers: reconcilers.clone(),
             calls: TaskTracker::new(),
             stop: stop.clone(),
         };
-        let monitor = Arc::new(SystemMonitor::new(config.monitor, Arc::clone(&clock))?);
         let pages = Pages {
             shared: shared.clone(),
             database: database_probe(&store),
-            monitor: Arc::clone(&monitor),
-            cpu: CpuPool::sized_to_machine(),
             metrics_token: ports::metrics_token(&config)?,
         };
         let (api_router, serving) = Box::pin(grpc::api_router(
@@ -147,7 +149,7 @@ impl App {
             reconcilers,
             queue,
             link,
-            monitor,
+            monitor: node.monitor,
             stop,
             setup_token,
         })
@@ -271,11 +273,13 @@ async fn queue(
 
 /// With the limits of the configuration. An agent counts as away beyond the silence that ends a session, with time for the word
 /// of it to be written down.
-fn as_configured(context: Context, config: &Config) -> Context {
+fn as_configured(context: Context, config: &Config, metrics: &Metrics) -> Context {
     let silence = config.agents.heartbeat_interval() * 3 + config.reconcilers.interval() * 2;
     let mut context = context;
     context.limits = config.work.limits();
     context.health = config.health.policy();
+    context.objectives = config.protection.objectives();
+    context.tally = Tally::new(&metrics.meter());
     context.agent_away_after = chrono::TimeDelta::from_std(silence).unwrap_or(chrono::TimeDelta::hours(1));
     context
 }
@@ -289,6 +293,15 @@ fn cleanup(config: &Config, services: &Services, sessions: &Sessions) -> Cleanup
     };
     let grace = config.cleanup.grace();
     Cleanup::new(services.cleanup.clone(), sessions.clone(), grace, upkeep)
+}
+
+/// The machine, with the file system that the data directory is on.
+fn node(config: &Config, data_dir: &DataDir, clock: &SharedClock) -> Result<Node, StartError> {
+    let monitor = SystemMonitor::new(config.monitor, Arc::clone(clock))?;
+    Ok(Node {
+        monitor: Arc::new(monitor.watching(vec![data_dir.path().to_owned()])),
+        cpu: CpuPool::sized_to_machine(),
+    })
 }
 
 /// What is shown and trusted, with its file for clients.

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use dataguardian_telemetry::logging::LogConfig;
+use dataguardian_telemetry::otlp::TelemetryConfig;
 use dataguardian_telemetry::system_monitor::MonitorConfig;
 use serde::Deserialize;
 
@@ -17,6 +18,7 @@ mod database;
 mod flags;
 mod health;
 mod limits;
+mod protection;
 mod queue;
 mod reconcilers;
 mod secrets;
@@ -31,6 +33,7 @@ pub use database::DatabaseConfig;
 pub use flags::{Command, CommandLine, DevFlags, ResetAdminFlags, ServeFlags};
 pub use health::HealthConfig;
 pub use limits::ConnectionLimits;
+pub use protection::ProtectionConfig;
 pub use queue::QueueConfig;
 pub use reconcilers::ReconcilerConfig;
 pub use secrets::SecretsConfig;
@@ -63,10 +66,14 @@ pub struct Config {
     pub verification: VerificationConfig,
     /// Looking at datasources and storages from time to time.
     pub health: HealthConfig,
+    /// How old backups may be.
+    pub protection: ProtectionConfig,
     /// The system monitor.
     pub monitor: MonitorConfig,
     /// Log lines.
     pub log: LogConfig,
+    /// Where traces and log lines go besides.
+    pub telemetry: TelemetryConfig,
 }
 
 /// The settings can't be used.
@@ -125,9 +132,13 @@ impl Config {
         self.cleanup.validate()?;
         self.verification.validate()?;
         self.health.validate()?;
+        self.protection.validate()?;
         self.monitor
             .validate()
             .map_err(|error| InvalidSetting::new("monitor", error.to_string()))?;
+        self.telemetry
+            .validate()
+            .map_err(|error| InvalidSetting::new("telemetry", error.to_string()))?;
         self.log
             .filter()
             .map(drop)

@@ -24,6 +24,8 @@ use dataguardian_proto::v1::job_service_server::JobServiceServer;
 use dataguardian_proto::v1::restore_service_server::RestoreServiceServer;
 use dataguardian_proto::v1::storage_service_server::StorageServiceServer;
 use dataguardian_proto::v1::system_service_server::SystemServiceServer;
+use dataguardian_telemetry::cpu_pool::CpuPool;
+use dataguardian_telemetry::system_monitor::SystemMonitor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
@@ -88,6 +90,8 @@ pub struct Shared {
     pub facts: Arc<Facts>,
     /// Figures.
     pub metrics: Metrics,
+    /// How this machine is.
+    pub node: Node,
     /// Writes down who was denied what.
     pub trail: AuditTrail,
     /// Has the work that waits handed out.
@@ -112,6 +116,15 @@ impl Shared {
     }
 }
 
+/// The machine that this replica runs on.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Looks at it.
+    pub monitor: Arc<SystemMonitor>,
+    /// Threads for CPU-bound work.
+    pub cpu: CpuPool,
+}
+
 /// What callers are told of this control plane.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -129,6 +142,8 @@ pub struct Facts {
     pub agent_address: (String, u16),
     /// The time between an agent's heartbeats.
     pub heartbeat_interval: Duration,
+    /// Samples that are kept of each node's machine.
+    pub performance_history: usize,
     /// Downloads that one agent serves at the same time.
     pub downloads_per_agent: usize,
 }

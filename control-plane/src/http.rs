@@ -1,7 +1,5 @@
 //! What the API port serves beside gRPC: health for load balancers and for people, and metrics.
 
-use std::sync::Arc;
-
 use axum::Extension;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -9,8 +7,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use dataguardian_core::secret::Secret;
-use dataguardian_telemetry::cpu_pool::CpuPool;
-use dataguardian_telemetry::system_monitor::SystemMonitor;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
@@ -31,10 +27,6 @@ pub struct Pages {
     pub shared: Shared,
     /// The metadata database.
     pub database: Probe,
-    /// The machine.
-    pub monitor: Arc<SystemMonitor>,
-    /// Threads for CPU-bound work.
-    pub cpu: CpuPool,
     /// What may read the metrics from elsewhere than loopback; nobody if absent.
     pub metrics_token: Option<Secret>,
 }
@@ -97,7 +89,7 @@ async fn metrics_page(State(pages): State<Pages>, peer: From, headers: HeaderMap
     if !allowed {
         return denied(&pages, peer, "/metrics").await;
     }
-    let text = pages.shared.metrics.text(&pages);
+    let text = pages.shared.metrics.text(&pages).await;
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

@@ -12,9 +12,16 @@ use dataguardian_control_plane::config::{Command, CommandLine, Config, ServeFlag
 use dataguardian_control_plane::dev;
 use dataguardian_core::causes;
 use dataguardian_core::secret::Secret;
+use dataguardian_telemetry::otlp::{Exporting, Service, TelemetryConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
+
+/// How this program is called where traces and log lines are collected.
+const SERVICE: Service = Service {
+    name: "dataguardian",
+    version: env!("CARGO_PKG_VERSION"),
+};
 
 fn main() -> ExitCode {
     if rustls::crypto::ring::default_provider()
@@ -50,33 +57,38 @@ async fn start(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(flags) => Box::pin(serve(&flags)).await,
         Command::Migrate(flags) => {
-            app::migrate(&configure(&flags)?).await?;
+            app::migrate(&configure_alone(&flags)?).await?;
             println!("The metadata database's schema is up to date.");
             Ok(())
         }
         Command::ResetAdmin(flags) => {
-            let config = configure(&flags.serve)?;
+            let config = configure_alone(&flags.serve)?;
             let reset = app::reset_admin(&config, password(&flags.password_file)?).await?;
             let (name, ended) = (&reset.user.username, reset.tokens_ended);
             println!("{name} has the new password; {ended} sign-ins were ended.");
             Ok(())
         }
         Command::Dev(flags) => {
-            let config = dev::defaults(configure(&flags.serve)?)?;
+            let (config, exporting) = configure(&flags.serve)?;
+            let config = dev::defaults(config)?;
             let stop = stop_on_signals()?;
             let app = App::build(config).await?;
             announce(&app)?;
-            Ok(Box::pin(dev::run(app, !flags.no_agent, stop)).await?)
+            Box::pin(dev::run(app, !flags.no_agent, stop)).await?;
+            end(exporting).await;
+            Ok(())
         }
     }
 }
 
 async fn serve(flags: &ServeFlags) -> anyhow::Result<()> {
-    let config = configure(flags)?;
+    let (config, exporting) = configure(flags)?;
     let stop = stop_on_signals()?;
     let app = App::build(config).await?;
     announce(&app)?;
-    Ok(Box::pin(app.run(stop)).await?)
+    Box::pin(app.run(stop)).await?;
+    end(exporting).await;
+    Ok(())
 }
 
 /// The first line of a file, or of standard input. It never comes as an argument, which every user of the machine can read.
@@ -92,10 +104,24 @@ fn password(file: &Path) -> anyhow::Result<Secret> {
     Ok(Secret::new(text.lines().next().unwrap_or_default()))
 }
 
-fn configure(flags: &ServeFlags) -> anyhow::Result<Config> {
+/// The settings, with logging set up and traces on their way if they are wanted.
+fn configure(flags: &ServeFlags) -> anyhow::Result<(Config, Option<Exporting>)> {
     let config = Config::load(flags)?;
-    config.log.install()?;
+    let exporting = config.log.install(&config.telemetry, SERVICE)?;
+    Ok((config, exporting))
+}
+
+/// The same for what is soon done, and sends nothing.
+fn configure_alone(flags: &ServeFlags) -> anyhow::Result<Config> {
+    let config = Config::load(flags)?;
+    config.log.install(&TelemetryConfig::default(), SERVICE)?;
     Ok(config)
+}
+
+async fn end(exporting: Option<Exporting>) {
+    if let Some(exporting) = exporting {
+        exporting.end().await;
+    }
 }
 
 fn announce(app: &App) -> anyhow::Result<()> {

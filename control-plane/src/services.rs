@@ -69,6 +69,7 @@ pub mod jobs;
 pub mod keys;
 pub mod logs;
 mod lookup;
+pub mod overview;
 pub mod payload;
 pub mod progress;
 pub mod recovery;
@@ -78,6 +79,7 @@ pub mod retention;
 pub mod schedules;
 pub mod sessions;
 pub mod storages;
+pub mod tally;
 mod transition;
 pub mod verifications;
 
@@ -137,6 +139,8 @@ pub struct Services {
     pub verifications: verifications::Verifications,
     /// Backups.
     pub backups: backups::Backups,
+    /// The figures of the whole installation.
+    pub overview: overview::Overview,
     /// The certificate authorities.
     pub authorities: authorities::Authorities,
     /// The keys that backups' keys come from.
@@ -176,6 +180,7 @@ impl Services {
             health: health::Health::new(context.clone()),
             verifications: verifications::Verifications::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
+            overview: overview::Overview::new(context.clone()),
             authorities: authorities::Authorities::new(context.clone()),
             keys: keys::Keys::new(context.clone()),
             recovery: recovery::Recovery::new(context.clone()),

@@ -18,6 +18,7 @@ use crate::domain::assignment::FreeSlots;
 
 mod handle;
 mod look;
+mod performance;
 mod question;
 mod to_wire;
 mod transfers;

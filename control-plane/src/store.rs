@@ -44,6 +44,7 @@ mod lock;
 pub mod logs;
 pub mod object_checks;
 mod open;
+pub mod overview;
 pub mod packs;
 pub mod requests;
 pub mod retention;

@@ -11,8 +11,10 @@ mod chunking;
 pub mod database;
 mod execution;
 mod failure;
+mod performance;
 
 pub use assignment::{InvalidFence, fence};
+pub use performance::node_performance;
 
 /// A field of a message that can't be what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

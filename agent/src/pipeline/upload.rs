@@ -15,6 +15,7 @@ use dataguardian_repository::storage::{Storage, StorageError};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::counters::Counters;
 use super::fault::Fault;
@@ -101,7 +102,8 @@ impl Upload {
                 destination,
                 stored: self.stored.clone(),
             };
-            workers.spawn(worker.run(objects));
+            let span = tracing::info_span!("upload", storage.name = worker.destination.name);
+            workers.spawn(worker.run(objects).instrument(span));
             queues.push(queue);
         }
         drop(self.stored);

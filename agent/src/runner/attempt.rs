@@ -6,6 +6,7 @@ use std::time::Duration;
 use dataguardian_core::execution::Fence;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_proto::agent::v1;
+use dataguardian_telemetry::trace_context;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
@@ -56,10 +57,18 @@ impl Attempt {
         &self.runner.0.host
     }
 
+    /// The span that all of it is in, in the execution's trace.
+    fn span(&self, traceparent: &str) -> tracing::Span {
+        let span = tracing::info_span!("attempt", execution.id = %self.fence.execution, attempt = self.fence.attempt);
+        trace_context::join(&span, self.fence.execution, traceparent);
+        span
+    }
+
     /// Works, then reports until the report is taken.
     pub(super) async fn run(self, assignment: Assignment) {
-        let span = tracing::info_span!("attempt", execution.id = %self.fence.execution, attempt = self.fence.attempt);
+        let span = self.span(&assignment.traceparent);
         async {
+            tracing::info!("attempt begins");
             let mut shipping = JoinSet::new();
             let log = self.live.status.log.clone();
             shipping.spawn(log.clone().ship(
@@ -82,7 +91,7 @@ impl Attempt {
 
     /// Brings an earlier process's attempt to its end.
     pub(super) async fn resume(self, stage: AttemptStage) {
-        let span = tracing::info_span!("attempt", execution.id = %self.fence.execution, attempt = self.fence.attempt);
+        let span = self.span("");
         async {
             let restarted = || {
                 Failure::new(
@@ -109,7 +118,8 @@ impl Attempt {
                     }
                 },
                 AttemptStage::Committing(commit) => {
-                    self.delivery().resume_commit(commit).await;
+                    let committing = tracing::info_span!("commit");
+                    self.delivery().resume_commit(commit).instrument(committing).await;
                     self.leave();
                 }
             }
@@ -130,8 +140,20 @@ impl Attempt {
             Work::Backup(work) => backup::back_up(self, *work)
                 .await
                 .map(|done| Outcome::Prepared(Box::new(done))),
-            Work::Restore(work) => restore::restore(self, *work).await.map(Outcome::Restored),
-            Work::Verify(work) => verify::verify(self, *work).await.map(Outcome::Verified),
+            Work::Restore(work) => {
+                let restoring = restore::restore(self, *work);
+                restoring
+                    .instrument(tracing::info_span!("restore"))
+                    .await
+                    .map(Outcome::Restored)
+            }
+            Work::Verify(work) => {
+                let verifying = verify::verify(self, *work);
+                verifying
+                    .instrument(tracing::info_span!("verify"))
+                    .await
+                    .map(Outcome::Verified)
+            }
         };
         limits.shutdown().await;
         // A wish to stop that came too late changes nothing: what is done is done.
@@ -164,7 +186,10 @@ impl Attempt {
         self.set_reporting();
         let delivery = self.delivery();
         match outcome {
-            Outcome::Prepared(prepared) => delivery.commit(*prepared).await,
+            Outcome::Prepared(prepared) => {
+                let committing = delivery.commit(*prepared);
+                committing.instrument(tracing::info_span!("commit")).await;
+            }
             Outcome::Restored(outcome) => {
                 let stage = AttemptStage::Restored {
                     outcome: prost::Message::encode_to_vec(&outcome),

@@ -9,6 +9,7 @@ use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::storage::Storage;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::attempt::Attempt;
 use super::prepared::{Dumped, PreparedBackup, Unprepared};
@@ -261,7 +262,7 @@ async fn dump(
     );
     let request = request(attempt, work, work_dir.path());
     let dumping = host.engine.dump(request, pipeline.sink(), broken, status.clone());
-    let dumped = dumping.await;
+    let dumped = dumping.instrument(tracing::info_span!("dump")).await;
     let report = match dumped {
         Ok(report) => report,
         Err(failure) => {

@@ -36,6 +36,8 @@ pub(crate) struct Assignment {
     pub(crate) max_duration: Duration,
     pub(crate) no_progress_timeout: Duration,
     pub(crate) work: Work,
+    /// Where in its trace it was offered; empty if that is not known.
+    pub(crate) traceparent: String,
 }
 
 /// What is to be done.
@@ -195,6 +197,7 @@ impl TryFrom<v1::Assignment> for Assignment {
             max_duration,
             no_progress_timeout: no_progress_timeout.max(SHORTEST_NO_PROGRESS),
             work,
+            traceparent: wire.traceparent,
         })
     }
 }

@@ -64,7 +64,7 @@ pub enum StartError {
     Reflection(#[from] ReflectionError),
     /// The figures.
     #[error("the metrics can't be set up")]
-    Metrics(#[from] prometheus::Error),
+    Metrics(#[from] opentelemetry_sdk::error::OTelSdkError),
     /// The system monitor.
     #[error("monitor: {0}")]
     Monitor(#[from] InvalidMonitorConfig),

@@ -87,6 +87,9 @@ pub struct ServeFlags {
     /// Which log lines: tracing directives such as `info,dataguardian_control_plane=debug`.
     #[arg(long, env = "DATAGUARDIAN_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+    /// An OTLP collector's gRPC address, for traces and log lines, such as http://127.0.0.1:4317.
+    #[arg(long, env = "DATAGUARDIAN_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// Milliseconds from one look at the machine to the next.
     #[arg(long, env = "SYSTEM_MONITOR_INTERVAL_MS", value_name = "MS", hide = true)]
     pub monitor_interval_ms: Option<u64>,
@@ -133,6 +136,12 @@ impl ServeFlags {
             &mut config.monitor.history_size,
             self.monitor_history_size.as_ref(),
         );
+        let telemetry = &mut config.telemetry;
+        telemetry.otlp_endpoint = self
+            .otlp_endpoint
+            .clone()
+            .or_else(|| telemetry.otlp_endpoint.take());
+        *telemetry = std::mem::take(telemetry).or_from_environment();
         config.data_dir = self.data_dir.clone().or_else(|| config.data_dir.take());
         config.agents.address = self
             .agent_address

@@ -69,6 +69,7 @@ fn settings_that_contradict_each_other_are_refused() {
     assert!(problem(&["--agent-address", "nonsense"]).contains("agents.address"));
     assert!(problem(&["--log", "a=b=c"]).contains("log.filter"));
     assert!(problem(&["--monitor-interval-ms", "1"]).contains("monitor"));
+    assert!(problem(&["--otlp-endpoint", "localhost:4317"]).contains("telemetry"));
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub(super) use verification::notice;
 pub(super) use worker::{queue, worker};
 
 /// A length of time that may be negative.
+pub(super) fn length(delta: TimeDelta) -> prost_types::Duration {
+    signed_duration(delta)
+}
+
 fn signed_duration(delta: TimeDelta) -> prost_types::Duration {
     prost_types::Duration {
         seconds: delta.num_seconds(),

@@ -14,6 +14,8 @@ use crate::services::Error;
 use crate::services::authorities::AuthorityShown;
 use crate::trust::TrustError;
 
+mod dashboard;
+
 pub(super) struct Handler(pub(super) Shared);
 
 impl Handler {
@@ -61,6 +63,14 @@ impl SystemService for Handler {
                 .collect(),
             queue: Some(encode::queue(&self.0.queue.status())),
         }))
+    }
+
+    async fn get_dashboard(
+        &self,
+        request: Request<v1::GetDashboardRequest>,
+    ) -> Result<Response<v1::GetDashboardResponse>, Status> {
+        let wanted = request.get_ref().history_size;
+        Ok(Response::new(dashboard::show(&self.0, wanted).await?))
     }
 
     async fn create_recovery_kit(

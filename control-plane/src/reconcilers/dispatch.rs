@@ -7,6 +7,7 @@
 
 use dataguardian_core::ids::ControlPlaneId;
 use dataguardian_failpoints::failpoint;
+use dataguardian_telemetry::trace_context;
 use serde::Serialize;
 
 use super::{Pass, Reconcile, Wake};
@@ -118,7 +119,12 @@ impl Dispatch {
             };
             let fence = assignment.fence;
             failpoint!(Claimed);
-            if session.offer(assignment, self.control_plane).is_ok() {
+            let span = tracing::info_span!(
+                "offer", execution.id = %fence.execution, attempt = fence.attempt, agent.id = %session.agent()
+            );
+            trace_context::join(&span, fence.execution, "");
+            let offered = span.in_scope(|| session.offer(assignment, self.control_plane));
+            if offered.is_ok() {
                 tracing::info!(execution.id = %fence.execution, agent.id = %session.agent(), "work is offered");
                 report.offered += 1;
                 failpoint!(Offered);

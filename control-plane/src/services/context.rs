@@ -8,10 +8,12 @@ use dataguardian_core::ids::AgentId;
 
 use super::installation::Installation;
 use super::progress::Board;
+use super::tally::Tally;
 use crate::domain::eligibility::Limits;
 use crate::domain::execution::Execution;
 use crate::domain::health::Policy;
 use crate::domain::patience::Times;
+use crate::domain::protection::Objectives;
 use crate::domain::worker::Worker;
 use crate::queue::{Queue, Signal};
 use crate::store::Store;
@@ -33,6 +35,10 @@ pub struct Context {
     pub agent_away_after: TimeDelta,
     /// How often datasources and storages are looked at, and what counts as nearly full.
     pub health: Policy,
+    /// How old the newest backups may be.
+    pub objectives: Objectives,
+    /// Counts what executions came to.
+    pub tally: Tally,
     /// Since when this process runs.
     pub started_at: DateTime<Utc>,
     /// What the clock's uptime was then.
@@ -53,6 +59,8 @@ impl Context {
             limits: Limits::default(),
             agent_away_after: TimeDelta::seconds(60),
             health: Policy::default(),
+            objectives: Objectives::default(),
+            tally: Tally::default(),
             started_at,
             started_uptime,
             board: Board::default(),

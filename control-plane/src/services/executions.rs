@@ -72,7 +72,7 @@ impl Executions {
         let before = execution_lock_in_tx(&tx, id).await?;
         let before = before.ok_or_else(|| Error::not_found(Noun::Execution, id))?;
         let after = match before.state {
-            ExecutionState::Cancelling | ExecutionState::Cancelled => before,
+            ExecutionState::Cancelling | ExecutionState::Cancelled => before.clone(),
             ExecutionState::Committing => {
                 return Err(Error::precondition(
                     "EXECUTION_COMMITTING",
@@ -97,7 +97,9 @@ impl Executions {
             }
         };
         tx.commit().await?;
-        self.context.changed(&after);
+        if after.revision != before.revision {
+            self.context.changed(&after);
+        }
         if let (ExecutionState::Cancelling, Some(fence)) = (after.state, after.fence()) {
             self.context.signal(Signal::CancelRequested(after.agent, fence));
         }

@@ -182,13 +182,17 @@ impl Context {
         Ok(())
     }
 
-    /// Tells all who wait for it that an execution has changed; only after the transaction is committed.
+    /// Tells all who wait for it that an execution has changed; only after the transaction is committed, and once for each
+    /// change.
     pub(super) fn changed(&self, execution: &Execution) {
         self.signal(Signal::ExecutionChanged(execution.id));
         if !execution.state.occupies_agent() {
             self.board.forget(execution.id);
             // The slot of what has ended, for good or until another attempt, or was taken back, is free.
             self.slots_freed(execution.agent);
+        }
+        if execution.state.is_terminal() {
+            self.tally.count(execution);
         }
     }
 }

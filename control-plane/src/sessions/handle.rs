@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::{AgentId, ControlPlaneId, RequestId};
+use dataguardian_core::performance::NodePerformance;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::convert;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use super::performance::Told;
 use super::question::{Answer, AskError, Question, Questions};
 use super::to_wire;
 use crate::domain::assignment::{Assignment, FreeSlots};
@@ -66,6 +68,7 @@ struct Inner {
     outbox: Outbox,
     free: AtomicU32,
     questions: Questions,
+    performance: Told,
     ended: CancellationToken,
     reason: OnceLock<EndReason>,
 }
@@ -78,6 +81,7 @@ impl SessionHandle {
             outbox,
             free: AtomicU32::new(free.0),
             questions: Questions::default(),
+            performance: Told::default(),
             ended: CancellationToken::new(),
             reason: OnceLock::new(),
         }))
@@ -101,6 +105,16 @@ impl SessionHandle {
     /// Notes the agent's last word on what it can take on.
     pub fn set_free_slots(&self, free: FreeSlots) {
         self.0.free.store(free.0, Ordering::Relaxed);
+    }
+
+    /// Notes what the agent tells of its machine; of the samples the newest are kept, so many.
+    pub fn note_performance(&self, told: NodePerformance, kept: usize) {
+        self.0.performance.note(told, kept);
+    }
+
+    /// How the agent's machine is, with so many of the newest samples; none if it has told nothing yet.
+    pub fn performance(&self, samples: usize) -> Option<NodePerformance> {
+        self.0.performance.show(samples)
     }
 
     /// Offers work. Its secrets go to the agent that needs them and nowhere else.

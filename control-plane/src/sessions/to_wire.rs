@@ -9,6 +9,7 @@ use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::{convert, v1};
 use dataguardian_repository::chunker::Profile;
 use dataguardian_repository::layout::ObjectKey;
+use dataguardian_telemetry::trace_context;
 
 use super::question::{ManifestQuestion, Question, TestDepth};
 use crate::domain::assignment::{
@@ -33,6 +34,7 @@ pub(super) fn assignment(assignment: Assignment, control_plane: ControlPlaneId) 
         max_duration: Some(convert::duration(assignment.max_duration)),
         no_progress_timeout: Some(convert::duration(assignment.no_progress_timeout)),
         work: Some(work),
+        traceparent: trace_context::place_of(&tracing::Span::current()),
     }
 }
 

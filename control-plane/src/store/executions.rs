@@ -21,7 +21,7 @@ use crate::domain::reuse::ReusePlan;
 const FROM: convert::From = convert::From("executions");
 
 /// The states that nothing follows.
-const TERMINAL: [ExecutionState; 4] = [
+pub(super) const TERMINAL: [ExecutionState; 4] = [
     ExecutionState::Completed,
     ExecutionState::Cancelled,
     ExecutionState::Failed,

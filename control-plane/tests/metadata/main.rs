@@ -26,6 +26,7 @@ mod keys;
 mod limits;
 mod logs;
 mod outage;
+mod overview;
 mod queue;
 mod races;
 mod retention;

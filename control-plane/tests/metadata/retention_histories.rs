@@ -273,7 +273,7 @@ impl<'a> Life<'a> {
 }
 
 async fn play(world: &World, rules: Retention, steps: &[Step]) {
-    let mut life = Life::begin(world, rules).await;
+    let mut life = Box::pin(Life::begin(world, rules)).await;
     for step in steps {
         life.live(step).await;
         life.settle().await;

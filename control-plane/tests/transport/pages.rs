@@ -38,6 +38,16 @@ async fn the_full_report_needs_a_token() {
         report["database"],
         serde_json::json!({ "backend": "sqlite", "online": true })
     );
+    assert_eq!(
+        report["agents"],
+        serde_json::json!({ "connected": 0, "known": 0 })
+    );
+    assert_eq!(
+        report["storages"],
+        serde_json::json!({ "count": 0, "unreachable": 0 })
+    );
+    assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+    assert!(report["uptime_seconds"].is_u64(), "{report}");
     let loops: Vec<_> = report["reconcilers"]
         .as_array()
         .unwrap()

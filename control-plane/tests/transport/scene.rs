@@ -32,6 +32,10 @@ impl Scene {
     }
 
     pub(crate) async fn set_at(clock: SharedClock) -> Self {
+        Box::pin(Self::build(clock)).await
+    }
+
+    async fn build(clock: SharedClock) -> Self {
         let server = Server::start_at(clock, |config| config.reconcilers.interval_seconds = 1).await;
         Box::pin(Self::set_on(server)).await
     }

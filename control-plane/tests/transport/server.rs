@@ -55,7 +55,7 @@ impl Server {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
-        Self::start_at(SystemClock::shared(), change).await
+        Box::pin(Self::start_at(SystemClock::shared(), change)).await
     }
 
     pub(crate) async fn start_at(clock: SharedClock, change: impl FnOnce(&mut Config)) -> Self {

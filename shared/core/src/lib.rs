@@ -15,6 +15,7 @@ pub mod failure;
 pub mod ids;
 pub mod name;
 pub mod object_choice;
+pub mod performance;
 pub mod secret;
 pub mod selection;
 pub mod size;

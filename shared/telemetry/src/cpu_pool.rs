@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+pub use dataguardian_core::performance::CpuPoolSnapshot;
 use tokio::sync::{mpsc, oneshot};
 
 /// A pool of CPU threads. Clones share the same threads; the last one dropped lets them finish and end.
@@ -17,21 +18,6 @@ use tokio::sync::{mpsc, oneshot};
 pub struct CpuPool {
     queue: Arc<Mutex<Option<TaskSender>>>,
     counters: Arc<Counters>,
-}
-
-/// What a pool is doing at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct CpuPoolSnapshot {
-    /// Threads that live.
-    pub size: usize,
-    /// Threads that run a task.
-    pub busy: usize,
-    /// Tasks that wait for a thread.
-    pub queued: usize,
-    /// Tasks that ended well, since the start; those run on their caller's thread included.
-    pub processed: u64,
-    /// Tasks whose worker died under them, since the start. Each was run again on its caller's thread.
-    pub failed: u64,
 }
 
 /// Tasks that may wait for each thread before producers have to.

@@ -4,8 +4,11 @@ use std::io::IsTerminal as _;
 use std::str::FromStr;
 
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
+
+use crate::otlp::{Exporting, InvalidTelemetry, Service, TelemetryConfig};
 
 /// How a line looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -47,6 +50,9 @@ pub enum InvalidLogging {
     /// A filter that is not one.
     #[error("the log filter {0:?} can't be read")]
     Filter(String, #[source] tracing_subscriber::filter::ParseError),
+    /// Nothing can be sent to a collector.
+    #[error(transparent)]
+    Telemetry(#[from] InvalidTelemetry),
     /// Somebody else has set up logging in this process.
     #[error("logging is set up already")]
     Twice,
@@ -70,21 +76,30 @@ impl LogConfig {
         EnvFilter::try_new(&self.filter).map_err(|error| InvalidLogging::Filter(self.filter.clone(), error))
     }
 
-    /// Makes this the logging of the process. Once per process, before anything is logged.
-    pub fn install(&self) -> Result<(), InvalidLogging> {
-        let builder = tracing_subscriber::fmt()
-            .with_env_filter(self.filter()?)
-            .with_span_events(FmtSpan::NONE)
-            .with_writer(std::io::stderr);
-        let installed = match self.format {
-            LogFormat::Human => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
-            LogFormat::Json => builder
-                .json()
-                .flatten_event(true)
-                .with_current_span(true)
-                .try_init(),
+    /// Makes this the logging of the process, and has log lines and traces sent to a collector too if one is configured. Once
+    /// per process, before anything is logged, in the async runtime. What comes back ends the sending.
+    pub fn install(
+        &self,
+        telemetry: &TelemetryConfig,
+        service: Service,
+    ) -> Result<Option<Exporting>, InvalidLogging> {
+        let lines = fmt::layer::<Registry>().with_writer(std::io::stderr);
+        let lines = match self.format {
+            LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+            LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).boxed(),
         };
-        installed.map_err(|_| InvalidLogging::Twice)
+        let lines = lines.with_filter(self.filter()?);
+        let exporting = Exporting::start(telemetry, service)?;
+        let sending = match &exporting {
+            Some(exporting) => Some(exporting.layer(self.filter()?)),
+            None => None,
+        };
+        let installed = tracing_subscriber::registry()
+            .with(lines)
+            .with(sending)
+            .try_init();
+        installed.map_err(|_| InvalidLogging::Twice)?;
+        Ok(exporting)
     }
 }
 

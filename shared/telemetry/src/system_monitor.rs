@@ -3,18 +3,22 @@
 //! A sample is an observation and never a reason to act. One that can't be taken is missing from the history.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::clock::SharedClock;
-use serde::{Deserialize, Serialize};
+use dataguardian_core::performance::{CpuPoolSnapshot, NodePerformance};
+pub use dataguardian_core::performance::{Disk, LoadAverage, Machine, ProcessSample, Sample};
+use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
+mod disks;
 mod probe;
 
-use probe::Probe;
+use probe::{Look, Probe};
 
 /// How often to look, and how much to remember.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -59,69 +63,15 @@ impl MonitorConfig {
     }
 }
 
-/// One look at the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Sample {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Use of all CPUs together, 0 to 100, since the sample before.
-    pub cpu_percent: f32,
-    /// The machine's memory, in bytes.
-    pub memory_total: u64,
-    /// Memory in use, in bytes.
-    pub memory_used: u64,
-    /// Memory that programs could still have, in bytes.
-    pub memory_available: u64,
-    /// This process.
-    pub process: ProcessSample,
-    /// Runnable threads, averaged.
-    pub load: LoadAverage,
-    /// The longest that a timer of the async runtime came late since the sample before, in microseconds: how much the
-    /// runtime is held up by work that does not belong on it.
-    pub runtime_lag_us: u64,
-}
-
-/// This process at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct ProcessSample {
-    /// Use of CPUs, 100 for each one that is kept busy.
-    pub cpu_percent: f32,
-    /// Resident memory, in bytes.
-    pub memory: u64,
-    /// Seconds since it started.
-    pub uptime_seconds: u64,
-}
-
-/// The system's load averages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct LoadAverage {
-    /// Over one minute.
-    pub one: f64,
-    /// Over five minutes.
-    pub five: f64,
-    /// Over fifteen minutes.
-    pub fifteen: f64,
-}
-
-/// What does not change while the process lives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Machine {
-    /// The host's name.
-    pub hostname: String,
-    /// Such as `Linux (Debian GNU/Linux 12)`.
-    pub operating_system: String,
-    /// Such as `x86_64`.
-    pub architecture: String,
-    /// CPUs, as the system counts them.
-    pub cpus: usize,
-}
-
 /// Samples the machine while [`SystemMonitor::run`] runs.
 #[derive(Debug)]
 pub struct SystemMonitor {
     config: MonitorConfig,
     clock: SharedClock,
     history: Mutex<VecDeque<Sample>>,
+    disks: Mutex<Vec<Disk>>,
+    /// Folders whose file systems are looked at.
+    watched: Vec<PathBuf>,
     machine: Machine,
 }
 
@@ -136,8 +86,20 @@ impl SystemMonitor {
             config,
             clock,
             history: Mutex::new(VecDeque::new()),
+            disks: Mutex::default(),
+            watched: Vec::new(),
             machine: probe::machine(),
         })
+    }
+
+    /// The same, which also looks at the file systems that these folders are on; each of them once, at most
+    /// [`dataguardian_core::performance::MAX_DISKS`].
+    #[must_use]
+    pub fn watching(self, folders: Vec<PathBuf>) -> Self {
+        Self {
+            watched: folders,
+            ..self
+        }
     }
 
     /// What does not change.
@@ -153,6 +115,33 @@ impl SystemMonitor {
     /// The samples that are kept, the oldest first.
     pub fn recent(&self) -> Vec<Sample> {
         self.history().iter().copied().collect()
+    }
+
+    /// The samples that are newer than that moment, the oldest first.
+    pub fn since(&self, moment: Option<DateTime<Utc>>) -> Vec<Sample> {
+        let history = self.history();
+        let newer = history
+            .iter()
+            .rev()
+            .take_while(|sample| moment.is_none_or(|moment| sample.at > moment));
+        let mut samples: Vec<_> = newer.copied().collect();
+        samples.reverse();
+        samples
+    }
+
+    /// The file systems that are watched, as of the newest sample.
+    pub fn disks(&self) -> Vec<Disk> {
+        self.disks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All of it, with the samples that are newer than that moment.
+    pub fn performance(&self, since: Option<DateTime<Utc>>, cpu_pool: CpuPoolSnapshot) -> NodePerformance {
+        NodePerformance {
+            machine: self.machine.clone(),
+            samples: self.since(since),
+            cpu_pool,
+            disks: self.disks(),
+        }
     }
 
     /// Samples until told to stop.
@@ -174,15 +163,34 @@ impl SystemMonitor {
                 continue;
             }
             due = expected + every;
-            if let Some(sample) = look(&mut probe).await {
+            if let Some(seen) = self.look(&mut probe).await {
+                *self.disks.lock().unwrap_or_else(PoisonError::into_inner) = seen.disks;
                 self.remember(Sample {
                     at: self.clock.now(),
                     runtime_lag_us: u64::try_from(lag.as_micros()).unwrap_or(u64::MAX),
-                    ..sample
+                    ..seen.sample
                 });
             }
             lag = Duration::ZERO;
         }
+    }
+
+    /// Looks on a thread where blocking does no harm: reading /proc can take long on a machine that is short of memory.
+    async fn look(&self, probe: &mut Option<Box<Probe>>) -> Option<Look> {
+        let mut lent = match probe.take() {
+            Some(probe) => probe,
+            None => match Probe::new(self.watched.clone()) {
+                Ok(probe) => Box::new(probe),
+                Err(error) => {
+                    tracing::warn!(%error, "the machine can't be looked at");
+                    return None;
+                }
+            },
+        };
+        let looked = tokio::task::spawn_blocking(move || (lent.look(), lent));
+        let (seen, back) = looked.await.ok()?;
+        *probe = Some(back);
+        Some(seen)
     }
 
     fn remember(&self, sample: Sample) {
@@ -196,24 +204,6 @@ impl SystemMonitor {
     fn history(&self) -> std::sync::MutexGuard<'_, VecDeque<Sample>> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Looks on a thread where blocking does no harm: reading /proc can take long on a machine that is short of memory.
-async fn look(probe: &mut Option<Box<Probe>>) -> Option<Sample> {
-    let mut lent = match probe.take() {
-        Some(probe) => probe,
-        None => match Probe::new() {
-            Ok(probe) => Box::new(probe),
-            Err(error) => {
-                tracing::warn!(%error, "the machine can't be looked at");
-                return None;
-            }
-        },
-    };
-    let looked = tokio::task::spawn_blocking(move || (lent.look(), lent));
-    let (sample, back) = looked.await.ok()?;
-    *probe = Some(back);
-    Some(sample)
 }
 
 #[cfg(test)]
@@ -230,7 +220,9 @@ mod tests {
             interval_ms: 100,
             history_size: 3,
         };
-        let monitor = Arc::new(SystemMonitor::new(config, SystemClock::shared()).unwrap());
+        let monitor = SystemMonitor::new(config, SystemClock::shared()).unwrap();
+        let folder = std::env::temp_dir();
+        let monitor = Arc::new(monitor.watching(vec![folder.clone(), folder]));
         let stop = CancellationToken::new();
         let mut tasks = tokio::task::JoinSet::new();
         let (running, token) = (Arc::clone(&monitor), stop.clone());
@@ -252,6 +244,14 @@ mod tests {
         let sample = monitor.current().unwrap();
         assert!(sample.memory_total > 0 && sample.process.memory > 0, "{sample:?}");
         assert!(monitor.machine().cpus > 0);
+        let disks = monitor.disks();
+        assert_eq!(disks.len(), 1, "the same file system is there once: {disks:?}");
+        assert!(
+            disks[0].total > 0 && disks[0].available <= disks[0].total,
+            "{disks:?}"
+        );
+        assert_eq!(monitor.since(Some(kept[0])).len(), 2);
+        assert_eq!(monitor.since(None).len(), 3);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use dataguardian_agent::session::Sessions;
 use dataguardian_agent::state::StateDir;
 use dataguardian_core::clock::SystemClock;
 use dataguardian_telemetry::cpu_pool::CpuPool;
+use dataguardian_telemetry::system_monitor::{MonitorConfig, SystemMonitor};
 use tokio_util::sync::CancellationToken;
 
 /// An agent that has enrolled.
@@ -89,6 +90,8 @@ impl SimulatedAgent {
         let clock = SystemClock::shared();
         let runner = Runner::start(Host {
             cpu: self.cpu.clone(),
+            // It looks at nothing: all of them are on one machine.
+            monitor: Arc::new(SystemMonitor::new(MonitorConfig::default(), clock.clone())?),
             // Looking for client programs starts them: not two hundred times over.
             config: AgentConfig::default(),
             state,

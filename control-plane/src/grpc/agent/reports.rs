@@ -5,7 +5,9 @@ use dataguardian_core::ids::AgentId;
 use dataguardian_failpoints::failpoint;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::convert;
+use dataguardian_telemetry::trace_context;
 use tonic::Status;
+use tracing::Instrument as _;
 
 use crate::domain::assignment::Completion;
 use crate::domain::execution::Progress;
@@ -90,7 +92,11 @@ impl Reports {
         if let Some(progress) = request.progress {
             self.last_word(agent, fence, decode::progress(progress)).await?;
         }
-        let completion = self.services.attempts.complete(agent, fence, outcome).await?;
+        let span =
+            tracing::info_span!("complete_attempt", execution.id = %fence.execution, attempt = fence.attempt);
+        trace_context::join(&span, fence.execution, "");
+        let completing = self.services.attempts.complete(agent, fence, outcome);
+        let completion = completing.instrument(span).await?;
         failpoint!(CompleteStored);
         Ok(match completion {
             Completion::Commit(countersignature) => wire::CompleteAttemptResponse {
@@ -129,10 +135,12 @@ impl Reports {
         let read = fence.zip(storages).zip(failed);
         let ((fence, storages), failed) = decode::checked(checks, read).map_err(bad_request)?;
         failpoint!(ConfirmReceived);
-        self.services
-            .attempts
-            .confirm_commit(agent, fence, &storages, &failed)
-            .await?;
+        let span =
+            tracing::info_span!("confirm_commit", execution.id = %fence.execution, attempt = fence.attempt);
+        trace_context::join(&span, fence.execution, "");
+        let attempts = &self.services.attempts;
+        let confirming = attempts.confirm_commit(agent, fence, &storages, &failed);
+        confirming.instrument(span).await?;
         failpoint!(ConfirmStored);
         Ok(wire::ConfirmCommitResponse {})
     }

@@ -1,27 +1,45 @@
 //! The looking itself, through sysinfo.
 
+use std::path::PathBuf;
+
 use chrono::DateTime;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use super::{LoadAverage, Machine, ProcessSample, Sample};
+use super::{Disk, LoadAverage, Machine, ProcessSample, Sample, disks};
 
 /// Remembers what it saw last: CPU use is a difference.
 #[derive(Debug)]
 pub(super) struct Probe {
     system: System,
     pid: Option<Pid>,
+    watched: Vec<PathBuf>,
+}
+
+/// What one look saw.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// A sample without time and lag, which only the caller knows.
+    pub(super) sample: Sample,
+    pub(super) disks: Vec<Disk>,
 }
 
 impl Probe {
-    pub(super) fn new() -> Result<Self, sysinfo::Error> {
+    pub(super) fn new(watched: Vec<PathBuf>) -> Result<Self, sysinfo::Error> {
         Ok(Self {
+            watched,
             system: System::new()?,
             pid: sysinfo::get_current_pid().ok(),
         })
     }
 
-    /// A sample without time and lag, which only the caller knows.
-    pub(super) fn look(&mut self) -> Sample {
+    pub(super) fn look(&mut self) -> Look {
+        Look {
+            sample: self.sample(),
+            disks: disks::of(&self.watched),
+        }
+    }
+
+    fn sample(&mut self) -> Sample {
         self.system.refresh_cpu_usage();
         self.system.refresh_memory();
         Sample {

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::output::table::{Field, Look, Tone, details};
 use crate::output::text;
 
+mod dashboard;
 mod garbage;
 mod health;
 mod rotate_key;
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Info,
     /// Show the queue and the workers of the replica that answers: which runs, which is paused, and why
     Health,
+    /// Show how well everything is protected, what ran lately and how the machines are
+    Dashboard,
     /// Look for what deleted, failed and cancelled backups left in the storages, and take each thing one step further on its way out
     Cleanup(Cleanup),
     /// What no backup needs in the storages: show it, and have it go
@@ -54,6 +57,7 @@ impl Command {
         match self {
             Self::Info => info(context).await,
             Self::Health => health::health(context).await,
+            Self::Dashboard => dashboard::run(context).await,
             Self::Cleanup(cleanup) => cleanup.run(context).await,
             Self::Garbage(command) => command.run(context).await,
             Self::RecoveryKit(kit) => kit.run(context).await,

@@ -42,6 +42,7 @@ replies! {
     DiscoverDatabasesResponse
     GetAgentResponse
     GetBackupResponse
+    GetDashboardResponse
     GetDatasourceResponse
     GetExecutionResponse
     GetJobResponse

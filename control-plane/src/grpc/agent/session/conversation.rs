@@ -134,6 +134,12 @@ impl Conversation {
             Some(Message::Decline(decline)) => self.declined(decline).await,
             Some(Message::Progress(progress)) => self.progress(progress).await,
             Some(Message::Answer(answer)) => self.answered(answer),
+            Some(Message::Performance(told)) => {
+                let kept = self.shared.facts.performance_history;
+                let told = dataguardian_proto::convert::node_performance(told);
+                self.session.note_performance(told, kept);
+                Ok(())
+            }
             Some(Message::Hello(_)) => Err(EndReason::Protocol),
             // A message of a newer agent: it was told which version is spoken, and will do without an answer.
             None => Ok(()),
