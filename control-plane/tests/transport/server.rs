@@ -12,6 +12,7 @@ use dataguardian_core::clock::{SharedClock, SystemClock};
 use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::auth_service_client::AuthServiceClient;
+use futures::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -152,15 +153,17 @@ impl Server {
         InterceptedService::new(self.channel(), Bearer(token.to_owned()))
     }
 
-    /// Stops the server the way SIGTERM does, and waits for it.
-    pub(crate) async fn stop(mut self) {
-        self.stop.cancel();
-        let ended = self.running.join_next();
-        tokio::time::timeout(Duration::from_secs(30), ended)
-            .await
-            .expect("it ends in time")
-            .unwrap()
-            .unwrap();
+    /// Stops the server the way SIGTERM does, and waits for it. A server is large, so the waiting is boxed.
+    pub(crate) fn stop(mut self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.stop.cancel();
+            let ended = self.running.join_next();
+            tokio::time::timeout(Duration::from_secs(30), ended)
+                .await
+                .expect("it ends in time")
+                .unwrap()
+                .unwrap();
+        })
     }
 }
 
