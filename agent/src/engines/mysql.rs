@@ -11,6 +11,7 @@ mod describe;
 mod discover;
 mod dump;
 mod engine;
+mod exclusions;
 mod failure;
 mod flavour;
 mod globals;

@@ -18,6 +18,7 @@ pub mod discover;
 pub mod dump;
 mod encoding;
 mod engine;
+mod exclusions;
 mod failure;
 mod globals;
 mod large_objects;

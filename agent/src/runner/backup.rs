@@ -297,6 +297,8 @@ fn request(attempt: &Attempt, work: &BackupWork, work_dir: &std::path::Path) -> 
         options: DumpOptions {
             connections: work.table_connections,
             lock_timeout: work.lock_timeout,
+            exclude_tables: work.exclude_tables.clone(),
+            exclude_table_data: work.exclude_table_data.clone(),
             restrict_key,
             ..DumpOptions::default()
         },

@@ -34,6 +34,7 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
     }
     let databases = choose(&reader.payload().contents, &work.databases)?;
     let absent = absent(&reader.payload().contents, &work.databases);
+    let left_out = left_out(&reader.payload().contents, &work.databases);
     let source_version_num = version_num(work.target.engine, &reader.payload().contents.server_version);
     let work_dir = repositories::work_dir(host)?;
     let request = RestoreRequest {
@@ -67,7 +68,12 @@ pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::
     let cancel = attempt.live.stop.token().clone();
     let mut report = host.engine.restore(request, cancel, status).await?;
     // Of very many warnings the first are kept.
-    report.warnings = absent.into_iter().chain(report.warnings).chain(lacks).collect();
+    report.warnings = absent
+        .into_iter()
+        .chain(left_out)
+        .chain(report.warnings)
+        .chain(lacks)
+        .collect();
     Ok(outcome(report))
 }
 
@@ -84,6 +90,23 @@ fn absent(contents: &Contents, wanted: &BTreeMap<String, String>) -> Vec<Warning
         ),
     };
     contents.missing.iter().map(warning).collect()
+}
+
+/// What was left out of the databases that are restored.
+fn left_out(contents: &Contents, wanted: &BTreeMap<String, String>) -> Vec<Warning> {
+    let is_wanted = |name: &String| wanted.is_empty() || wanted.contains_key(name);
+    let warning = |database: &DatabaseDescription| {
+        let told = database.left_out.told()?;
+        Some(Warning {
+            database: Some(database.name.clone()),
+            message: format!("the backup lacks what was {told}"),
+        })
+    };
+    let wanted = contents
+        .databases
+        .iter()
+        .filter(|database| is_wanted(&database.name));
+    wanted.filter_map(warning).collect()
 }
 
 /// A backup in the copy that is read from.

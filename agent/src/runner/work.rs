@@ -89,6 +89,8 @@ pub(crate) struct BackupWork {
     pub(crate) level: Level,
     pub(crate) table_connections: usize,
     pub(crate) lock_timeout: Duration,
+    pub(crate) exclude_tables: Vec<String>,
+    pub(crate) exclude_table_data: Vec<String>,
     pub(crate) control_plane: ControlPlaneId,
     /// A recovery kit for repositories that lack it.
     pub(crate) wrapped_key: Option<WrappedKey>,
@@ -221,6 +223,8 @@ impl TryFrom<v1::BackupAssignment> for BackupWork {
             level: Level::try_from(level).map_err(|error| invalid("compression_level", &error))?,
             table_connections: count("table_connections", wire.table_connections)?,
             lock_timeout: convert::length("lock_timeout", &wire.lock_timeout.unwrap_or_default())?,
+            exclude_tables: wire.exclude_tables,
+            exclude_table_data: wire.exclude_table_data,
             control_plane: id("control_plane_id", &wire.control_plane_id)?,
             wrapped_key: wire.wrapped_key.map(WrappedKey::try_from).transpose()?,
             profile,

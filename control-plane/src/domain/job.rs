@@ -16,6 +16,7 @@ use super::field::{BadField, Checks};
 use super::reference::Reference;
 use super::retention::Retention;
 use super::schedule::{Firing, Schedule};
+use super::text;
 
 /// How a backup is made. Every field has its final value: defaults are filled in at the edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,36 @@ pub struct BackupOptions {
     /// How streams are cut.
     #[serde(default)]
     pub chunking: Chunking,
+    /// Tables that are left out: `schema.table` or `table`, with `*` and `?` as in file names. Up to [`MAX_EXCLUSIONS`].
+    #[serde(default)]
+    pub exclude_tables: Vec<String>,
+    /// Tables whose rows are left out, written likewise.
+    #[serde(default)]
+    pub exclude_table_data: Vec<String>,
+}
+
+/// How many patterns for tables a job may have.
+pub const MAX_EXCLUSIONS: usize = 100;
+
+/// Checks patterns for tables, in the field of that name.
+fn check_exclusions(checks: &mut Checks, field: &str, patterns: &[String]) {
+    checks.require(
+        patterns.len() <= MAX_EXCLUSIONS,
+        field,
+        &format!("must be at most {MAX_EXCLUSIONS}"),
+    );
+    for (at, pattern) in patterns.iter().take(MAX_EXCLUSIONS).enumerate() {
+        let field = format!("{field}[{at}]");
+        checks.take(text::required(&field, pattern, text::MAX_TEXT));
+        let has_empty_part = pattern
+            .split_once('.')
+            .is_some_and(|(schema, table)| schema.is_empty() || table.is_empty());
+        checks.require(
+            !has_empty_part,
+            &field,
+            "must be `table` or `schema.table`; `*` stands for any",
+        );
+    }
 }
 
 /// How long nothing may move unless told otherwise. Long enough for a failover, a checkpoint storm or a storage that is being
@@ -85,6 +116,8 @@ impl Default for BackupOptions {
             no_progress_timeout: DEFAULT_NO_PROGRESS,
             max_attempts: 3,
             chunking: Chunking::Auto,
+            exclude_tables: Vec::new(),
+            exclude_table_data: Vec::new(),
         }
     }
 }
@@ -120,6 +153,12 @@ impl BackupOptions {
             "options.",
             self.max_duration,
             self.no_progress_timeout,
+        );
+        check_exclusions(&mut checks, "options.exclude_tables", &self.exclude_tables);
+        check_exclusions(
+            &mut checks,
+            "options.exclude_table_data",
+            &self.exclude_table_data,
         );
         checks.finish()
     }

@@ -51,6 +51,8 @@ fn backup(work: BackupAssignment, control_plane: ControlPlaneId) -> wire::Backup
         compression_level: work.options.compression_level,
         table_connections: work.options.table_connections,
         lock_timeout: Some(convert::duration(work.options.lock_timeout)),
+        exclude_tables: work.options.exclude_tables,
+        exclude_table_data: work.options.exclude_table_data,
         control_plane_id: control_plane.to_string(),
         wrapped_key: work.wrapped_key.map(|wrapped| wire::WrappedKey {
             key_id: wrapped.key.to_string(),

@@ -43,6 +43,40 @@ pub struct DatabaseDescription {
     /// What a server must have before the contents can be restored there.
     #[serde(default, skip_serializing_if = "DatabaseNeeds::is_empty")]
     pub needs: DatabaseNeeds,
+    /// What is not in the backup because the job says so.
+    #[serde(default, skip_serializing_if = "LeftOut::is_nothing")]
+    pub left_out: LeftOut,
+}
+
+/// What a dump left out of a database because its job says so. Names are `schema.table`, or `table` where an engine has no
+/// schemas.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Tables, views and sequences that are not in the backup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// Tables that are in the backup without their rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<String>,
+    /// Entries of the schema archive that nothing must restore, by their numbers: foreign keys to rows that are left out, and
+    /// what is said about them (PostgreSQL).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archive_entries: Vec<i64>,
+}
+
+impl LeftOut {
+    /// Whether nothing is.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What whoever restores the database should know, none if nothing is left out.
+    pub fn told(&self) -> Option<String> {
+        let tables = listed(&self.tables).map(|names| format!("the tables {names}"));
+        let rows = listed(&self.rows).map(|names| format!("the rows of {names}"));
+        let lacking: Vec<String> = tables.into_iter().chain(rows).collect();
+        (!lacking.is_empty()).then(|| format!("left out, as the job says: {}", lacking.join("; ")))
+    }
 }
 
 /// What a database's contents refer to outside of it, by name.
@@ -127,4 +161,48 @@ pub struct ToolUse {
     pub version: String,
     /// The arguments it was given; never a secret, none is ever passed that way.
     pub arguments: Vec<String>,
+}
+
+/// The first few names, and how many more there are; none for none.
+pub fn listed<T: std::fmt::Display>(names: &[T]) -> Option<String> {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(ToString::to_string).collect();
+    let shown = shown.join(", ");
+    match names.len() {
+        0 => None,
+        1..=SHOWN => Some(shown),
+        more => Some(format!("{shown} and {} more", more - SHOWN)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..7).map(|number| format!("s.t{number}")).collect();
+        assert_eq!(listed(&names[..0]), None);
+        assert_eq!(listed(&names[..2]).as_deref(), Some("s.t0, s.t1"));
+        assert_eq!(
+            listed(&names).as_deref(),
+            Some("s.t0, s.t1, s.t2, s.t3, s.t4 and 2 more")
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_is_told() {
+        let mut left_out = LeftOut::default();
+        assert_eq!(left_out.told(), None);
+        left_out.rows = vec!["audit.log".into()];
+        assert_eq!(
+            left_out.told().as_deref(),
+            Some("left out, as the job says: the rows of audit.log")
+        );
+        left_out.tables = vec!["tmp".into()];
+        assert_eq!(
+            left_out.told().as_deref(),
+            Some("left out, as the job says: the tables tmp; the rows of audit.log")
+        );
+    }
 }

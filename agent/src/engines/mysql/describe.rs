@@ -8,7 +8,6 @@ use sqlx::mysql::MySqlConnection;
 
 use super::connect::ask;
 use super::quote;
-use crate::engines::patterns::Patterns;
 
 /// A table or view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +31,19 @@ pub(super) struct Described {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// Tables to leave out, altogether or their rows.
-#[derive(Debug, Clone)]
-pub(super) struct Exclusions {
-    pub(super) tables: Patterns,
-    pub(super) rows: Patterns,
+#[cfg(test)]
+impl Relation {
+    /// A table with nothing in it.
+    pub(super) fn table(database: &str, name: &str) -> Self {
+        Self {
+            database: database.to_owned(),
+            name: name.to_owned(),
+            is_view: false,
+            is_broken: false,
+            engine: "InnoDB".to_owned(),
+            bytes: 0,
+        }
+    }
 }
 
 impl Described {

@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::clients::Tool;
 use super::connect::{self, ask_one};
-use super::describe::{self, Described, Exclusions, character_set};
+use super::describe::{self, Described, character_set};
+use super::exclusions::{self, Exclusions, Settled};
 use super::run::{Programs, Run};
 use super::server::Server;
 use super::sessions::{self, Registry};
@@ -101,14 +102,20 @@ async fn dump_server(run: &Run, request: &DumpRequest, sink: &dyn StreamSink) ->
             .warnings
             .extend(globals::send(&mut session, &server, sink).await?);
     }
-    let described = describe::describe(&mut session, &databases).await?;
+    let mut described = describe::describe(&mut session, &databases).await?;
+    let (left_out, warnings) =
+        exclusions::settle(&mut session, &databases, &described.relations, &exclusions).await?;
+    report.warnings.extend(warnings);
+    for database in &mut described.databases {
+        database.left_out = left_out.left_out(&database.name);
+    }
     let dumping = Dumping {
         run,
         lock_timeout: request.options.lock_timeout,
         server: &server,
         programs: &programs,
         described: &described,
-        exclusions: &exclusions,
+        left_out: &left_out,
     };
     dumping.dump(&mut session, sink, &mut report).await?;
     report.warnings.extend(described.warnings);
@@ -133,7 +140,7 @@ struct Dumping<'a> {
     server: &'a Server,
     programs: &'a Programs,
     described: &'a Described,
-    exclusions: &'a Exclusions,
+    left_out: &'a Settled,
 }
 
 impl Dumping<'_> {
@@ -235,8 +242,9 @@ impl Dumping<'_> {
                 .iter()
                 .filter(|relation| relation.database == database);
             tables
-                .filter(|relation| self.exclusions.rows.matches(database, &relation.name))
-                .map(|relation| relation.name.clone())
+                .map(|relation| (relation.database.clone(), relation.name.clone()))
+                .filter(|name| self.left_out.rows.contains(name))
+                .map(|(_, name)| name)
                 .collect()
         };
         let databases = self.described.databases.iter().map(|description| {

@@ -7,8 +7,8 @@ use dataguardian_core::failure::Failure;
 use dataguardian_core::stream::ObjectName;
 use sqlx::PgConnection;
 
+use super::exclusions::{self, Exclusions, Settled};
 use super::failure;
-use crate::engines::patterns::Patterns;
 
 /// The first object id that is not the system's own (`FirstNormalObjectId`): extensions below it came with `initdb`.
 const FIRST_NORMAL_OID: i64 = 16_384;
@@ -39,17 +39,8 @@ pub(super) struct Relation {
 pub(super) struct Contents {
     /// Tables that are dumped and must be locked: their rows, or only their definition.
     pub(super) relations: Vec<Relation>,
-    /// The tables among them whose rows are left out.
-    pub(super) without_rows: Vec<ObjectName>,
-    /// Relations of any kind that are left out altogether.
-    pub(super) excluded: Vec<ObjectName>,
-}
-
-/// What a dump leaves out.
-#[derive(Debug, Clone)]
-pub(super) struct Exclusions {
-    pub(super) tables: Patterns,
-    pub(super) rows: Patterns,
+    /// What is left out.
+    pub(super) left_out: Settled,
 }
 
 impl Contents {
@@ -57,7 +48,7 @@ impl Contents {
     pub(super) fn with_rows(&self) -> impl Iterator<Item = &Relation> {
         self.relations
             .iter()
-            .filter(|relation| relation.has_rows && !self.without_rows.contains(&relation.name))
+            .filter(|relation| relation.has_rows && !self.left_out.rows.contains(&relation.name))
     }
 }
 
@@ -66,21 +57,10 @@ pub(super) async fn read(
     connection: &mut PgConnection,
     exclusions: &Exclusions,
 ) -> Result<Contents, Failure> {
-    let mut contents = Contents::default();
-    if !exclusions.tables.is_empty() {
-        contents.excluded = excluded(connection, &exclusions.tables).await?;
-    }
-    for relation in relations(connection).await? {
-        let ObjectName { schema, name } = &relation.name;
-        if exclusions.tables.matches(schema, name) {
-            continue;
-        }
-        if exclusions.rows.matches(schema, name) {
-            contents.without_rows.push(relation.name.clone());
-        }
-        contents.relations.push(relation);
-    }
-    Ok(contents)
+    let left_out = exclusions::settle(connection, exclusions).await?;
+    let mut relations = relations(connection).await?;
+    relations.retain(|relation| !left_out.tables.contains(&relation.name));
+    Ok(Contents { relations, left_out })
 }
 
 type RelationRow = (
@@ -152,25 +132,6 @@ fn relation(row: RelationRow) -> Relation {
     }
 }
 
-/// Relations of every kind that the patterns leave out, for `pg_dump` to leave them out too.
-async fn excluded(connection: &mut PgConnection, patterns: &Patterns) -> Result<Vec<ObjectName>, Failure> {
-    const SQL: &str = "
-        SELECT n.nspname::text, c.relname::text
-        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't'
-            AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-        ORDER BY n.nspname, c.relname";
-    let rows: Vec<(String, String)> = sqlx::query_as(SQL)
-        .fetch_all(connection)
-        .await
-        .map_err(failure::at("listing the tables to leave out"))?;
-    Ok(rows
-        .into_iter()
-        .filter(|(schema, name)| patterns.matches(schema, name))
-        .map(|(schema, name)| ObjectName { schema, name })
-        .collect())
-}
-
 /// A sequence whose value is dumped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sequence {
@@ -207,7 +168,7 @@ pub(super) async fn sequences(
         .fetch_all(connection)
         .await
         .map_err(failure::at("listing the sequences"))?;
-    let is_excluded = |name: &ObjectName| contents.excluded.contains(name);
+    let is_excluded = |name: &ObjectName| contents.left_out.tables.contains(name);
     let kept = rows
         .into_iter()
         .filter_map(|(oid, schema, name, unlogged, owner_schema, owner)| {

@@ -1,7 +1,7 @@
 //! What a database is beyond its contents: what `CREATE DATABASE` and `ALTER DATABASE` need to make it again, and what a
 //! server must have before its contents can be restored there.
 
-use dataguardian_core::database::{DatabaseDescription, DatabaseNeeds, DatabaseSetting, Locale};
+use dataguardian_core::database::{DatabaseDescription, DatabaseNeeds, DatabaseSetting, LeftOut, Locale};
 use dataguardian_core::failure::Failure;
 use sqlx::PgConnection;
 
@@ -71,6 +71,7 @@ pub(super) async fn describe(
         security_labels: security_labels(session).await?,
         longest_statement: None,
         needs: needs(session).await?,
+        left_out: LeftOut::default(),
     })
 }
 

@@ -13,7 +13,7 @@ use dataguardian_core::size::ByteSize;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::catalogue::Exclusions;
+use super::exclusions::Exclusions;
 use super::run::Run;
 use super::server::Server;
 use super::{clients, connect, discover, globals};
@@ -24,6 +24,7 @@ use crate::engines::patterns::Patterns;
 use crate::engines::progress::{Progress, Stage};
 
 mod database;
+mod left_out;
 
 use database::{Dumped, Plan};
 

@@ -20,7 +20,7 @@ use crate::engines::restore::{
 mod archive;
 mod choose;
 mod compare;
-mod contents;
+pub(super) mod contents;
 mod create;
 mod frame;
 mod graph;
@@ -141,7 +141,7 @@ async fn restore_all(
             Some(archive) => archive,
             None => {
                 let source = &*request.source;
-                Archive::fetch(run, source, plan.archive, &available, server.version_num).await?
+                Archive::fetch(run, source, plan, &available, server.version_num).await?
             }
         };
         let one = One {

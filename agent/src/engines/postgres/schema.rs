@@ -101,7 +101,7 @@ fn dump_arguments(snapshot: &Snapshot) -> Vec<String> {
     .map(str::to_owned)
     .into();
     arguments.push(format!("--snapshot={}", snapshot.id));
-    for name in &snapshot.contents.excluded {
+    for name in &snapshot.contents.left_out.tables {
         // In double quotes, a pattern means itself.
         arguments.push(format!(
             "--exclude-table={}",
@@ -176,6 +176,8 @@ pub(super) struct Section<'a> {
     pub(super) server_major: u32,
     /// The key for psql's `\restrict`.
     pub(super) restrict_key: &'a str,
+    /// The only entries of the archive that go into it; all if none.
+    pub(super) entries: Option<&'a [i64]>,
 }
 
 impl Section<'_> {
@@ -197,6 +199,9 @@ impl Section<'_> {
         }
         let mut command = run.command(&client.program("pg_restore"), self.database);
         command.args(&arguments);
+        if let Some(entries) = self.entries {
+            command.arg(format!("--use-list={}", keep_list(run, entries).await?));
+        }
         let mut process = run.spawn(command)?;
         let (stdin, mut stdout) = (process.stdin()?, process.stdout()?);
         archive.rewind()?;
@@ -222,6 +227,15 @@ impl Section<'_> {
             arguments,
         })
     }
+}
+
+/// Writes entries for `--use-list`, which reads no more of a line than the number.
+async fn keep_list(run: &Run, entries: &[i64]) -> Result<String, Failure> {
+    let path = run.private_directory("spool")?.join("entries");
+    let list: String = entries.iter().map(|entry| format!("{entry};\n")).collect();
+    let kept = tokio::fs::write(&path, list).await;
+    kept.map_err(|error| failure::local("keeping the archive's list", &error))?;
+    Ok(path.display().to_string())
 }
 
 /// Gives a program the archive. One that reads no further says why by its exit status.

@@ -25,7 +25,8 @@ use dataguardian_core::stream::ObjectName;
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
-use super::catalogue::{self, Contents, Exclusions, Relation};
+use super::catalogue::{self, Contents, Relation};
+use super::exclusions::Exclusions;
 use super::{failure, quote};
 
 /// How often the locking begins again before it is given up.

@@ -121,6 +121,8 @@ fn options(checks: &mut Checks, given: v1::BackupOptions) -> Option<BackupOption
         no_progress_timeout: no_progress_timeout?,
         max_attempts: or(given.max_attempts, defaults.max_attempts),
         chunking: chunking?.into(),
+        exclude_tables: given.exclude_tables,
+        exclude_table_data: given.exclude_table_data,
     };
     for bad in options.check().err().unwrap_or_default() {
         checks.take::<()>(Err(bad));

@@ -52,6 +52,8 @@ fn options(options: &BackupOptions) -> v1::BackupOptions {
         no_progress_timeout: Some(duration(options.no_progress_timeout)),
         max_attempts: options.max_attempts,
         chunking: v1::Chunking::from(options.chunking).into(),
+        exclude_tables: options.exclude_tables.clone(),
+        exclude_table_data: options.exclude_table_data.clone(),
     }
 }
 

@@ -67,7 +67,8 @@ impl Dumping<'_> {
         };
         arguments.extend(own.into_iter().map(str::to_owned));
         for relation in &self.described.relations {
-            if relation.is_broken || self.exclusions.tables.matches(&relation.database, &relation.name) {
+            let name = (relation.database.clone(), relation.name.clone());
+            if relation.is_broken || self.left_out.tables.contains(&name) {
                 arguments.push(argument(&format!(
                     "--ignore-table={}.{}",
                     relation.database, relation.name
@@ -83,7 +84,7 @@ impl Dumping<'_> {
 
     /// The program refuses to dump any history if one table keeps it so. A warning names those.
     fn has_history_by_transaction(&self) -> bool {
-        let dumped = |(database, table): &(String, String)| !self.exclusions.tables.matches(database, table);
+        let dumped = |name: &(String, String)| !self.left_out.tables.contains(name);
         self.described.by_transaction.iter().any(dumped)
     }
 }

@@ -11,10 +11,10 @@ use sqlx::mysql::MySqlConnection;
 
 use super::Dumping;
 use super::arguments::Purpose;
-use crate::engines::mysql::describe::{self, Exclusions};
+use crate::engines::mysql::describe;
+use crate::engines::mysql::exclusions::Settled;
 use crate::engines::mysql::run::{Programs, Run};
 use crate::engines::mysql::server::Server;
-use crate::engines::patterns::Patterns;
 use crate::engines::{StreamSink, StreamWriter};
 
 /// How long the dump may wait for locks.
@@ -36,15 +36,14 @@ pub(in crate::engines::mysql) async fn schema_of(
         );
         return Err(Failure::new(FailureKind::TargetUnfit, message));
     }
-    let (tables, rows) = (Patterns::new(&[])?, Patterns::new(&[])?);
-    let exclusions = Exclusions { tables, rows };
+    let left_out = Settled::default();
     let dumping = Dumping {
         run,
         lock_timeout: LOCKS_OF_A_SWAP,
         server,
         programs,
         described: &described,
-        exclusions: &exclusions,
+        left_out: &left_out,
     };
     let kept = Kept::default();
     dumping

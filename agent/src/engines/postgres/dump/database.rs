@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning};
+use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning, listed};
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::size::ByteSize;
 use dataguardian_core::stream::{ObjectName, StreamRole};
 use tokio::time::Instant;
 
+use super::left_out;
 use crate::engines::StreamSink;
 use crate::engines::clients::Client;
 use crate::engines::dump::{DumpOptions, SnapshotPosition};
-use crate::engines::postgres::catalogue::{self, Exclusions, Relation};
+use crate::engines::postgres::catalogue::{self, Relation};
+use crate::engines::postgres::exclusions::{Exclusions, Settled};
 use crate::engines::postgres::run::Run;
 use crate::engines::postgres::schema::{self, Archived, Section};
 use crate::engines::postgres::server::Server;
@@ -30,6 +32,8 @@ pub(super) struct Plan {
 pub(super) struct Begun {
     snapshot: Snapshot,
     archive: Spool,
+    /// The only entries of the archive that go into the sections; all if none.
+    entries: Option<Vec<i64>>,
     server_major: u32,
     dumped: Dumped,
 }
@@ -86,9 +90,19 @@ pub(super) async fn begin(
             largest_row: ByteSize::default(),
         };
         dumped.hear(database, &said);
+        let settled = &snapshot.contents.left_out;
+        dumped.leave_out(database, settled);
+        let mut archive = archive;
+        let mut entries = None;
+        if !settled.foreign_keys.is_empty() {
+            let parted = left_out::part(&mut archive, &settled.foreign_keys)?;
+            dumped.description.left_out.archive_entries = parted.left_out;
+            entries = Some(parted.kept);
+        }
         return Ok(Begun {
             snapshot,
             archive,
+            entries,
             server_major: server.major(),
             dumped,
         });
@@ -147,6 +161,7 @@ impl Begun {
             database: &self.dumped.position.database,
             server_major: self.server_major,
             restrict_key: &plan.options.restrict_key,
+            entries: self.entries.as_deref(),
         };
         let tool = section.send(run, client, &**sink, &mut self.archive).await?;
         self.dumped.tools.push(tool);
@@ -189,9 +204,37 @@ impl Dumped {
         }
     }
 
+    /// Notes what the job leaves out, and tells of it.
+    fn leave_out(&mut self, database: &str, settled: &Settled) {
+        let names = |names: &[ObjectName]| names.iter().map(ToString::to_string).collect();
+        self.description.left_out.tables = names(&settled.tables);
+        self.description.left_out.rows = names(&settled.rows);
+        let kept = settled.kept.iter().map(|kept| {
+            format!(
+                "{} is not left out, though without rows, since {} needs it",
+                kept.name, kept.because
+            )
+        });
+        let keys: Vec<&str> = settled
+            .foreign_keys
+            .iter()
+            .map(|key| key.shown.as_str())
+            .collect();
+        let keys = listed(&keys)
+            .map(|keys| format!("foreign keys to rows that are left out are left out too: {keys}"));
+        let told = self.description.left_out.told();
+        let messages = told.into_iter().chain(kept).chain(keys);
+        self.warnings.extend(messages.map(|message| Warning {
+            database: Some(database.to_owned()),
+            message,
+        }));
+    }
+
     fn warn_of_unlogged(&mut self, database: &str, dumped: &[Relation], left_out: &[Relation]) {
-        let names =
-            |relations: &mut dyn Iterator<Item = &Relation>| listed(relations.map(|relation| &relation.name));
+        let names = |relations: &mut dyn Iterator<Item = &Relation>| {
+            let names: Vec<&ObjectName> = relations.map(|relation| &relation.name).collect();
+            listed(&names)
+        };
         let warnings = [
             (
                 names(&mut dumped.iter().filter(|relation| relation.unlogged)),
@@ -210,38 +253,5 @@ impl Dumped {
                 });
             }
         }
-    }
-}
-
-/// The first few names, and how many more there are; none for none.
-fn listed<'a>(names: impl Iterator<Item = &'a ObjectName>) -> Option<String> {
-    const SHOWN: usize = 5;
-    let all: Vec<String> = names.map(ToString::to_string).collect();
-    let shown = all.get(..SHOWN.min(all.len()))?.join(", ");
-    match all.len() {
-        0 => None,
-        1..=SHOWN => Some(shown),
-        more => Some(format!("{shown} and {} more", more - SHOWN)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_lists_are_cut() {
-        let names: Vec<ObjectName> = (0..7)
-            .map(|number| ObjectName {
-                schema: "s".into(),
-                name: format!("t{number}"),
-            })
-            .collect();
-        assert_eq!(listed(names.iter().take(0)), None);
-        assert_eq!(listed(names.iter().take(2)).as_deref(), Some("s.t0, s.t1"));
-        assert_eq!(
-            listed(names.iter()).as_deref(),
-            Some("s.t0, s.t1, s.t2, s.t3, s.t4 and 2 more")
-        );
     }
 }

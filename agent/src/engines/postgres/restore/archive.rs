@@ -12,6 +12,7 @@ use tokio::fs::OpenOptions;
 use tokio::io::AsyncWriteExt as _;
 
 use super::passes::Passes;
+use super::plan::Plan;
 use crate::engines::StreamSource;
 use crate::engines::clients::Client;
 use crate::engines::postgres::clients;
@@ -31,6 +32,8 @@ pub(super) struct Archive {
     server_major: u32,
     /// The numbers of the only entries that are restored; all if none.
     chosen: Option<BTreeSet<i64>>,
+    /// The numbers of entries that must not be restored, whatever is chosen.
+    left_out: BTreeSet<i64>,
 }
 
 /// How `pg_restore` is to run.
@@ -55,16 +58,18 @@ impl Manner {
 }
 
 impl Archive {
-    /// Fetches the archive and finds programs that can read it: those of the target's version first, then newer ones.
+    /// Fetches a plan's archive and finds programs that can read it: those of the target's version first, then newer ones.
     pub(super) async fn fetch(
         run: &Run,
         source: &dyn StreamSource,
-        stream: usize,
+        plan: &Plan,
         available: &[Client],
         target_version_num: u32,
     ) -> Result<Self, Failure> {
-        let file = run.private_directory("archives")?.join(format!("{stream}.dump"));
-        write(&file, source, stream).await?;
+        let file = run
+            .private_directory("archives")?
+            .join(format!("{}.dump", plan.archive));
+        write(&file, source, plan.archive).await?;
         let (first, _) = clients::choose(available, target_version_num)?;
         let newer = available.iter().rev().filter(|client| client.major > first.major);
         for client in std::iter::once(&first).chain(newer) {
@@ -74,6 +79,13 @@ impl Archive {
                     client: client.clone(),
                     server_major: target_version_num / 10_000,
                     chosen: None,
+                    left_out: plan
+                        .description
+                        .left_out
+                        .archive_entries
+                        .iter()
+                        .copied()
+                        .collect(),
                 });
             }
         }
@@ -113,7 +125,7 @@ impl Archive {
     ) -> Result<ToolUse, Failure> {
         let mut arguments = manner.arguments(section);
         let mut chosen = Vec::new();
-        if self.chosen.is_some() {
+        if self.chosen.is_some() || !self.left_out.is_empty() {
             let list = self.list(run, section).await?;
             if list.is_empty() {
                 return Ok(self.used(arguments));
@@ -223,12 +235,14 @@ impl Archive {
             .arg(&self.file);
         let list = output(run, command).await?;
         let list = String::from_utf8_lossy(&list);
-        let is_chosen = |line: &&str| match (&self.chosen, line.split_once(';')) {
+        let number = |line: &str| line.split_once(';').and_then(|(id, _)| id.parse::<i64>().ok());
+        let is_wanted = |line: &&str| match (&self.chosen, number(line)) {
+            (_, Some(id)) if self.left_out.contains(&id) => false,
             (None, _) => true,
-            (Some(chosen), Some((id, _))) => id.parse().is_ok_and(|id| chosen.contains(&id)),
+            (Some(chosen), Some(id)) => chosen.contains(&id),
             (Some(_), None) => false,
         };
-        let mut lines: Vec<&str> = list.lines().filter(is_chosen).collect();
+        let mut lines: Vec<&str> = list.lines().filter(is_wanted).collect();
         // `pg_restore` takes an entry that is in no section to be in that of the one before, and those that are not in its list
         // come before all that are.
         let in_none = |line: &&str| {

@@ -15,25 +15,30 @@ const TIME: usize = 7;
 
 /// One object, or something that is said about one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(in crate::engines::postgres) struct Entry {
     /// Its number in the archive.
-    pub(super) id: i64,
+    pub(in crate::engines::postgres) id: i64,
+    /// Its object id in the source's catalogue; 0 for what has none.
+    pub(in crate::engines::postgres) oid: i64,
     /// What is made: `TABLE`, `FK CONSTRAINT`, `COMMENT`, …
-    pub(super) kind: String,
+    pub(in crate::engines::postgres) kind: String,
     /// Its schema; empty for what is in none.
-    pub(super) schema: String,
+    pub(in crate::engines::postgres) schema: String,
     /// Its name, as the kind has it: a constraint's is `table constraint`.
-    pub(super) tag: String,
+    pub(in crate::engines::postgres) tag: String,
     /// The SQL that makes it.
-    pub(super) definition: String,
+    pub(in crate::engines::postgres) definition: String,
     /// Who owns it.
-    pub(super) owner: String,
+    pub(in crate::engines::postgres) owner: String,
     /// The numbers of what must be there before.
-    pub(super) needs: Vec<i64>,
+    pub(in crate::engines::postgres) needs: Vec<i64>,
 }
 
 /// Reads the table of contents at an archive's beginning. `decode` makes text of what is in the database's encoding.
-pub(super) fn read(archive: &[u8], decode: &mut dyn FnMut(&[u8]) -> String) -> Result<Vec<Entry>, Failure> {
+pub(in crate::engines::postgres) fn read(
+    archive: &[u8],
+    decode: &mut dyn FnMut(&[u8]) -> String,
+) -> Result<Vec<Entry>, Failure> {
     let mut reader = Reader::begin(archive, decode)?;
     let count = usize::try_from(reader.number()?).map_err(|_| damaged())?;
     // What an archive claims is no reason to take memory: entries are some dozens of bytes long at least.
@@ -94,7 +99,8 @@ impl<'a> Reader<'a> {
     fn entry(&mut self) -> Result<Entry, Failure> {
         let id = self.number()?;
         let _has_data = self.number()?;
-        let (_catalogue, _oid) = (self.text()?, self.text()?);
+        let (_catalogue, oid) = (self.text()?, self.text()?);
+        let oid = oid.map_or(Ok(0), |oid| oid.parse()).map_err(|_| damaged())?;
         let tag = self.text()?.unwrap_or_default();
         let kind = self.text()?.unwrap_or_default();
         let _section = self.number()?;
@@ -118,6 +124,7 @@ impl<'a> Reader<'a> {
         self.bytes(1 + self.offset_len)?;
         Ok(Entry {
             id,
+            oid,
             kind,
             schema,
             tag,
@@ -238,6 +245,7 @@ mod tests {
     fn every_known_version_is_read() {
         let expected = Entry {
             id: 7,
+            oid: 16_400,
             kind: "TABLE".into(),
             schema: "s".into(),
             tag: "odd \"t".into(),

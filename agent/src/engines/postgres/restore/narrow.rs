@@ -47,8 +47,11 @@ pub(super) async fn narrow(
     }
     let mut lists = Vec::new();
     for plan in &plans {
-        let archive = Archive::fetch(run, &*request.source, plan.archive, available, version_num).await?;
-        lists.push(entries(session, &archive.read().await?, &plan.description).await?);
+        let archive = Archive::fetch(run, &*request.source, plan, available, version_num).await?;
+        let mut listed = entries(session, &archive.read().await?, &plan.description).await?;
+        let left_out = &plan.description.left_out.archive_entries;
+        listed.retain(|entry| !left_out.contains(&entry.id));
+        lists.push(listed);
         narrowed.archives.insert(plan.archive, archive);
     }
     let listed: Vec<Listed<'_>> = plans

@@ -38,17 +38,32 @@ pub(crate) struct Options {
     /// `stream` never does [else: auto]
     #[arg(long, value_enum, value_name = "CHUNKING")]
     chunking: Option<ChunkingWord>,
+    /// A table that is left out: SCHEMA.TABLE, or TABLE in any schema (MySQL, MariaDB: DATABASE.TABLE), with * and ? as in file
+    /// names; may be given several times
+    #[arg(long = "exclude-table", value_name = "PATTERN")]
+    exclude_tables: Vec<String>,
+    /// A table whose rows are left out, written likewise; may be given several times
+    #[arg(long = "exclude-table-data", value_name = "PATTERN")]
+    exclude_table_data: Vec<String>,
+    /// Leave nothing out any more
+    #[arg(long, conflicts_with_all = ["exclude_tables", "exclude_table_data"])]
+    exclude_nothing: bool,
 }
 
 impl Options {
     /// Whether any was given.
     pub(super) fn is_given(&self) -> bool {
         let nothing = v1::BackupOptions::default();
-        self.encrypt || self.change(nothing) != nothing
+        self.encrypt || self.exclude_nothing || self.change(nothing.clone()) != nothing
     }
 
     /// These options where they were given, `before` where not.
     pub(super) fn change(&self, before: v1::BackupOptions) -> v1::BackupOptions {
+        let patterns = |given: &[String], before: Vec<String>| match given {
+            _ if self.exclude_nothing => Vec::new(),
+            [] => before,
+            given => given.to_vec(),
+        };
         v1::BackupOptions {
             unencrypted: (before.unencrypted || self.no_encrypt) && !self.encrypt,
             compression_level: self.compression_level.unwrap_or(before.compression_level),
@@ -63,6 +78,8 @@ impl Options {
             chunking: self
                 .chunking
                 .map_or(before.chunking, |chunking| v1::Chunking::from(chunking).into()),
+            exclude_tables: patterns(&self.exclude_tables, before.exclude_tables),
+            exclude_table_data: patterns(&self.exclude_table_data, before.exclude_table_data),
         }
     }
 }
@@ -90,13 +107,21 @@ mod tests {
             unencrypted: true,
             compression_level: 9,
             max_attempts: 3,
+            exclude_tables: vec!["audit.*".into()],
             ..Default::default()
         };
-        let after = given("--max-attempts 5 --lock-timeout 30s").change(before);
+        let after = given("--max-attempts 5 --lock-timeout 30s").change(before.clone());
         assert_eq!(after.max_attempts, 5);
         assert_eq!(after.lock_timeout.unwrap().seconds, 30);
         assert_eq!((after.unencrypted, after.compression_level), (true, 9));
-        assert!(!given("--encrypt").change(before).unencrypted);
+        assert_eq!(after.exclude_tables, ["audit.*"]);
+        assert!(!given("--encrypt").change(before.clone()).unencrypted);
+        let others = given("--exclude-table a --exclude-table b.* --exclude-table-data c");
+        let after = others.change(before.clone());
+        assert_eq!(after.exclude_tables, ["a", "b.*"]);
+        assert_eq!(after.exclude_table_data, ["c"]);
+        let nothing = given("--exclude-nothing").change(before);
+        assert!(nothing.exclude_tables.is_empty());
     }
 
     #[test]
@@ -109,6 +134,8 @@ mod tests {
             "--max-duration 1h",
             "--no-progress-timeout 5m",
             "--chunking stream",
+            "--exclude-table t",
+            "--exclude-nothing",
         ] {
             assert!(given(line).is_given(), "{line}");
         }

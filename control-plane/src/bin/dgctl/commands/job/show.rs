@@ -40,7 +40,7 @@ pub(super) fn table(jobs: &[v1::Job], look: Look) -> String {
 
 /// All about one.
 pub(super) fn describe(job: &v1::Job, look: Look) -> String {
-    let options = job.options.unwrap_or_default();
+    let options = job.options.clone().unwrap_or_default();
     let number = |number: u32| {
         Field::text(&if number == 0 {
             String::new()
@@ -72,6 +72,12 @@ pub(super) fn describe(job: &v1::Job, look: Look) -> String {
             Field::text(&policy(&job.retention.clone().unwrap_or_default())),
         ),
     ];
+    let left_out = [
+        ("Left-out tables", &options.exclude_tables),
+        ("Left-out rows", &options.exclude_table_data),
+    ];
+    let left_out = left_out.into_iter().filter(|(_, patterns)| !patterns.is_empty());
+    lines.extend(left_out.map(|(name, patterns)| (name, Field::text(&patterns.join(", ")))));
     lines.extend(schedule::details(job));
     lines.extend([
         (

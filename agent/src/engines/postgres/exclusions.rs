@@ -1,0 +1,232 @@
+//! What a dump leaves out because its job says so, settled so that what remains can be restored.
+//!
+//! Partitions, tables that inherit and sequences that belong to a left-out table go with it. A left-out table that something
+//! else needs stays, without rows: a view on a table that is not there could not be made again, and the restore would fail on
+//! it years later. A foreign key to rows that are left out is left out too, for the same reason.
+
+use std::collections::BTreeSet;
+
+use dataguardian_core::failure::Failure;
+use dataguardian_core::stream::ObjectName;
+use sqlx::PgConnection;
+
+use super::failure;
+use crate::engines::patterns::Patterns;
+
+/// What a dump is asked to leave out.
+#[derive(Debug, Clone)]
+pub(super) struct Exclusions {
+    pub(super) tables: Patterns,
+    pub(super) rows: Patterns,
+}
+
+/// What is left out of one database.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settled {
+    /// Relations of any kind that are left out altogether.
+    pub(super) tables: Vec<ObjectName>,
+    /// Tables whose rows are left out.
+    pub(super) rows: Vec<ObjectName>,
+    /// What was to be left out altogether, and stays.
+    pub(super) kept: Vec<Kept>,
+    /// Foreign keys to rows that are left out.
+    pub(super) foreign_keys: Vec<ForeignKey>,
+}
+
+/// A relation that stays although it was to be left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) name: ObjectName,
+    /// What needs it, as the server describes it.
+    pub(super) because: String,
+}
+
+/// A foreign key that nothing must restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ForeignKey {
+    /// The object id of the constraint.
+    pub(super) oid: i64,
+    /// For a person.
+    pub(super) shown: String,
+}
+
+/// Settles what is left out, in the session's current snapshot.
+pub(super) async fn settle(
+    connection: &mut PgConnection,
+    exclusions: &Exclusions,
+) -> Result<Settled, Failure> {
+    let mut settled = Settled::default();
+    if exclusions.tables.is_empty() && exclusions.rows.is_empty() {
+        return Ok(settled);
+    }
+    let relations = relations(connection).await?;
+    let matching = |patterns: &Patterns| -> Vec<i64> {
+        let matching = relations
+            .iter()
+            .filter(|(_, name)| patterns.matches(&name.schema, &name.name));
+        matching.map(|(oid, _)| *oid).collect()
+    };
+    let mut gone = with_dependents(connection, matching(&exclusions.tables)).await?;
+    let mut empty = with_dependents(connection, matching(&exclusions.rows)).await?;
+    let name_of = |wanted: i64| {
+        let found = relations.iter().find(|(oid, _)| *oid == wanted);
+        found.map(|(_, name)| name.clone())
+    };
+    loop {
+        let needed = needed(connection, &gone).await?;
+        if needed.is_empty() {
+            break;
+        }
+        for (oid, because) in needed {
+            gone.remove(&oid);
+            empty.insert(oid);
+            settled
+                .kept
+                .extend(name_of(oid).map(|name| Kept { name, because }));
+        }
+    }
+    empty.retain(|oid| !gone.contains(oid));
+    settled.foreign_keys = foreign_keys(connection, &gone, &empty).await?;
+    let names = |oids: &BTreeSet<i64>| {
+        let chosen = relations.iter().filter(|(oid, _)| oids.contains(oid));
+        chosen.map(|(_, name)| name.clone()).collect()
+    };
+    settled.tables = names(&gone);
+    settled.rows = names(&empty);
+    Ok(settled)
+}
+
+/// Everything that stands in a schema as a table does.
+async fn relations(connection: &mut PgConnection) -> Result<Vec<(i64, ObjectName)>, Failure> {
+    const SQL: &str = "
+        SELECT c.oid::int8, n.nspname::text, c.relname::text
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't'
+            AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        ORDER BY n.nspname, c.relname";
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(SQL)
+        .fetch_all(connection)
+        .await
+        .map_err(failure::at("listing the tables to leave out"))?;
+    let named = |(oid, schema, name)| (oid, ObjectName { schema, name });
+    Ok(rows.into_iter().map(named).collect())
+}
+
+/// These relations with what goes with them: partitions, tables that inherit, sequences of their columns.
+async fn with_dependents(connection: &mut PgConnection, chosen: Vec<i64>) -> Result<BTreeSet<i64>, Failure> {
+    const SQL: &str = "
+        WITH RECURSIVE chosen(oid) AS (
+            SELECT pg_catalog.unnest($1::int8[])::oid
+            UNION
+            SELECT joined.oid FROM chosen CROSS JOIN LATERAL (
+                SELECT i.inhrelid AS oid FROM pg_catalog.pg_inherits i WHERE i.inhparent = chosen.oid
+                UNION ALL
+                SELECT d.objid FROM pg_catalog.pg_depend d
+                JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S'
+                WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = chosen.oid
+                    AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+            ) joined
+        )
+        SELECT oid::int8 FROM chosen";
+    if chosen.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let oids: Vec<i64> = sqlx::query_scalar(SQL)
+        .bind(chosen)
+        .fetch_all(connection)
+        .await
+        .map_err(failure::at("looking for what belongs to left-out tables"))?;
+    Ok(oids.into_iter().collect())
+}
+
+/// Those of the relations that something else needs, with what that is. What belongs to one of the relations needs none; nor do
+/// foreign keys, which are left out, and publications, which `pg_dump` fits to what it dumps.
+async fn needed(connection: &mut PgConnection, gone: &BTreeSet<i64>) -> Result<Vec<(i64, String)>, Failure> {
+    const SQL: &str = "
+        WITH gone AS (
+            SELECT pg_catalog.unnest($1::int8[])::oid AS oid
+        ), referred AS (
+            SELECT 'pg_catalog.pg_class'::regclass::oid AS catalogue, gone.oid, gone.oid AS relation FROM gone
+            UNION ALL
+            SELECT 'pg_catalog.pg_type'::regclass, t.oid, gone.oid
+            FROM gone JOIN pg_catalog.pg_type t ON t.typrelid = gone.oid
+            UNION ALL
+            SELECT 'pg_catalog.pg_type'::regclass, t.typarray, gone.oid
+            FROM gone JOIN pg_catalog.pg_type t ON t.typrelid = gone.oid WHERE t.typarray <> 0
+        ), dependent AS (
+            SELECT referred.relation, d.classid, d.objid, d.objsubid, CASE d.classid
+                WHEN 'pg_catalog.pg_class'::regclass THEN COALESCE(
+                    (SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid = d.objid),
+                    (SELECT CASE c.relkind WHEN 't' THEN referred.relation ELSE c.oid END
+                        FROM pg_catalog.pg_class c WHERE c.oid = d.objid))
+                WHEN 'pg_catalog.pg_rewrite'::regclass THEN
+                    (SELECT r.ev_class FROM pg_catalog.pg_rewrite r WHERE r.oid = d.objid)
+                WHEN 'pg_catalog.pg_attrdef'::regclass THEN
+                    (SELECT a.adrelid FROM pg_catalog.pg_attrdef a WHERE a.oid = d.objid)
+                WHEN 'pg_catalog.pg_constraint'::regclass THEN
+                    (SELECT CASE c.contype WHEN 'f' THEN referred.relation ELSE c.conrelid END
+                        FROM pg_catalog.pg_constraint c WHERE c.oid = d.objid)
+                WHEN 'pg_catalog.pg_trigger'::regclass THEN
+                    (SELECT CASE WHEN t.tgisinternal THEN referred.relation ELSE t.tgrelid END
+                        FROM pg_catalog.pg_trigger t WHERE t.oid = d.objid)
+                WHEN 'pg_catalog.pg_policy'::regclass THEN
+                    (SELECT p.polrelid FROM pg_catalog.pg_policy p WHERE p.oid = d.objid)
+                WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN
+                    (SELECT s.stxrelid FROM pg_catalog.pg_statistic_ext s WHERE s.oid = d.objid)
+                WHEN 'pg_catalog.pg_publication_rel'::regclass THEN referred.relation
+                WHEN 'pg_catalog.pg_type'::regclass THEN
+                    (SELECT COALESCE(NULLIF(t.typrelid, 0), NULLIF(e.typrelid, 0)) FROM pg_catalog.pg_type t
+                        LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid WHERE t.oid = d.objid)
+                END AS owner
+            FROM referred JOIN pg_catalog.pg_depend d
+                ON d.refclassid = referred.catalogue AND d.refobjid = referred.oid
+        )
+        SELECT DISTINCT ON (relation) relation::int8, pg_catalog.pg_describe_object(classid, objid, objsubid)
+        FROM dependent
+        WHERE owner IS NULL OR owner NOT IN (SELECT oid FROM gone)
+        ORDER BY relation, classid, objid";
+    if gone.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_as(SQL)
+        .bind(gone.iter().copied().collect::<Vec<i64>>())
+        .fetch_all(connection)
+        .await
+        .map_err(failure::at("looking for what needs left-out tables"))
+}
+
+/// Foreign keys of tables that are dumped to rows that are not. One of a partition stands for its parent's, which makes it.
+async fn foreign_keys(
+    connection: &mut PgConnection,
+    gone: &BTreeSet<i64>,
+    empty: &BTreeSet<i64>,
+) -> Result<Vec<ForeignKey>, Failure> {
+    const SQL: &str = "
+        WITH RECURSIVE hit AS (
+            SELECT c.oid, c.conparentid FROM pg_catalog.pg_constraint c
+            WHERE c.contype = 'f' AND NOT c.conrelid::int8 = ANY ($1) AND (
+                c.confrelid::int8 = ANY ($1)
+                OR (c.confrelid::int8 = ANY ($2) AND NOT c.conrelid::int8 = ANY ($2)))
+            UNION
+            SELECT p.oid, p.conparentid FROM hit JOIN pg_catalog.pg_constraint p ON p.oid = hit.conparentid
+        )
+        SELECT c.oid::int8, pg_catalog.format('%s of %s.%s to %s.%s', c.conname, n.nspname, t.relname, fn.nspname, f.relname)
+        FROM hit
+        JOIN pg_catalog.pg_constraint c ON c.oid = hit.oid AND c.conparentid = 0 AND NOT c.conrelid::int8 = ANY ($1)
+        JOIN pg_catalog.pg_class t ON t.oid = c.conrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+        JOIN pg_catalog.pg_class f ON f.oid = c.confrelid
+        JOIN pg_catalog.pg_namespace fn ON fn.oid = f.relnamespace
+        ORDER BY 2";
+    let listed = |oids: &BTreeSet<i64>| oids.iter().copied().collect::<Vec<i64>>();
+    let found: Vec<(i64, String)> = sqlx::query_as(SQL)
+        .bind(listed(gone))
+        .bind(listed(empty))
+        .fetch_all(connection)
+        .await
+        .map_err(failure::at("looking for foreign keys to left-out rows"))?;
+    Ok(found
+        .into_iter()
+        .map(|(oid, shown)| ForeignKey { oid, shown })
+        .collect())
+}
