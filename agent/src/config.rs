@@ -2,7 +2,7 @@
 //!
 //! The file belongs to the host. Nothing that comes over the network can change it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,6 +15,7 @@ use dataguardian_telemetry::otlp::TelemetryConfig;
 use dataguardian_telemetry::system_monitor::MonitorConfig;
 use serde::Deserialize;
 
+use crate::connections::{self, CredentialConfig};
 use crate::local_place;
 
 /// Where the file is looked for when none is named.
@@ -32,6 +33,10 @@ pub struct AgentConfig {
     pub allow_download: bool,
     /// The database servers that may be named, as `host:port` or a socket directory; with none given, any.
     pub allowed_databases: BTreeSet<String>,
+    /// Passwords that are kept on this host, by the names that datasources give.
+    pub credentials: BTreeMap<String, CredentialConfig>,
+    /// PostgreSQL's connection services; where `psql` looks for them if none is named.
+    pub service_file: Option<PathBuf>,
     /// Folders with client programs, looked at before the usual ones.
     pub client_directories: Vec<PathBuf>,
     /// Dumps or restores at the same time.
@@ -84,6 +89,8 @@ impl Default for AgentConfig {
             allow_restore: true,
             allow_download: true,
             allowed_databases: BTreeSet::new(),
+            credentials: BTreeMap::new(),
+            service_file: None,
             client_directories: Vec::new(),
             slots: 1,
             cpu_threads: 0,
@@ -167,6 +174,13 @@ impl AgentConfig {
         if let Some(path) = config.local_roots.iter().find(|path| !path.is_absolute()) {
             return Err(format!("local_roots: {} is not an absolute path", path.display()));
         }
+        let files = config
+            .credentials
+            .values()
+            .map(|credential| &credential.password_file);
+        if let Some(path) = files.chain(&config.service_file).find(|path| !path.is_absolute()) {
+            return Err(format!("{} is not an absolute path", path.display()));
+        }
         if !(1..=16).contains(&config.slots) {
             return Err("slots: must be 1 to 16".to_owned());
         }
@@ -248,16 +262,12 @@ impl AgentConfig {
 
     /// Whether that database server may be talked to.
     pub fn permit_database(&self, target: &ConnectionTarget) -> Result<(), Failure> {
-        let named = format!("{}:{}", target.host, target.port);
-        if self.allowed_databases.is_empty()
-            || self.allowed_databases.contains(&named)
-            || self.allowed_databases.contains(&target.host)
-        {
+        if self.allowed_databases.is_empty() || connections::names(&self.allowed_databases, target) {
             return Ok(());
         }
         Err(Failure::new(
             FailureKind::AgentPolicy,
-            format!("allowed_databases does not name {named}"),
+            format!("allowed_databases does not name {}:{}", target.host, target.port),
         ))
     }
 

@@ -5,6 +5,7 @@
 //! directory ([`state`], [`identity`], [`journal`]); what it may do at all, the host's owner says ([`config`]).
 
 pub mod config;
+pub mod connections;
 pub mod control_plane;
 pub mod engines;
 pub mod enroll;

@@ -219,8 +219,7 @@ fn connection(host: &Host, connection: Option<v1::Connection>) -> Result<Connect
     let target = connection
         .and_then(ConnectionTarget::try_from)
         .map_err(|error| malformed(&error))?;
-    host.config.permit_database(&target)?;
-    Ok(target)
+    host.config.admit(target)
 }
 
 fn malformed(error: &dyn std::error::Error) -> Failure {

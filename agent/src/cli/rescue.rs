@@ -266,6 +266,8 @@ impl Restore {
                 .transpose()?,
             tls: self.tls,
             tls_ca: self.tls_ca_file.clone(),
+            credential_ref: None,
+            service: None,
             maintenance_database: None,
         })
     }

@@ -24,7 +24,7 @@ use crate::reuse::Reuse;
 /// Runs the backup. With `fallback`, a storage that fails makes it begin anew on the next one; with `replicate`, if what falls out
 /// alone has what the backup refers to.
 pub(super) async fn back_up(attempt: &Attempt, mut work: BackupWork) -> Result<PreparedBackup, Failure> {
-    attempt.host().config.permit_database(&work.target)?;
+    work.target = attempt.host().config.admit(work.target)?;
     let Tested { fit, unfit } = test_connection(attempt, &work).await?;
     work.selection = DatabaseSelection::Named(fit);
     match work.strategy {

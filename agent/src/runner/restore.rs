@@ -19,10 +19,10 @@ use crate::pipeline::source::RepositorySource;
 use crate::repositories::{self, StoredBackup};
 
 /// Runs the restore.
-pub(super) async fn restore(attempt: &Attempt, work: RestoreWork) -> Result<v1::RestoreOutcome, Failure> {
+pub(super) async fn restore(attempt: &Attempt, mut work: RestoreWork) -> Result<v1::RestoreOutcome, Failure> {
     let host = attempt.host();
     host.config.permit_restore()?;
-    host.config.permit_database(&work.target)?;
+    work.target = host.config.admit(work.target)?;
     let status = attempt.status();
     status.enter("opening the backup");
     let Opened { reader, lacks } = open(attempt, &work).await?;

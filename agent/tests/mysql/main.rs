@@ -6,6 +6,7 @@
 )]
 
 mod connections;
+mod exclusions;
 mod faults;
 mod parts;
 mod replace;

@@ -33,6 +33,8 @@ pub(crate) fn target_as(server: &MySql, user: &str) -> ConnectionTarget {
         password: Some(Secret::new(PASSWORD)),
         tls: TlsMode::Prefer,
         tls_ca: None,
+        credential_ref: None,
+        service: None,
         maintenance_database: None,
     }
 }

@@ -8,6 +8,7 @@
 mod bent;
 mod concurrency;
 mod encodings;
+mod exclusions;
 mod faults;
 mod locks;
 mod parts;
@@ -16,6 +17,7 @@ mod round_trip;
 mod script;
 mod secrets;
 mod setup;
+mod standby;
 mod streams;
 mod stubborn;
 mod targets;

@@ -59,6 +59,8 @@ pub(crate) fn target(server: &Postgres) -> ConnectionTarget {
         password: Some(Secret::new(connection.password.clone())),
         tls: TlsMode::Prefer,
         tls_ca: None,
+        credential_ref: None,
+        service: None,
         maintenance_database: None,
     }
 }

@@ -18,7 +18,7 @@ use super::text;
 /// How a server is reached, without its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionSettings {
-    /// A host name, an address, or the directory of a Unix socket, as seen from the agent.
+    /// A host name, an address, or the directory of a Unix socket, as seen from the agent. Empty if `service` says it.
     pub host: String,
     /// TCP port, or the number in the socket's name.
     pub port: u16,
@@ -30,6 +30,10 @@ pub struct ConnectionSettings {
     pub tls_ca: Option<PathBuf>,
     /// The database to connect to first; none for the engine's usual one.
     pub maintenance_database: Option<String>,
+    /// The name by which the agent's host knows the password; none if the password is kept here, or none is needed.
+    pub credential_ref: Option<String>,
+    /// The connection service on the agent's host; none if nothing but these settings says where to connect.
+    pub service: Option<String>,
 }
 
 /// A database server that an agent reaches. Its password is not part of what is shown.
@@ -97,6 +101,10 @@ pub struct DatasourceChange {
     pub databases: Option<DatabaseSelection>,
     /// Field `maintenance_database`; an inner none takes it away.
     pub maintenance_database: Option<Option<String>>,
+    /// Field `credential_ref`; an inner none takes it away.
+    pub credential_ref: Option<Option<String>>,
+    /// Field `service`; an inner none takes it away.
+    pub service: Option<Option<String>>,
     /// Refuse the change unless this is the present revision.
     pub expected_revision: Option<i64>,
 }
@@ -130,6 +138,13 @@ impl DatasourceChange {
                 .maintenance_database
                 .clone()
                 .unwrap_or_else(|| now.maintenance_database.clone()),
+            credential_ref: match (&self.credential_ref, &self.password) {
+                (Some(reference), _) => reference.clone(),
+                // A password takes its place.
+                (None, Some(Some(_))) => None,
+                (None, _) => now.credential_ref.clone(),
+            },
+            service: self.service.clone().unwrap_or_else(|| now.service.clone()),
         };
         let databases = self
             .databases
@@ -155,8 +170,13 @@ fn check(
     password: Option<&Secret>,
 ) -> Result<(), Vec<BadField>> {
     let mut checks = Checks::new();
-    checks.take(text::required("host", &connection.host, text::MAX_TEXT));
-    checks.take(text::required("username", &connection.username, text::MAX_TEXT));
+    // A service may say both.
+    let where_and_who = match connection.service {
+        Some(_) => text::bounded,
+        None => text::required,
+    };
+    checks.take(where_and_who("host", &connection.host, text::MAX_TEXT));
+    checks.take(where_and_who("username", &connection.username, text::MAX_TEXT));
     checks.require(connection.port != 0, "port", "must be 1 to 65535");
     if let Some(path) = &connection.tls_ca {
         checks.take(absolute_path("tls_ca_file", path));
@@ -167,9 +187,30 @@ fn check(
     if let Some(password) = password {
         checks.take(text::bounded("password", password.expose(), text::MAX_LONG_TEXT));
     }
+    if let Some(name) = &connection.credential_ref {
+        checks.take(host_name("credential_ref", name));
+        checks.require(
+            password.is_none(),
+            "credential_ref",
+            "must not be given together with a password",
+        );
+    }
+    if let Some(name) = &connection.service {
+        checks.take(host_name("service", name));
+    }
     checks.take(check_selection(databases));
     checks.take(check_for(engine, connection, databases));
     checks.finish()
+}
+
+/// A name that the agent's host gives to something: no more than letters, digits and `-`, `_`, `.`.
+fn host_name(field: &str, name: &str) -> Result<(), BadField> {
+    text::required(field, name, text::MAX_TEXT)?;
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.chars().all(plain) {
+        return Ok(());
+    }
+    Err(BadField::new(field, "must be letters, digits, '-', '_' and '.'"))
 }
 
 /// What one kind of server does not have.
@@ -185,6 +226,10 @@ fn check_for(
     if connection.maintenance_database.is_some() {
         let message = format!("is for PostgreSQL: a connection to {product} needs no database");
         return Err(BadField::new("maintenance_database", message));
+    }
+    if connection.service.is_some() {
+        let message = format!("is for PostgreSQL: {product} knows no connection services");
+        return Err(BadField::new("service", message));
     }
     let DatabaseSelection::Named(names) = databases else {
         return Ok(());
@@ -244,6 +289,8 @@ mod tests {
             tls: TlsMode::Prefer,
             tls_ca: None,
             maintenance_database: None,
+            credential_ref: None,
+            service: None,
         }
     }
 

@@ -116,6 +116,7 @@ impl Datasources {
         }
         let (connection, databases) = change.apply(&before)?;
         let password_sealed = match &change.password {
+            None if connection.credential_ref.is_some() => Some(None),
             None => None,
             Some(password) => Some(self.seal(before.id, password.as_ref())?),
         };
@@ -223,6 +224,8 @@ pub(super) async fn target(
         tls: connection.tls,
         tls_ca: connection.tls_ca,
         maintenance_database: connection.maintenance_database,
+        credential_ref: connection.credential_ref,
+        service: connection.service,
     })
 }
 

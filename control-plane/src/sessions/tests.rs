@@ -23,6 +23,8 @@ fn question() -> Question {
             password: None,
             tls: TlsMode::Prefer,
             tls_ca: None,
+            credential_ref: None,
+            service: None,
             maintenance_database: None,
         },
         databases: DatabaseSelection::AllExcept(vec![]),

@@ -137,6 +137,8 @@ fn settings(
         tls_ca_file: Set(connection.tls_ca.as_ref().map(text)),
         databases: Set(convert::json(databases)?),
         maintenance_database: Set(connection.maintenance_database.clone()),
+        credential_ref: Set(connection.credential_ref.clone()),
+        service: Set(connection.service.clone()),
         ..Default::default()
     })
 }
@@ -169,6 +171,8 @@ fn record(row: Model, agent_name: ResourceName) -> Result<Datasource, StoreError
             tls: FROM.word(row.tls_mode)?,
             tls_ca: row.tls_ca_file.map(PathBuf::from),
             maintenance_database: row.maintenance_database,
+            credential_ref: row.credential_ref,
+            service: row.service,
         },
         databases: FROM.json(row.databases)?,
         created_at: row.created_at,

@@ -282,6 +282,8 @@ pub(crate) fn new_datasource(agent: AgentId, name: &str) -> NewDatasource {
             username: "backup".into(),
             tls: TlsMode::VerifyFull,
             tls_ca: Some("/etc/ssl/ca.pem".into()),
+            credential_ref: None,
+            service: None,
             maintenance_database: None,
         },
         password: Some(Secret::new("hunter2-hunter2")),

@@ -132,6 +132,8 @@ impl From<&ConnectionTarget> for agent::Connection {
                 .map(|path| path.display().to_string())
                 .unwrap_or_default(),
             maintenance_database: target.maintenance_database.clone().unwrap_or_default(),
+            credential_ref: target.credential_ref.clone().unwrap_or_default(),
+            service: target.service.clone().unwrap_or_default(),
         }
     }
 }
@@ -141,7 +143,7 @@ impl TryFrom<agent::Connection> for ConnectionTarget {
     fn try_from(wire: agent::Connection) -> Result<Self, InvalidField> {
         let engine = Engine::try_from(wire.engine())?;
         let tls = TlsMode::from(wire.tls_mode());
-        if wire.host.is_empty() {
+        if wire.host.is_empty() && wire.service.is_empty() {
             return Err(InvalidField::new("host", "must not be empty"));
         }
         Ok(Self {
@@ -157,6 +159,8 @@ impl TryFrom<agent::Connection> for ConnectionTarget {
                 .filter(|text| !text.is_empty())
                 .map(PathBuf::from),
             maintenance_database: Some(wire.maintenance_database).filter(|text| !text.is_empty()),
+            credential_ref: Some(wire.credential_ref).filter(|text| !text.is_empty()),
+            service: Some(wire.service).filter(|text| !text.is_empty()),
         })
     }
 }

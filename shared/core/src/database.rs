@@ -58,8 +58,8 @@ pub struct LeftOut {
     /// Tables that are in the backup without their rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<String>,
-    /// Entries of the schema archive that nothing must restore, by their numbers: foreign keys to rows that are left out, and
-    /// what is said about them (PostgreSQL).
+    /// Entries of the schema archive that nothing must restore, by their numbers: what refers to what is left out, and
+    /// what is said about that (PostgreSQL).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub archive_entries: Vec<i64>,
 }

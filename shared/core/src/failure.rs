@@ -102,6 +102,8 @@ failure_kinds! {
     RestoreMismatch = "RESTORE_MISMATCH", false, "do not use the restored database; verify the backup and report this as a bug";
     /// The agent's own rules forbid it.
     AgentPolicy = "AGENT_POLICY", false, "the agent's configuration on its host forbids this: change agent.toml there if it should be allowed";
+    /// A password or a connection service that the agent's host should have can't be used.
+    CredentialUnusable = "CREDENTIAL_UNUSABLE", false, "mend what the message names on the agent's host: the password file, the service file or agent.toml";
     /// The agent started anew in mid-run.
     AgentRestarted = "AGENT_RESTARTED", true, "the agent's host or service was restarted; look into its log if it happens again";
     /// The agent was silent for too long.

@@ -59,6 +59,10 @@ pub struct ConnectionTarget {
     pub username: String,
     /// The password; none where the server asks for none (peer, trust).
     pub password: Option<Secret>,
+    /// The name by which the agent's host knows the password; none if it has none of its own.
+    pub credential_ref: Option<String>,
+    /// The connection service on the agent's host that says where to connect, and as whom; none for what is said here.
+    pub service: Option<String>,
     /// Encryption of the connection.
     pub tls: TlsMode,
     /// A file with the authorities to trust, on the agent's host.

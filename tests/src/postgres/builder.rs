@@ -44,6 +44,8 @@ pub struct Builder {
     version: Version,
     settings: Vec<(String, String)>,
     tls: Tls,
+    /// How to reach the primary that it is a standby of.
+    primary: Option<Connection>,
 }
 
 impl Builder {
@@ -52,6 +54,7 @@ impl Builder {
             version,
             settings: Vec::new(),
             tls: Tls::Off,
+            primary: None,
         }
     }
 
@@ -69,6 +72,13 @@ impl Builder {
         self
     }
 
+    /// A hot standby that streams from that server, of the same version.
+    #[must_use]
+    pub fn standby_of(mut self, primary: &Postgres) -> Self {
+        self.primary = Some(primary.connection().clone());
+        self
+    }
+
     /// Starts the server and waits until it takes connections.
     ///
     /// # Errors
@@ -83,7 +93,10 @@ impl Builder {
         let directory = directory(account)?;
         let path = directory.path();
         let data = path.join("data");
-        template::copy_to(&data, &bin_dir, account)?;
+        match &self.primary {
+            Some(primary) => template::copy_of(primary, &data, &bin_dir, account)?,
+            None => template::copy_to(&data, &bin_dir, account)?,
+        }
         let settings = self.settings(path);
         let ca_certificate = match self.tls {
             Tls::Off => None,

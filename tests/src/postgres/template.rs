@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{PASSWORD, account::Account, connection::without_postgres_variables};
+use super::{Connection, PASSWORD, account::Account, connection::without_postgres_variables};
 use crate::cache;
 
 /// Change it when the options of `initdb` below change: the old templates are then left alone.
@@ -22,6 +22,17 @@ pub(super) fn copy_to(target: &Path, bin_dir: &Path, account: Account) -> Result
         .arg(&template)
         .arg(target))
     .with_context(|| format!("copying {}", template.display()))
+}
+
+/// Copies a running primary's data directory, with what makes the copy its standby.
+pub(super) fn copy_of(primary: &Connection, target: &Path, bin_dir: &Path, account: Account) -> Result<()> {
+    let mut command = Command::new(bin_dir.join("pg_basebackup"));
+    primary.apply(&mut command, "postgres");
+    command
+        .args(["--checkpoint=fast", "--no-sync", "--write-recovery-conf"])
+        .arg(format!("--pgdata={}", target.display()));
+    account.apply(&mut command);
+    run(&mut command).context("copying the primary")
 }
 
 /// The template of this build, made if it isn't there. Several tests may ask at once: one makes it, the others wait.

@@ -170,6 +170,8 @@ mod tests {
             password: Some(Secret::new("a\"b\\c#")),
             tls: TlsMode::Prefer,
             tls_ca: None,
+            credential_ref: None,
+            service: None,
             maintenance_database: None,
         };
         let credentials = Credentials::write(&target, Flavour::MySql, Encrypted(true), work.path()).unwrap();

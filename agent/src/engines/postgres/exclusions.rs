@@ -29,8 +29,8 @@ pub(super) struct Settled {
     pub(super) rows: Vec<ObjectName>,
     /// What was to be left out altogether, and stays.
     pub(super) kept: Vec<Kept>,
-    /// Foreign keys to rows that are left out.
-    pub(super) foreign_keys: Vec<ForeignKey>,
+    /// What refers to what is left out, and is left out too.
+    pub(super) references: Vec<Reference>,
 }
 
 /// A relation that stays although it was to be left out.
@@ -41,10 +41,12 @@ pub(super) struct Kept {
     pub(super) because: String,
 }
 
-/// A foreign key that nothing must restore.
+/// A foreign key to rows that are left out, or a left-out table's place in a publication: nothing must restore it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ForeignKey {
-    /// The object id of the constraint.
+pub(super) struct Reference {
+    /// What the schema archive calls it.
+    pub(super) entry: &'static str,
+    /// Its object id in the source's catalogue.
     pub(super) oid: i64,
     /// For a person.
     pub(super) shown: String,
@@ -86,7 +88,8 @@ pub(super) async fn settle(
         }
     }
     empty.retain(|oid| !gone.contains(oid));
-    settled.foreign_keys = foreign_keys(connection, &gone, &empty).await?;
+    settled.references = foreign_keys(connection, &gone, &empty).await?;
+    settled.references.extend(publications(connection, &gone).await?);
     let names = |oids: &BTreeSet<i64>| {
         let chosen = relations.iter().filter(|(oid, _)| oids.contains(oid));
         chosen.map(|(_, name)| name.clone()).collect()
@@ -140,7 +143,7 @@ async fn with_dependents(connection: &mut PgConnection, chosen: Vec<i64>) -> Res
 }
 
 /// Those of the relations that something else needs, with what that is. What belongs to one of the relations needs none; nor do
-/// foreign keys, which are left out, and publications, which `pg_dump` fits to what it dumps.
+/// foreign keys and publications, where the reference alone is left out.
 async fn needed(connection: &mut PgConnection, gone: &BTreeSet<i64>) -> Result<Vec<(i64, String)>, Failure> {
     const SQL: &str = "
         WITH gone AS (
@@ -189,7 +192,7 @@ async fn needed(connection: &mut PgConnection, gone: &BTreeSet<i64>) -> Result<V
         return Ok(Vec::new());
     }
     sqlx::query_as(SQL)
-        .bind(gone.iter().copied().collect::<Vec<i64>>())
+        .bind(listed(gone))
         .fetch_all(connection)
         .await
         .map_err(failure::at("looking for what needs left-out tables"))
@@ -200,7 +203,7 @@ async fn foreign_keys(
     connection: &mut PgConnection,
     gone: &BTreeSet<i64>,
     empty: &BTreeSet<i64>,
-) -> Result<Vec<ForeignKey>, Failure> {
+) -> Result<Vec<Reference>, Failure> {
     const SQL: &str = "
         WITH RECURSIVE hit AS (
             SELECT c.oid, c.conparentid FROM pg_catalog.pg_constraint c
@@ -210,7 +213,7 @@ async fn foreign_keys(
             UNION
             SELECT p.oid, p.conparentid FROM hit JOIN pg_catalog.pg_constraint p ON p.oid = hit.conparentid
         )
-        SELECT c.oid::int8, pg_catalog.format('%s of %s.%s to %s.%s', c.conname, n.nspname, t.relname, fn.nspname, f.relname)
+        SELECT c.oid::int8, pg_catalog.format('foreign key %s of %s.%s to %s.%s', c.conname, n.nspname, t.relname, fn.nspname, f.relname)
         FROM hit
         JOIN pg_catalog.pg_constraint c ON c.oid = hit.oid AND c.conparentid = 0 AND NOT c.conrelid::int8 = ANY ($1)
         JOIN pg_catalog.pg_class t ON t.oid = c.conrelid
@@ -218,15 +221,41 @@ async fn foreign_keys(
         JOIN pg_catalog.pg_class f ON f.oid = c.confrelid
         JOIN pg_catalog.pg_namespace fn ON fn.oid = f.relnamespace
         ORDER BY 2";
-    let listed = |oids: &BTreeSet<i64>| oids.iter().copied().collect::<Vec<i64>>();
     let found: Vec<(i64, String)> = sqlx::query_as(SQL)
         .bind(listed(gone))
         .bind(listed(empty))
         .fetch_all(connection)
         .await
         .map_err(failure::at("looking for foreign keys to left-out rows"))?;
-    Ok(found
-        .into_iter()
-        .map(|(oid, shown)| ForeignKey { oid, shown })
-        .collect())
+    Ok(references("FK CONSTRAINT", found))
+}
+
+/// The places of left-out tables in publications.
+async fn publications(
+    connection: &mut PgConnection,
+    gone: &BTreeSet<i64>,
+) -> Result<Vec<Reference>, Failure> {
+    const SQL: &str = "
+        SELECT r.oid::int8, pg_catalog.format('%s.%s in publication %s', n.nspname, c.relname, p.pubname)
+        FROM pg_catalog.pg_publication_rel r
+        JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid
+        JOIN pg_catalog.pg_class c ON c.oid = r.prrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE r.prrelid::int8 = ANY ($1)
+        ORDER BY 2";
+    let found: Vec<(i64, String)> = sqlx::query_as(SQL)
+        .bind(listed(gone))
+        .fetch_all(connection)
+        .await
+        .map_err(failure::at("looking for publications of left-out tables"))?;
+    Ok(references("PUBLICATION TABLE", found))
+}
+
+fn references(entry: &'static str, found: Vec<(i64, String)>) -> Vec<Reference> {
+    let reference = |(oid, shown)| Reference { entry, oid, shown };
+    found.into_iter().map(reference).collect()
+}
+
+fn listed(oids: &BTreeSet<i64>) -> Vec<i64> {
+    oids.iter().copied().collect()
 }

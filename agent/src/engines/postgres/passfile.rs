@@ -118,6 +118,8 @@ mod tests {
             password: Some(Secret::new(password)),
             tls: TlsMode::Prefer,
             tls_ca: None,
+            credential_ref: None,
+            service: None,
             maintenance_database: None,
         }
     }

@@ -38,6 +38,8 @@ pub(in crate::grpc) fn new_datasource(
                 tls: tls?,
                 tls_ca: filled(request.tls_ca_file).map(PathBuf::from),
                 maintenance_database: filled(request.maintenance_database),
+                credential_ref: filled(request.credential_ref),
+                service: filled(request.service),
             },
             password: filled(request.password).map(Secret::new),
             databases: databases?,
@@ -54,7 +56,7 @@ pub(in crate::grpc) fn datasource_change(
     request: v1::UpdateDatasourceRequest,
     datasource: &Datasource,
 ) -> Result<DatasourceChange, BadFields> {
-    const FIELDS: [&str; 9] = [
+    const FIELDS: [&str; 11] = [
         "agent",
         "host",
         "port",
@@ -64,6 +66,8 @@ pub(in crate::grpc) fn datasource_change(
         "tls_ca_file",
         "databases",
         "maintenance_database",
+        "credential_ref",
+        "service",
     ];
     let mask = Mask::parse(request.update_mask.as_ref(), &FIELDS).map_err(|bad| vec![bad])?;
     let mut checks = Checks::new();
@@ -85,6 +89,8 @@ pub(in crate::grpc) fn datasource_change(
             .take(mask.read("databases", || selection(request.databases)))
             .flatten(),
         maintenance_database: mask.take("maintenance_database", filled(request.maintenance_database)),
+        credential_ref: mask.take("credential_ref", filled(request.credential_ref)),
+        service: mask.take("service", filled(request.service)),
         expected_revision: checks.take(revision(&request.etag)).flatten(),
     };
     checks.finish()?;

@@ -27,5 +27,7 @@ pub(in crate::grpc) fn datasource(datasource: Datasource, shown: Option<Shown>) 
         updated_at: Some(timestamp(datasource.updated_at)),
         etag: etag(datasource.revision),
         health: shown.map(health),
+        credential_ref: connection.credential_ref.unwrap_or_default(),
+        service: connection.service.unwrap_or_default(),
     }
 }

@@ -19,6 +19,8 @@ pub struct Model {
     #[sea_orm(column_type = "JsonBinary")]
     pub databases: Json,
     pub maintenance_database: Option<String>,
+    pub credential_ref: Option<String>,
+    pub service: Option<String>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
     pub revision: i64,

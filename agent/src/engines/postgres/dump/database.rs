@@ -94,8 +94,8 @@ pub(super) async fn begin(
         dumped.leave_out(database, settled);
         let mut archive = archive;
         let mut entries = None;
-        if !settled.foreign_keys.is_empty() {
-            let parted = left_out::part(&mut archive, &settled.foreign_keys)?;
+        if !settled.references.is_empty() {
+            let parted = left_out::part(&mut archive, &settled.references)?;
             dumped.description.left_out.archive_entries = parted.left_out;
             entries = Some(parted.kept);
         }
@@ -215,15 +215,15 @@ impl Dumped {
                 kept.name, kept.because
             )
         });
-        let keys: Vec<&str> = settled
-            .foreign_keys
+        let references: Vec<&str> = settled
+            .references
             .iter()
-            .map(|key| key.shown.as_str())
+            .map(|reference| reference.shown.as_str())
             .collect();
-        let keys = listed(&keys)
-            .map(|keys| format!("foreign keys to rows that are left out are left out too: {keys}"));
+        let references = listed(&references)
+            .map(|references| format!("what refers to what is left out is left out too: {references}"));
         let told = self.description.left_out.told();
-        let messages = told.into_iter().chain(kept).chain(keys);
+        let messages = told.into_iter().chain(kept).chain(references);
         self.warnings.extend(messages.map(|message| Warning {
             database: Some(database.to_owned()),
             message,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use dataguardian_core::failure::Failure;
 
-use crate::engines::postgres::exclusions::ForeignKey;
+use crate::engines::postgres::exclusions::Reference;
 use crate::engines::postgres::restore::contents::{self, Entry};
 use crate::engines::spool::Spool;
 
@@ -19,21 +19,23 @@ pub(super) struct Entries {
     pub(super) left_out: Vec<i64>,
 }
 
-/// Parts an archive's entries: left out are these foreign keys, and what is said about them.
-pub(super) fn part(archive: &mut Spool, keys: &[ForeignKey]) -> Result<Entries, Failure> {
+/// Parts an archive's entries: left out are these references, and what is said about them.
+pub(super) fn part(archive: &mut Spool, references: &[Reference]) -> Result<Entries, Failure> {
     let mut bytes = Vec::new();
     archive.rewind()?;
     while let Some(piece) = archive.read(PIECE)? {
         bytes.extend_from_slice(&piece);
     }
     let entries = contents::read(&bytes, &mut |text| String::from_utf8_lossy(text).into_owned())?;
-    Ok(among(&entries, keys))
+    Ok(among(&entries, references))
 }
 
-fn among(entries: &[Entry], keys: &[ForeignKey]) -> Entries {
-    let is_key =
-        |entry: &&Entry| entry.kind == "FK CONSTRAINT" && keys.iter().any(|key| key.oid == entry.oid);
-    let gone: BTreeSet<i64> = entries.iter().filter(is_key).map(|entry| entry.id).collect();
+fn among(entries: &[Entry], references: &[Reference]) -> Entries {
+    let is_one = |entry: &&Entry| {
+        let is = |reference: &Reference| (reference.entry, reference.oid) == (&*entry.kind, entry.oid);
+        references.iter().any(is)
+    };
+    let gone: BTreeSet<i64> = entries.iter().filter(is_one).map(|entry| entry.id).collect();
     let goes = |entry: &Entry| gone.contains(&entry.id) || entry.needs.iter().any(|id| gone.contains(id));
     let (left_out, kept): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| goes(entry));
     let numbers = |entries: Vec<&Entry>| entries.into_iter().map(|entry| entry.id).collect();
@@ -63,7 +65,8 @@ mod tests {
             entry(6, "COMMENT", 0, &[4]),
             entry(7, "INDEX", 30, &[9]),
         ];
-        let key = ForeignKey {
+        let key = Reference {
+            entry: "FK CONSTRAINT",
             oid: 30,
             shown: String::new(),
         };

@@ -51,7 +51,10 @@ pub(crate) enum Create {
 /// `dgctl datasource create ENGINE`
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).multiple(true).args(["databases", "all_databases"]))]
-#[command(mut_arg("host", |arg| arg.required(true)), mut_arg("username", |arg| arg.required(true)))]
+#[command(
+    mut_arg("host", |arg| arg.required_unless_present("service")),
+    mut_arg("username", |arg| arg.required_unless_present("service"))
+)]
 pub(crate) struct CreateArgs {
     /// The datasource's name
     #[arg(long, value_name = "NAME")]
@@ -142,6 +145,8 @@ impl CreateArgs {
             tls_ca_file: self.connection.tls_ca.unwrap_or_default(),
             databases: self.selection.into_wire(),
             maintenance_database: self.connection.maintenance_database.unwrap_or_default(),
+            credential_ref: self.connection.credential_ref.unwrap_or_default(),
+            service: self.connection.service.unwrap_or_default(),
             request_id: request_id(),
             validate_only: self.validate_only,
         };
@@ -202,6 +207,8 @@ impl Update {
             tls_ca_file: self.connection.tls_ca.unwrap_or_default(),
             databases: self.selection.into_wire(),
             maintenance_database: self.connection.maintenance_database.unwrap_or_default(),
+            credential_ref: self.connection.credential_ref.unwrap_or_default(),
+            service: self.connection.service.unwrap_or_default(),
             update_mask: Some(prost_types::FieldMask {
                 paths: paths.into_iter().map(str::to_owned).collect(),
             }),

@@ -26,6 +26,13 @@ pub(crate) struct Connection {
     /// Ask for the password here
     #[arg(long)]
     ask_password: bool,
+    /// The name by which the agent's host knows the password, as [credentials.NAME] in its agent.toml; it never leaves the host
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["password_file", "ask_password"])]
+    pub(super) credential_ref: Option<String>,
+    /// A connection service (pg_service.conf) on the agent's host, which may say host, port, user, password, database and TLS
+    /// [PostgreSQL only]
+    #[arg(long, value_name = "NAME")]
+    pub(super) service: Option<String>,
     /// How strictly the connection is encrypted [else: prefer]
     #[arg(long, value_enum, value_name = "MODE")]
     tls: Option<TlsWord>,
@@ -75,6 +82,8 @@ impl Connection {
             ("tls_mode", self.tls.is_some()),
             ("tls_ca_file", self.tls_ca.is_some()),
             ("maintenance_database", self.maintenance_database.is_some()),
+            ("credential_ref", self.credential_ref.is_some()),
+            ("service", self.service.is_some()),
         ];
         given
             .into_iter()

@@ -61,6 +61,15 @@ pub(super) fn describe(datasource: &v1::Datasource, look: Look) -> String {
             Field::text(&text::time_and_distance(datasource.updated_at.as_ref())),
         ),
     ];
+    let of_host = [
+        ("Password", &datasource.credential_ref, "credential"),
+        ("Connects by", &datasource.service, "service"),
+    ];
+    let of_host = of_host.into_iter().filter(|(_, name, _)| !name.is_empty());
+    rows.extend(
+        of_host
+            .map(|(title, name, what)| (title, Field::text(&format!("{what} {name} of the agent's host")))),
+    );
     rows.extend(health::rows(datasource.health.as_ref()));
     details(look, rows) + &health::problems(datasource.health.as_ref())
 }
@@ -100,6 +109,9 @@ pub(super) fn discovered(databases: &[v1::DiscoveredDatabase], look: Look) -> St
 }
 
 fn address(datasource: &v1::Datasource) -> String {
+    if datasource.host.is_empty() {
+        return format!("service {}", datasource.service);
+    }
     match datasource.host.contains(':') {
         true => format!("[{}]:{}", datasource.host, datasource.port),
         false => format!("{}:{}", datasource.host, datasource.port),
