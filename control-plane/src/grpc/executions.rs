@@ -10,7 +10,8 @@ use super::call::concerns;
 use super::error::bad_request;
 use super::stream::{Messages, until_stop};
 use super::{Shared, decode, encode};
-use crate::domain::field::BadField;
+use crate::domain::field::{BadField, Checks};
+use crate::domain::request::request_id;
 use crate::services::logs::Follow;
 
 pub(super) struct Handler(pub(super) Shared);
@@ -102,6 +103,21 @@ impl ExecutionService for Handler {
             .cancel(id("id", &request.get_ref().id)?)
             .await?;
         Ok(Response::new(v1::CancelExecutionResponse {
+            execution: Some(encode::execution(execution)),
+        }))
+    }
+
+    async fn retry_execution(
+        &self,
+        request: Request<v1::RetryExecutionRequest>,
+    ) -> Result<Response<v1::RetryExecutionResponse>, Status> {
+        concerns(&request, &request.get_ref().id);
+        let mut checks = Checks::new();
+        let which = checks.take(id("id", &request.get_ref().id));
+        let request_id = checks.take(request_id(&request.get_ref().request_id)).flatten();
+        let which = decode::checked(checks, which).map_err(bad_request)?;
+        let execution = self.0.services.executions.retry(which, request_id).await?;
+        Ok(Response::new(v1::RetryExecutionResponse {
             execution: Some(encode::execution(execution)),
         }))
     }

@@ -2,6 +2,7 @@
 
 mod expire;
 pub(super) mod outlook;
+mod retry;
 mod watch;
 
 use dataguardian_core::execution::{ExecutionEvent, ExecutionState};

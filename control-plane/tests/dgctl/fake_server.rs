@@ -271,6 +271,7 @@ impl ExecutionService for Answers {
         get_execution(GetExecutionRequest) -> GetExecutionResponse;
         list_executions(ListExecutionsRequest) -> ListExecutionsResponse;
         cancel_execution(CancelExecutionRequest) -> CancelExecutionResponse;
+        retry_execution(RetryExecutionRequest) -> RetryExecutionResponse;
     }
 
     type WatchExecutionStream = Messages<v1::WatchExecutionResponse>;

@@ -93,7 +93,11 @@ impl Scene {
         };
         // The first call opens the connection.
         self.info().await;
-        for call in ["RunJob", "StartRestore", "VerifyBackup"] {
+        let retry = v1::RetryExecutionRequest {
+            id: uuid::Uuid::nil().to_string(),
+            ..v1::RetryExecutionRequest::default()
+        };
+        for call in ["RunJob", "StartRestore", "RetryExecution", "VerifyBackup"] {
             let began = Instant::now();
             let error = match call {
                 "RunJob" => refused(
@@ -105,6 +109,7 @@ impl Scene {
                     let mut restores = RestoreServiceClient::new(self.admin.clone());
                     refused(restores.start_restore(restore.clone()).await)
                 }
+                "RetryExecution" => refused(self.executions().retry_execution(retry.clone()).await),
                 _ => {
                     let mut backups = BackupServiceClient::new(self.admin.clone());
                     refused(backups.verify_backup(verify.clone()).await)

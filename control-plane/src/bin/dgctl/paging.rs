@@ -29,6 +29,11 @@ pub(crate) trait Page {
 }
 
 impl Limit {
+    /// All there is.
+    pub(crate) const fn all() -> Self {
+        Self { limit: 0 }
+    }
+
     /// Calls `get(page_size, page_token)` until there is enough or no more, and joins the pages into one message. Its
     /// `next_page_token` tells whether there is more.
     pub(crate) async fn collect<P, F>(self, mut get: impl FnMut(i32, String) -> F) -> Result<P>

@@ -15,6 +15,7 @@ use crate::paging::Limit;
 use crate::profile::write_private;
 use crate::values::length;
 
+mod drain;
 mod identity;
 mod show;
 
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Revoke(Revoke),
     /// Give an agent no new work; what it is at work on goes on
     Lock(Named),
+    /// Give an agent no new work, and wait for what it is at work on: before its host or the agent is stopped
+    Drain(Named),
     /// Give a locked agent work again
     Unlock(Named),
     /// Let an agent that was away for more than 30 days fetch a new certificate, within 24 hours
@@ -99,6 +102,7 @@ impl Command {
             }
             Self::Revoke(revoke) => revoke.run(context).await,
             Self::Lock(named) => identity::lock(named.agent, context).await,
+            Self::Drain(named) => Box::pin(drain::drain(named.agent, context)).await,
             Self::Unlock(named) => identity::unlock(named.agent, context).await,
             Self::Approve(named) => identity::approve(named.agent, context).await,
             Self::ClearAlert(named) => identity::clear_alert(named.agent, context).await,

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use dataguardian_proto::v1;
 
 use self::logs::Logs;
-use super::{Context, required};
+use super::{Context, request_id, required};
 use crate::error::{Error, Result};
 use crate::output::Format;
 use crate::output::execution as shown;
@@ -28,6 +28,9 @@ pub(crate) enum Command {
     Watch(Named),
     /// End an execution: at once if it waits, by its agent if it runs
     Cancel(Named),
+    /// Do again what failed, was cancelled or was skipped: a backup of its job as the job is now, or the same restore or
+    /// verification
+    Retry(Retry),
 }
 
 /// `dgctl execution list`
@@ -44,6 +47,16 @@ pub(crate) struct List {
     states: Vec<StateWord>,
     #[command(flatten)]
     limit: Limit,
+}
+
+/// `dgctl execution retry`
+#[derive(Debug, Args)]
+pub(crate) struct Retry {
+    /// The execution's id
+    id: String,
+    /// Follow the new one to its end; exit status 1 unless it completed, a backup with all its databases
+    #[arg(long)]
+    wait: bool,
 }
 
 /// An execution.
@@ -73,6 +86,7 @@ impl Command {
             }
             Self::Logs(logs) => Box::pin(logs.run(context)).await,
             Self::Watch(named) => Box::pin(named.watch(context)).await,
+            Self::Retry(retry) => Box::pin(retry.run(context)).await,
             Self::Cancel(named) => {
                 let request = v1::CancelExecutionRequest { id: named.id };
                 let reply = context
@@ -119,6 +133,24 @@ impl List {
         context
             .output
             .page(&reply, |reply, look| shown::table(&reply.executions, look))
+    }
+}
+
+impl Retry {
+    async fn run(self, context: &Context) -> Result<()> {
+        let api = context.api().await?;
+        let request = v1::RetryExecutionRequest {
+            id: self.id,
+            request_id: request_id(),
+        };
+        let mut reply = api.executions().retry_execution(request).await?.into_inner();
+        let execution = required(reply.execution.clone(), "execution")?;
+        if !self.wait {
+            return context.output.show(&reply, |_, _| shown::queued(&execution));
+        }
+        let ended = progress::wait(&api, &execution.id).await?;
+        reply.execution = Some(ended.clone());
+        progress::conclude(&context.output, &reply, ended)
     }
 }
 

@@ -69,6 +69,7 @@ replies! {
     LoginResponse
     LogoutResponse
     ResumeJobResponse
+    RetryExecutionResponse
     RevokeAgentResponse
     RotateAuthorityResponse
     RotateKeyResponse
