@@ -36,7 +36,7 @@ fn what_failed_is_done_again_once_its_cause_is_gone() -> Result<()> {
     let unknown = system
         .dgctl(&["execution", "retry", "00000000-0000-7000-8000-000000000000"])
         .fail(1)?;
-    ensure!(unknown.contains("[NOT_FOUND]"), "{unknown}");
+    ensure!(unknown.contains("[EXECUTION_NOT_FOUND]"), "{unknown}");
     system.check_invariants()
 }
 

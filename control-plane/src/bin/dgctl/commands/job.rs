@@ -67,7 +67,7 @@ pub(crate) struct Create {
     #[command(flatten)]
     retention: Words,
     /// Check everything, change nothing
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&str>)]
     validate_only: bool,
 }
 
@@ -89,10 +89,10 @@ pub(crate) struct Update {
     #[command(flatten)]
     retention: Words,
     /// Never delete a backup by itself any more
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&str>)]
     no_retention: bool,
     /// Do not ask; needed where there is no terminal, if backups would be deleted at once
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&str>)]
     yes: bool,
 }
 
