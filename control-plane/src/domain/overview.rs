@@ -7,6 +7,7 @@ use dataguardian_core::execution::{ExecutionKind, ExecutionState};
 use dataguardian_core::ids::AgentId;
 
 use super::execution::Execution;
+use super::job::Job;
 use super::protection::Protection;
 
 /// The most datasources that are looked at one by one.
@@ -15,6 +16,8 @@ pub const MAX_DATASOURCES: u64 = 5000;
 pub const MAX_JOBS: u64 = 2000;
 /// Executions that a dashboard shows.
 pub const RECENT: u64 = 10;
+/// Runs to come that a dashboard shows.
+pub const NEXT: u64 = 10;
 /// Over which times executions are counted.
 pub const PERIODS: [TimeDelta; 2] = [TimeDelta::hours(24), TimeDelta::days(7)];
 
@@ -72,6 +75,8 @@ pub struct Dashboard {
     pub statistics: Vec<(TimeDelta, Statistics)>,
     /// The newest executions.
     pub recent: Vec<Execution>,
+    /// The jobs that run next by their schedules, the soonest first.
+    pub next_runs: Vec<Job>,
     /// The names of the agents that were not revoked.
     pub agents: HashMap<AgentId, String>,
 }

@@ -7,12 +7,13 @@ use chrono::TimeDelta;
 use tokio::sync::Mutex;
 
 use super::{Context, Error};
-use crate::domain::overview::{Dashboard, Overview as Figures, PERIODS, RECENT};
+use crate::domain::overview::{Dashboard, NEXT, Overview as Figures, PERIODS, RECENT};
 use crate::domain::protection::Objectives;
 use crate::store::executions::{ExecutionQuery, execution_list};
 use crate::store::overview::{
     overview_agents, overview_backups, overview_counts, overview_statistics, overview_unfinished,
 };
+use crate::store::schedules::job_soonest;
 
 /// How old the figures may be that monitoring gets.
 const FRESH_FOR: TimeDelta = TimeDelta::seconds(10);
@@ -87,6 +88,7 @@ impl Overview {
             overview: self.take().await?,
             statistics,
             recent,
+            next_runs: job_soonest(store, NEXT).await?,
             agents: overview_agents(store).await?,
         })
     }

@@ -58,6 +58,19 @@ pub async fn job_due(on: &impl Connected, now: DateTime<Utc>, limit: u64) -> Res
     Ok(ids.into_iter().map(JobId::from_uuid).collect())
 }
 
+/// The jobs that run next by their schedules, the soonest first.
+pub async fn job_soonest(on: &impl Connected, limit: u64) -> Result<Vec<Job>, StoreError> {
+    let rows = jobs::Entity::find()
+        .filter(jobs::Column::NextFireAt.is_not_null())
+        .filter(jobs::Column::PausedAt.is_null())
+        .order_by_asc(jobs::Column::NextFireAt)
+        .order_by_asc(jobs::Column::Name)
+        .limit(limit)
+        .all(&on.executor())
+        .await?;
+    with_names(on, rows).await
+}
+
 /// Those of these jobs that are still due, held until the transaction ends. Always in the same order, so that two replicas
 /// never wait for each other.
 pub async fn job_due_lock_in_tx(

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::v1;
+use dataguardian_proto::v1::job_service_client::JobServiceClient;
 use dataguardian_proto::v1::system_service_client::SystemServiceClient;
 use wire::session_request::Message as Said;
 
@@ -159,4 +160,42 @@ async fn what_ran_is_counted_and_a_datasource_without_a_backup_is_unprotected() 
     scene.executions().cancel_execution(cancel).await.unwrap_err();
     let metrics = get(&scene.server, "/metrics", "").await.text();
     assert!(metrics.contains(counted), "{metrics}");
+}
+
+#[tokio::test]
+async fn the_next_runs_are_shown_the_soonest_first() {
+    let scene = Scene::set().await;
+    assert!(dashboard(&scene, 0).await.next_runs.is_empty());
+    let mut jobs = JobServiceClient::new(scene.admin.clone());
+    let schedule = |cron: &str| v1::Schedule {
+        cron: cron.to_owned(),
+        ..v1::Schedule::default()
+    };
+    let update = v1::UpdateJobRequest {
+        job: "nightly".to_owned(),
+        schedule: Some(schedule("@yearly")),
+        update_mask: Some(prost_types::FieldMask {
+            paths: vec!["schedule".to_owned()],
+        }),
+        ..v1::UpdateJobRequest::default()
+    };
+    let nightly = jobs.update_job(update).await.unwrap().into_inner().job.unwrap();
+    let hourly = v1::CreateJobRequest {
+        name: "hourly".to_owned(),
+        datasource: nightly.datasource,
+        storages: nightly.storages,
+        schedule: Some(schedule("@hourly")),
+        ..v1::CreateJobRequest::default()
+    };
+    jobs.create_job(hourly).await.unwrap();
+    let next = dashboard(&scene, 0).await.next_runs;
+    let names: Vec<&str> = next.iter().map(|next| next.job.as_str()).collect();
+    assert_eq!(names, ["hourly", "nightly"]);
+    let seconds = |run: &v1::NextRun| run.fire_at.unwrap().seconds;
+    assert!(seconds(&next[0]) < seconds(&next[1]));
+    let pause = v1::PauseJobRequest {
+        job: "hourly".to_owned(),
+    };
+    jobs.pause_job(pause).await.unwrap();
+    assert_eq!(dashboard(&scene, 0).await.next_runs[0].job, "nightly");
 }

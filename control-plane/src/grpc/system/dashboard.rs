@@ -5,6 +5,7 @@ use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
 use crate::domain::execution::Execution;
+use crate::domain::job::Job;
 use crate::domain::overview::{Dashboard, Statistics, waits};
 use crate::domain::protection::{Objectives, Protection, ProtectionState};
 use crate::grpc::{Shared, encode};
@@ -32,6 +33,7 @@ pub(super) async fn show(shared: &Shared, history_size: u32) -> Result<v1::GetDa
         protection: protection
             .map(|one| datasource(one, one.state(objectives, now), objectives))
             .collect(),
+        next_runs: dashboard.next_runs.iter().filter_map(next_run).collect(),
         recent_executions: dashboard.recent.into_iter().map(recent).collect(),
         performance,
     })
@@ -56,6 +58,15 @@ fn counts(shared: &Shared, dashboard: &Dashboard) -> v1::DashboardCounts {
         executions_waiting: small(dashboard.overview.unfinished_in(waits)),
         executions_at_work: small(dashboard.overview.unfinished_in(|state| !waits(state))),
     }
+}
+
+fn next_run(job: &Job) -> Option<v1::NextRun> {
+    let next = job.next_firing?;
+    Some(v1::NextRun {
+        job: job.name.to_string(),
+        datasource: job.datasource_name.to_string(),
+        fire_at: Some(timestamp(next.fire_at)),
+    })
 }
 
 /// Without what its own page shows at length.

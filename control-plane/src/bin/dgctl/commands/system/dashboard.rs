@@ -21,6 +21,12 @@ const PROTECTION: List<6> = List {
     none: "No datasources.",
 };
 
+const NEXT: List<3> = List {
+    titles: ["job", "datasource", "next run"],
+    spare: &["datasource"],
+    none: "",
+};
+
 const NODES: List<8> = List {
     titles: [
         "node",
@@ -47,6 +53,17 @@ fn describe(dashboard: &v1::GetDashboardResponse, look: Look) -> String {
     let mut sections = vec![summary(dashboard, look), protection(dashboard, look)];
     if !dashboard.recent_executions.is_empty() {
         sections.push(execution::table(&dashboard.recent_executions, look));
+    }
+    if !dashboard.next_runs.is_empty() {
+        let row = |next: &v1::NextRun| {
+            [
+                Field::text(&next.job),
+                Field::text(&next.datasource),
+                Field::text(&text::time_and_distance(next.fire_at.as_ref())),
+            ]
+        };
+        let rows: Vec<_> = dashboard.next_runs.iter().map(row).collect();
+        sections.push(NEXT.show(look, &rows));
     }
     sections.push(nodes(&dashboard.performance, look));
     sections
