@@ -1,34 +1,47 @@
 //! Datasources whose password, or whose whole connection, only the agent's host knows.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use dataguardian_tests::postgres::{PASSWORD, Postgres, Version};
-use dataguardian_tests::system::{AGENT, Metadata, System};
+use dataguardian_tests::system::{AGENT, Metadata, Outcome, System};
+use tempfile::TempDir;
 
-#[test]
-fn a_password_stays_on_the_host_and_a_service_says_where_to_connect() -> Result<()> {
-    let server = Postgres::start(Version::V16)?;
-    server.create_database("shop")?;
-    server.psql("shop", "CREATE TABLE item AS SELECT 1 AS id")?;
-    let connection = server.connection();
-    let host = tempfile::tempdir()?;
-    let [password, services] = ["shop.password", "pg_service.conf"].map(|name| host.path().join(name));
-    std::fs::write(&password, format!("{PASSWORD}\n"))?;
-    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600))?;
-    std::fs::write(
-        &services,
-        format!(
-            "[shop]\nhost=127.0.0.1\nport={}\nuser={}\nsslmode=prefer\n",
-            connection.port, connection.user
-        ),
-    )?;
-    let config = format!(
-        "service_file = {services:?}\n[credentials.shop]\npassword_file = {password:?}\nservers = [\"127.0.0.1:{}\"]\n",
-        connection.port
-    );
-    let system = System::start_with(Metadata::Embedded, &config)?;
-    let create = |name: &str, more: &[&str]| {
+/// A system whose agent's host knows a password and a service, both called `shop`.
+struct Host {
+    server: Postgres,
+    system: System,
+    password_file: PathBuf,
+    _files: TempDir,
+}
+
+impl Host {
+    fn start() -> Result<Self> {
+        let server = Postgres::start(Version::V16)?;
+        server.create_database("shop")?;
+        server.psql("shop", "CREATE TABLE item AS SELECT 1 AS id")?;
+        let (port, user) = (server.connection().port, &server.connection().user);
+        let files = tempfile::tempdir()?;
+        let [password_file, services] =
+            ["shop.password", "pg_service.conf"].map(|name| files.path().join(name));
+        std::fs::write(&password_file, format!("{PASSWORD}\n"))?;
+        std::fs::set_permissions(&password_file, std::fs::Permissions::from_mode(0o600))?;
+        let service = format!("[shop]\nhost=127.0.0.1\nport={port}\nuser={user}\nsslmode=prefer\n");
+        std::fs::write(&services, service)?;
+        let config = format!(
+            "service_file = {services:?}\n[credentials.shop]\npassword_file = {password_file:?}\nservers = [\"127.0.0.1:{port}\"]\n"
+        );
+        let system = System::start_with(Metadata::Embedded, &config)?;
+        Ok(Self {
+            server,
+            system,
+            password_file,
+            _files: files,
+        })
+    }
+
+    fn create(&self, name: &str, more: &[&str]) -> Outcome {
         let words = [
             "datasource",
             "create",
@@ -40,19 +53,26 @@ fn a_password_stays_on_the_host_and_a_service_says_where_to_connect() -> Result<
             "--database",
             "shop",
         ];
-        system.dgctl(&[&words[..], more].concat())
-    };
-    let port = connection.port.to_string();
-    let by_host = [
-        "--host",
-        "127.0.0.1",
-        "--port",
-        &port,
-        "--username",
-        &connection.user,
-    ];
-    create("by-host", &[&by_host[..], &["--credential-ref", "shop"]].concat()).succeed()?;
-    create("by-service", &["--service", "shop", "--credential-ref", "shop"]).succeed()?;
+        self.system.dgctl(&[&words[..], more].concat())
+    }
+
+    /// The same, with where to connect and as whom.
+    fn create_at(&self, host: &str, name: &str, more: &[&str]) -> Outcome {
+        let connection = self.server.connection();
+        let port = connection.port.to_string();
+        let place = ["--host", host, "--port", &port, "--username", &connection.user];
+        self.create(name, &[&place[..], more].concat())
+    }
+}
+
+#[test]
+fn a_password_stays_on_the_host_and_a_service_says_where_to_connect() -> Result<()> {
+    let host = Host::start()?;
+    let system = &host.system;
+    host.create_at("127.0.0.1", "by-host", &["--credential-ref", "shop"])
+        .succeed()?;
+    host.create("by-service", &["--service", "shop", "--credential-ref", "shop"])
+        .succeed()?;
     for name in ["by-host", "by-service"] {
         system.dgctl(&["datasource", "test", name]).succeed()?;
         system.add_job(name, &[])?;
@@ -60,7 +80,7 @@ fn a_password_stays_on_the_host_and_a_service_says_where_to_connect() -> Result<
         system
             .restore_latest(name, &["--database", &format!("shop={name}")])
             .succeed()?;
-        ensure!(server.psql(name, "SELECT id FROM item")? == "1");
+        ensure!(host.server.psql(name, "SELECT id FROM item")? == "1");
         let shown = system.dgctl(&["datasource", "get", name]).succeed()?.stdout;
         ensure!(shown.contains("credential shop of the agent's host"), "{shown}");
     }
@@ -68,44 +88,37 @@ fn a_password_stays_on_the_host_and_a_service_says_where_to_connect() -> Result<
     let database = std::fs::read(system.control_plane.data_dir().join("dataguardian.db"))?;
     let secret = PASSWORD.as_bytes();
     ensure!(!database.windows(secret.len()).any(|window| window == secret));
-    let elsewhere = [
-        "--host",
-        "localhost",
-        "--port",
-        &port,
-        "--username",
-        &connection.user,
-        "--credential-ref",
-        "shop",
-    ];
-    create("elsewhere", &elsewhere).succeed()?;
+    system.check_invariants()
+}
+
+#[test]
+fn what_the_host_does_not_have_or_does_not_give_is_named() -> Result<()> {
+    let host = Host::start()?;
+    let system = &host.system;
+    host.create_at("localhost", "elsewhere", &["--credential-ref", "shop"])
+        .succeed()?;
     let found = system.dgctl(&["datasource", "test", "elsewhere"]);
     ensure!(
         found.stdout.contains("credential shop is not for localhost"),
         "{found:?}"
     );
     found.fail(1)?;
-    let unknown = ["--credential-ref", "none"];
-    system
-        .dgctl(&[&["datasource", "update", "by-host"][..], &unknown].concat())
+    host.create_at("127.0.0.1", "main", &["--credential-ref", "none"])
         .succeed()?;
-    let failed = system.run_job("by-host").fail(1)?;
+    system.add_job("main", &[])?;
+    let failed = system.run_job("main").fail(1)?;
     ensure!(
         failed.contains("[credentials.none]") && failed.contains("CREDENTIAL_UNUSABLE"),
         "{failed}"
     );
     // A password takes the reference's place.
-    let file = password.display().to_string();
+    let file = host.password_file.display().to_string();
     system
-        .dgctl(&["datasource", "update", "by-host", "--password-file", &file])
+        .dgctl(&["datasource", "update", "main", "--password-file", &file])
         .succeed()?;
-    system.run_job("by-host").succeed()?;
-    let both = [
-        &by_host[..],
-        &["--credential-ref", "shop", "--password-file", &file],
-    ]
-    .concat();
-    create("both", &both).fail(2)?;
-    create("nowhere", &["--credential-ref", "shop"]).fail(2)?;
+    system.run_job("main").succeed()?;
+    let both = ["--credential-ref", "shop", "--password-file", &file];
+    host.create_at("127.0.0.1", "both", &both).fail(2)?;
+    host.create("nowhere", &["--credential-ref", "shop"]).fail(2)?;
     system.check_invariants()
 }

@@ -3,6 +3,8 @@
 //! All of them follow `pg_dump`'s `selectDumpable…`, `processExtensionTables` and `makeTableDataInfo`: what belongs to the
 //! system or to an extension is left to them, but rows of an extension's configuration tables are the user's.
 
+use std::collections::BTreeMap;
+
 use dataguardian_core::failure::Failure;
 use dataguardian_core::stream::ObjectName;
 use sqlx::PgConnection;
@@ -21,7 +23,7 @@ pub(super) struct Relation {
     /// An ordinary table, with rows of its own; else a partitioned one.
     pub(super) has_rows: bool,
     pub(super) unlogged: bool,
-    /// Bytes on disk, roughly.
+    /// Bytes on disk with what is stored out of line; 0 until [`measure`] was asked.
     pub(super) size: u64,
     /// The file that its rows are in, as the snapshot sees it; a rewrite or TRUNCATE changes it.
     pub(super) filenode: i64,
@@ -63,13 +65,34 @@ pub(super) async fn read(
     Ok(Contents { relations, left_out })
 }
 
+/// Learns how large tables are. They must be locked: what measures a table waits for whoever holds it for himself.
+pub(super) async fn measure(
+    connection: &mut PgConnection,
+    relations: &mut [Relation],
+) -> Result<(), Failure> {
+    const SQL: &str = "
+        SELECT wanted.oid, COALESCE(pg_catalog.pg_table_size(wanted.oid::oid), 0)
+        FROM pg_catalog.unnest($1::int8[]) AS wanted(oid)";
+    let oids: Vec<i64> = relations.iter().map(|relation| relation.oid).collect();
+    let sizes: Vec<(i64, i64)> = sqlx::query_as(SQL)
+        .bind(oids)
+        .fetch_all(connection)
+        .await
+        .map_err(failure::at("measuring the tables"))?;
+    let sizes: BTreeMap<i64, i64> = sizes.into_iter().collect();
+    for relation in relations {
+        let size = sizes.get(&relation.oid).copied().unwrap_or_default();
+        relation.size = u64::try_from(size).unwrap_or(0);
+    }
+    Ok(())
+}
+
 type RelationRow = (
     i64,
     String,
     String,
     bool,
     bool,
-    i64,
     i64,
     Vec<String>,
     Option<String>,
@@ -89,7 +112,7 @@ async fn relations(connection: &mut PgConnection) -> Result<Vec<Relation>, Failu
             ) = ANY (p.partclass)
         )
         SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind = 'r', c.relpersistence = 'u',
-            c.relpages::int8 * pg_catalog.current_setting('block_size')::int8, c.relfilenode::int8,
+            c.relfilenode::int8,
             ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
                 ORDER BY a.attnum),
@@ -116,13 +139,13 @@ async fn relations(connection: &mut PgConnection) -> Result<Vec<Relation>, Failu
 }
 
 fn relation(row: RelationRow) -> Relation {
-    let (oid, schema, name, has_rows, unlogged, size, filenode, columns, condition, root_schema, root) = row;
+    let (oid, schema, name, has_rows, unlogged, filenode, columns, condition, root_schema, root) = row;
     Relation {
         oid,
         name: ObjectName { schema, name },
         has_rows,
         unlogged,
-        size: u64::try_from(size).unwrap_or(0),
+        size: 0,
         filenode,
         columns,
         condition: condition.filter(|condition| !condition.is_empty()),

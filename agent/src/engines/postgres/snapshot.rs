@@ -80,7 +80,8 @@ pub(super) async fn take(
     while changes < ATTEMPTS {
         let listed = catalogue::read(&mut session, exclusions).await?.relations;
         match attempt(&mut session, &listed, exclusions).await {
-            Ok((position, contents)) => {
+            Ok((position, mut contents)) => {
+                catalogue::measure(&mut session, &mut contents.relations).await?;
                 return Ok(Snapshot {
                     session,
                     id: position.id,
