@@ -354,8 +354,7 @@ fn not_looked(storage: &Storage, why: &str) -> Warning {
 
 #[cfg(test)]
 mod tests {
-    use dataguardian_core::execution::LeaseToken;
-    use dataguardian_core::ids::ExecutionId;
+    use dataguardian_core::ids::{ExecutionId, LeaseToken};
     use dataguardian_repository::id::PackId;
 
     use super::*;
