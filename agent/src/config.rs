@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::target::ConnectionTarget;
+use dataguardian_repository::storage::s3;
 use dataguardian_telemetry::otlp::TelemetryConfig;
 use dataguardian_telemetry::system_monitor::MonitorConfig;
 use serde::Deserialize;
@@ -48,6 +49,8 @@ pub struct AgentConfig {
     /// Seconds that one of several storages of a backup may be away before it falls out; the only one, and the one that a
     /// restore reads from, may be away for five times as long.
     pub storage_patience_seconds: u64,
+    /// Seconds that nothing at all may move on the line to a bucket before that counts as away.
+    pub storage_stall_seconds: u64,
     /// Seconds that a client program which was asked to stop may take before it is killed.
     pub client_grace_seconds: u64,
     /// Seconds that running attempts have to end by themselves when the agent is asked to stop. The service manager must wait
@@ -96,6 +99,7 @@ impl Default for AgentConfig {
             cpu_threads: 0,
             packs_in_flight: 2,
             storage_patience_seconds: 60,
+            storage_stall_seconds: s3::STALL.as_secs(),
             client_grace_seconds: 30,
             // systemd kills after 90 seconds by itself.
             stop_grace_seconds: 45,
@@ -199,6 +203,9 @@ impl AgentConfig {
         if !(1..=3600).contains(&config.storage_patience_seconds) {
             return Err("storage_patience_seconds: must be 1 to 3600".to_owned());
         }
+        if !(1..=3600).contains(&config.storage_stall_seconds) {
+            return Err("storage_stall_seconds: must be 1 to 3600".to_owned());
+        }
         if !(2..=4096).contains(&config.reuse.memory_mib) {
             return Err("reuse.memory_mib: must be 2 to 4096".to_owned());
         }
@@ -216,6 +223,11 @@ impl AgentConfig {
     /// How long one of several storages of a backup may be away.
     pub const fn storage_patience(&self) -> Duration {
         Duration::from_secs(self.storage_patience_seconds)
+    }
+
+    /// How long nothing may move on the line to a bucket.
+    pub const fn storage_stall(&self) -> Duration {
+        Duration::from_secs(self.storage_stall_seconds)
     }
 
     /// How long the only storage may be away, or the one that is read from.
@@ -320,6 +332,7 @@ mod tests {
             ("packs_in_flight = 99", "packs_in_flight"),
             ("client_grace_seconds = 0", "client_grace_seconds"),
             ("storage_patience_seconds = 0", "storage_patience_seconds"),
+            ("storage_stall_seconds = 0", "storage_stall_seconds"),
             ("stop_grace_seconds = 604801", "stop_grace_seconds"),
             ("[reuse]\nmemory_mib = 1", "reuse.memory_mib"),
             ("[monitor]\ninterval_ms = 1", "monitor.interval_ms"),

@@ -18,6 +18,7 @@ pub mod discover;
 pub mod dump;
 pub mod engine;
 mod failure;
+pub mod greeting;
 pub mod marker;
 pub mod mysql;
 mod patterns;

@@ -10,6 +10,7 @@ use dataguardian_repository::keys::Protection;
 use dataguardian_repository::manifest::{Signer, VerifyingKey};
 use dataguardian_repository::presence::{MissingOrWrongSize, check_presence};
 use dataguardian_repository::read::BackupReader;
+use dataguardian_repository::storage::s3::S3Settings;
 use dataguardian_repository::storage::{RepositoryDescriptor, Storage, StorageErrorKind};
 use tempfile::TempDir;
 
@@ -70,7 +71,13 @@ pub(crate) async fn check_repository(storage: &Storage, place: &RepositoryPlace)
 pub(crate) fn open(host: &Host, place: &RepositoryPlace) -> Result<Storage, Failure> {
     let path = match &place.place {
         Place::Local(path) => host.config.permit_local_path(path)?,
-        Place::S3(settings) => return Storage::s3(settings).map_err(|error| error.failure()),
+        Place::S3(settings) => {
+            let settings = S3Settings {
+                stall: host.config.storage_stall(),
+                ..S3Settings::clone(settings)
+            };
+            return Storage::s3(&settings).map_err(|error| error.failure());
+        }
         Place::Locked => {
             let message = format!(
                 "storage {} is in a bucket whose key this agent did not keep: the control plane sends it anew",

@@ -1,5 +1,5 @@
 //! A TCP proxy that behaves as a bad network does: it cuts connections, at once or after so many bytes, stalls them, leaves
-//! one side in the belief that it lives, forgets silent ones as a firewall does, and refuses new ones.
+//! one side in the belief that it lives, forgets silent ones as a firewall does, refuses new ones, and can be a slow line.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -15,18 +15,23 @@
 //! The kernel here has no `netem`, so delay and loss can't be had from it.
 
 mod link;
+mod pace;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::JoinSet,
 };
 
 use link::Link;
+use pace::Pace;
+
+/// What the end of a slow line takes before it is handed on, in bytes.
+const NARROW: u32 = 64 << 10;
 
 /// Whose bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -107,11 +112,30 @@ impl TcpProxy {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
             .context("listening for a proxy")?;
+        Self::over(listener, server, None)
+    }
+
+    /// As [`Self::start`], for a line over which clients send no more than so many bytes a second, all of them together. Its own
+    /// end takes little before it is handed on, as the first router of a slow line does.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_slow(server: SocketAddr, bytes_per_second: u32) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        // Before it listens, so that no connection is offered a larger window.
+        socket.set_recv_buffer_size(NARROW)?;
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let listener = socket.listen(64).context("listening for a proxy")?;
+        Self::over(listener, server, Some(Pace::of(bytes_per_second)))
+    }
+
+    fn over(listener: TcpListener, server: SocketAddr, pace: Option<Pace>) -> Result<Self> {
         let address = listener.local_addr()?;
         let (orders, _) = watch::channel(Orders::default());
         let (totals, _) = watch::channel(Totals::default());
         let mut listening = JoinSet::new();
-        listening.spawn(listen(listener, server, orders.clone(), totals.clone()));
+        let link = Link::new(orders.clone(), totals.clone(), pace);
+        listening.spawn(listen(listener, server, link));
         Ok(Self {
             address,
             orders,
@@ -189,12 +213,7 @@ impl TcpProxy {
     }
 }
 
-async fn listen(
-    listener: TcpListener,
-    server: SocketAddr,
-    orders: watch::Sender<Orders>,
-    totals: watch::Sender<Totals>,
-) {
+async fn listen(listener: TcpListener, server: SocketAddr, all: Link) {
     let mut links = JoinSet::new();
     loop {
         let client = match listener.accept().await {
@@ -204,13 +223,11 @@ async fn listen(
                 continue;
             }
         };
-        totals.send_modify(|totals| totals.connections += 1);
-        if orders.borrow().mode == Mode::Refusing {
+        if !all.admits() {
             close(client);
             continue;
         }
-        let link = Link::new(orders.clone(), totals.clone());
-        links.spawn(link.run(client, server));
+        links.spawn(all.born_now().run(client, server));
         while links.try_join_next().is_some() {}
     }
 }

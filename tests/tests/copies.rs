@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use dataguardian_repository::layout::ObjectKey;
 use dataguardian_repository::storage::s3;
+use dataguardian_repository::storage::{Listed, Listing};
 use dataguardian_tests::compare::{Comparison, Database};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::s3::{BUCKET, KEY, Kind, S3Server};
@@ -13,6 +15,7 @@ use dataguardian_tests::small_disk::SmallDisk;
 use dataguardian_tests::system::{Metadata, System};
 use dataguardian_tests::tcp_proxy::TcpProxy;
 use dataguardian_tests::{sample, wait};
+use futures::TryStreamExt as _;
 use serde_json::Value;
 
 /// Longer than nothing may move on a connection to a bucket.
@@ -85,6 +88,41 @@ fn complete(backup: &Value) -> Vec<String> {
         .collect()
 }
 
+/// What a backup consists of is in each of these, under the same names, which are the digests of what they hold; and every byte is
+/// what its name says.
+async fn the_same_everywhere(system: &System, s3: &S3Server, prefixes: &[&str]) -> Result<()> {
+    let mut first: Option<Vec<Listed>> = None;
+    for prefix in prefixes {
+        let listed = s3.storage(prefix)?.list(Listing::Everything);
+        let is_data = |object: &Listed| {
+            matches!(
+                object.key,
+                ObjectKey::Pack(..) | ObjectKey::List(..) | ObjectKey::Manifest(..)
+            )
+        };
+        let mut objects: Vec<_> = listed.try_collect().await?;
+        objects.retain(is_data);
+        objects.sort_by_key(|object| object.key);
+        ensure!(!objects.is_empty(), "{prefix} is empty");
+        let first = first.get_or_insert_with(|| objects.clone());
+        ensure!(
+            *first == objects,
+            "{prefix} has other objects: {objects:?} and not {first:?}"
+        );
+    }
+    let verify = [
+        "backup",
+        "verify",
+        "latest",
+        "--datasource",
+        "main",
+        "--level",
+        "2",
+    ];
+    system.dgctl(&[&verify[..], &["--wait"]].concat()).succeed()?;
+    Ok(())
+}
+
 async fn comes_back(system: &System, server: &Postgres, name: &str) -> Result<()> {
     let mapping = format!("shop={name}");
     system
@@ -138,10 +176,15 @@ async fn whoever_falls_out_holds_nobody_up_and_is_healed() -> Result<()> {
         shown.contains("not complete: ") && shown.contains("check the endpoint"),
         "{shown}"
     );
+    assert!(
+        shown.contains("nothing moved on the connection for 60 s"),
+        "the one that stalled did not leave for that: {shown}"
+    );
     dead.resume();
     dying.resume();
     stalling.resume();
     wait_for_copies(&system, &["dead", "dying", "stalling", "vault"])?;
+    the_same_everywhere(&system, &s3, &["dead", "dying", "stalling"]).await?;
     comes_back(&system, &server, "by_dead").await?;
     // Each copy is enough by itself.
     let vault = Hidden::hide(&system.vault())?;
@@ -191,6 +234,7 @@ async fn the_last_storage_that_stalls_is_waited_for_and_the_others_are_healed() 
     dead.resume();
     dying.resume();
     wait_for_copies(&system, &["dead", "dying", "stalling"])?;
+    the_same_everywhere(&system, &s3, &["dead", "dying", "stalling"]).await?;
     comes_back(&system, &server, "restored").await?;
     system.check_invariants()
 }

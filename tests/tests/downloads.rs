@@ -145,7 +145,16 @@ async fn a_postgres_database_is_downloaded_byte_for_byte() -> Result<()> {
 
 #[test]
 fn a_mariadb_database_is_downloaded_and_loaded() -> Result<()> {
-    let server = MySql::start(mysql::Version::MariaDb11)?;
+    downloaded_byte_for_byte_and_loaded(mysql::Version::MariaDb11)
+}
+
+#[test]
+fn a_mysql_database_is_downloaded_and_loaded() -> Result<()> {
+    downloaded_byte_for_byte_and_loaded(mysql::Version::MySql9)
+}
+
+fn downloaded_byte_for_byte_and_loaded(version: mysql::Version) -> Result<()> {
+    let server = MySql::start(version)?;
     server.load_sample("shop")?;
     let system = System::start()?;
     let kit = kit(&system)?;
@@ -160,7 +169,7 @@ fn a_mariadb_database_is_downloaded_and_loaded() -> Result<()> {
     fs::write(&file, script)?;
 
     // Names of databases are in what the sample's programs say, so it goes to another server under its own.
-    let other = MySql::start(mysql::Version::MariaDb11)?;
+    let other = MySql::start(version)?;
     other.sql("", "CREATE DATABASE shop CHARACTER SET utf8mb4")?;
     let roles = system.folder().join("roles.sql");
     let globals = output(download(&system, &["--globals"])?)?;
@@ -190,7 +199,8 @@ fn a_mariadb_database_is_downloaded_and_loaded() -> Result<()> {
         mysql::compare::accounts(&other)?,
     );
     mysql::compare::differences(&accounts.0, &accounts.1)?;
-    mysql::compare::equal((&server, "shop"), (&other, "shop"))
+    mysql::compare::equal((&server, "shop"), (&other, "shop"))?;
+    system.check_invariants()
 }
 
 /// A system with a backup of many rows.

@@ -209,6 +209,8 @@ fn what_can_not_work_is_told_with_advice() -> Result<()> {
         )?;
         let other = if version.is_mariadb() { "mysql" } else { "mariadb" };
         system.add_datasource_of(other, "other", server.port(), "root", PASSWORD, &["shop"])?;
+        system.add_datasource_of("postgres", "family", server.port(), "root", PASSWORD, &["shop"])?;
+        let right_one = format!("dgctl datasource create {}", version.engine());
         for (name, reason, words) in [
             (
                 "poor",
@@ -216,7 +218,8 @@ fn what_can_not_work_is_told_with_advice() -> Result<()> {
                 "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `shop`.*",
             ),
             ("wrong", "DATABASE_AUTHENTICATION", "Access denied"),
-            ("other", "DATABASE_ERROR", "dgctl datasource create"),
+            ("other", "DATABASE_ERROR", right_one.as_str()),
+            ("family", "DATABASE_ERROR", right_one.as_str()),
         ] {
             system.add_job(name, &[])?;
             let id = system.start_job(name)?;

@@ -171,6 +171,60 @@ async fn a_plan_tells_what_a_restore_would_do_and_touches_nothing() -> Result<()
     system.check_invariants()
 }
 
+/// Whatever a table is called where it is shown, `--table` takes it, and means that one alone.
+fn names_are_accepted_as_they_are_shown(system: &System) -> Result<()> {
+    let listed = system.json(&["backup", "contents", "latest", "--datasource", "main"])?;
+    let streams = listed["streams"].as_array().context("streams")?.clone();
+    let rows = streams
+        .into_iter()
+        .filter(|stream| stream["role"] == "table-data");
+    let mut shown = Vec::new();
+    for stream in rows {
+        ensure!(stream["schema"].as_str().is_none_or(str::is_empty), "{stream:#}");
+        let part = |field: &str| stream[field].as_str().unwrap_or_default().replace('"', "\"\"");
+        shown.push(format!("\"{}\".\"{}\"", part("database"), part("name")));
+    }
+    ensure!(shown.len() == 2, "{shown:?}");
+    // What a plan and a restore report print, and what contents print.
+    let all = system
+        .restore_latest("main", &["--scratch", "--plan"])
+        .succeed()?
+        .stdout;
+    let printed = ["shop.\"a b`c\"", "crm.\"a b`c\""];
+    ensure!(
+        printed.iter().all(|name| all.contains(name)) && !all.contains("shop.shop"),
+        "{all}"
+    );
+    let contents = system.dgctl(&["backup", "contents", "latest", "--datasource", "main"]);
+    let contents = contents.succeed()?.stdout;
+    ensure!(
+        contents.contains("\"a b`c\"") && !contents.contains("shop.\"a b"),
+        "{contents}"
+    );
+    shown.extend(printed.map(str::to_owned));
+    for name in shown {
+        let one = ["--scratch", "--plan", "--table", &name];
+        let planned = system.restore_latest("main", &one).succeed()?.stdout;
+        ensure!(planned.matches("a b`c").count() == 1, "{name}: {planned}");
+    }
+    let report = [
+        "restore",
+        "--backup",
+        "latest",
+        "--datasource",
+        "main",
+        "--wait",
+        "--scratch",
+    ];
+    let report = system.json(&report)?;
+    let tables = &report["execution"]["restoreReport"]["tables"];
+    ensure!(
+        tables[0]["name"] == "a b`c" && tables[0]["schema"].as_str().is_none_or(str::is_empty),
+        "{report:#}"
+    );
+    Ok(())
+}
+
 #[tokio::test]
 async fn one_table_of_mysql_and_mariadb_comes_back() -> Result<()> {
     for version in [MySqlVersion::MySql9, MySqlVersion::MariaDb11] {
@@ -192,7 +246,7 @@ async fn one_table_of_mysql_and_mariadb_comes_back() -> Result<()> {
             .succeed()?
             .stdout;
         ensure!(
-            planned.contains("shop.a b`c") && planned.contains("Nothing was restored."),
+            planned.contains("shop.\"a b`c\"") && planned.contains("Nothing was restored."),
             "{planned}"
         );
         ensure!(
@@ -200,6 +254,7 @@ async fn one_table_of_mysql_and_mariadb_comes_back() -> Result<()> {
             "{:?}",
             server.databases()?
         );
+        names_are_accepted_as_they_are_shown(&system)?;
         system.restore_latest("main", &one).succeed()?;
         ensure!(server.sql("one", "SELECT COUNT(*) FROM `a b``c`")? == "2");
         let table = ["--into", "live", "--table", "crm.\"a b`c\""];

@@ -213,6 +213,7 @@ async fn a_bucket_and_the_kit_are_enough() -> Result<()> {
     );
     Comparison::new(databases.0, databases.1).run().await?.equal()?;
     mysql::compare::equal((&mysql, "store"), (&mysql, "rescued"))?;
+    into_the_other_family(&left, &postgres, &mysql)?;
     by_script(&left, &postgres, &mysql).await?;
     ensure!(left.objects().await? == before, "a rescue only reads");
     other_ways_in(&left)
@@ -264,6 +265,36 @@ fn load(mysql: &MySql, database: &str, script: &Path) -> Result<()> {
     let output = client.stdin(fs::File::open(script)?).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{said}");
+    Ok(())
+}
+
+/// A server of the other family is told by name, and hears nothing of the backup.
+fn into_the_other_family(left: &Left, postgres: &Postgres, mysql: &MySql) -> Result<()> {
+    let file = left.path("password").display().to_string();
+    for (datasource, port, told) in [
+        (
+            "main",
+            mysql.port(),
+            ["the backup is of PostgreSQL", "is MariaDB: name a server"],
+        ),
+        (
+            "store",
+            postgres.connection().port,
+            ["the backup is of MariaDB", "is PostgreSQL: name a server"],
+        ),
+    ] {
+        let (backup, port) = (
+            left.backups.get(datasource).context("its backup")?,
+            port.to_string(),
+        );
+        let words = ["restore", "--storage", "offsite", "--backup", backup, "--host"];
+        let server = ["127.0.0.1", "--port", &port, "--username", "anybody"];
+        let secret = ["--password-file", &file];
+        fails(
+            left.rescue("kit.age", &[&words[..], &server, &secret].concat())?,
+            &told,
+        )?;
+    }
     Ok(())
 }
 

@@ -170,7 +170,7 @@ async fn one_trace_goes_from_the_offer_to_dump_upload_and_commit() -> Result<()>
         "{:?}",
         collector.lines()
     );
-    Ok(())
+    system.check_invariants()
 }
 
 #[tokio::test]
@@ -187,5 +187,5 @@ async fn a_collector_that_is_away_costs_a_backup_nothing() -> Result<()> {
     system.add_datasource("main", &server, &["shop"])?;
     system.add_job("main", &[])?;
     system.run_job("main").succeed()?;
-    Ok(())
+    system.check_invariants()
 }

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 use dataguardian_agent::engines::clients::ClientSearch;
 use dataguardian_agent::engines::engine::{DatabaseEngine as _, RealEngines};
+use dataguardian_agent::engines::greeting::engine_at;
 use dataguardian_agent::engines::marker::SessionMarker;
 use dataguardian_agent::engines::progress::{Progress, Severity, Stage};
 use dataguardian_agent::engines::restore::{MissingRoles, RestoreMode, RestoreReport, RestoreRequest};
@@ -50,7 +51,8 @@ pub(crate) struct Restore {
     /// Restore only this schema, as SCHEMA or DATABASE.SCHEMA, odd names in double quotes; repeatable
     #[arg(long = "schema", value_name = "SCHEMA", conflicts_with = "replace")]
     schemas: Vec<String>,
-    /// Restore only this table, as TABLE, SCHEMA.TABLE or DATABASE.SCHEMA.TABLE, odd names in double quotes; repeatable
+    /// Restore only this table, as TABLE, SCHEMA.TABLE or DATABASE.SCHEMA.TABLE, for MySQL and MariaDB TABLE or DATABASE.TABLE, odd
+    /// names in double quotes; repeatable
     #[arg(long = "table", value_name = "TABLE", conflicts_with = "replace")]
     tables: Vec<String>,
     /// Restore the one database under this name
@@ -200,6 +202,7 @@ impl Restore {
         let reader = self.source.backup(self.backup).await?;
         let engine = reader.payload().outline.engine;
         let target = self.target(engine)?;
+        check_kind(&target).await?;
         let names = self.names(&reader)?;
         let objects = ObjectChoice::parse(&self.schemas, &self.tables)?;
         let work = tempfile::Builder::new()
@@ -288,6 +291,20 @@ impl Restore {
             _ => bail!("--as gives one database another name: say which with --database"),
         };
         Ok(BTreeMap::from([(one, new_name.clone())]))
+    }
+}
+
+/// Refuses a server of another kind than the backup's before anything is asked of it: what it would fail with leads nowhere.
+async fn check_kind(target: &ConnectionTarget) -> anyhow::Result<()> {
+    match engine_at(target).await {
+        Some(found) if found != target.engine => bail!(
+            "the backup is of {}, and the server at {}:{} is {}: name a server of the backup's own kind. Nothing was changed",
+            target.engine.product(),
+            target.host,
+            target.port,
+            found.product()
+        ),
+        _ => Ok(()),
     }
 }
 

@@ -13,6 +13,7 @@ use super::StreamSink;
 use super::clients::{Client, ClientSearch};
 use super::discover::DiscoveredDatabase;
 use super::dump::{DumpReport, DumpRequest};
+use super::greeting;
 use super::marker::SessionMarker;
 use super::mysql::MySqlEngine;
 use super::postgres::PostgresEngine;
@@ -72,14 +73,22 @@ impl RealEngines {
     }
 }
 
+async fn explained<T>(result: Result<T, Failure>, target: &ConnectionTarget) -> Result<T, Failure> {
+    match result {
+        Ok(done) => Ok(done),
+        Err(failure) => Err(greeting::explained(failure, target).await),
+    }
+}
+
 #[async_trait]
 impl DatabaseEngine for RealEngines {
     async fn probe(&self, request: &ProbeRequest) -> Result<Probe, Failure> {
-        self.of(&request.target).probe(request).await
+        let probed = self.of(&request.target).probe(request).await;
+        explained(probed, &request.target).await
     }
 
     async fn discover(&self, target: &ConnectionTarget) -> Result<Vec<DiscoveredDatabase>, Failure> {
-        self.of(target).discover(target).await
+        explained(self.of(target).discover(target).await, target).await
     }
 
     async fn dump(
@@ -89,8 +98,9 @@ impl DatabaseEngine for RealEngines {
         cancel: CancellationToken,
         progress: Arc<dyn Progress>,
     ) -> Result<DumpReport, Failure> {
-        let engine = self.of(&request.target);
-        engine.dump(request, sink, cancel, progress).await
+        let target = request.target.clone();
+        let dumped = self.of(&target).dump(request, sink, cancel, progress).await;
+        explained(dumped, &target).await
     }
 
     async fn restore(
@@ -99,8 +109,9 @@ impl DatabaseEngine for RealEngines {
         cancel: CancellationToken,
         progress: Arc<dyn Progress>,
     ) -> Result<RestoreReport, Failure> {
-        let engine = self.of(&request.target);
-        engine.restore(request, cancel, progress).await
+        let target = request.target.clone();
+        let restored = self.of(&target).restore(request, cancel, progress).await;
+        explained(restored, &target).await
     }
 
     async fn waits(&self, target: &ConnectionTarget, marker: &SessionMarker) -> Vec<String> {

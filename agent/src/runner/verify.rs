@@ -123,7 +123,7 @@ fn fault_to_wire(fault: &Fault) -> public::ObjectFault {
     public::ObjectFault {
         object: fault.key.to_string(),
         problem: fault.problem.to_string(),
-        hurts: fault.hurts.iter().map(ToString::to_string).collect(),
+        hurts: fault.hurts.clone(),
         hurt_count: fault.hurt_streams,
     }
 }
@@ -147,8 +147,7 @@ fn tell(status: &AttemptStatus, place: &RepositoryPlace, found: &Result<Report, 
             fault.problem
         ));
         if fault.hurt_streams > 0 {
-            let named: Vec<_> = fault.hurts.iter().map(ToString::to_string).collect();
-            log.info(format!("without it there are no {}", named.join(", ")));
+            log.info(format!("without it there are no {}", fault.hurts.join(", ")));
         }
     }
     log.info(format!(

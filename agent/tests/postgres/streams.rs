@@ -107,7 +107,7 @@ impl MemorySink {
             bytes: stream.pieces.iter().map(|piece| piece.len() as u64).sum(),
             end: stream
                 .end
-                .unwrap_or_else(|| panic!("{} is not finished", stream.header)),
+                .unwrap_or_else(|| panic!("{:?} is not finished", stream.header)),
         });
         Arc::new(MemorySource {
             stored: stored.collect(),

@@ -49,12 +49,12 @@ impl StorageLocation {
     }
 }
 
-/// A storage that the same agent reaches.
+/// A storage whose place could overlap another one's: a folder that the same agent reaches, or one in the same bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
     /// Its name.
     pub name: ResourceName,
-    /// Its folder.
+    /// Its folder; in a bucket the prefix.
     pub path: PathBuf,
 }
 
@@ -67,6 +67,27 @@ pub enum Overlap {
     Within,
     /// It holds the other.
     Around,
+}
+
+impl StorageLocation {
+    /// Refused if it is a neighbour's place, within it, or around it: two storages there would be two copies that are lost
+    /// together. Paths are compared as they are written; what links and mounts make of them the agent sees, and of one server
+    /// with two names the repository's id shows.
+    pub fn keep_apart(&self, neighbours: &[Neighbour]) -> Result<(), String> {
+        let (path, root) = match self {
+            Self::Local { path, .. } => (path.as_path(), String::new()),
+            Self::S3(bucket) => (Path::new(&bucket.prefix), format!("s3://{}/", bucket.bucket)),
+        };
+        let told = neighbours.iter().find_map(|other| {
+            let (name, place) = (&other.name, format!("{root}{}", other.path.display()));
+            match overlap(path, &other.path)? {
+                Overlap::Same => Some(format!("storage {name} is at that place already")),
+                Overlap::Within => Some(format!("storage {name} is at {place}, around that place")),
+                Overlap::Around => Some(format!("storage {name} is at {place}, within that place")),
+            }
+        });
+        told.map_or(Ok(()), Err)
+    }
 }
 
 /// How `path` lies to `other`, as they are written; none if apart.

@@ -5,6 +5,7 @@
 
 mod commit;
 mod complete;
+mod look;
 mod missed;
 mod packs;
 
@@ -23,12 +24,16 @@ use crate::store::packs::{pack_insert_in_tx, pack_known};
 #[derive(Debug, Clone)]
 pub struct Attempts {
     context: Context,
+    looks: look::Looks,
 }
 
 impl Attempts {
     /// Over that context.
     pub fn new(context: Context) -> Self {
-        Self { context }
+        Self {
+            context,
+            looks: look::Looks::default(),
+        }
     }
 
     /// Packs are stored. Reporting again changes nothing.

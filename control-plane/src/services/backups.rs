@@ -109,7 +109,7 @@ impl Backups {
         let size = page.size;
         // A payload can have megabytes: off the runtime.
         tokio::task::spawn_blocking(move || {
-            page_of_streams(&manifest.payload, &protection, &filter, first, size)
+            page_of_streams(&manifest.payload, &protection, &filter, (first, size))
         })
         .await
         .map_err(|error| Error::Internal(error.to_string()))?
@@ -120,8 +120,7 @@ fn page_of_streams(
     payload: &[u8],
     protection: &Protection,
     filter: &StreamFilter,
-    first: u64,
-    size: u32,
+    (first, size): (u64, u32),
 ) -> Result<Page<BackupStream>, Error> {
     let payload = Payload::decode(payload, protection)
         .map_err(|error| Error::Internal(format!("a stored manifest {error}")))?;
@@ -134,10 +133,17 @@ fn page_of_streams(
         .take(wanted)
         .collect();
     let page = Page::from_overfull(numbered, size, |(number, _)| Cursor::Number(number + 1));
-    let stream = |(_, stream): (u64, dataguardian_repository::manifest::Stream)| BackupStream {
-        header: stream.header,
-        bytes: stream.bytes,
-        rows: stream.rows,
+    let has_schemas = payload.outline.engine.has_schemas();
+    let stream = |(_, mut stream): (u64, dataguardian_repository::manifest::Stream)| {
+        // Manifests of MySQL and MariaDB name the database in its place.
+        if let (false, Some(object)) = (has_schemas, &mut stream.header.object) {
+            object.schema.clear();
+        }
+        BackupStream {
+            header: stream.header,
+            bytes: stream.bytes,
+            rows: stream.rows,
+        }
     };
     Ok(Page {
         items: page.items.into_iter().map(stream).collect(),

@@ -179,6 +179,7 @@ impl Imports {
                 stored_at: now,
                 // No manifest tells how its streams were cut, or what it was compared with.
                 reuse: None,
+                base: None,
             };
             commit_insert_in_tx(tx, &new).await?;
             commit_confirm_in_tx(tx, outline.backup, outline.finished_at).await?;

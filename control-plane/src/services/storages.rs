@@ -12,8 +12,8 @@ use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::domain::storage::{
-    CollectionHold, Neighbour, NewLocation, NewStorage, Overlap, PreparedRepository, SealedSecrets, Storage,
-    StorageCreation, StorageDraft, StorageLocation, overlap,
+    CollectionHold, Neighbour, NewLocation, NewStorage, PreparedRepository, SealedSecrets, Storage,
+    StorageCreation, StorageDraft, StorageLocation,
 };
 use crate::secrets::vault;
 use crate::store::deletion::leaving_forget_in_tx;
@@ -83,8 +83,12 @@ impl Storages {
         {
             return Err(taken(&draft));
         }
-        draft.neighbours = storage_neighbours(store, &draft.location).await?;
-        check_place_is_free(&draft.location, &draft.neighbours)?;
+        let neighbours = storage_neighbours(store, &draft.location).await?;
+        check_place_is_free(&draft.location, &neighbours)?;
+        // In a bucket there are no links that an agent would have to see through.
+        if let StorageLocation::Local { .. } = draft.location {
+            draft.neighbours = neighbours;
+        }
         Ok(StorageCreation::Prepare(Box::new(draft)))
     }
 
@@ -118,9 +122,9 @@ impl Storages {
         }
         check_place_is_free(&draft.location, &storage_neighbours(&tx, &draft.location).await?)?;
         if let Some(name) = storage_name_of(&tx, prepared.repository).await? {
-            return Err(place_taken(format!(
-                "storage {name} has its repository at that place already, reached by another path"
-            )));
+            let what =
+                format!("storage {name} has its repository at that place already, reached by another path");
+            return Err(place_taken(&draft.location, &what));
         }
         match storage_insert_in_tx(&tx, &storage).await {
             Ok(()) => tx.commit().await?,
@@ -271,36 +275,19 @@ fn open(
     Ok(context.installation.vault.open_text(place, sealed)?)
 }
 
-/// Two storages in one place, or one within the other, would be two copies that are lost together. Paths are compared as they
-/// are written; what links and mounts make of them the agent sees, and the repository's id shows.
 fn check_place_is_free(location: &StorageLocation, neighbours: &[Neighbour]) -> Result<(), Error> {
-    let StorageLocation::Local { path, .. } = location else {
-        return Ok(());
-    };
-    let told = neighbours.iter().find_map(|other| {
-        let name = &other.name;
-        match overlap(path, &other.path)? {
-            Overlap::Same => Some(format!("storage {name} is at that place already")),
-            Overlap::Within => Some(format!(
-                "storage {name} is at {}, around that place",
-                other.path.display()
-            )),
-            Overlap::Around => Some(format!(
-                "storage {name} is at {}, within that place",
-                other.path.display()
-            )),
-        }
-    });
-    told.map_or(Ok(()), |message| Err(place_taken(message)))
+    location
+        .keep_apart(neighbours)
+        .map_err(|what| place_taken(location, &what))
 }
 
-fn place_taken(what: String) -> Error {
-    Error::precondition(
-        "PLACE_TAKEN",
-        format!(
-            "{what}; two copies there would be lost together: choose another folder, best on another disk"
-        ),
-    )
+fn place_taken(location: &StorageLocation, what: &str) -> Error {
+    let choose = match location {
+        StorageLocation::Local { .. } => "choose another folder, best on another disk",
+        StorageLocation::S3(_) => "choose another prefix beside it, best in another bucket",
+    };
+    let message = format!("{what}; two copies there would be lost together: {choose}");
+    Error::precondition("PLACE_TAKEN", message)
 }
 
 fn request(draft: &StorageDraft) -> Request {

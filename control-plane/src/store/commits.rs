@@ -49,8 +49,10 @@ pub struct NewBackup {
     pub copies: Vec<NewCopy>,
     /// When payload and signatures came to be here.
     pub stored_at: DateTime<Utc>,
-    /// What it builds upon.
+    /// How it was cut, and what it was compared with.
     pub reuse: Option<ReusePlan>,
+    /// The earlier backup that it refers to.
+    pub base: Option<BackupId>,
 }
 
 /// A copy of a backup that is to be, or that failed already.
@@ -250,7 +252,7 @@ fn row(new: &NewBackup) -> Result<backups::ActiveModel, StoreError> {
         missing_databases: Set(convert::json(&summary.missing)?),
         chunking: Set(new.reuse.map(|reuse| reuse.profile.as_str().to_owned())),
         chunking_reason: Set(new.reuse.map(|reuse| convert::word(&reuse.reason)).transpose()?),
-        base_backup_id: Set(new.reuse.and_then(|reuse| reuse.base).map(|id| *id.as_uuid())),
+        base_backup_id: Set(new.base.map(|id| *id.as_uuid())),
         reused_bytes: Set(Some(convert::number(summary.reused_bytes)?)),
         state: Set(BackupState::Complete.as_str().to_owned()),
         state_since: Set(None),

@@ -3,6 +3,8 @@
 //! What an execution that has not ended builds upon is pinned: nothing of its datasource takes a step on its way out while a
 //! backup is at work ([`super::garbage::garbage_held`]), and its base is not deleted ([`super::deletion::backup_uses`]).
 
+use std::collections::HashSet;
+
 use dataguardian_core::chunking::ChunkingReason;
 use dataguardian_core::execution::{ExecutionKind, ExecutionState};
 use dataguardian_core::ids::{BackupId, DatasourceId, ExecutionId, StorageId};
@@ -41,15 +43,32 @@ pub async fn reuse_history(
         .limit(HISTORY)
         .all(&on.executor())
         .await?;
+    let compared = compared(on, rows.iter().map(|row| row.execution_id)).await?;
     let run = |row: backups::Model| {
         Ok(PastRun {
             profile: profile(row.chunking.as_deref())?,
-            compared: row.base_backup_id.is_some(),
+            compared: row.base_backup_id.is_some() || compared.contains(&row.execution_id),
             raw_bytes: FROM.number(row.raw_bytes)?,
             reused_bytes: FROM.number(row.reused_bytes.unwrap_or(0))?,
         })
     };
     rows.into_iter().map(run).collect()
+}
+
+/// Those of the executions that had a base, whether anything was found in it or not.
+async fn compared(
+    on: &impl Connected,
+    ids: impl Iterator<Item = Uuid> + Send,
+) -> Result<HashSet<Uuid>, StoreError> {
+    let found: Vec<Uuid> = executions::Entity::find()
+        .select_only()
+        .column(executions::Column::Id)
+        .filter(executions::Column::Id.is_in(ids))
+        .filter(executions::Column::BaseBackupId.is_not_null())
+        .into_tuple()
+        .all(&on.executor())
+        .await?;
+    Ok(found.into_iter().collect())
 }
 
 /// How a backup's streams were cut, as its column says; by content before there was one.

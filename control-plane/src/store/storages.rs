@@ -14,7 +14,7 @@ use super::entity::storages::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
 use crate::domain::reference::Reference;
-use crate::domain::storage::{Neighbour, SealedSecrets, Storage, StorageLocation};
+use crate::domain::storage::{Neighbour, S3Bucket, SealedSecrets, Storage, StorageLocation};
 
 const FROM: convert::From = convert::From("storages");
 
@@ -90,13 +90,14 @@ pub async fn storage_list(
     with_agents(on, rows).await
 }
 
-/// The storages beside that place: those that the same agent reaches.
+/// The storages beside that place: those that the same agent reaches, or those in the same bucket.
 pub async fn storage_neighbours(
     on: &impl Connected,
     location: &StorageLocation,
 ) -> Result<Vec<Neighbour>, StoreError> {
-    let StorageLocation::Local { agent, .. } = location else {
-        return Ok(Vec::new());
+    let agent = match location {
+        StorageLocation::Local { agent, .. } => agent,
+        StorageLocation::S3(bucket) => return in_bucket(on, bucket).await,
     };
     let rows = Entity::find()
         .filter(Column::AgentId.eq(*agent.as_uuid()))
@@ -114,6 +115,26 @@ pub async fn storage_neighbours(
             })
         })
         .collect()
+}
+
+async fn in_bucket(on: &impl Connected, bucket: &S3Bucket) -> Result<Vec<Neighbour>, StoreError> {
+    let rows = Entity::find()
+        .filter(Column::Kind.eq(S3))
+        .order_by_asc(Column::Name)
+        .all(&on.executor())
+        .await?;
+    let mut neighbours = Vec::new();
+    for row in rows {
+        let Some(s3) = row.s3 else { continue };
+        let other: S3Bucket = FROM.json(s3)?;
+        if other.shares_bucket_with(bucket) {
+            neighbours.push(Neighbour {
+                name: FROM.parse(&row.name)?,
+                path: other.prefix.into(),
+            });
+        }
+    }
+    Ok(neighbours)
 }
 
 /// The name of the storage that has that repository, if one has.

@@ -5,7 +5,8 @@ use dataguardian_control_plane::domain::job::{BackupOptions, Job, JobChange};
 use dataguardian_control_plane::domain::page::PageRequest;
 use dataguardian_control_plane::domain::reference::Reference;
 use dataguardian_control_plane::domain::storage::{
-    NewLocation, NewStorage, PreparedRepository, StorageCreation,
+    NewLocation, NewStorage, PreparedRepository, S3Bucket, S3Change, S3Secrets, StorageChange,
+    StorageCreation,
 };
 use dataguardian_core::chunking::ChunkingReason;
 use dataguardian_core::error_code::ErrorCode;
@@ -119,6 +120,53 @@ on_both! {
         assert_eq!(storages.begin_create(elsewhere).await.unwrap_err().reason(), "PLACE_TAKEN");
         storages.delete(&Reference::Id(made.id)).await.unwrap();
         assert_eq!(storages.get(&Reference::Id(made.id)).await.unwrap_err().reason(), "STORAGE_NOT_FOUND");
+    }
+
+    async fn two_storages_never_share_a_prefix_of_a_bucket(world: &World) {
+        let storages = &world.services.storages;
+        let new = |name: &str, endpoint: &str, prefix: &str| NewStorage {
+            name: name.parse().unwrap(),
+            location: NewLocation::S3(
+                Box::new(S3Bucket {
+                    endpoint: endpoint.to_owned(), bucket: "backups".to_owned(), prefix: prefix.to_owned(),
+                    access_key_id: "keeper".to_owned(), ..S3Bucket::default()
+                }),
+                S3Secrets { secret: Secret::new("word"), delete: None },
+            ),
+            max_concurrent: None,
+            request_id: None,
+        };
+        let made = async |new: NewStorage| {
+            let StorageCreation::Prepare(draft) = storages.begin_create(new).await.unwrap() else {
+                panic!("nothing was answered before")
+            };
+            assert_eq!(draft.neighbours, [], "no agent looks into a bucket for links");
+            let prepared = PreparedRepository { repository: draft.repository, conditional_put: true };
+            storages.finish_create(*draft, prepared).await.unwrap()
+        };
+        made(new("offsite", "https://s3.example.org", "dg/one")).await;
+        for (endpoint, prefix) in [
+            ("https://s3.example.org", "dg/one"), ("https://S3.example.org:443/", "dg/one/more"), ("http://s3.example.org", "dg"),
+            ("https://s3.example.org", ""),
+        ] {
+            let mut new = new("copy", endpoint, prefix);
+            if let NewLocation::S3(bucket, _) = &mut new.location { bucket.allow_http = true; }
+            let refused = storages.begin_create(new).await.unwrap_err();
+            assert_eq!(refused.reason(), "PLACE_TAKEN", "{endpoint} {prefix}");
+            assert!(refused.to_string().contains("storage offsite"), "{endpoint} {prefix}: {refused}");
+        }
+        // What only begins alike, and what is on another server, is elsewhere.
+        made(new("beside", "https://s3.example.org", "dg/one-more")).await;
+        let copy = made(new("copy", "https://s3.example.net", "dg/one/more")).await;
+        // Another address would put it there.
+        let change = |endpoint: &str| StorageChange {
+            s3: S3Change { endpoint: Some(endpoint.to_owned()), ..S3Change::default() },
+            ..StorageChange::default()
+        };
+        let refused = storages.begin_update(&Reference::Id(copy.id), &change("https://s3.example.org")).await.unwrap_err();
+        assert_eq!(refused.reason(), "PLACE_TAKEN");
+        assert!(refused.to_string().contains("storage offsite is at s3://backups/dg/one, around that place"), "{refused}");
+        storages.begin_update(&Reference::Id(copy.id), &change("https://other.example.net")).await.unwrap();
     }
 
     async fn two_storages_never_share_a_place(world: &World) {

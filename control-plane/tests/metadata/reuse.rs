@@ -8,8 +8,10 @@ use dataguardian_control_plane::domain::cleanup::Sighting;
 use dataguardian_control_plane::domain::deletion::LastBackup;
 use dataguardian_control_plane::domain::job::{BackupOptions, Encryption};
 use dataguardian_control_plane::domain::pack::{DataObject, ObjectKind, PackStanding, PackState, SizedPack};
+use dataguardian_control_plane::domain::restore::BackupChoice;
 use dataguardian_control_plane::services::deletion::DeletionRequest;
 use dataguardian_control_plane::store::packs::pack_known;
+use dataguardian_control_plane::store::reuse::reuse_history;
 use dataguardian_core::chunking::Chunking;
 use dataguardian_core::failure::FailureKind;
 use dataguardian_core::ids::{BackupId, DatasourceId, StorageId};
@@ -141,6 +143,28 @@ on_both! {
         assert!(!is_base(world, made).await);
         world.run(&job).await;
         assert_eq!(base(&agent.begin().await), Some(backup(&again).backup));
+    }
+
+    async fn a_base_in_which_nothing_was_found_is_not_shown(world: &World) {
+        let agent = world.agent("db1").await;
+        let job = world.job(agent.id, "shop", BackupOptions::default()).await;
+        let (mut before, mut kept, mut datasource) = (None, Vec::new(), None);
+        for reuses in [false, false, true] {
+            world.run(&job).await;
+            let assignment = agent.begin().await;
+            assert_eq!(base(&assignment), before);
+            let fresh = agent.packs(&assignment);
+            agent.report(&assignment, &fresh).await.unwrap();
+            if reuses { kept.extend(fresh) } else { kept = fresh }
+            commit(&agent, &assignment, &kept).await.unwrap();
+            let id = backup(&assignment).backup;
+            let shown = world.services.backups.get(&BackupChoice::Id(id, None)).await.unwrap();
+            assert_eq!(shown.base, before.filter(|_| reuses));
+            (before, datasource) = (Some(id), Some(shown.datasource));
+        }
+        // What was compared in vain counts for how the next one is cut.
+        let past = reuse_history(&world.store, datasource.unwrap()).await.unwrap();
+        assert_eq!(past.iter().map(|run| run.compared).collect::<Vec<_>>(), [true, true, false]);
     }
 
     async fn what_is_on_its_way_out_is_no_base(world: &World) {

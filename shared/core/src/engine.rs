@@ -41,6 +41,22 @@ impl Engine {
         }
     }
 
+    /// Whether its databases have schemas, so that a table's name has three parts.
+    pub const fn has_schemas(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            Self::MySql | Self::MariaDb => false,
+        }
+    }
+
+    /// Whether it speaks MySQL's protocol.
+    pub const fn is_of_mysql_family(self) -> bool {
+        match self {
+            Self::Postgres => false,
+            Self::MySql | Self::MariaDb => true,
+        }
+    }
+
     /// The port the engine listens on unless told otherwise.
     pub const fn default_port(self) -> u16 {
         match self {

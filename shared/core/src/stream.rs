@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Engine;
+use crate::object_choice::ObjectPath;
+
 /// What a stream of a backup holds. Streams are stored in the order in which a restore needs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -41,6 +44,15 @@ pub struct ObjectName {
     pub name: String,
 }
 
+impl ObjectName {
+    /// The table's name in a backup of that database, as a person writes it to choose it: with the schema where the engine has
+    /// schemas.
+    pub fn path_in(&self, database: &str, engine: Engine) -> ObjectPath {
+        let schema = if engine.has_schemas() { &self.schema } else { "" };
+        ObjectPath::of(&[database, schema, &self.name])
+    }
+}
+
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.schema, self.name)
@@ -60,8 +72,9 @@ pub struct StreamHeader {
     pub object: Option<ObjectName>,
 }
 
-impl fmt::Display for StreamHeader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl StreamHeader {
+    /// In words: `rows of shop.public.orders`, of MySQL and MariaDB `rows of shop.orders`.
+    pub fn describe(&self, engine: Engine) -> String {
         let role = match self.role {
             StreamRole::Globals => "globals",
             StreamRole::SchemaArchive => "schema archive",
@@ -72,9 +85,9 @@ impl fmt::Display for StreamHeader {
             StreamRole::SchemaAfterData => "schema after data",
         };
         match (&self.database, &self.object) {
-            (Some(database), Some(object)) => write!(f, "{role} of {database}.{object}"),
-            (Some(database), None) => write!(f, "{role} of {database}"),
-            (None, _) => f.write_str(role),
+            (Some(database), Some(object)) => format!("{role} of {}", object.path_in(database, engine)),
+            (Some(database), None) => format!("{role} of {database}"),
+            (None, _) => role.to_owned(),
         }
     }
 }
@@ -84,4 +97,37 @@ impl fmt::Display for StreamHeader {
 pub struct StreamEnd {
     /// Rows, or objects, as the database counted them; none where counting makes no sense.
     pub rows: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_named_as_its_table_is_chosen() {
+        let rows = |schema: &str, name: &str| StreamHeader {
+            role: StreamRole::TableData,
+            database: Some("shop".to_owned()),
+            object: Some(ObjectName {
+                schema: schema.to_owned(),
+                name: name.to_owned(),
+            }),
+        };
+        for (stream, engine, told) in [
+            (
+                rows("public", "orders"),
+                Engine::Postgres,
+                "rows of shop.public.orders",
+            ),
+            (
+                rows("shop", "orders"),
+                Engine::Postgres,
+                "rows of shop.shop.orders",
+            ),
+            (rows("shop", "orders"), Engine::MySql, "rows of shop.orders"),
+            (rows("shop", "a.b"), Engine::MariaDb, "rows of shop.\"a.b\""),
+        ] {
+            assert_eq!(stream.describe(engine), told);
+        }
+    }
 }

@@ -20,14 +20,8 @@ pub struct MissingOrWrongSize {
     pub found: Option<u64>,
 }
 
-/// The packs and lists of that backup that are missing or have another size than the manifest says, in its order.
-///
-/// # Errors
-/// If the storage can't be asked. Then nothing is known of what is there.
-pub async fn check_presence(
-    storage: &Storage,
-    outline: &Outline,
-) -> Result<Vec<MissingOrWrongSize>, StorageError> {
+/// The packs and lists that a backup names, each with its size in bytes, in the manifest's order.
+pub fn named(outline: &Outline) -> Vec<(ObjectKey, u64)> {
     let datasource = outline.datasource;
     let packs = outline
         .packs
@@ -37,8 +31,18 @@ pub async fn check_presence(
         .lists
         .iter()
         .map(|list| (ObjectKey::List(datasource, list.id), list.size));
-    let expected: Vec<_> = packs.chain(lists).collect();
-    futures::stream::iter(expected)
+    packs.chain(lists).collect()
+}
+
+/// The packs and lists of that backup that are missing or have another size than the manifest says, in its order.
+///
+/// # Errors
+/// If the storage can't be asked. Then nothing is known of what is there.
+pub async fn check_presence(
+    storage: &Storage,
+    outline: &Outline,
+) -> Result<Vec<MissingOrWrongSize>, StorageError> {
+    futures::stream::iter(named(outline))
         .map(async |(key, expected)| {
             let found = storage.head(&key).await?;
             let problem = MissingOrWrongSize { key, expected, found };

@@ -15,7 +15,6 @@
 
 use std::fmt;
 
-use dataguardian_core::stream::StreamHeader;
 use serde::{Deserialize, Serialize};
 
 use crate::layout::ObjectKey;
@@ -84,8 +83,8 @@ pub struct Fault {
     pub key: ObjectKey,
     /// What is the matter with it.
     pub problem: ObjectProblem,
-    /// The streams of the backup that can't be read without it, as far as that is known; at most [`MAX_STREAMS`].
-    pub hurts: Vec<StreamHeader>,
+    /// The streams of the backup that can't be read without it, in words, as far as that is known; at most [`MAX_STREAMS`].
+    pub hurts: Vec<String>,
     /// How many streams these are in all.
     pub hurt_streams: u64,
 }

@@ -11,6 +11,7 @@ use tokio::{
     sync::watch,
 };
 
+use super::pace::Pace;
 use super::{Direction, Mode, Orders, Side, Totals, close};
 
 /// Read at a time.
@@ -25,6 +26,8 @@ pub(super) struct Link {
     born: (u64, u64),
     /// When something passed last.
     busy: watch::Sender<Instant>,
+    /// How fast what clients send may pass.
+    pace: Option<Pace>,
 }
 
 /// Why a link carries nothing any more.
@@ -36,17 +39,38 @@ enum End {
 }
 
 impl Link {
-    pub(super) fn new(orders: watch::Sender<Orders>, totals: watch::Sender<Totals>) -> Self {
-        let born = {
-            let orders = orders.borrow();
-            (orders.cuts, orders.halvings)
-        };
-        totals.send_modify(|totals| totals.open += 1);
+    /// What all links of a proxy have in common.
+    pub(super) fn new(
+        orders: watch::Sender<Orders>,
+        totals: watch::Sender<Totals>,
+        pace: Option<Pace>,
+    ) -> Self {
         Self {
             orders,
             totals,
+            born: (0, 0),
+            busy: watch::channel(Instant::now()).0,
+            pace,
+        }
+    }
+
+    /// Counts a connection. Whether it is to be carried.
+    pub(super) fn admits(&self) -> bool {
+        self.totals.send_modify(|totals| totals.connections += 1);
+        self.orders.borrow().mode != Mode::Refusing
+    }
+
+    /// A link of its own for a connection that was taken now.
+    pub(super) fn born_now(&self) -> Self {
+        let born = {
+            let orders = self.orders.borrow();
+            (orders.cuts, orders.halvings)
+        };
+        self.totals.send_modify(|totals| totals.open += 1);
+        Self {
             born,
             busy: watch::channel(Instant::now()).0,
+            ..self.clone()
         }
     }
 
@@ -118,9 +142,13 @@ impl Link {
         from: &mut OwnedReadHalf,
         to: &mut OwnedWriteHalf,
     ) -> io::Result<()> {
-        let mut buffer = vec![0; BUFFER];
+        let pace = self.pace.as_ref().filter(|_| direction == Direction::FromClient);
+        let mut buffer = vec![0; pace.map_or(BUFFER, Pace::piece)];
         loop {
             let read = from.read(&mut buffer).await?;
+            if let Some(pace) = pace {
+                pace.carry(read).await;
+            }
             self.until_open().await;
             if read == 0 {
                 return to.shutdown().await;

@@ -49,7 +49,10 @@ pub(crate) fn report<'a>(
         });
         tables.extend(database.tables.iter().map(|table| RestoredTable {
             database: database.from.to_owned(),
-            schema: table.name.schema.clone(),
+            schema: match request.target.engine.has_schemas() {
+                true => table.name.schema.clone(),
+                false => String::new(),
+            },
             table: table.name.name.clone(),
             expected_rows: table.rows,
             restored_rows: 0,

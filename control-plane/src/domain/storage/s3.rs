@@ -2,7 +2,7 @@
 
 use dataguardian_core::secret::Secret;
 use dataguardian_repository::storage::s3::S3Settings;
-use dataguardian_repository::storage::s3::{STALL, check_endpoint};
+use dataguardian_repository::storage::s3::{STALL, check_endpoint, server_of};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::field::Checks;
@@ -136,6 +136,11 @@ impl S3Bucket {
         } else if let Err(error) = self.settings(Secret::new("")).check() {
             checks.require(false, "s3.ca_pem", &error.to_string());
         }
+    }
+
+    /// Whether it is the same bucket of the same server, as both are written.
+    pub fn shares_bucket_with(&self, other: &Self) -> bool {
+        self.bucket == other.bucket && server_of(&self.endpoint) == server_of(&other.endpoint)
     }
 
     /// How it is reached with the agents' key.

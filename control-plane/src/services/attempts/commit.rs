@@ -13,9 +13,10 @@ use dataguardian_core::ids::{AgentId, BackupId, StorageId};
 use dataguardian_core::storage::Strategy;
 use dataguardian_repository::manifest::{Signature, Signer, VerifyingKey};
 
+use super::look::Witness;
 use super::{Attempts, missed};
 use crate::domain::assignment::{BackupOutcome, Completion, Countersignature, MAX_PAYLOAD, StorageFailure};
-use crate::domain::backup::{CheckedBy, SignedManifest};
+use crate::domain::backup::SignedManifest;
 use crate::domain::commit::{Refusal, judge_refusal};
 use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec, kept_failure, kept_warnings};
 use crate::domain::field::{BadField, Checks};
@@ -26,6 +27,7 @@ use crate::domain::verdict::FenceStanding;
 use crate::queue::Signal;
 use crate::services::payload::read_outline;
 use crate::services::transition::{Judged, judge_in_tx};
+use crate::services::verifications::outline_of;
 use crate::services::{Context, Error, Noun, lookup};
 use crate::store::Tx;
 use crate::store::backups::manifest_get;
@@ -42,7 +44,7 @@ pub(super) async fn store_payload_in_tx(
     tx: &Tx,
     execution: &Execution,
     fence: Fence,
-    outcome: BackupOutcome,
+    (outcome, witness): (BackupOutcome, &Witness),
 ) -> Result<Countersignature, Error> {
     let ExecutionSpec::Backup(spec) = &execution.spec else {
         return Err(Error::StaleFence);
@@ -63,7 +65,7 @@ pub(super) async fn store_payload_in_tx(
         signature: signing.sign(Signer::ControlPlane, &outcome.payload).bytes,
         public_key: signing.verifying_key().as_bytes().to_vec(),
     };
-    let copies = copies(spec, &outcome);
+    let copies = copies(spec, &outcome, witness);
     let new = NewBackup {
         id: backup,
         execution: execution.id,
@@ -85,9 +87,27 @@ pub(super) async fn store_payload_in_tx(
         copies,
         stored_at: context.now(),
         reuse: execution.reuse,
+        base: reused_base(tx, execution, &named).await?,
     };
     commit_insert_in_tx(tx, &new).await?;
     Ok(countersignature)
+}
+
+/// The base, if the backup refers to a pack that is in it too: else it was looked into in vain.
+async fn reused_base(
+    tx: &Tx,
+    execution: &Execution,
+    named: &NamedObjects,
+) -> Result<Option<BackupId>, Error> {
+    let Some(base) = execution.reuse.and_then(|reuse| reuse.base) else {
+        return Ok(None);
+    };
+    let Some(outline) = outline_of(tx, base).await? else {
+        return Ok(None);
+    };
+    let of_base: HashSet<_> = outline.packs.iter().map(|pack| *pack.id.as_bytes()).collect();
+    let reuses = named.packs.iter().any(|(id, _)| of_base.contains(id));
+    Ok(reuses.then_some(base))
 }
 
 /// The answer to a first half that was answered before: the same, if it is the same payload.
@@ -294,13 +314,13 @@ async fn check_lists_in_tx(
 }
 
 /// Where the backup is to be: the complete storages; with `replicate` also the others, so that they can be healed later.
-fn copies(spec: &BackupSpec, outcome: &BackupOutcome) -> Vec<NewCopy> {
+fn copies(spec: &BackupSpec, outcome: &BackupOutcome, witness: &Witness) -> Vec<NewCopy> {
     let wanted = |storage: &&StorageId| {
         spec.strategy == Strategy::Replicate || outcome.complete_storages.contains(storage)
     };
     let copy = |storage: &StorageId| NewCopy {
         storage: *storage,
-        checked_by: CheckedBy::Agent,
+        checked_by: witness.checked_by(*storage),
         failure: (!outcome.complete_storages.contains(storage))
             .then(|| failure_of(&outcome.failed_storages, *storage, "not every pack is there")),
     };

@@ -6,6 +6,7 @@ use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::ids::AgentId;
 
 use super::commit::{answer_again, store_payload_in_tx};
+use super::look::{Look, Witness};
 use super::{Attempts, missed};
 use crate::domain::assignment::{AttemptOutcome, BackupOutcome, Completion};
 use crate::domain::execution::{
@@ -30,6 +31,13 @@ impl Attempts {
         fence: Fence,
         outcome: AttemptOutcome,
     ) -> Result<Completion, Error> {
+        let witness = match &outcome {
+            AttemptOutcome::Backup(backup) => match self.look(agent, fence, backup).await? {
+                Look::Sound(witness) => witness,
+                Look::Lacking(failure) => return self.refuse(agent, fence, failure).await,
+            },
+            _ => Witness::default(),
+        };
         let context = &self.context;
         let tx = context.store.begin().await?;
         let Judged { execution, standing } = judge_in_tx(&tx, agent, fence).await?;
@@ -43,9 +51,11 @@ impl Attempts {
             ExecutionState::Leased => {
                 // The work was done before the acceptance arrived.
                 let running = context.begin_attempt_in_tx(&tx, &execution, fence).await?;
-                end_running_in_tx(context, &tx, &running, fence, outcome).await?
+                end_running_in_tx(context, &tx, &running, fence, (outcome, &witness)).await?
             }
-            ExecutionState::Running => end_running_in_tx(context, &tx, &execution, fence, outcome).await?,
+            ExecutionState::Running => {
+                end_running_in_tx(context, &tx, &execution, fence, (outcome, &witness)).await?
+            }
             ExecutionState::Cancelling => end_cancelling_in_tx(context, &tx, &execution, outcome).await?,
             ExecutionState::Committing => match outcome {
                 AttemptOutcome::Backup(backup) => return answer_again(&tx, &execution, &backup).await,
@@ -75,6 +85,28 @@ impl Attempts {
         tx.commit().await?;
         context.changed(&after);
         Ok(completion)
+    }
+
+    /// The attempt fails by what the control plane saw itself, whatever its agent says next.
+    async fn refuse(&self, agent: AgentId, fence: Fence, failure: Failure) -> Result<Completion, Error> {
+        let context = &self.context;
+        let refusal = Error::precondition("OBJECTS_MISSING", failure.message.clone());
+        let tx = context.store.begin().await?;
+        let Judged { execution, standing } = judge_in_tx(&tx, agent, fence).await?;
+        let execution = match standing {
+            FenceStanding::Holds(ExecutionState::Leased) => {
+                context.begin_attempt_in_tx(&tx, &execution, fence).await?
+            }
+            FenceStanding::Holds(ExecutionState::Running) => execution,
+            // It was ended in the meantime, or is about to be: there is nothing to fail.
+            FenceStanding::Holds(_) | FenceStanding::Ended | FenceStanding::Foreign => return Err(refusal),
+        };
+        let after = context
+            .fail_attempt_in_tx(&tx, &execution, kept_failure(failure))
+            .await?;
+        tx.commit().await?;
+        context.changed(&after);
+        Err(refusal)
     }
 }
 
@@ -106,11 +138,11 @@ async fn end_running_in_tx(
     tx: &Tx,
     execution: &Execution,
     fence: Fence,
-    outcome: AttemptOutcome,
+    (outcome, witness): (AttemptOutcome, &Witness),
 ) -> Result<(Execution, Completion), Error> {
     match outcome {
         AttemptOutcome::Backup(backup) => {
-            commit_first_half_in_tx(context, tx, execution, fence, *backup).await
+            commit_first_half_in_tx(context, tx, execution, fence, (*backup, witness)).await
         }
         AttemptOutcome::Restore { report, warnings } => {
             let after = finish_restore_in_tx(context, tx, execution, report, warnings).await?;
@@ -142,13 +174,14 @@ async fn commit_first_half_in_tx(
     tx: &Tx,
     execution: &Execution,
     fence: Fence,
-    backup: BackupOutcome,
+    (backup, witness): (BackupOutcome, &Witness),
 ) -> Result<(Execution, Completion), Error> {
     // First those that say where the backup is not: the list is cut at its end.
     let mut warnings = missed::warnings_in_tx(tx, &missed::by_outcome(execution, &backup)).await?;
+    warnings.extend(witness.warnings.iter().cloned());
     warnings.extend(backup.summary.warnings.iter().cloned());
     let missing = kept_missing(backup.summary.missing.clone());
-    let countersignature = store_payload_in_tx(context, tx, execution, fence, backup).await?;
+    let countersignature = store_payload_in_tx(context, tx, execution, fence, (backup, witness)).await?;
     let after = context
         .apply_in_tx(tx, execution, ExecutionEvent::PayloadStored, |after| {
             after.warnings = kept_warnings(warnings);

@@ -37,6 +37,7 @@ impl Storages {
         if moves {
             check_can_move(store, &after).await?;
         }
+        check_apart(store, &before, &after).await?;
         Ok(StorageUpdate { after, moves })
     }
 
@@ -47,6 +48,8 @@ impl Storages {
         if moves {
             check_can_move(&tx, &after).await?;
         }
+        let before = lookup::storage(&tx, &Reference::Id(after.id)).await?;
+        check_apart(&tx, &before, &after).await?;
         if !storage_update_in_tx(&tx, after.revision, &after).await? {
             return Err(mismatch(&after));
         }
@@ -117,9 +120,21 @@ async fn moved(on: &impl Connected, before: &Storage, local: &LocalMove) -> Resu
     })
 }
 
-/// Whether a storage may lie at its new place: nothing is under way at the old one, and nobody else is there.
+/// Whether a storage may move: nothing is under way at its old place.
 async fn check_can_move(on: &impl Connected, after: &Storage) -> Result<(), Error> {
-    check_unused(on, after).await?;
+    check_unused(on, after).await
+}
+
+/// Whether nobody else is where a storage lies after the change: another address can make two buckets one. Storages that overlap
+/// from former days keep their place, and can still be given other keys.
+async fn check_apart(on: &impl Connected, before: &Storage, after: &Storage) -> Result<(), Error> {
+    let stays = match (&before.location, &after.location) {
+        (StorageLocation::S3(before), StorageLocation::S3(after)) => before.shares_bucket_with(after),
+        (before, after) => before == after,
+    };
+    if stays {
+        return Ok(());
+    }
     let mut neighbours = storage_neighbours(on, &after.location).await?;
     neighbours.retain(|neighbour| neighbour.name != after.name);
     check_place_is_free(&after.location, &neighbours)

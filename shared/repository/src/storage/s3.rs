@@ -15,10 +15,12 @@ use dataguardian_core::secret::Secret;
 use object_store::aws::{AmazonS3Builder, AwsCredential, Checksum, S3ConditionalPut};
 use object_store::path::Path;
 use object_store::{BackoffConfig, CredentialProvider, RetryConfig};
+use url::Url;
 
 use super::{Storage, StorageError, StorageErrorKind};
 
 mod http;
+mod line;
 mod tls;
 mod trouble;
 
@@ -123,7 +125,7 @@ pub fn check_endpoint(endpoint: &str, allow_http: bool) -> Result<(), BadS3Setti
     if endpoint.is_empty() {
         return Ok(());
     }
-    let url = reqwest::Url::parse(endpoint).map_err(|_| BadS3Settings::Endpoint)?;
+    let url = Url::parse(endpoint).map_err(|_| BadS3Settings::Endpoint)?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let anonymous = url.username().is_empty() && url.password().is_none();
     let host = url.host_str().ok_or(BadS3Settings::Endpoint)?;
@@ -133,6 +135,20 @@ pub fn check_endpoint(endpoint: &str, allow_http: bool) -> Result<(), BadS3Setti
         "http" if allow_http || is_this_host(host) => Ok(()),
         "http" => Err(BadS3Settings::PlainHttp),
         _ => Err(BadS3Settings::Endpoint),
+    }
+}
+
+/// What tells an endpoint's server from others, as far as can be told without asking: two addresses with the same answer lead to
+/// the same buckets. Empty for Amazon's own, whose buckets have one name all over the world.
+pub fn server_of(endpoint: &str) -> String {
+    let Ok(url) = Url::parse(endpoint) else {
+        return String::new();
+    };
+    match (url.host_str(), url.port()) {
+        (Some(host), None) if host.ends_with(".amazonaws.com") => String::new(),
+        (Some(host), None) => host.to_owned(),
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (None, _) => String::new(),
     }
 }
 

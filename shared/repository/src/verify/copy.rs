@@ -244,6 +244,7 @@ async fn name_streams(reader: &BackupReader, report: &mut Report) -> Result<(), 
     if report.faults.is_empty() {
         return Ok(());
     }
+    let engine = reader.payload().outline.engine;
     let damaged: BTreeSet<_> = report.faults.iter().map(|fault| fault.key).collect();
     let mut hurt: BTreeMap<ObjectKey, Vec<usize>> = BTreeMap::new();
     for index in 0..reader.streams().len() {
@@ -258,7 +259,7 @@ async fn name_streams(reader: &BackupReader, report: &mut Report) -> Result<(), 
         let headers = indices.iter().filter_map(|index| reader.streams().get(*index));
         fault.hurts = headers
             .take(MAX_STREAMS)
-            .map(|stream| stream.header.clone())
+            .map(|stream| stream.header.describe(engine))
             .collect();
         fault.hurt_streams = indices.len() as u64;
     }

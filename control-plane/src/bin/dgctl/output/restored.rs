@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dataguardian_core::object_choice::ObjectPath;
 use dataguardian_proto::v1;
 
 use super::table::{Field, List, Look};
@@ -61,10 +62,8 @@ fn done(report: &v1::RestoreReport, look: Look) -> String {
         .collect();
     for table in &wrong {
         text += &format!(
-            "{}.{}.{}: {} restored, {} expected\n",
-            text::cell(&table.database),
-            text::cell(&table.schema),
-            text::cell(&table.name),
+            "{}: {} restored, {} expected\n",
+            text::cell(&name(table)),
             counted(table.restored_rows, "row", "rows"),
             count(table.expected_rows),
         );
@@ -73,6 +72,11 @@ fn done(report: &v1::RestoreReport, look: Look) -> String {
         text += "Every table has as many rows as when it was backed up.\n";
     }
     text
+}
+
+/// A table's name as `--table` takes it.
+fn name(table: &v1::RestoredTable) -> String {
+    ObjectPath::of(&[&table.database, &table.schema, &table.name]).to_string()
 }
 
 fn planned(report: &v1::RestoreReport, look: Look) -> String {
@@ -86,14 +90,8 @@ fn planned(report: &v1::RestoreReport, look: Look) -> String {
         ]
     };
     let table = |table: &v1::RestoredTable| {
-        let names = [&table.database, &table.schema, &table.name];
-        let names: Vec<&str> = names
-            .into_iter()
-            .map(String::as_str)
-            .filter(|name| !name.is_empty())
-            .collect();
         [
-            Field::text(&names.join(".")),
+            Field::text(&name(table)),
             Field::number(count(table.expected_rows)),
         ]
     };

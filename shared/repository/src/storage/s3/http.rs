@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Incoming;
 use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse,
@@ -16,11 +17,12 @@ use object_store::client::{
 };
 use tokio::time::Instant;
 
+use super::BadS3Settings;
+use super::line::{self, Line};
 use super::trouble::{MAX_REFUSAL, Refusal};
-use super::{BadS3Settings, tls};
 
 /// A body goes out in pieces of this size, so that each tells of progress.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 16 << 10;
 
 /// Makes the client once, for all requests of a storage.
 #[derive(Debug)]
@@ -28,15 +30,8 @@ pub(super) struct Connector(HttpClient);
 
 impl Connector {
     pub(super) fn new(ca_pem: &str, connect: Duration, stall: Duration) -> Result<Self, BadS3Settings> {
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(ca_pem)?)
-            .connect_timeout(connect)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| BadS3Settings::Other(error.without_url().to_string()))?;
-        Ok(Self(HttpClient::new(Service { client, stall })))
+        let line = line::client(ca_pem, connect)?;
+        Ok(Self(HttpClient::new(Service { line, stall })))
     }
 }
 
@@ -47,8 +42,8 @@ impl HttpConnector for Connector {
 }
 
 #[derive(Debug)]
-struct Service {
-    client: reqwest::Client,
+struct Service<L> {
+    line: L,
     stall: Duration,
 }
 
@@ -58,24 +53,16 @@ struct Service {
 struct Stalled(Duration);
 
 #[async_trait::async_trait]
-impl HttpService for Service {
+impl<L: Line> HttpService for Service<L> {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let (parts, body) = request.into_parts();
-        let url = parts.uri.to_string().parse::<reqwest::Url>();
-        let url = url.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
-        let is_head = parts.method == http::Method::HEAD;
-        let wants_part = parts.headers.contains_key(header::RANGE);
-        let mut request = reqwest::Request::new(parts.method, url);
-        *request.headers_mut() = parts.headers;
+        let is_head = request.method() == http::Method::HEAD;
+        let wants_part = request.headers().contains_key(header::RANGE);
         let progress = Progress::new(self.stall);
-        if body.content_length() > 0 {
-            *request.body_mut() = Some(reqwest::Body::wrap(Outgoing::new(body, progress.clone())));
-        }
+        let request = request.map(|body| Outgoing::new(body, progress.clone()));
         let response = tokio::select! {
-            response = self.client.execute(request) => response.map_err(broken)?,
+            response = self.line.send(request) => response?,
             () = progress.stalled() => return Err(stalled(self.stall)),
         };
-        let response: http::Response<reqwest::Body> = response.into();
         let (mut parts, body) = response.into_parts();
         // A part is answered with 206 (RFC 9110, section 14.4). rclone answers with the part, says which it is, and calls it 200.
         if wants_part && parts.status == StatusCode::OK && parts.headers.contains_key(header::CONTENT_RANGE) {
@@ -99,15 +86,6 @@ fn stalled(stall: Duration) -> HttpError {
     HttpError::new(HttpErrorKind::Timeout, Stalled(stall))
 }
 
-fn broken(error: reqwest::Error) -> HttpError {
-    let kind = match () {
-        () if error.is_timeout() => HttpErrorKind::Timeout,
-        () if error.is_connect() => HttpErrorKind::Connect,
-        () => HttpErrorKind::Interrupted,
-    };
-    HttpError::new(kind, error.without_url())
-}
-
 /// What a server says when it refuses, as far as it is of use.
 async fn refusal_text(mut body: HttpResponseBody) -> String {
     let mut text = Vec::new();
@@ -124,12 +102,15 @@ async fn refusal_text(mut body: HttpResponseBody) -> String {
 
 /// The answer's body; each piece has the whole time to come.
 fn incoming(
-    body: reqwest::Body,
+    body: Incoming,
     stall: Duration,
 ) -> impl Body<Data = Bytes, Error = HttpError> + Send + Sync + 'static {
     let frames = futures::stream::try_unfold(body, move |mut body| async move {
         match tokio::time::timeout(stall, body.frame()).await {
-            Ok(Some(frame)) => Ok(Some((frame.map_err(broken)?, body))),
+            Ok(Some(frame)) => {
+                let frame = frame.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error))?;
+                Ok(Some((frame, body)))
+            }
             Ok(None) => Ok(None),
             Err(_) => Err(stalled(stall)),
         }
@@ -171,7 +152,7 @@ impl Progress {
 }
 
 /// A request's body, in pieces that tell when they are taken.
-struct Outgoing {
+pub(super) struct Outgoing {
     body: Pin<Box<HttpRequestBody>>,
     piece: Bytes,
     left: u64,

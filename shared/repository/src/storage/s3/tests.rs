@@ -52,6 +52,20 @@ fn plain_http_is_for_this_host_alone_unless_allowed() {
 }
 
 #[test]
+fn a_server_is_known_by_its_host_and_port() {
+    for (endpoint, server) in [
+        ("", ""),
+        ("https://s3.eu-west-1.amazonaws.com", ""),
+        ("https://S3.Example.org/", "s3.example.org"),
+        ("https://s3.example.org:443", "s3.example.org"),
+        ("http://s3.example.org", "s3.example.org"),
+        ("http://127.0.0.1:9000", "127.0.0.1:9000"),
+    ] {
+        assert_eq!(server_of(endpoint), server, "{endpoint}");
+    }
+}
+
+#[test]
 fn nothing_shows_the_secret() {
     let settings = settings();
     let storage = Storage::s3(&settings).unwrap();

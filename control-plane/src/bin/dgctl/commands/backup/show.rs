@@ -1,5 +1,6 @@
 //! Backups and what is in them, as people read them.
 
+use dataguardian_core::object_choice::ObjectPath;
 use dataguardian_proto::v1;
 
 use crate::commands::verify;
@@ -117,7 +118,7 @@ pub(super) fn describe(backup: &v1::Backup, look: Look) -> String {
                 "Reused",
                 Field::text(&text::share(backup.reused_bytes, backup.raw_bytes)),
             ),
-            ("Compared with", Field::text(&backup.base_backup_id)),
+            ("Reused from", Field::text(&backup.base_backup_id)),
             ("Chunking", Field::text(&chunking_word(backup.chunking()))),
             ("Tables", Field::text(&count(backup.tables.into()))),
             ("Rows", Field::text(&count(backup.rows))),
@@ -180,10 +181,8 @@ fn pinned(backup: &v1::Backup) -> String {
 /// One line per stream.
 pub(super) fn contents(streams: &[v1::BackupStream], look: Look) -> String {
     let row = |stream: &v1::BackupStream| {
-        let name = match stream.schema.as_str() {
-            "" => stream.name.clone(),
-            schema => format!("{schema}.{}", stream.name),
-        };
+        // As `restore --table` takes it.
+        let name = ObjectPath::of(&[&stream.schema, &stream.name]).to_string();
         [
             Field::text(&stream.role),
             Field::text(&stream.database),
