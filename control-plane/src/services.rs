@@ -158,7 +158,6 @@ pub struct Services {
 impl Services {
     /// Builds them.
     pub async fn start(context: Context) -> Result<Self, Error> {
-        let overview = overview::Overview::new(context.clone());
         Ok(Self {
             auth: auth::Auth::start(context.clone()).await?,
             agents: agents::Agents::new(context.clone()),
@@ -183,10 +182,10 @@ impl Services {
             downloads: downloads::Downloads::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
             health: health::Health::new(context.clone()),
-            notifications: notifications::Notifications::new(context.clone(), overview.clone()),
+            notifications: notifications::Notifications::new(context.clone()),
             verifications: verifications::Verifications::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
-            overview,
+            overview: overview::Overview::new(context.clone()),
             authorities: authorities::Authorities::new(context.clone()),
             keys: keys::Keys::new(context.clone()),
             recovery: recovery::Recovery::new(context.clone()),

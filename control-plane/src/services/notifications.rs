@@ -9,7 +9,6 @@
 //! | `outbox` | claims deliveries and pings, and closes them |
 
 use super::Context;
-use super::overview::Overview;
 
 mod channels;
 mod facts;
@@ -27,12 +26,11 @@ pub use watch::Watched;
 #[derive(Debug, Clone)]
 pub struct Notifications {
     context: Context,
-    overview: Overview,
 }
 
 impl Notifications {
-    /// Over that context, with the figures that others look at as well.
-    pub fn new(context: Context, overview: Overview) -> Self {
-        Self { context, overview }
+    /// Over that context.
+    pub fn new(context: Context) -> Self {
+        Self { context }
     }
 }

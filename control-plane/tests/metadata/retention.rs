@@ -264,7 +264,7 @@ on_both! {
         world.advance(TimeDelta::days(50));
         let ages = Ages { history: TimeDelta::days(90), audit: TimeDelta::days(60), notifications: TimeDelta::days(60) };
         let ageing = &world.services.ageing;
-        assert_eq!(ageing.forget(ages).await.unwrap(), Forgotten { histories: 1, audit: 1 });
+        assert_eq!(ageing.forget(ages).await.unwrap(), Forgotten { histories: 1, audit: 1, notifications: 0 });
         assert_eq!(ageing.forget(ages).await.unwrap(), Forgotten::default());
         let events = async |id: ExecutionId| execution_events(&world.store, id).await.unwrap().len();
         assert_eq!(events(failed.id).await, 0);

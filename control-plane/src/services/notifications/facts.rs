@@ -23,6 +23,7 @@ use crate::store::notification_facts::{
     Failed, JobEnds, JobUnfinished, fact_damage, fact_failures, fact_job_ends, fact_job_failure,
     fact_job_unfinished, fact_tokens,
 };
+use crate::store::overview::overview_backups;
 use crate::store::storages::storage_list;
 
 /// Of each kind of thing so many are looked at.
@@ -109,9 +110,8 @@ impl Notifications {
         &self,
         health: &BTreeMap<Subject, Health>,
     ) -> Result<Vec<DatasourceFacts>, Error> {
-        let figures = self.overview.figures().await?;
-        let protection: HashMap<&str, _> = figures
-            .protection
+        let (protection, _) = overview_backups(&self.context.store).await?;
+        let protection: HashMap<&str, _> = protection
             .iter()
             .map(|protection| (protection.datasource.as_str(), protection))
             .collect();
