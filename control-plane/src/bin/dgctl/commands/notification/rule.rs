@@ -178,7 +178,8 @@ impl Update {
         ];
         let paths: Vec<_> = given
             .into_iter()
-            .filter_map(|(name, given)| given.then(|| name.to_owned()))
+            .filter(|(_, given)| *given)
+            .map(|(name, _)| name.to_owned())
             .collect();
         if paths.is_empty() {
             return Err(Error::usage(
