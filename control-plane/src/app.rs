@@ -285,9 +285,8 @@ fn as_configured(context: Context, config: &Config, metrics: &Metrics) -> Result
     context.objectives = config.protection.objectives();
     context.tally = Tally::new(&metrics.meter());
     let ends = ports::operators_certificate_ends(&config.api)?;
-    context.notifications = config
-        .notifications
-        .policy(config.agents.certificate_life(), ends);
+    let life = config.agents.certificate_life();
+    context.notifications = Arc::new(config.notifications.policy(life, ends));
     context.notification_tally = NotificationTally::new(&metrics.meter());
     context.agent_away_after = chrono::TimeDelta::from_std(silence).unwrap_or(chrono::TimeDelta::hours(1));
     Ok(context)

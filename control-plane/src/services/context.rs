@@ -39,8 +39,8 @@ pub struct Context {
     pub health: Policy,
     /// How old the newest backups may be.
     pub objectives: Objectives,
-    /// What is told of, and how.
-    pub notifications: notification::Policy,
+    /// What is told of, and how. Shared: every use case has a context of its own.
+    pub notifications: Arc<notification::Policy>,
     /// Counts what deliveries came to.
     pub notification_tally: NotificationTally,
     /// Counts what executions came to.
@@ -66,7 +66,7 @@ impl Context {
             agent_away_after: TimeDelta::seconds(60),
             health: Policy::default(),
             objectives: Objectives::default(),
-            notifications: notification::Policy::default(),
+            notifications: Arc::default(),
             notification_tally: NotificationTally::default(),
             tally: Tally::default(),
             started_at,
