@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use dataguardian_core::clock::{SharedClock, SystemClock};
+use dataguardian_core::ids::ControlPlaneId;
 use dataguardian_core::secret::Secret;
 use dataguardian_telemetry::cpu_pool::CpuPool;
 use dataguardian_telemetry::system_monitor::SystemMonitor;
@@ -23,12 +24,14 @@ use crate::grpc::{self, AuditTrail, Facts, Gate, Node, Serving, Shared};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Pages, Probe};
 use crate::listen::Listener;
+use crate::notify::Sender;
 use crate::queue::Queue;
 use crate::queue::redis::RedisLink;
 use crate::reconcilers::{
     Cleanup, Courier, DispatchWake, Reconcile as _, Reconcilers, RenewCertificates, Ticker, Upkeep,
 };
 use crate::services::installation::Installation;
+use crate::services::notifications::NotificationTally;
 use crate::services::reset::ResetAdmin;
 use crate::services::tally::Tally;
 use crate::services::{Context, Services};
@@ -83,7 +86,7 @@ impl App {
         let (queue, link) = queue(&config, &installation, &clock).await?;
         let context = Context::new(store.clone(), installation, Arc::clone(&clock), queue.clone());
         let metrics = Metrics::new()?;
-        let context = as_configured(context, &config, &metrics);
+        let context = as_configured(context, &config, &metrics)?;
         let (control_plane, started_at) = (context.installation.control_plane, context.started_at);
         let services = Services::start(context).await?;
         let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
@@ -110,6 +113,7 @@ impl App {
                 downloads_per_agent: config.agents.downloads_per_agent,
             }),
             trail: AuditTrail::new(services.audit.clone()),
+            sender: sender(&config, control_plane, &clock),
             services,
             sessions,
             authority: Arc::clone(&trust.authority),
@@ -273,15 +277,25 @@ async fn queue(
 
 /// With the limits of the configuration. An agent counts as away beyond the silence that ends a session, with time for the word
 /// of it to be written down.
-fn as_configured(context: Context, config: &Config, metrics: &Metrics) -> Context {
+fn as_configured(context: Context, config: &Config, metrics: &Metrics) -> Result<Context, StartError> {
     let silence = config.agents.heartbeat_interval() * 3 + config.reconcilers.interval() * 2;
     let mut context = context;
     context.limits = config.work.limits();
     context.health = config.health.policy();
     context.objectives = config.protection.objectives();
     context.tally = Tally::new(&metrics.meter());
+    let ends = ports::operators_certificate_ends(&config.api)?;
+    let life = config.agents.certificate_life();
+    context.notifications = Arc::new(config.notifications.policy(life, ends));
+    context.notification_tally = NotificationTally::new(&metrics.meter());
     context.agent_away_after = chrono::TimeDelta::from_std(silence).unwrap_or(chrono::TimeDelta::hours(1));
-    context
+    Ok(context)
+}
+
+/// What sends notifications.
+fn sender(config: &Config, control_plane: ControlPlaneId, clock: &SharedClock) -> Sender {
+    let timeout = Duration::from_secs(config.notifications.timeout_seconds.into());
+    Sender::new(timeout, control_plane.to_string(), Arc::clone(clock))
 }
 
 /// Cleaning up, with all that is done along with it.
@@ -289,7 +303,7 @@ fn cleanup(config: &Config, services: &Services, sessions: &Sessions) -> Cleanup
     let upkeep = Upkeep {
         retention: services.retention.clone(),
         ageing: services.ageing.clone(),
-        ages: config.cleanup.ages(),
+        ages: config.cleanup.ages(config.notifications.keep()),
     };
     let grace = config.cleanup.grace();
     Cleanup::new(services.cleanup.clone(), sessions.clone(), grace, upkeep)

@@ -18,6 +18,7 @@ mod database;
 mod flags;
 mod health;
 mod limits;
+mod notifications;
 mod protection;
 mod queue;
 mod reconcilers;
@@ -33,6 +34,7 @@ pub use database::DatabaseConfig;
 pub use flags::{Command, CommandLine, DevFlags, ResetAdminFlags, ServeFlags};
 pub use health::HealthConfig;
 pub use limits::ConnectionLimits;
+pub use notifications::NotificationsConfig;
 pub use protection::ProtectionConfig;
 pub use queue::QueueConfig;
 pub use reconcilers::ReconcilerConfig;
@@ -66,6 +68,8 @@ pub struct Config {
     pub verification: VerificationConfig,
     /// Looking at datasources and storages from time to time.
     pub health: HealthConfig,
+    /// What people are told of, and when.
+    pub notifications: NotificationsConfig,
     /// How old backups may be.
     pub protection: ProtectionConfig,
     /// The system monitor.
@@ -132,6 +136,7 @@ impl Config {
         self.cleanup.validate()?;
         self.verification.validate()?;
         self.health.validate()?;
+        self.notifications.validate()?;
         self.protection.validate()?;
         self.monitor
             .validate()

@@ -22,6 +22,7 @@ pub mod import;
 pub mod installation_key;
 pub mod job;
 pub mod logs;
+pub mod notification;
 pub mod overview;
 pub mod pack;
 pub mod page;

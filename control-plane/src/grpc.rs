@@ -21,6 +21,7 @@ use dataguardian_proto::v1::backup_service_server::BackupServiceServer;
 use dataguardian_proto::v1::datasource_service_server::DatasourceServiceServer;
 use dataguardian_proto::v1::execution_service_server::ExecutionServiceServer;
 use dataguardian_proto::v1::job_service_server::JobServiceServer;
+use dataguardian_proto::v1::notification_service_server::NotificationServiceServer;
 use dataguardian_proto::v1::restore_service_server::RestoreServiceServer;
 use dataguardian_proto::v1::storage_service_server::StorageServiceServer;
 use dataguardian_proto::v1::system_service_server::SystemServiceServer;
@@ -34,6 +35,7 @@ use tonic_web::GrpcWebLayer;
 use crate::ca::{Authority, SpkiPin};
 use crate::domain::assignment::MAX_PAYLOAD;
 use crate::http::metrics::Metrics;
+use crate::notify::Sender;
 use crate::queue::Queue;
 use crate::reconcilers::{Cleanup, DispatchWake, Reconcilers};
 use crate::services::Services;
@@ -54,6 +56,7 @@ mod error;
 mod executions;
 mod guard;
 mod jobs;
+mod notifications;
 mod reflection;
 mod restores;
 mod serving;
@@ -78,6 +81,8 @@ const MAX_AGENT_MESSAGE: usize = MAX_PAYLOAD + (1 << 20);
 pub struct Shared {
     /// The use cases.
     pub services: Services,
+    /// Tells people.
+    pub sender: Sender,
     /// The live agents.
     pub sessions: Sessions,
     /// Who makes certificates.
@@ -173,6 +178,10 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
         .add_service(bounded!(
             RestoreServiceServer,
             restores::Handler(services.restores.clone())
+        ))
+        .add_service(bounded!(
+            NotificationServiceServer,
+            notifications::Handler(shared.clone())
         ))
         .add_service(bounded!(SystemServiceServer, system::Handler(shared.clone())))
         .add_service(bounded!(

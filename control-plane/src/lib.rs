@@ -8,6 +8,7 @@ pub mod domain;
 pub mod grpc;
 pub mod http;
 pub mod listen;
+pub mod notify;
 pub mod queue;
 pub mod reconcilers;
 pub mod secrets;

@@ -29,6 +29,7 @@
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
 //! | [`verifications`] | VerifyBackup, the `verify_copies` loop | `start`; `enter`, `presence_work`, `objects_work` and what came of them; `notices` |
 //! | [`health`] | the `health` loop, DatasourceService, StorageService, SystemService | `due`, `record`, `of_datasources`, `of_storages`, `history` |
+//! | [`notifications`] | NotificationService, the `notify`, `deliver_notifications` and `ping` loops | channels and rules; `watch`; `claim`, `close`; `due_pings` |
 //! | [`keys`] | SystemService | `show`, `rotate`, `notice`, `of_datasource` |
 //! | [`recovery`] | SystemService | `make_kit`, `made_at` |
 //! | [`audit`] | interceptor | `append`, `list` |
@@ -69,6 +70,7 @@ pub mod jobs;
 pub mod keys;
 pub mod logs;
 mod lookup;
+pub mod notifications;
 pub mod overview;
 pub mod payload;
 pub mod progress;
@@ -135,6 +137,8 @@ pub struct Services {
     pub copies: copies::Copies,
     /// How datasources and storages do.
     pub health: health::Health,
+    /// Who is told what.
+    pub notifications: notifications::Notifications,
     /// Verifications.
     pub verifications: verifications::Verifications,
     /// Backups.
@@ -178,6 +182,7 @@ impl Services {
             downloads: downloads::Downloads::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
             health: health::Health::new(context.clone()),
+            notifications: notifications::Notifications::new(context.clone()),
             verifications: verifications::Verifications::new(context.clone()),
             backups: backups::Backups::new(context.clone()),
             overview: overview::Overview::new(context.clone()),

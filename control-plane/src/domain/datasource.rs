@@ -1,6 +1,7 @@
 //! Datasources: the database servers that agents reach.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::engine::Engine;
@@ -53,6 +54,8 @@ pub struct Datasource {
     pub connection: ConnectionSettings,
     /// Which of its databases are meant.
     pub databases: DatabaseSelection,
+    /// How old its newest verified backup may be before that is told; as the settings say if none.
+    pub verified_within: Option<Duration>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -76,6 +79,8 @@ pub struct NewDatasource {
     pub password: Option<Secret>,
     /// Which of its databases are meant.
     pub databases: DatabaseSelection,
+    /// How old its newest verified backup may be before that is told; as the settings say if none.
+    pub verified_within: Option<Duration>,
     /// The caller's id for this request.
     pub request_id: Option<Uuid>,
 }
@@ -99,6 +104,8 @@ pub struct DatasourceChange {
     pub tls_ca: Option<Option<PathBuf>>,
     /// Field `databases`.
     pub databases: Option<DatabaseSelection>,
+    /// Field `max_verified_age`; an inner none takes it away.
+    pub verified_within: Option<Option<Duration>>,
     /// Field `maintenance_database`; an inner none takes it away.
     pub maintenance_database: Option<Option<String>>,
     /// Field `credential_ref`; an inner none takes it away.
@@ -112,6 +119,7 @@ pub struct DatasourceChange {
 impl NewDatasource {
     /// Checks everything that can be checked without looking anything up.
     pub fn check(&self) -> Result<(), Vec<BadField>> {
+        check_objective(self.verified_within)?;
         check(
             self.engine,
             &self.connection,
@@ -127,6 +135,7 @@ impl DatasourceChange {
         &self,
         datasource: &Datasource,
     ) -> Result<(ConnectionSettings, DatabaseSelection), Vec<BadField>> {
+        check_objective(self.verified_within.flatten())?;
         let now = &datasource.connection;
         let connection = ConnectionSettings {
             host: self.host.clone().unwrap_or_else(|| now.host.clone()),
@@ -157,6 +166,16 @@ impl DatasourceChange {
             self.password.as_ref().and_then(Option::as_ref),
         )?;
         Ok((connection, databases))
+    }
+}
+
+/// Checks how old the newest verified backup may be.
+fn check_objective(within: Option<Duration>) -> Result<(), Vec<BadField>> {
+    const HOUR: u64 = 3600;
+    let fits = within.is_none_or(|within| (HOUR..=10 * 366 * 24 * HOUR).contains(&within.as_secs()));
+    match fits {
+        true => Ok(()),
+        false => Err(vec![BadField::new("max_verified_age", "must be 1 h to 10 years")]),
     }
 }
 

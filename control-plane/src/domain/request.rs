@@ -19,6 +19,10 @@ pub enum RequestKind {
     StartRestore,
     /// Queue a verification.
     VerifyBackup,
+    /// Make a channel of notifications.
+    CreateNotificationChannel,
+    /// Make a rule of notifications.
+    CreateNotificationRule,
 }
 
 impl RequestKind {
@@ -31,6 +35,8 @@ impl RequestKind {
             Self::RunJob => "run_job",
             Self::StartRestore => "start_restore",
             Self::VerifyBackup => "verify_backup",
+            Self::CreateNotificationChannel => "create_notification_channel",
+            Self::CreateNotificationRule => "create_notification_rule",
         }
     }
 }

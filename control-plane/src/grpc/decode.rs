@@ -12,6 +12,7 @@ mod datasource;
 mod execution;
 mod job;
 mod mask;
+mod notification;
 mod report;
 mod restore;
 mod retention;
@@ -22,6 +23,7 @@ mod verification;
 pub(super) use datasource::{datasource_change, new_datasource};
 pub(super) use execution::{execution_filter, optional};
 pub(super) use job::{job_change, new_job};
+pub(super) use notification::{channel_change, delivery_state, new_channel, new_rule, rule_change};
 pub(super) use report::{
     agent_facts, attempt_outcome, in_flight, log_lines, pack_standing, progress, slots, storage_failures,
     storage_id, stored_packs,

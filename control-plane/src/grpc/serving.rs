@@ -13,7 +13,7 @@ use crate::http::Probe;
 const LOOK: Duration = Duration::from_secs(2);
 
 /// What can be asked for by name; the empty name is the whole.
-pub(super) const SERVICES: [&str; 11] = [
+pub(super) const SERVICES: [&str; 12] = [
     "",
     "dataguardian.v1.AgentService",
     "dataguardian.v1.AuthService",
@@ -21,6 +21,7 @@ pub(super) const SERVICES: [&str; 11] = [
     "dataguardian.v1.DatasourceService",
     "dataguardian.v1.ExecutionService",
     "dataguardian.v1.JobService",
+    "dataguardian.v1.NotificationService",
     "dataguardian.v1.RestoreService",
     "dataguardian.v1.StorageService",
     "dataguardian.v1.SystemService",

@@ -65,6 +65,8 @@ pub struct CleanedUp {
     pub histories: usize,
     /// Rows of the audit log that were.
     pub audit_rows: u64,
+    /// Notifications that were.
+    pub notifications: u64,
     /// Objects that are kept until their grace is over, found now.
     pub tombstoned: usize,
     /// Objects whose grace is over.
@@ -121,6 +123,7 @@ impl Upkeep {
         let forgotten = self.ageing.forget(self.ages).await?;
         report.histories = forgotten.histories;
         report.audit_rows = forgotten.audit;
+        report.notifications = forgotten.notifications;
         report.expired = self.retention.apply_all().await?.deleted;
         Ok(())
     }

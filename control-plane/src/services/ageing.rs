@@ -1,10 +1,11 @@
-//! What is old enough is forgotten: events and logs of executions, the audit log. The executions themselves stay, with how they
+//! What is old enough is forgotten: events and logs of executions, the audit log, what people were told. The executions themselves stay, with how they
 //! ended and what they reported; and everything of those whose backup is there.
 
 use chrono::TimeDelta;
 
 use super::{Context, Error};
 use crate::store::ageing::{audit_forget_in_tx, history_forget_in_tx, history_old};
+use crate::store::notifications::notifications_forget_in_tx;
 
 /// Executions in one transaction.
 const EXECUTIONS: u64 = 100;
@@ -26,6 +27,8 @@ pub struct Ages {
     pub history: TimeDelta,
     /// The audit log.
     pub audit: TimeDelta,
+    /// What people were told.
+    pub notifications: TimeDelta,
 }
 
 /// What was forgotten.
@@ -35,6 +38,8 @@ pub struct Forgotten {
     pub histories: usize,
     /// Rows of the audit log.
     pub audit: u64,
+    /// Notifications.
+    pub notifications: u64,
 }
 
 impl Ageing {
@@ -66,6 +71,17 @@ impl Ageing {
                 let gone = audit_forget_in_tx(&tx, before, ROWS).await?;
                 tx.commit().await?;
                 forgotten.audit += gone;
+                if gone < ROWS {
+                    break;
+                }
+            }
+        }
+        if let Some(before) = now.checked_sub_signed(ages.notifications) {
+            for _ in 0..ROUNDS {
+                let tx = store.begin().await?;
+                let gone = notifications_forget_in_tx(&tx, before, ROWS).await?;
+                tx.commit().await?;
+                forgotten.notifications += gone;
                 if gone < ROWS {
                     break;
                 }

@@ -7,11 +7,13 @@ use dataguardian_core::clock::SharedClock;
 use dataguardian_core::ids::AgentId;
 
 use super::installation::Installation;
+use super::notifications::NotificationTally;
 use super::progress::Board;
 use super::tally::Tally;
 use crate::domain::eligibility::Limits;
 use crate::domain::execution::Execution;
 use crate::domain::health::Policy;
+use crate::domain::notification;
 use crate::domain::patience::Times;
 use crate::domain::protection::Objectives;
 use crate::domain::worker::Worker;
@@ -37,6 +39,10 @@ pub struct Context {
     pub health: Policy,
     /// How old the newest backups may be.
     pub objectives: Objectives,
+    /// What is told of, and how. Shared: every use case has a context of its own.
+    pub notifications: Arc<notification::Policy>,
+    /// Counts what deliveries came to.
+    pub notification_tally: NotificationTally,
     /// Counts what executions came to.
     pub tally: Tally,
     /// Since when this process runs.
@@ -60,6 +66,8 @@ impl Context {
             agent_away_after: TimeDelta::seconds(60),
             health: Policy::default(),
             objectives: Objectives::default(),
+            notifications: Arc::default(),
+            notification_tally: NotificationTally::default(),
             tally: Tally::default(),
             started_at,
             started_uptime,

@@ -124,6 +124,7 @@ impl Datasources {
             agent,
             connection: &connection,
             databases: &databases,
+            verified_within: change.verified_within.unwrap_or(before.verified_within),
             password_sealed,
             now: self.context.now(),
         };
@@ -185,6 +186,7 @@ impl Datasources {
             agent_name: agent.name,
             connection: new.connection,
             databases: new.databases,
+            verified_within: new.verified_within,
             created_at: now,
             updated_at: now,
             revision: 1,

@@ -119,6 +119,10 @@ pub enum Noun {
     Backup,
     /// A user.
     User,
+    /// A channel of notifications.
+    NotificationChannel,
+    /// A rule of notifications.
+    NotificationRule,
 }
 
 impl Noun {
@@ -131,13 +135,21 @@ impl Noun {
             Self::Execution => ("execution", "EXECUTION_NOT_FOUND"),
             Self::Backup => ("backup", "BACKUP_NOT_FOUND"),
             Self::User => ("user", "USER_NOT_FOUND"),
+            Self::NotificationChannel => ("notification channel", "NOTIFICATION_CHANNEL_NOT_FOUND"),
+            Self::NotificationRule => ("notification rule", "NOTIFICATION_RULE_NOT_FOUND"),
         }
     }
 
     const fn article(self) -> &'static str {
         match self {
             Self::Agent | Self::Execution => "an",
-            Self::Datasource | Self::Storage | Self::Job | Self::Backup | Self::User => "a",
+            Self::Datasource
+            | Self::Storage
+            | Self::Job
+            | Self::Backup
+            | Self::User
+            | Self::NotificationChannel
+            | Self::NotificationRule => "a",
         }
     }
 }

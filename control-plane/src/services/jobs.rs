@@ -138,7 +138,10 @@ impl Jobs {
         }
         if let Some(schedule) = change.schedule {
             let next = self.rescheduled(&before, schedule.as_ref())?;
-            job_schedule_in_tx(&tx, before.id, schedule.as_ref(), next).await?;
+            let same = before.schedule.as_ref().zip(schedule.as_ref());
+            let same = same.is_some_and(|(before, after)| before.is_due_like(after));
+            let since = (!same).then(|| self.context.now());
+            job_schedule_in_tx(&tx, before.id, schedule.as_ref(), next, since).await?;
         }
         if retention != before.retention || change.storages.is_some() || change.strategy.is_some() {
             retention_mark_in_tx(&tx, before.id, self.context.now()).await?;

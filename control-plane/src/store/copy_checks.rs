@@ -225,7 +225,8 @@ fn complete() -> Select<backup_copies::Entity> {
         .filter(backup_copies::Column::BackupId.in_subquery(kept.into_query()))
 }
 
-fn damaged() -> Select<backup_copies::Entity> {
+/// Copies that are damaged.
+pub(super) fn damaged() -> Select<backup_copies::Entity> {
     complete().filter(backup_copies::Column::DamagedAt.is_not_null())
 }
 

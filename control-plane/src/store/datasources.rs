@@ -1,6 +1,7 @@
 //! Datasources.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::{AgentId, DatasourceId};
@@ -30,6 +31,7 @@ pub async fn datasource_insert_in_tx(
     row.id = Set(*datasource.id.as_uuid());
     row.name = Set(datasource.name.to_string());
     row.engine = Set(datasource.engine.as_str().to_owned());
+    row.verified_within_s = Set(datasource.verified_within.map(seconds).transpose()?);
     row.agent_id = Set(*datasource.agent.as_uuid());
     row.password_sealed = Set(password_sealed);
     row.created_at = Set(convert::time(datasource.created_at));
@@ -89,6 +91,8 @@ pub struct DatasourceUpdate<'a> {
     pub connection: &'a ConnectionSettings,
     /// Which databases are meant.
     pub databases: &'a DatabaseSelection,
+    /// How old its newest verified backup may be; as the settings say if none.
+    pub verified_within: Option<Duration>,
     /// The new password, sealed; an inner none takes it away, none leaves it.
     pub password_sealed: Option<Option<Vec<u8>>>,
     /// When.
@@ -104,6 +108,7 @@ pub async fn datasource_update_in_tx(
 ) -> Result<bool, StoreError> {
     let mut row = settings(update.connection, update.databases)?;
     row.agent_id = Set(*update.agent.as_uuid());
+    row.verified_within_s = Set(update.verified_within.map(seconds).transpose()?);
     row.updated_at = Set(convert::time(update.now));
     if let Some(password) = update.password_sealed {
         row.password_sealed = Set(password);
@@ -143,6 +148,10 @@ fn settings(
     })
 }
 
+fn seconds(length: Duration) -> Result<i64, StoreError> {
+    convert::number(length.as_secs())
+}
+
 async fn with_agents(on: &impl Connected, rows: Vec<Model>) -> Result<Vec<Datasource>, StoreError> {
     let names = agent_names(on, rows.iter().map(|row| row.agent_id)).await?;
     rows.into_iter()
@@ -175,6 +184,10 @@ fn record(row: Model, agent_name: ResourceName) -> Result<Datasource, StoreError
             service: row.service,
         },
         databases: FROM.json(row.databases)?,
+        verified_within: row
+            .verified_within_s
+            .map(|seconds| FROM.number(seconds).map(Duration::from_secs))
+            .transpose()?,
         created_at: row.created_at,
         updated_at: row.updated_at,
         revision: row.revision,

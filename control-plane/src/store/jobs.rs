@@ -39,6 +39,7 @@ pub async fn job_insert_in_tx(tx: &Tx, job: &Job) -> Result<(), StoreError> {
         next_fire_at: Set(job.next_firing.map(|next| convert::time(next.fire_at))),
         last_scheduled_id: Set(None),
         retention: Set(job.retention.as_ref().map(convert::json).transpose()?),
+        expected_since: Set(Some(convert::time(job.created_at))),
     };
     jobs::Entity::insert(row)
         .exec_without_returning(&tx.executor())

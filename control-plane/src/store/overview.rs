@@ -109,7 +109,7 @@ pub async fn overview_statistics(
 }
 
 /// No UUIDv7 that was made at that time or later is smaller.
-fn first_id_of(time: DateTime<Utc>) -> Uuid {
+pub(super) fn first_id_of(time: DateTime<Utc>) -> Uuid {
     let milliseconds = u64::try_from(time.timestamp_millis()).unwrap_or(0);
     Uuid::from_u128(u128::from(milliseconds) << 80)
 }

@@ -126,17 +126,21 @@ pub async fn job_fired_in_tx(
     Ok(result.rows_affected == 1)
 }
 
-/// Gives a job another schedule. Its revision is the caller's concern.
+/// Gives a job another schedule; backups are expected by it from `since` on, if that is given. Its revision is the caller's concern.
 pub async fn job_schedule_in_tx(
     tx: &Tx,
     id: JobId,
     schedule: Option<&Schedule>,
     next: Option<Firing>,
+    since: Option<DateTime<Utc>>,
 ) -> Result<(), StoreError> {
-    let row = jobs::ActiveModel {
+    let mut row = jobs::ActiveModel {
         schedule: Set(schedule.map(convert::json).transpose()?),
         ..comes_next(next)
     };
+    if let Some(since) = since {
+        row.expected_since = Set(Some(convert::time(since)));
+    }
     jobs::Entity::update_many()
         .set(row)
         .filter(jobs::Column::Id.eq(*id.as_uuid()))
@@ -155,6 +159,8 @@ pub async fn job_pause_in_tx(
 ) -> Result<(), StoreError> {
     let row = jobs::ActiveModel {
         paused_at: Set(paused_at.map(convert::time)),
+        // What a pause left out is not missing.
+        expected_since: Set(Some(convert::time(now))),
         updated_at: Set(convert::time(now)),
         ..comes_next(next)
     };

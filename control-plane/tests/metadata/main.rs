@@ -25,6 +25,8 @@ mod invariants;
 mod keys;
 mod limits;
 mod logs;
+mod notification_channels;
+mod notifications;
 mod outage;
 mod overview;
 mod queue;

@@ -262,9 +262,9 @@ on_both! {
         let waiting = world.run(&job).await;
         audit.append(entry).await.unwrap();
         world.advance(TimeDelta::days(50));
-        let ages = Ages { history: TimeDelta::days(90), audit: TimeDelta::days(60) };
+        let ages = Ages { history: TimeDelta::days(90), audit: TimeDelta::days(60), notifications: TimeDelta::days(60) };
         let ageing = &world.services.ageing;
-        assert_eq!(ageing.forget(ages).await.unwrap(), Forgotten { histories: 1, audit: 1 });
+        assert_eq!(ageing.forget(ages).await.unwrap(), Forgotten { histories: 1, audit: 1, notifications: 0 });
         assert_eq!(ageing.forget(ages).await.unwrap(), Forgotten::default());
         let events = async |id: ExecutionId| execution_events(&world.store, id).await.unwrap().len();
         assert_eq!(events(failed.id).await, 0);
@@ -272,7 +272,7 @@ on_both! {
         let shown = world.services.executions.get(failed.id).await.unwrap();
         assert_eq!(shown.state, ExecutionState::Failed, "how it ended stays");
         assert_eq!(audit.list(&PageRequest::default()).await.unwrap().items.len(), 1);
-        let far = Ages { history: TimeDelta::days(1), audit: TimeDelta::days(1) };
+        let far = Ages { history: TimeDelta::days(1), audit: TimeDelta::days(1), notifications: TimeDelta::days(1) };
         world.advance(TimeDelta::days(1000));
         ageing.forget(far).await.unwrap();
         assert!(events(done.id).await > 0, "its backup is kept");

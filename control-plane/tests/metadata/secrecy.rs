@@ -29,6 +29,13 @@ async fn fill(world: &World) -> Vec<(&'static str, Vec<u8>)> {
     let job = world.job(agent.id, "shop", BackupOptions::default()).await;
     world.run(&job).await;
     agent.back_up().await;
+    let channel = crate::notification_channels::webhook("ops");
+    world
+        .services
+        .notifications
+        .create_channel(channel)
+        .await
+        .unwrap();
     let installation = &world.context.installation;
     let keys = world.services.keys.of_datasource(job.datasource).await.unwrap();
     let keys = keys.to_bytes();
@@ -43,6 +50,9 @@ async fn fill(world: &World) -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("the setup token", setup.into_bytes()),
         ("the API token", secret_of(&login.api_token)),
+        ("the webhook's URL", b"a-path-that-nobody-sees".to_vec()),
+        ("the webhook's signing secret", b"a signing secret".to_vec()),
+        ("the webhook's header", b"a-bearer-nobody-sees".to_vec()),
         ("the API token's bits", raw_of(&login.api_token)),
         ("the join token", secret_of(&join.token)),
         ("the join token's bits", raw_of(&join.token)),

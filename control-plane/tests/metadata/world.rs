@@ -288,6 +288,7 @@ pub(crate) fn new_datasource(agent: AgentId, name: &str) -> NewDatasource {
         },
         password: Some(Secret::new("hunter2-hunter2")),
         databases: DatabaseSelection::Named(vec!["shop".into()]),
+        verified_within: None,
         request_id: None,
     }
 }

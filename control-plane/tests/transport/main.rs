@@ -20,6 +20,7 @@ mod faults;
 mod identity;
 mod limits;
 mod monitoring;
+mod notifications;
 mod pages;
 mod program;
 mod queue;

@@ -13,7 +13,7 @@ use crate::server::Server;
 const SERVING: i32 = 1;
 const NOT_SERVING: i32 = 2;
 
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "dataguardian.agent.v1.EnrollmentService",
     "dataguardian.v1.AgentService",
     "dataguardian.v1.AuthService",
@@ -21,6 +21,7 @@ const OURS: [&str; 10] = [
     "dataguardian.v1.DatasourceService",
     "dataguardian.v1.ExecutionService",
     "dataguardian.v1.JobService",
+    "dataguardian.v1.NotificationService",
     "dataguardian.v1.RestoreService",
     "dataguardian.v1.StorageService",
     "dataguardian.v1.SystemService",

@@ -91,6 +91,14 @@ ids! {
     JoinTokenId, "join token";
     /// The secret half of a [`crate::execution::Fence`]: a new one for each lease.
     LeaseToken, "lease token";
+    /// Something that people were told.
+    NotificationId, "notification";
+    /// A way to tell people or programs what goes wrong.
+    NotificationChannelId, "notification channel";
+    /// A notification on its way through one channel.
+    NotificationDeliveryId, "notification delivery";
+    /// What is told to whom.
+    NotificationRuleId, "notification rule";
     /// A repository: one prefix of one storage.
     RepositoryId, "repository";
     /// A question put to an agent over its session.

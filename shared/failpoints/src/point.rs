@@ -90,6 +90,8 @@ points! {
     ConfirmStored, ControlPlane, "control_plane.confirm.stored";
     /// The confirmation is answered; the journal still has the attempt.
     ConfirmAnswered, Agent, "agent.confirm.answered";
+    /// Notifications are claimed, and none is sent.
+    NotificationClaimed, ControlPlane, "control_plane.notification.claimed";
     /// A backup is being deleted, and nobody was told to delete its manifests.
     DeletionStored, ControlPlane, "control_plane.deletion.stored";
     /// The manifest of a backup that is being deleted is gone; the control plane was not told.

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::ask::SecretSource;
 use crate::commands::{
-    agent, auth, backup, completions, datasource, execution, job, restore, storage, system,
+    agent, auth, backup, completions, datasource, execution, job, notification, restore, storage, system,
 };
 use crate::output::Format;
 
@@ -93,6 +93,9 @@ pub(crate) enum Command {
     /// Executions: runs of backups and restores
     #[command(subcommand)]
     Execution(execution::Command),
+    /// Notifications: who is told what goes wrong
+    #[command(subcommand)]
+    Notification(notification::Command),
     /// The control plane itself
     #[command(subcommand)]
     System(system::Command),

@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod datasource;
 pub(crate) mod execution;
 pub(crate) mod job;
+pub(crate) mod notification;
 pub(crate) mod recovery_kit;
 pub(crate) mod restore;
 pub(crate) mod storage;
@@ -108,6 +109,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<()> {
         Command::Storage(command) => Box::pin(command.run(context)).await,
         Command::Datasource(command) => Box::pin(command.run(context)).await,
         Command::Job(command) => Box::pin(command.run(context)).await,
+        Command::Notification(command) => Box::pin(command.run(context)).await,
         Command::Backup(command) => Box::pin(command.run(context)).await,
         Command::Restore(restore) => Box::pin(restore.run(context)).await,
         Command::Execution(command) => Box::pin(command.run(context)).await,

@@ -14,6 +14,7 @@ use dataguardian_proto::v1::backup_service_client::BackupServiceClient;
 use dataguardian_proto::v1::datasource_service_client::DatasourceServiceClient;
 use dataguardian_proto::v1::execution_service_client::ExecutionServiceClient;
 use dataguardian_proto::v1::job_service_client::JobServiceClient;
+use dataguardian_proto::v1::notification_service_client::NotificationServiceClient;
 use dataguardian_proto::v1::restore_service_client::RestoreServiceClient;
 use dataguardian_proto::v1::storage_service_client::StorageServiceClient;
 use dataguardian_proto::v1::system_service_client::SystemServiceClient;
@@ -152,6 +153,7 @@ clients! {
     datasources: DatasourceServiceClient;
     executions: ExecutionServiceClient;
     jobs: JobServiceClient;
+    notifications: NotificationServiceClient;
     restores: RestoreServiceClient;
     storages: StorageServiceClient;
     system: SystemServiceClient;

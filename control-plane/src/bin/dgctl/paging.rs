@@ -101,6 +101,9 @@ pages! {
     ListDatasourceHealthChecksResponse.health_checks;
     ListExecutionsResponse.executions;
     ListJobsResponse.jobs;
+    ListNotificationChannelsResponse.channels;
+    ListNotificationRulesResponse.rules;
+    ListNotificationsResponse.notifications;
     ListStoragesResponse.storages;
     ListStorageHealthChecksResponse.health_checks;
     PreviewRetentionResponse.decisions;

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use dataguardian_core::engine::Engine;
 use dataguardian_core::secret::Secret;
@@ -7,7 +8,7 @@ use dataguardian_core::target::TlsMode;
 use dataguardian_proto::{convert, v1};
 
 use super::mask::Mask;
-use super::{BadFields, bad, checked, filled, known, revision};
+use super::{BadFields, bad, checked, filled, known, length, revision};
 use crate::domain::datasource::{ConnectionSettings, Datasource, DatasourceChange, NewDatasource};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::reference::{Reference, new_name};
@@ -26,6 +27,7 @@ pub(in crate::grpc) fn new_datasource(
     let tls = checks.take(tls(request.tls_mode));
     let databases = checks.take(selection(request.databases));
     let request_id = checks.take(request_id(&request.request_id));
+    let verified_within = checks.take(objective(request.max_verified_age.as_ref()));
     let new = (|| {
         Some(NewDatasource {
             name: name?,
@@ -43,6 +45,7 @@ pub(in crate::grpc) fn new_datasource(
             },
             password: filled(request.password).map(Secret::new),
             databases: databases?,
+            verified_within: verified_within?,
             request_id: request_id?,
         })
     })();
@@ -56,7 +59,7 @@ pub(in crate::grpc) fn datasource_change(
     request: v1::UpdateDatasourceRequest,
     datasource: &Datasource,
 ) -> Result<DatasourceChange, BadFields> {
-    const FIELDS: [&str; 11] = [
+    const FIELDS: [&str; 12] = [
         "agent",
         "host",
         "port",
@@ -68,6 +71,7 @@ pub(in crate::grpc) fn datasource_change(
         "maintenance_database",
         "credential_ref",
         "service",
+        "max_verified_age",
     ];
     let mask = Mask::parse(request.update_mask.as_ref(), &FIELDS).map_err(|bad| vec![bad])?;
     let mut checks = Checks::new();
@@ -88,6 +92,11 @@ pub(in crate::grpc) fn datasource_change(
         databases: checks
             .take(mask.read("databases", || selection(request.databases)))
             .flatten(),
+        verified_within: checks
+            .take(mask.read("max_verified_age", || {
+                objective(request.max_verified_age.as_ref())
+            }))
+            .flatten(),
         maintenance_database: mask.take("maintenance_database", filled(request.maintenance_database)),
         credential_ref: mask.take("credential_ref", filled(request.credential_ref)),
         service: mask.take("service", filled(request.service)),
@@ -95,6 +104,12 @@ pub(in crate::grpc) fn datasource_change(
     };
     checks.finish()?;
     Ok(change)
+}
+
+/// How old the newest verified backup may be; none for zero too, which takes it away.
+fn objective(given: Option<&prost_types::Duration>) -> Result<Option<Duration>, BadField> {
+    let length = length("max_verified_age", given, Duration::ZERO)?;
+    Ok(Some(length).filter(|length| !length.is_zero()))
 }
 
 fn engine(number: i32) -> Result<Engine, BadField> {

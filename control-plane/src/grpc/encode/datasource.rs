@@ -1,4 +1,4 @@
-use dataguardian_proto::convert::timestamp;
+use dataguardian_proto::convert::{duration, timestamp};
 use dataguardian_proto::v1;
 
 use super::{etag, health};
@@ -25,6 +25,7 @@ pub(in crate::grpc) fn datasource(datasource: Datasource, shown: Option<Shown>) 
         maintenance_database: connection.maintenance_database.unwrap_or_default(),
         created_at: Some(timestamp(datasource.created_at)),
         updated_at: Some(timestamp(datasource.updated_at)),
+        max_verified_age: datasource.verified_within.map(duration),
         etag: etag(datasource.revision),
         health: shown.map(health),
         credential_ref: connection.credential_ref.unwrap_or_default(),

@@ -21,6 +21,7 @@ pub struct Model {
     pub maintenance_database: Option<String>,
     pub credential_ref: Option<String>,
     pub service: Option<String>,
+    pub verified_within_s: Option<i64>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
     pub revision: i64,

@@ -23,6 +23,7 @@ pub struct Model {
     pub last_scheduled_id: Option<Uuid>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub retention: Option<Json>,
+    pub expected_since: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

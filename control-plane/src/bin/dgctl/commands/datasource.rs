@@ -4,14 +4,17 @@ mod connection;
 mod looks;
 mod show;
 
+use std::time::Duration;
+
 use clap::{ArgGroup, Args, Subcommand};
-use dataguardian_proto::v1;
+use dataguardian_proto::{convert, v1};
 
 use self::connection::{Connection, Selection};
 use super::{Context, request_id, required};
 use crate::ask;
 use crate::error::{Error, Result};
 use crate::paging::Limit;
+use crate::values;
 
 /// `dgctl datasource …`
 #[derive(Debug, Subcommand)]
@@ -66,6 +69,9 @@ pub(crate) struct CreateArgs {
     connection: Connection,
     #[command(flatten)]
     selection: Selection,
+    /// Tell people when its newest verified backup is older than this, such as 7d [else: as the control plane is set]
+    #[arg(long, value_name = "TIME", value_parser = values::length)]
+    max_verified_age: Option<Duration>,
     /// Check everything, change nothing
     #[arg(long)]
     validate_only: bool,
@@ -83,6 +89,9 @@ pub(crate) struct Update {
     connection: Connection,
     #[command(flatten)]
     selection: Selection,
+    /// Tell people when its newest verified backup is older than this, such as 7d; 0s for what the control plane is set to
+    #[arg(long, value_name = "TIME", value_parser = values::length)]
+    max_verified_age: Option<Duration>,
 }
 
 /// A datasource.
@@ -149,6 +158,7 @@ impl CreateArgs {
             service: self.connection.service.unwrap_or_default(),
             request_id: request_id(),
             validate_only: self.validate_only,
+            max_verified_age: self.max_verified_age.map(convert::duration),
         };
         let reply = context
             .api()
@@ -188,6 +198,7 @@ impl Update {
         let mut paths = self.connection.changed();
         paths.extend(self.selection.is_given().then_some("databases"));
         paths.extend(self.agent.is_some().then_some("agent"));
+        paths.extend(self.max_verified_age.is_some().then_some("max_verified_age"));
         if paths.is_empty() {
             return Err(Error::usage(
                 "nothing to change was given; see `dgctl datasource update --help`",
@@ -214,6 +225,7 @@ impl Update {
             }),
             etag: String::new(),
             agent: self.agent.unwrap_or_default(),
+            max_verified_age: self.max_verified_age.map(convert::duration),
         };
         let reply = context
             .api()

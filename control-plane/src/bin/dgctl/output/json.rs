@@ -33,11 +33,15 @@ replies! {
     CreateDatasourceResponse
     CreateJobResponse
     CreateJoinTokenResponse
+    CreateNotificationChannelResponse
+    CreateNotificationRuleResponse
     CreateRecoveryKitResponse
     CreateStorageResponse
     DeleteBackupResponse
     DeleteDatasourceResponse
     DeleteJobResponse
+    DeleteNotificationChannelResponse
+    DeleteNotificationRuleResponse
     DeleteStorageResponse
     DiscoverDatabasesResponse
     GetAgentResponse
@@ -46,6 +50,8 @@ replies! {
     GetDatasourceResponse
     GetExecutionResponse
     GetJobResponse
+    GetNotificationChannelResponse
+    GetNotificationRuleResponse
     GetStorageResponse
     GetSystemInfoResponse
     ImportBackupsResponse
@@ -62,6 +68,9 @@ replies! {
     ListExecutionsResponse
     ListJobsResponse
     ListNextFireTimesResponse
+    ListNotificationChannelsResponse
+    ListNotificationRulesResponse
+    ListNotificationsResponse
     ListStoragesResponse
     ListStorageHealthChecksResponse
     PreviewRetentionResponse
@@ -79,10 +88,13 @@ replies! {
     StartRestoreResponse
     TailLogsResponse
     TestDatasourceResponse
+    TestNotificationChannelResponse
     TestStorageResponse
     UnlockAgentResponse
     UpdateDatasourceResponse
     UpdateJobResponse
+    UpdateNotificationChannelResponse
+    UpdateNotificationRuleResponse
     UpdateStorageResponse
     WatchExecutionResponse
     WhoAmIResponse

@@ -52,6 +52,7 @@ pub(super) fn describe(datasource: &v1::Datasource, look: Look) -> String {
             Field::text(&selection(datasource.databases.as_ref())),
         ),
         ("Connects to", Field::text(&datasource.maintenance_database)),
+        ("Verified within", Field::text(&objective(datasource))),
         (
             "Created",
             Field::text(&text::time_and_distance(datasource.created_at.as_ref())),
@@ -72,6 +73,13 @@ pub(super) fn describe(datasource: &v1::Datasource, look: Look) -> String {
     );
     rows.extend(health::rows(datasource.health.as_ref()));
     details(look, rows) + &health::problems(datasource.health.as_ref())
+}
+
+/// How old the newest verified backup may be; nothing where the control plane's settings say.
+fn objective(datasource: &v1::Datasource) -> String {
+    let given = datasource.max_verified_age.as_ref();
+    let length = given.and_then(|given| convert::length("max_verified_age", given).ok());
+    length.map(text::length).unwrap_or_default()
 }
 
 /// What a test found.

@@ -1,0 +1,28 @@
+//! Troubles are looked for, and what is to be told of them is written down. It needs no queue and no scheduler: that these do not work is
+//! one of the things to tell.
+
+use super::{Pass, Reconcile, Wake};
+use crate::services::Error;
+use crate::services::notifications::{Notifications, Watched};
+
+/// Looks for troubles.
+#[derive(Debug, Clone)]
+pub struct TellTroubles {
+    /// Knows what there is to tell.
+    pub notifications: Notifications,
+    /// Woken when there is something to deliver.
+    pub deliver: Wake,
+}
+
+impl Reconcile for TellTroubles {
+    const NAME: &'static str = "notify";
+    type Report = Watched;
+
+    async fn pass(&self) -> Result<Pass<Watched>, Error> {
+        let watched = self.notifications.watch().await?;
+        if watched != Watched::default() {
+            self.deliver.wake();
+        }
+        Ok(Pass::Done(watched))
+    }
+}
