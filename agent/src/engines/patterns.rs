@@ -6,7 +6,25 @@ use regex::Regex;
 /// Patterns for tables: `schema.table`, or `table` in any schema, with `*` and `?` as in file names. They match whole names,
 /// as the catalogue has them: unquoted, upper and lower case told apart.
 #[derive(Debug, Clone)]
-pub(super) struct Patterns(Vec<(Option<Regex>, Regex)>);
+pub(super) struct Patterns(Vec<Pattern>);
+
+#[derive(Debug, Clone)]
+struct Pattern {
+    /// As it was given.
+    text: String,
+    /// None for any.
+    schema: Option<Regex>,
+    table: Regex,
+}
+
+impl Pattern {
+    fn matches(&self, schema: &str, table: &str) -> bool {
+        self.schema
+            .as_ref()
+            .is_none_or(|schemas| schemas.is_match(schema))
+            && self.table.is_match(table)
+    }
+}
 
 impl Patterns {
     pub(super) fn new(patterns: &[String]) -> Result<Self, Failure> {
@@ -19,9 +37,19 @@ impl Patterns {
 
     /// Whether one of them matches.
     pub(super) fn matches(&self, schema: &str, table: &str) -> bool {
-        self.0.iter().any(|(schemas, tables)| {
-            schemas.as_ref().is_none_or(|schemas| schemas.is_match(schema)) && tables.is_match(table)
-        })
+        self.0.iter().any(|pattern| pattern.matches(schema, table))
+    }
+
+    /// Those of them that match none of these schemas and tables, as they were given.
+    pub(super) fn unmatched<'a>(
+        &self,
+        names: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Vec<String> {
+        let unmatched = self.0.iter().filter(|pattern| {
+            let mut names = names.clone();
+            !names.any(|(schema, table)| pattern.matches(schema, table))
+        });
+        unmatched.map(|pattern| pattern.text.clone()).collect()
     }
 
     /// Whether there is none.
@@ -30,12 +58,14 @@ impl Patterns {
     }
 }
 
-fn compile(pattern: &str) -> Result<(Option<Regex>, Regex), Failure> {
+fn compile(text: &str) -> Result<Pattern, Failure> {
     // The first dot parts schema and table.
-    match pattern.split_once('.') {
-        Some((schema, table)) => Ok((Some(whole(schema)?), whole(table)?)),
-        None => Ok((None, whole(pattern)?)),
-    }
+    let (schema, table) = match text.split_once('.') {
+        Some((schema, table)) => (Some(whole(schema)?), whole(table)?),
+        None => (None, whole(text)?),
+    };
+    let text = text.to_owned();
+    Ok(Pattern { text, schema, table })
 }
 
 fn whole(glob: &str) -> Result<Regex, Failure> {
@@ -76,5 +106,12 @@ mod tests {
         ] {
             assert_eq!(patterns.matches(schema, table), expected, "{schema}.{table}");
         }
+    }
+
+    #[test]
+    fn patterns_that_match_nothing_are_named() {
+        let patterns = Patterns::new(&["audit.*".into(), "tmp".into(), "*.tm?".into()]).unwrap();
+        let names = [("public", "tmp"), ("audits", "log")];
+        assert_eq!(patterns.unmatched(names.into_iter()), ["audit.*"]);
     }
 }

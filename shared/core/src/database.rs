@@ -166,13 +166,32 @@ pub struct ToolUse {
 /// The first few names, and how many more there are; none for none.
 pub fn listed<T: std::fmt::Display>(names: &[T]) -> Option<String> {
     const SHOWN: usize = 5;
-    let shown: Vec<String> = names.iter().take(SHOWN).map(ToString::to_string).collect();
+    let shown: Vec<String> = names.iter().take(SHOWN).map(on_one_line).collect();
     let shown = shown.join(", ");
     match names.len() {
         0 => None,
         1..=SHOWN => Some(shown),
         more => Some(format!("{shown} and {} more", more - SHOWN)),
     }
+}
+
+/// A name without line breaks and other control characters, which may be in it.
+fn on_one_line(name: &impl std::fmt::Display) -> String {
+    let name = name.to_string();
+    let shown = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    name.chars().map(shown).collect()
+}
+
+/// What to tell of patterns that match nothing, none if there is none.
+pub fn told_of_unmatched(patterns: &[String]) -> Option<Warning> {
+    let patterns = listed(patterns)?;
+    Some(Warning {
+        database: None,
+        message: format!("nothing matches what the job says to leave out: {patterns}"),
+    })
 }
 
 #[cfg(test)]
@@ -184,6 +203,7 @@ mod tests {
         let names: Vec<String> = (0..7).map(|number| format!("s.t{number}")).collect();
         assert_eq!(listed(&names[..0]), None);
         assert_eq!(listed(&names[..2]).as_deref(), Some("s.t0, s.t1"));
+        assert_eq!(listed(&["two\nlines"]).as_deref(), Some("two\\nlines"));
         assert_eq!(
             listed(&names).as_deref(),
             Some("s.t0, s.t1, s.t2, s.t3, s.t4 and 2 more")

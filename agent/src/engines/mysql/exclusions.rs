@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use dataguardian_core::database::{LeftOut, Warning, listed};
+use dataguardian_core::database::{LeftOut, Warning, listed, told_of_unmatched};
 use dataguardian_core::failure::Failure;
 use sqlx::mysql::MySqlConnection;
 
@@ -59,6 +59,14 @@ pub(super) async fn settle(
     let settled = among(relations, &definitions, exclusions);
     let mut warnings = settled.warnings(databases);
     let keys = foreign_keys(session, &chosen, &settled).await?;
+    let names = || {
+        relations
+            .iter()
+            .map(|relation| (&*relation.database, &*relation.name))
+    };
+    let mut unmatched = exclusions.tables.unmatched(names());
+    unmatched.extend(exclusions.rows.unmatched(names()));
+    warnings.extend(told_of_unmatched(&unmatched));
     warnings.extend(listed(&keys).map(|keys| Warning {
         database: None,
         message: format!("foreign keys to what is left out stay, and no restore checks them: {keys}"),
@@ -93,7 +101,14 @@ fn among(relations: &[Relation], definitions: &[Definition], exclusions: &Exclus
         settled.rows.insert(name.clone());
         settled.kept.push((name, because));
     }
-    settled.rows.retain(|name| !settled.tables.contains(name));
+    let views: BTreeSet<Name> = relations
+        .iter()
+        .filter(|relation| relation.is_view)
+        .map(|relation| (relation.database.clone(), relation.name.clone()))
+        .collect();
+    settled
+        .rows
+        .retain(|name| !settled.tables.contains(name) && !views.contains(name));
     settled
 }
 
@@ -120,10 +135,16 @@ impl Settled {
         });
         let kept = self.kept.iter().map(|(name, because)| Warning {
             database: Some(name.0.clone()),
-            message: format!(
-                "{} is not left out, though without rows, since {}.{} needs it",
-                name.1, because.0, because.1
-            ),
+            message: {
+                let without = match self.rows.contains(name) {
+                    true => ", though without rows",
+                    false => "",
+                };
+                format!(
+                    "{} is not left out{without}, since {}.{} needs it",
+                    name.1, because.0, because.1
+                )
+            },
         });
         told.chain(kept).collect()
     }
@@ -172,7 +193,11 @@ mod tests {
     use super::*;
 
     fn settled(tables: &[&str], rows: &[&str]) -> Settled {
-        let relation = |name: &str| Relation::table("shop", name);
+        let relation = |name: &str| {
+            let mut relation = Relation::table("shop", name);
+            relation.is_view = ["newest", "report"].contains(&name);
+            relation
+        };
         let relations = ["item", "sale", "log", "newest", "report"].map(relation);
         let view = |name: &str, text: &str| Definition {
             of: ("shop".into(), name.into()),
@@ -209,7 +234,7 @@ mod tests {
     fn what_a_view_needs_stays_without_rows() {
         let settled = settled(&["log", "newest"], &[]);
         assert!(settled.tables.is_empty());
-        assert_eq!(names(&settled.rows), ["log", "newest"]);
+        assert_eq!(names(&settled.rows), ["log"]);
         let told: Vec<String> = settled
             .warnings(&["shop".into()])
             .into_iter()
@@ -218,8 +243,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                "left out, as the job says: the rows of log, newest",
-                "newest is not left out, though without rows, since shop.report needs it",
+                "left out, as the job says: the rows of log",
+                "newest is not left out, since shop.report needs it",
                 "log is not left out, though without rows, since shop.newest needs it",
             ]
         );

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use dataguardian_core::database::told_of_unmatched;
 use dataguardian_core::failure::Failure;
 use dataguardian_core::selection::DatabaseSelection;
 use dataguardian_core::size::ByteSize;
@@ -92,9 +93,21 @@ async fn dump_server(
         report.warnings.extend(warning);
     }
     connect::close(session).await;
+    // What matches nothing in one database may match something in another.
+    let mut unmatched: Option<Vec<String>> = None;
     for database in databases {
         match dump_database(run, &plan, &client, &server, &database, sink).await {
-            Ok(dumped) => report.add(dumped),
+            Ok(dumped) => {
+                let own = &dumped.unmatched;
+                unmatched = Some(match unmatched {
+                    Some(before) => before
+                        .into_iter()
+                        .filter(|pattern| own.contains(pattern))
+                        .collect(),
+                    None => own.clone(),
+                });
+                report.add(dumped);
+            }
             Err(failure) => {
                 sink.take_back(&database).await?;
                 run.clear().await;
@@ -104,6 +117,9 @@ async fn dump_server(
             }
         }
     }
+    report
+        .warnings
+        .extend(told_of_unmatched(&unmatched.unwrap_or_default()));
     report.unless_all_failed()
 }
 

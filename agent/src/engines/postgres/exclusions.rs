@@ -29,6 +29,8 @@ pub(super) struct Settled {
     pub(super) rows: Vec<ObjectName>,
     /// What was to be left out altogether, and stays.
     pub(super) kept: Vec<Kept>,
+    /// Patterns that nothing in the database matches.
+    pub(super) unmatched: Vec<String>,
     /// What refers to what is left out, and is left out too.
     pub(super) references: Vec<Reference>,
 }
@@ -37,6 +39,8 @@ pub(super) struct Settled {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) name: ObjectName,
+    /// Whether it is a table, which stays without rows.
+    pub(super) is_table: bool,
     /// What needs it, as the server describes it.
     pub(super) because: String,
 }
@@ -65,15 +69,18 @@ pub(super) async fn settle(
     let matching = |patterns: &Patterns| -> Vec<i64> {
         let matching = relations
             .iter()
-            .filter(|(_, name)| patterns.matches(&name.schema, &name.name));
-        matching.map(|(oid, _)| *oid).collect()
+            .filter(|relation| patterns.matches(&relation.name.schema, &relation.name.name));
+        matching.map(|relation| relation.oid).collect()
     };
+    let names = || {
+        relations
+            .iter()
+            .map(|relation| (&*relation.name.schema, &*relation.name.name))
+    };
+    settled.unmatched = exclusions.tables.unmatched(names());
+    settled.unmatched.extend(exclusions.rows.unmatched(names()));
     let mut gone = with_dependents(connection, matching(&exclusions.tables)).await?;
     let mut empty = with_dependents(connection, matching(&exclusions.rows)).await?;
-    let name_of = |wanted: i64| {
-        let found = relations.iter().find(|(oid, _)| *oid == wanted);
-        found.map(|(_, name)| name.clone())
-    };
     loop {
         let needed = needed(connection, &gone).await?;
         if needed.is_empty() {
@@ -82,37 +89,54 @@ pub(super) async fn settle(
         for (oid, because) in needed {
             gone.remove(&oid);
             empty.insert(oid);
-            settled
-                .kept
-                .extend(name_of(oid).map(|name| Kept { name, because }));
+            let found = relations.iter().find(|relation| relation.oid == oid);
+            settled.kept.extend(found.map(|relation| Kept {
+                name: relation.name.clone(),
+                is_table: relation.is_table,
+                because,
+            }));
         }
     }
     empty.retain(|oid| !gone.contains(oid));
     settled.references = foreign_keys(connection, &gone, &empty).await?;
     settled.references.extend(publications(connection, &gone).await?);
-    let names = |oids: &BTreeSet<i64>| {
-        let chosen = relations.iter().filter(|(oid, _)| oids.contains(oid));
-        chosen.map(|(_, name)| name.clone()).collect()
+    let chosen = |oids: &BTreeSet<i64>, tables_alone: bool| {
+        let chosen = relations
+            .iter()
+            .filter(|relation| oids.contains(&relation.oid) && (relation.is_table || !tables_alone));
+        chosen.map(|relation| relation.name.clone()).collect()
     };
-    settled.tables = names(&gone);
-    settled.rows = names(&empty);
+    settled.tables = chosen(&gone, false);
+    settled.rows = chosen(&empty, true);
     Ok(settled)
 }
 
+/// What stands in a schema as a table does.
+struct Relation {
+    oid: i64,
+    name: ObjectName,
+    /// Whether it can have rows of its own, or its partitions can.
+    is_table: bool,
+}
+
 /// Everything that stands in a schema as a table does.
-async fn relations(connection: &mut PgConnection) -> Result<Vec<(i64, ObjectName)>, Failure> {
+async fn relations(connection: &mut PgConnection) -> Result<Vec<Relation>, Failure> {
     const SQL: &str = "
-        SELECT c.oid::int8, n.nspname::text, c.relname::text
+        SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind IN ('r', 'p')
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't'
             AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
         ORDER BY n.nspname, c.relname";
-    let rows: Vec<(i64, String, String)> = sqlx::query_as(SQL)
+    let rows: Vec<(i64, String, String, bool)> = sqlx::query_as(SQL)
         .fetch_all(connection)
         .await
         .map_err(failure::at("listing the tables to leave out"))?;
-    let named = |(oid, schema, name)| (oid, ObjectName { schema, name });
-    Ok(rows.into_iter().map(named).collect())
+    let relation = |(oid, schema, name, is_table)| Relation {
+        oid,
+        name: ObjectName { schema, name },
+        is_table,
+    };
+    Ok(rows.into_iter().map(relation).collect())
 }
 
 /// These relations with what goes with them: partitions, tables that inherit, sequences of their columns.

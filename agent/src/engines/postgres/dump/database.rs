@@ -44,6 +44,8 @@ pub(super) struct Dumped {
     pub(super) description: DatabaseDescription,
     pub(super) tools: Vec<ToolUse>,
     pub(super) warnings: Vec<Warning>,
+    /// Patterns for what is left out that nothing matches.
+    pub(super) unmatched: Vec<String>,
     pub(super) largest_row: ByteSize,
 }
 
@@ -87,6 +89,7 @@ pub(super) async fn begin(
             description,
             tools: vec![tool],
             warnings: Vec::new(),
+            unmatched: Vec::new(),
             largest_row: ByteSize::default(),
         };
         dumped.hear(database, &said);
@@ -207,11 +210,17 @@ impl Dumped {
     /// Notes what the job leaves out, and tells of it.
     fn leave_out(&mut self, database: &str, settled: &Settled) {
         let names = |names: &[ObjectName]| names.iter().map(ToString::to_string).collect();
+        self.unmatched.clone_from(&settled.unmatched);
         self.description.left_out.tables = names(&settled.tables);
         self.description.left_out.rows = names(&settled.rows);
         let kept = settled.kept.iter().map(|kept| {
+            let without = if kept.is_table {
+                ", though without rows"
+            } else {
+                ""
+            };
             format!(
-                "{} is not left out, though without rows, since {} needs it",
+                "{} is not left out{without}, since {} needs it",
                 kept.name, kept.because
             )
         });
