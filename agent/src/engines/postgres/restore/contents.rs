@@ -245,7 +245,7 @@ mod tests {
     fn every_known_version_is_read() {
         let expected = Entry {
             id: 7,
-            oid: 16_400,
+            oid: 16_385,
             kind: "TABLE".into(),
             schema: "s".into(),
             tag: "odd \"t".into(),
