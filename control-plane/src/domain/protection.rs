@@ -25,6 +25,8 @@ pub struct Protection {
     pub newest: Option<NewestBackup>,
     /// When the newest backup was made of which a copy was opened and read whole.
     pub verified_at: Option<DateTime<Utc>>,
+    /// How old its newest verified backup may be, where it has an objective of its own.
+    pub verified_within: Option<TimeDelta>,
 }
 
 /// The newest backup of a datasource.
@@ -69,8 +71,17 @@ impl ProtectionState {
 }
 
 impl Protection {
+    /// What holds for it, where `usual` holds for all that have no objective of their own.
+    pub fn objectives(&self, usual: Objectives) -> Objectives {
+        Objectives {
+            verified: self.verified_within.or(usual.verified),
+            ..usual
+        }
+    }
+
     /// How well it is protected now.
     pub fn state(&self, objectives: Objectives, now: DateTime<Utc>) -> ProtectionState {
+        let objectives = self.objectives(objectives);
         let too_old = |at: DateTime<Utc>, most: Option<TimeDelta>| most.is_some_and(|most| now - at > most);
         let Some(newest) = &self.newest else {
             return ProtectionState::Unprotected;
@@ -109,6 +120,7 @@ mod tests {
                 copies_wanted: 1,
             }),
             verified_at: verified.map(hours_ago),
+            verified_within: None,
         }
     }
 
@@ -128,6 +140,20 @@ mod tests {
             let protection = backed_up(newest, verified);
             assert_eq!(protection.state(strict, now()), state, "{newest:?} {verified:?}");
         }
+    }
+
+    #[test]
+    fn an_objective_of_its_own_goes_first() {
+        let lax = Objectives::default();
+        let mut protection = backed_up(Some(1), Some(50));
+        protection.verified_within = Some(TimeDelta::hours(48));
+        assert_eq!(protection.state(lax, now()), ProtectionState::Unverified);
+        let strict = Objectives {
+            verified: Some(TimeDelta::hours(1)),
+            ..lax
+        };
+        protection.verified_within = Some(TimeDelta::hours(51));
+        assert_eq!(protection.state(strict, now()), ProtectionState::Protected);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use dataguardian_core::execution::{ExecutionKind, ExecutionState};
 use dataguardian_core::ids::{AgentId, BackupId};
 use dataguardian_repository::verify::Level;
@@ -151,24 +151,26 @@ pub async fn overview_backups(on: &impl Connected) -> Result<(Vec<Protection>, V
     let newest = Newest::among(on, usable()).await?;
     let verified = Newest::among(on, verified()?).await?;
     let mut copies = newest_backups(on).await?;
-    let sources: Vec<(Uuid, String, DateTime<Utc>)> = datasources::Entity::find()
+    let sources: Vec<(Uuid, String, DateTime<Utc>, Option<i64>)> = datasources::Entity::find()
         .select_only()
         .columns([
             datasources::Column::Id,
             datasources::Column::Name,
             datasources::Column::CreatedAt,
+            datasources::Column::VerifiedWithinS,
         ])
         .order_by_asc(datasources::Column::Name)
         .limit(MAX_DATASOURCES)
         .into_tuple()
         .all(&on.executor())
         .await?;
-    let names: HashMap<Uuid, String> = sources.iter().map(|(id, name, _)| (*id, name.clone())).collect();
-    let protection = |(id, datasource, created_at): (Uuid, String, DateTime<Utc>)| Protection {
+    let names: HashMap<Uuid, String> = sources.iter().map(|(id, name, ..)| (*id, name.clone())).collect();
+    let protection = |(id, datasource, created_at, verified_within): (Uuid, _, _, Option<i64>)| Protection {
         datasource,
         created_at,
         newest: copies.remove(&id),
         verified_at: verified.of_datasource.get(&id).copied(),
+        verified_within: verified_within.and_then(TimeDelta::try_seconds),
     };
     let protection = sources.into_iter().map(protection).collect();
     let rows: Vec<(Uuid, String, Uuid, DateTime<Utc>)> = jobs::Entity::find()

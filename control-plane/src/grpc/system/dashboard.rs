@@ -31,7 +31,7 @@ pub(super) async fn show(shared: &Shared, history_size: u32) -> Result<v1::GetDa
             .map(|(period, ended)| statistics(*period, *ended))
             .collect(),
         protection: protection
-            .map(|one| datasource(one, one.state(objectives, now), objectives))
+            .map(|one| datasource(one, one.state(objectives, now), one.objectives(objectives)))
             .collect(),
         next_runs: dashboard.next_runs.iter().filter_map(next_run).collect(),
         recent_executions: dashboard.recent.into_iter().map(recent).collect(),
