@@ -234,6 +234,7 @@ impl App {
             schedules: self.wakes.schedules,
             retention: self.wakes.retention,
             certificates: self.wakes.certificates,
+            questions: self.wakes.questions,
             edges: self.wakes.edges,
         };
         tasks.spawn(courier.run(self.stop.clone()));

@@ -12,7 +12,7 @@ mod wire;
 
 use dataguardian_core::clock::SharedClock;
 use dataguardian_core::execution::Fence;
-use dataguardian_core::ids::{AgentId, ControlPlaneId, ExecutionId};
+use dataguardian_core::ids::{AgentId, ControlPlaneId, ExecutionId, RequestId};
 
 use crate::domain::worker::Worker;
 use embedded::EmbeddedQueue;
@@ -42,6 +42,10 @@ pub enum Signal {
     RetentionDue,
     /// Another certificate authority signs from now on.
     AuthoritiesChanged,
+    /// This agent is asked something by a replica that has no session of it.
+    AgentAsked(AgentId),
+    /// Such a question has its answer.
+    AgentAnswered(RequestId),
 }
 
 /// What a listener hears.

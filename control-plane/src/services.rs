@@ -75,6 +75,7 @@ pub mod overview;
 pub mod payload;
 pub mod progress;
 pub mod recovery;
+pub mod relay;
 pub mod reset;
 pub mod restores;
 pub mod retention;
@@ -133,6 +134,8 @@ pub struct Services {
     pub imports: imports::Imports,
     /// Downloads of backups.
     pub downloads: downloads::Downloads,
+    /// Questions to agents that are with other replicas.
+    pub relay: relay::Relay,
     /// Copies of backups that are to be.
     pub copies: copies::Copies,
     /// How datasources and storages do.
@@ -180,6 +183,7 @@ impl Services {
             ageing: ageing::Ageing::new(context.clone()),
             imports: imports::Imports::new(context.clone()),
             downloads: downloads::Downloads::new(context.clone()),
+            relay: relay::Relay::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
             health: health::Health::new(context.clone()),
             notifications: notifications::Notifications::new(context.clone()),

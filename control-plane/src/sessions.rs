@@ -131,6 +131,18 @@ impl Sessions {
         session.ask(question, timeout).await
     }
 
+    /// Puts a question that comes from another replica, as [`Question::to_bytes`] wrote it; gives the answer for
+    /// [`Answer::from_bytes`].
+    pub async fn put_on(
+        &self,
+        agent: AgentId,
+        question: &[u8],
+        timeout: Duration,
+    ) -> Result<Vec<u8>, AskError> {
+        let session = self.get(agent).ok_or(AskError::NotConnected)?;
+        session.put_on(question, timeout).await
+    }
+
     /// What agents send to calls that wait for it here. It does not depend on a session.
     pub fn transfers(&self) -> &Transfers {
         &self.0.transfers

@@ -17,6 +17,7 @@ use sea_orm::{
 };
 
 pub mod ageing;
+pub mod agent_requests;
 pub mod agents;
 pub mod attempts;
 pub mod audit;

@@ -22,6 +22,7 @@ mod m20261130_000015_queue;
 mod m20261130_000017_health;
 mod m20261130_000018_notifications;
 mod m20261130_000019_host_connections;
+mod m20261130_000020_agent_requests;
 
 /// All migrations, the oldest first.
 #[derive(Debug)]
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000017_health::Migration),
             Box::new(m20261130_000018_notifications::Migration),
             Box::new(m20261130_000019_host_connections::Migration),
+            Box::new(m20261130_000020_agent_requests::Migration),
         ]
     }
 }

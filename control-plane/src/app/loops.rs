@@ -10,8 +10,9 @@ use crate::grpc::Shared;
 use crate::queue::Queue;
 use crate::reconcilers::{
     BackupWorker, Commit, DeleteBackups, DeliverCancels, DeliverNotifications, Dispatch, ExpireLeases,
-    ForgetExpired, HealCopies, Health, Ping, Reconcile, Reconcilers, RecordEdges, RenewCertificates,
-    RestoreWorker, Retention, SaveReports, Scheduler, TellTroubles, Ticker, VerifyCopies, Wake,
+    ForgetExpired, HealCopies, Health, Ping, Reconcile, Reconcilers, RecordEdges, RelayQuestions,
+    RenewCertificates, RestoreWorker, Retention, SaveReports, Scheduler, TellTroubles, Ticker, VerifyCopies,
+    Wake,
 };
 use crate::services::Services;
 
@@ -35,6 +36,7 @@ pub(super) struct Wakes {
     pub(super) retention: Wake,
     pub(super) certificates: Wake,
     pub(super) edges: Wake,
+    pub(super) questions: Wake,
     pub(super) schedules: Wake,
 }
 
@@ -71,7 +73,12 @@ async fn start_keepers(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), Start
         queue: app.queue.clone(),
         audit: services.audit.clone(),
     };
-    start.woken(edges, &app.wakes.edges, 10 * SECOND).await
+    start.woken(edges, &app.wakes.edges, 10 * SECOND).await?;
+    let relay = RelayQuestions {
+        relay: services.relay.clone(),
+        sessions: app.shared.sessions.clone(),
+    };
+    start.woken(relay, &app.wakes.questions, SECOND).await
 }
 
 /// What looks at datasources and storages from time to time.

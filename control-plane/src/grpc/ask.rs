@@ -9,6 +9,7 @@ use dataguardian_proto::status::ApiError;
 use tonic::Status;
 
 use super::Shared;
+use crate::services::relay::Relayed;
 use crate::sessions::{Answer, AskError, Question};
 
 /// How long an agent may take to answer: shorter than a call may take.
@@ -21,7 +22,7 @@ pub(super) async fn ask(
     agent_name: &str,
     question: Question,
 ) -> Result<Result<Answer, Failure>, ApiError> {
-    match shared.sessions.ask(agent, question, PATIENCE).await {
+    match put(shared, agent, question).await? {
         Ok(answer) => Ok(Ok(answer)),
         Err(AskError::Failed(failure)) => Ok(Err(failure)),
         Err(AskError::NotConnected) => {
@@ -32,6 +33,30 @@ pub(super) async fn ask(
         }
         Err(error) => Err(told(&error, agent_name)),
     }
+}
+
+/// Puts it here, or has the replica put it that has the agent's session.
+async fn put(
+    shared: &Shared,
+    agent: AgentId,
+    question: Question,
+) -> Result<Result<Answer, AskError>, ApiError> {
+    let relay = &shared.services.relay;
+    let for_others = match shared.sessions.is_connected(agent) || !relay.has_others() {
+        true => None,
+        false => question.to_bytes(),
+    };
+    let Some(question_bytes) = for_others else {
+        return Ok(shared.sessions.ask(agent, question, PATIENCE).await);
+    };
+    let relayed = relay.ask(agent, &question_bytes, PATIENCE).await;
+    Ok(
+        match relayed.map_err(|error| ApiError::from(&Status::from(error)))? {
+            Relayed::Answer(bytes) => Answer::from_bytes(bytes.expose()),
+            Relayed::NotConnected => Err(AskError::NotConnected),
+            Relayed::NoAnswer => Err(AskError::NoAnswer(PATIENCE)),
+        },
+    )
 }
 
 /// An answer that does not fit its question.

@@ -10,7 +10,7 @@
 //! What can't be read (a newer replica's, or nobody's) means the same as [`Message::LookAnew`]: something happened.
 
 use dataguardian_core::execution::Fence;
-use dataguardian_core::ids::{AgentId, ExecutionId, LeaseToken};
+use dataguardian_core::ids::{AgentId, ExecutionId, LeaseToken, RequestId};
 use uuid::Uuid;
 
 use super::Signal;
@@ -57,6 +57,8 @@ pub(super) fn encode(sender: Uuid, message: Message) -> Vec<u8> {
         Message::Signal(Signal::AuthoritiesChanged) => (9, &[]),
         Message::Signal(Signal::SchedulesChanged) => (10, &[]),
         Message::Signal(Signal::RetentionDue) => (11, &[]),
+        Message::Signal(Signal::AgentAsked(agent)) => (12, &[agent.as_uuid()]),
+        Message::Signal(Signal::AgentAnswered(request)) => (13, &[request.as_uuid()]),
     };
     bytes.push(kind);
     for id in ids {
@@ -100,6 +102,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Uuid, Message), Unreadable> {
         9 => Message::Signal(Signal::AuthoritiesChanged),
         10 => Message::Signal(Signal::SchedulesChanged),
         11 => Message::Signal(Signal::RetentionDue),
+        12 => Message::Signal(Signal::AgentAsked(rest.agent()?)),
+        13 => Message::Signal(Signal::AgentAnswered(RequestId::from_uuid(rest.id()?))),
         _ => return Err(Unreadable),
     };
     match rest.0 {
@@ -155,6 +159,8 @@ mod tests {
             Signal::AuthoritiesChanged,
             Signal::SchedulesChanged,
             Signal::RetentionDue,
+            Signal::AgentAsked(agent),
+            Signal::AgentAnswered(RequestId::new()),
         ];
         let mut all: Vec<Message> = signals.into_iter().map(Message::Signal).collect();
         all.push(Message::LookAnew);

@@ -29,6 +29,8 @@ pub struct Courier {
     pub retention: Wake,
     /// Shows and trusts what the authorities are now.
     pub certificates: Wake,
+    /// Puts other replicas' questions.
+    pub questions: Wake,
     /// Writes down when the queue goes offline and comes back.
     pub edges: Wake,
 }
@@ -47,6 +49,7 @@ impl Courier {
                     self.schedules.wake();
                     self.retention.wake();
                     self.certificates.wake();
+                    self.questions.wake();
                     self.edges.wake();
                 }
                 Heard::Closed => return,
@@ -68,8 +71,13 @@ impl Courier {
             Signal::SchedulesChanged => self.schedules.wake(),
             Signal::RetentionDue => self.retention.wake(),
             Signal::AuthoritiesChanged => self.certificates.wake(),
-            // Whoever watches listens by himself.
-            Signal::ExecutionChanged(_) | Signal::LogsAppended(_) => {}
+            Signal::AgentAsked(agent) => {
+                if self.sessions.is_connected(agent) {
+                    self.questions.wake();
+                }
+            }
+            // Whoever watches, or waits for an answer, listens by himself.
+            Signal::ExecutionChanged(_) | Signal::LogsAppended(_) | Signal::AgentAnswered(_) => {}
         }
     }
 

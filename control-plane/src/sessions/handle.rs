@@ -9,6 +9,7 @@ use dataguardian_core::ids::{AgentId, ControlPlaneId, RequestId};
 use dataguardian_core::performance::NodePerformance;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::convert;
+use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -144,11 +145,30 @@ impl SessionHandle {
 
     /// Puts a question to the agent and waits for its answer.
     pub async fn ask(&self, question: Question, timeout: Duration) -> Result<Answer, AskError> {
+        Answer::read(self.put(to_wire::question(question), timeout).await?)
+    }
+
+    /// Puts another replica's question.
+    pub(super) async fn put_on(&self, question: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
+        let question = wire::Question::decode(question).map_err(|_| AskError::Nonsense)?;
+        let question = question.question.ok_or(AskError::Nonsense)?;
+        let answer = wire::Answer {
+            request_id: String::new(),
+            answer: Some(self.put(question, timeout).await?),
+        };
+        Ok(answer.encode_to_vec())
+    }
+
+    async fn put(
+        &self,
+        question: wire::question::Question,
+        timeout: Duration,
+    ) -> Result<wire::answer::Answer, AskError> {
         let (id, answer) = self.0.questions.open();
         let asked = wire::Question {
             request_id: id.to_string(),
             timeout: Some(convert::duration(timeout)),
-            question: Some(to_wire::question(question)),
+            question: Some(question),
         };
         self.send(wire::session_response::Message::Question(asked))?;
         tokio::select! {

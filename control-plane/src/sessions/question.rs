@@ -15,9 +15,11 @@ use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::agent::v1::answer::Answer as WireAnswer;
 use dataguardian_proto::v1;
 use dataguardian_repository::layout::ObjectKey;
+use prost::Message as _;
 use tokio::sync::oneshot;
 
 use super::handle::NotDelivered;
+use super::to_wire;
 use crate::domain::assignment::{RepositoryLocation, StorageFailure};
 use crate::domain::cleanup::Sighting;
 use crate::domain::pack::{DataObject, ObjectKind};
@@ -312,15 +314,41 @@ impl Questions {
 }
 
 impl Waiting {
-    pub(super) async fn wait(mut self) -> Result<Answer, AskError> {
-        let answer = (&mut self.answer).await.map_err(|_| AskError::NotConnected)?;
-        read(answer)
+    pub(super) async fn wait(mut self) -> Result<WireAnswer, AskError> {
+        (&mut self.answer).await.map_err(|_| AskError::NotConnected)
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.questions.lock().remove(&self.id);
+    }
+}
+
+impl Question {
+    /// For another replica to put, as the wire has it; secrets lie open in it. None for what only the replica that waits for it
+    /// can be sent.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        if matches!(self, Self::SendBackup(..)) {
+            return None;
+        }
+        let question = wire::Question {
+            question: Some(to_wire::question(self.clone())),
+            ..wire::Question::default()
+        };
+        Some(question.encode_to_vec())
+    }
+}
+
+impl Answer {
+    /// What another replica was answered.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, AskError> {
+        let answer = wire::Answer::decode(bytes).map_err(|_| AskError::Nonsense)?;
+        Self::read(answer.answer.ok_or(AskError::Nonsense)?)
+    }
+
+    pub(super) fn read(answer: WireAnswer) -> Result<Self, AskError> {
+        read(answer)
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 
 pub(super) mod agent_certificates;
+pub(super) mod agent_requests;
 pub(super) mod agents;
 pub(super) mod api_tokens;
 pub(super) mod audit_logs;

@@ -9,7 +9,7 @@ use dataguardian_control_plane::queue::redis::RedisSettings;
 use dataguardian_control_plane::queue::{Heard, Listener, Queue, Signal};
 use dataguardian_core::clock::SystemClock;
 use dataguardian_core::execution::Fence;
-use dataguardian_core::ids::{AgentId, ControlPlaneId, ExecutionId, LeaseToken};
+use dataguardian_core::ids::{AgentId, ControlPlaneId, ExecutionId, LeaseToken, RequestId};
 use dataguardian_core::secret::Secret;
 use dataguardian_tests::redis::RedisServer;
 use tokio_util::sync::CancellationToken;
@@ -139,6 +139,8 @@ fn signals() -> Vec<Signal> {
         Signal::AuthoritiesChanged,
         Signal::SchedulesChanged,
         Signal::RetentionDue,
+        Signal::AgentAsked(agent),
+        Signal::AgentAnswered(RequestId::new()),
     ]
 }
 

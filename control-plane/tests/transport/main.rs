@@ -26,6 +26,7 @@ mod program;
 mod queue;
 mod raw;
 mod reflection;
+mod replicas;
 mod retention;
 mod rotation;
 mod scene;

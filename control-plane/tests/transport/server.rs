@@ -29,7 +29,8 @@ pub(crate) struct Server {
     pub(crate) sessions: Sessions,
     pub(crate) services: Services,
     pub(crate) pin: String,
-    setup_token: PathBuf,
+    /// None where somebody else is the administrator already.
+    setup_token: Option<PathBuf>,
     stop: CancellationToken,
     running: JoinSet<()>,
     dir: tempfile::TempDir,
@@ -82,7 +83,7 @@ impl Server {
             sessions: app.sessions(),
             services: app.services(),
             pin: app.pin(),
-            setup_token: app.setup_token().expect("there is no administrator yet").clone(),
+            setup_token: app.setup_token().cloned(),
             stop: stop.clone(),
             running: JoinSet::new(),
             dir,
@@ -110,10 +111,12 @@ impl Server {
     /// Makes the first administrator.
     pub(crate) async fn set_up(&self) -> v1::SetupResponse {
         let request = v1::SetupRequest {
-            setup_token: std::fs::read_to_string(&self.setup_token)
-                .unwrap()
-                .trim()
-                .to_owned(),
+            setup_token: std::fs::read_to_string(
+                self.setup_token.as_ref().expect("there is no administrator yet"),
+            )
+            .unwrap()
+            .trim()
+            .to_owned(),
             username: "admin".to_owned(),
             password: PASSWORD.to_owned(),
         };
