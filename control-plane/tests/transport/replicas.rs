@@ -92,7 +92,7 @@ async fn a_replica_without_the_session_has_the_other_one_ask() {
             admin,
             _redis,
             database,
-        } = Pair::start(with_redis).await;
+        } = Box::pin(Pair::start(with_redis)).await;
         let began = Instant::now();
         let (found, password) = tokio::join!(discover(admin), answer(&mut scene.session));
         assert_eq!(found.unwrap().databases[0].name, "crm");
@@ -116,7 +116,7 @@ async fn an_agent_that_is_with_no_replica_is_not_connected() {
         admin,
         _redis,
         database: _database,
-    } = Pair::start(true).await;
+    } = Box::pin(Pair::start(true)).await;
     drop(scene.session);
     // The first replica may take a moment to see the stream's end; what it took meanwhile it gives back.
     let error = refused(discover(admin).await);
