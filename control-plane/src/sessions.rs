@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::assignment::FreeSlots;
 
+mod from_wire;
 mod handle;
 mod look;
 mod performance;
@@ -23,8 +24,8 @@ mod question;
 mod to_wire;
 mod transfers;
 
+pub(crate) use from_wire::findings;
 pub use handle::{EndReason, NotDelivered, Outbox, SessionHandle, outbox};
-pub(crate) use question::findings;
 pub use question::{Answer, AskError, ManifestQuestion, Question, TestDepth};
 pub use transfers::{Broken, Busy, Incoming, NotTaken, Outgoing, Transfers};
 

@@ -16,7 +16,7 @@ use tonic::Status;
 
 use super::performance::Told;
 use super::question::{Answer, AskError, Question, Questions};
-use super::to_wire;
+use super::{from_wire, to_wire};
 use crate::domain::assignment::{Assignment, FreeSlots};
 
 /// Messages on their way to an agent.
@@ -145,7 +145,7 @@ impl SessionHandle {
 
     /// Puts a question to the agent and waits for its answer.
     pub async fn ask(&self, question: Question, timeout: Duration) -> Result<Answer, AskError> {
-        Answer::read(self.put(to_wire::question(question), timeout).await?)
+        from_wire::answer(self.put(to_wire::question(question), timeout).await?)
     }
 
     /// Puts another replica's question.
