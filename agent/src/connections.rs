@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -114,14 +115,15 @@ impl AgentConfig {
         }
         let path = &credential.password_file;
         let at = |what: &str| unusable(format!("the password file {} {what}", path.display()));
-        let metadata = fs::metadata(path).map_err(|error| at(&format!("can't be read: {error}")))?;
+        let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+        let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
         let mode = metadata.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(at(&format!(
                 "can be read by others (mode {mode:03o}): run `chmod 600` on it"
             )));
         }
-        let text = read_if_there(path, LONGEST_PASSWORD_FILE)?.ok_or_else(|| at("is not there"))?;
+        let text = read(file, path, LONGEST_PASSWORD_FILE)?;
         let password = text.strip_suffix('\n').unwrap_or(&text);
         let password = password.strip_suffix('\r').unwrap_or(password);
         if password.is_empty() {
@@ -142,21 +144,26 @@ fn unusable(message: impl Into<String>) -> Failure {
 
 /// A small text file; none if it is not there.
 fn read_if_there(path: &Path, longest: u64) -> Result<Option<String>, Failure> {
-    use std::io::Read as _;
-    let at = |error: &dyn std::fmt::Display| unusable(format!("{} can't be read: {error}", path.display()));
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(at(&error)),
-    };
+    match fs::File::open(path) {
+        Ok(file) => read(file, path, longest).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn read(file: fs::File, path: &Path, longest: u64) -> Result<String, Failure> {
     let mut text = String::new();
     file.take(longest + 1)
         .read_to_string(&mut text)
-        .map_err(|error| at(&error))?;
+        .map_err(|error| unreadable(path, &error))?;
     if text.len() as u64 > longest {
-        return Err(at(&format!("it is longer than {longest} bytes")));
+        return Err(unreadable(path, &format!("it is longer than {longest} bytes")));
     }
-    Ok(Some(text))
+    Ok(text)
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    unusable(format!("{} can't be read: {error}", path.display()))
 }
 
 type Service = BTreeMap<String, String>;
@@ -187,7 +194,6 @@ fn read_service(text: &str, name: &str) -> Result<Option<Service>, usize> {
 fn apply(service: &Service, target: &mut ConnectionTarget) -> Result<(), String> {
     for (key, value) in service {
         match key.as_str() {
-            // An address is what is connected to; the name is then only for the certificate, which is not supported apart.
             "host" => target.host.clone_from(value),
             "port" => target.port = value.parse().map_err(|_| format!("port {value} is not a port"))?,
             "user" => target.username.clone_from(value),

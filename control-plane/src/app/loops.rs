@@ -64,6 +64,7 @@ async fn start_keepers(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), Start
         .await?;
     let forgetting = ForgetExpired {
         auth: services.auth.clone(),
+        relay: services.relay.clone(),
     };
     start.woken(forgetting, &Wake::default(), 3600 * SECOND).await?;
     start

@@ -54,6 +54,7 @@ async fn put(
         match relayed.map_err(|error| ApiError::from(&Status::from(error)))? {
             Relayed::Answer(bytes) => Answer::from_bytes(bytes.expose()),
             Relayed::NotConnected => Err(AskError::NotConnected),
+            Relayed::Busy => Err(AskError::Busy),
             Relayed::NoAnswer => Err(AskError::NoAnswer(PATIENCE)),
         },
     )

@@ -1,16 +1,19 @@
-//! Tokens and marks whose time is over are gone.
+//! Tokens, marks and questions whose time is over are gone.
 
 use serde::Serialize;
 
 use super::{Pass, Reconcile};
 use crate::services::Error;
 use crate::services::auth::Auth;
+use crate::services::relay::Relay;
 
 /// Deletes what expired.
 #[derive(Debug, Clone)]
 pub struct ForgetExpired {
-    /// Knows what expired.
+    /// Knows which tokens and marks expired.
     pub auth: Auth,
+    /// Knows which questions nobody waits for.
+    pub relay: Relay,
 }
 
 /// What a pass did.
@@ -26,7 +29,7 @@ impl Reconcile for ForgetExpired {
 
     async fn pass(&self) -> Result<Pass<Forgotten>, Error> {
         Ok(Pass::Done(Forgotten {
-            rows: self.auth.forget_expired().await?,
+            rows: self.auth.forget_expired().await? + self.relay.forget().await?,
         }))
     }
 }

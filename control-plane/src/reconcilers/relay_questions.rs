@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Pass, Reconcile};
 use crate::services::Error;
-use crate::services::relay::{Relay, Taken};
+use crate::services::relay::{Relay, Reply, Taken};
 use crate::sessions::{AskError, Sessions};
 
 /// Puts questions.
@@ -19,10 +19,8 @@ pub struct RelayQuestions {
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Put {
-    /// Questions that were put.
+    /// Questions that are put from now on.
     pub put: usize,
-    /// Questions that were forgotten, since nobody waits for the answer.
-    pub forgotten: u64,
 }
 
 impl Reconcile for RelayQuestions {
@@ -48,8 +46,7 @@ impl Reconcile for RelayQuestions {
             // Each takes as long as its agent does; the others do not wait for it.
             self.sessions.tasks().spawn(self.clone().put(question));
         }
-        let forgotten = self.relay.forget().await?;
-        Ok(Pass::Done(Put { put, forgotten }))
+        Ok(Pass::Done(Put { put }))
     }
 }
 
@@ -63,8 +60,10 @@ impl RelayQuestions {
         } = taken;
         let answer = self.sessions.put_on(agent, question.expose(), patience).await;
         let done = match answer {
-            Ok(answer) => self.relay.answer(id, &answer).await,
+            Ok(answer) => self.relay.answer(id, Reply::Answer(&answer)).await,
+            Err(AskError::Busy) => self.relay.answer(id, Reply::Busy).await,
             Err(AskError::NotConnected) => self.relay.give_back(id, agent).await,
+            // Whoever waits for it finds that out by himself, at the same time.
             Err(error) => {
                 tracing::info!(agent.id = %agent, %error, "another replica's question has no answer");
                 return;

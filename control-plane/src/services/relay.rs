@@ -34,8 +34,41 @@ pub enum Relayed {
     Answer(SecretBytes),
     /// No replica has a session of the agent.
     NotConnected,
+    /// The agent takes no messages right now.
+    Busy,
     /// One has, and no answer came in time.
     NoAnswer,
+}
+
+/// What a replica that put a question has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply<'a> {
+    /// The answer, as the agent gave it.
+    Answer(&'a [u8]),
+    /// The agent takes no messages right now.
+    Busy,
+}
+
+impl<'a> Reply<'a> {
+    const ANSWER: u8 = 0;
+    const BUSY: u8 = 1;
+
+    /// One byte for what it is, then the answer.
+    fn to_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Answer(answer) => [&[Self::ANSWER], answer].concat(),
+            Self::Busy => vec![Self::BUSY],
+        }
+    }
+
+    /// None for what a newer replica may say.
+    fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
+        match bytes.split_first()? {
+            (&Self::ANSWER, answer) => Some(Self::Answer(answer)),
+            (&Self::BUSY, []) => Some(Self::Busy),
+            _ => None,
+        }
+    }
 }
 
 /// A question that this replica is to put.
@@ -98,7 +131,11 @@ impl Relay {
                         .installation
                         .vault
                         .open(place(&id, "answer"), &sealed)?;
-                    break Relayed::Answer(opened);
+                    break match Reply::from_bytes(opened.expose()) {
+                        Some(Reply::Answer(answer)) => Relayed::Answer(SecretBytes::new(answer.to_vec())),
+                        Some(Reply::Busy) => Relayed::Busy,
+                        None => Relayed::NoAnswer,
+                    };
                 }
                 Some(RequestProgress::Open) if now - asked_at > TAKEN_WITHIN => break Relayed::NotConnected,
                 None => break Relayed::NoAnswer,
@@ -137,13 +174,13 @@ impl Relay {
         Ok(taken)
     }
 
-    /// Enters the answer to a question that was taken.
-    pub async fn answer(&self, id: RequestId, answer: &[u8]) -> Result<(), Error> {
+    /// Enters what came of a question that was taken.
+    pub async fn answer(&self, id: RequestId, reply: Reply<'_>) -> Result<(), Error> {
         let sealed = self
             .context
             .installation
             .vault
-            .seal(place(&id, "answer"), answer)?;
+            .seal(place(&id, "answer"), &reply.to_bytes())?;
         let tx = self.context.store.begin().await?;
         agent_request_answer_in_tx(&tx, id, sealed).await?;
         tx.commit().await?;
@@ -186,5 +223,25 @@ fn place<'a>(id: &'a RequestId, field: &'static str) -> Place<'a> {
         table: "agent_requests",
         row: id,
         field,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_come_back_as_they_went() {
+        for (reply, bytes) in [
+            (Reply::Answer(b"found"), &b"\0found"[..]),
+            (Reply::Answer(b""), b"\0"),
+            (Reply::Busy, b"\x01"),
+        ] {
+            assert_eq!(reply.to_bytes(), bytes);
+            assert_eq!(Reply::from_bytes(bytes), Some(reply));
+        }
+        for unknown in [&b""[..], b"\x02", b"\x01more"] {
+            assert_eq!(Reply::from_bytes(unknown), None);
+        }
     }
 }

@@ -24,9 +24,9 @@ pub(super) struct Exclusions {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settled {
     /// Relations of any kind that are left out altogether.
-    pub(super) tables: Vec<ObjectName>,
+    pub(super) tables: BTreeSet<ObjectName>,
     /// Tables whose rows are left out.
-    pub(super) rows: Vec<ObjectName>,
+    pub(super) rows: BTreeSet<ObjectName>,
     /// What was to be left out altogether, and stays.
     pub(super) kept: Vec<Kept>,
     /// Patterns that nothing in the database matches.

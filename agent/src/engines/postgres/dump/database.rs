@@ -1,5 +1,6 @@
 //! The dump of one database.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dataguardian_core::database::{DatabaseDescription, ToolUse, Warning, listed};
@@ -209,7 +210,7 @@ impl Dumped {
 
     /// Notes what the job leaves out, and tells of it.
     fn leave_out(&mut self, database: &str, settled: &Settled) {
-        let names = |names: &[ObjectName]| names.iter().map(ToString::to_string).collect();
+        let names = |names: &BTreeSet<ObjectName>| names.iter().map(ToString::to_string).collect();
         self.unmatched.clone_from(&settled.unmatched);
         self.description.left_out.tables = names(&settled.tables);
         self.description.left_out.rows = names(&settled.rows);
