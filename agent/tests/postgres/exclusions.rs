@@ -33,6 +33,8 @@ const SHOP: &str = "
     CREATE TABLE tmp.row_type (a int, b int);
     CREATE FUNCTION of_row(tmp.row_type) RETURNS int LANGUAGE sql AS 'SELECT 1';
     CREATE MATERIALIZED VIEW tmp.cached AS SELECT count(*) FROM tmp.scratch;
+    CREATE TABLE tmp.stamps (made date); INSERT INTO tmp.stamps VALUES ('2026-01-01');
+    CREATE TABLE stamped (id int) INHERITS (tmp.stamps); INSERT INTO stamped VALUES ('2026-01-02', 1);
     CREATE PUBLICATION everything FOR TABLE tmp.scratch, item;";
 
 async fn dumped(server: &Postgres, tables: &[&str], rows: &[&str]) -> (Dumping, DumpReport) {
@@ -62,9 +64,10 @@ async fn what_is_left_out_takes_along_what_belongs_to_it_and_nothing_else() {
             messages(&report),
             [
                 "left out, as the job says: the tables audit.log, audit.log_0, audit.log_1, audit.log_id_seq, tmp.cached and 2 more; \
-                 the rows of audit.seen, public.customer, public.sale, public.sale_1, public.sale_2 and 1 more",
+                 the rows of audit.seen, public.customer, public.sale, public.sale_1, public.sale_2 and 2 more",
                 "audit.seen is not left out, though without rows, since rule _RETURN on view public.newest needs it",
                 "tmp.row_type is not left out, though without rows, since function public.of_row(tmp.row_type) needs it",
+                "tmp.stamps is not left out, though without rows, since table public.stamped needs it",
                 "audit.seen_id_seq is not left out, since default value for column id of table audit.seen needs it",
                 "what refers to what is left out is left out too: foreign key note_sale_fkey of public.note to public.sale, \
                  tmp.scratch in publication everything",
@@ -82,11 +85,13 @@ async fn what_is_left_out_takes_along_what_belongs_to_it_and_nothing_else() {
             assert_eq!(
                 ask("SELECT string_agg(oid::regclass::text, ' ' ORDER BY oid::regclass::text) FROM pg_class
                     WHERE relkind IN ('r', 'p', 'v', 'm', 'S') AND relnamespace::regnamespace::text !~ '^pg_|^info'"),
-                "audit.seen audit.seen_id_seq customer item item_id_seq newest note sale sale_1 sale_2 sums tmp.row_type",
+                "audit.seen audit.seen_id_seq customer item item_id_seq newest note sale sale_1 sale_2 stamped sums \
+                 tmp.row_type tmp.stamps",
                 "{version}"
             );
             assert_eq!(ask("SELECT count(*) FROM item"), "2");
             assert_eq!(ask("SELECT count(*) FROM note"), "2");
+            assert_eq!(ask("SELECT made FROM tmp.stamps"), "2026-01-02");
             for empty in ["customer", "sale", "audit.seen", "tmp.row_type"] {
                 assert_eq!(ask(&format!("SELECT count(*) FROM {empty}")), "0", "{empty}");
             }

@@ -1,8 +1,9 @@
 //! What a dump leaves out because its job says so, settled so that what remains can be restored.
 //!
-//! Partitions, tables that inherit and sequences that belong to a left-out table go with it. A left-out table that something
-//! else needs stays, without rows: a view on a table that is not there could not be made again, and the restore would fail on
-//! it years later. A foreign key to rows that are left out is left out too, for the same reason.
+//! Partitions and sequences that belong to a left-out table go with it. Tables that merely inherit do not: they have rows of
+//! their own, which nobody asked to leave out. A left-out table that something else needs stays, without rows: a view on a table
+//! that is not there could not be made again, and the restore would fail on it years later. A foreign key to rows that are left
+//! out is left out too, for the same reason.
 
 use std::collections::BTreeSet;
 
@@ -139,14 +140,16 @@ async fn relations(connection: &mut PgConnection) -> Result<Vec<Relation>, Failu
     Ok(rows.into_iter().map(relation).collect())
 }
 
-/// These relations with what goes with them: partitions, tables that inherit, sequences of their columns.
+/// These relations with what goes with them: partitions, sequences of their columns.
 async fn with_dependents(connection: &mut PgConnection, chosen: Vec<i64>) -> Result<BTreeSet<i64>, Failure> {
     const SQL: &str = "
         WITH RECURSIVE chosen(oid) AS (
             SELECT pg_catalog.unnest($1::int8[])::oid
             UNION
             SELECT joined.oid FROM chosen CROSS JOIN LATERAL (
-                SELECT i.inhrelid AS oid FROM pg_catalog.pg_inherits i WHERE i.inhparent = chosen.oid
+                SELECT i.inhrelid AS oid FROM pg_catalog.pg_inherits i
+                JOIN pg_catalog.pg_class p ON p.oid = i.inhrelid AND p.relispartition
+                WHERE i.inhparent = chosen.oid
                 UNION ALL
                 SELECT d.objid FROM pg_catalog.pg_depend d
                 JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S'
