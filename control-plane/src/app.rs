@@ -18,6 +18,7 @@ use dataguardian_telemetry::system_monitor::SystemMonitor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::asking::Asking;
 use crate::config::{Config, DataDir};
 use crate::domain::agent::JoinToken;
 use crate::grpc::{self, AuditTrail, Facts, Gate, Node, Serving, Shared};
@@ -97,10 +98,12 @@ impl App {
         let trust = trust(&config, &data_dir, &services, &sessions, &ports)?;
         let node = node(&config, &data_dir, &clock)?;
         let stop = CancellationToken::new();
+        let asking = Asking::new(sessions.clone(), &services);
         let reconcilers = Reconcilers::new(Arc::clone(&clock), stop.clone());
         let shared = Shared {
             node: node.clone(),
-            cleanup: cleanup(&config, &services, &sessions),
+            cleanup: cleanup(&config, &services, &asking),
+            asking,
             facts: Arc::new(Facts {
                 control_plane,
                 metadata_backend: store.backend().as_str(),
@@ -224,6 +227,7 @@ impl App {
             renewal: &self.renewal,
             wakes: &self.wakes,
         };
+        loops::take_over(&app).await;
         loops::start(&app, &ticker).await?;
         let courier = Courier {
             queue: self.queue,
@@ -243,6 +247,9 @@ impl App {
         tasks.spawn(async move { monitor.run(monitor_stop).await });
         stop.cancelled().await;
         tracing::info!("stopping: no new connections, agents are sent away");
+        if let Err(error) = self.shared.services.leadership.resign().await {
+            tracing::warn!(%error, "other replicas take over only after some seconds");
+        }
         self.shared.sessions.drain(RECONNECT_AFTER).await;
         self.stop.cancel();
         tasks.close();
@@ -300,14 +307,15 @@ fn sender(config: &Config, control_plane: ControlPlaneId, clock: &SharedClock) -
 }
 
 /// Cleaning up, with all that is done along with it.
-fn cleanup(config: &Config, services: &Services, sessions: &Sessions) -> Cleanup {
+fn cleanup(config: &Config, services: &Services, asking: &Asking) -> Cleanup {
     let upkeep = Upkeep {
         retention: services.retention.clone(),
         ageing: services.ageing.clone(),
         ages: config.cleanup.ages(config.notifications.keep()),
     };
     let grace = config.cleanup.grace();
-    Cleanup::new(services.cleanup.clone(), sessions.clone(), grace, upkeep)
+    let by = (asking.clone(), services.leadership.clone());
+    Cleanup::new(services.cleanup.clone(), by, grace, upkeep)
 }
 
 /// The machine, with the file system that the data directory is on.

@@ -21,6 +21,7 @@ pub mod health;
 pub mod import;
 pub mod installation_key;
 pub mod job;
+pub mod leadership;
 pub mod logs;
 pub mod notification;
 pub mod overview;

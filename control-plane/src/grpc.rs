@@ -32,6 +32,7 @@ use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic_web::GrpcWebLayer;
 
+use crate::asking::Asking;
 use crate::ca::{Authority, SpkiPin};
 use crate::domain::assignment::MAX_PAYLOAD;
 use crate::http::metrics::Metrics;
@@ -85,6 +86,8 @@ pub struct Shared {
     pub sender: Sender,
     /// The live agents.
     pub sessions: Sessions,
+    /// Asks agents, those of other replicas too.
+    pub asking: Asking,
     /// Who makes certificates.
     pub authority: Arc<Authority>,
     /// What is shown and trusted.

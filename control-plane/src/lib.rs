@@ -1,6 +1,7 @@
 //! The control plane of DataGuardian (dataguardian) and its command line (dgctl).
 
 pub mod app;
+pub mod asking;
 pub mod ca;
 pub mod config;
 pub mod dev;

@@ -29,6 +29,7 @@ mod expire_leases;
 mod forget_expired;
 mod heal_copies;
 mod health;
+mod keep_leases;
 mod notify;
 mod party;
 mod pauses;
@@ -53,6 +54,7 @@ pub use expire_leases::ExpireLeases;
 pub use forget_expired::ForgetExpired;
 pub use heal_copies::HealCopies;
 pub use health::Health;
+pub use keep_leases::KeepLeases;
 pub use notify::TellTroubles;
 pub use ping::Ping;
 pub use record_edges::RecordEdges;
@@ -85,6 +87,8 @@ pub enum Pass<R> {
         /// Why, in words.
         reason: &'static str,
     },
+    /// It did nothing, since another replica does it.
+    Standby,
 }
 
 /// Wakes one loop. Waking one that is awake already makes it pass once more.
@@ -106,19 +110,22 @@ pub enum LoopState {
     Running,
     /// It waits for a part that is away.
     Paused,
+    /// Another replica does its work, and it is there to take over.
+    Standby,
     /// Its last pass failed.
     Error,
 }
 
 impl LoopState {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Running, Self::Paused, Self::Error];
+    pub const ALL: [Self; 4] = [Self::Running, Self::Paused, Self::Standby, Self::Error];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Paused => "paused",
+            Self::Standby => "standby",
             Self::Error => "error",
         }
     }
@@ -256,6 +263,7 @@ fn note<T: Serialize>(
             paused = Some(reason);
             (LoopState::Paused, before.last.clone(), None)
         }
+        Ok(Pass::Standby) | Err(Error::TakenOver) => (LoopState::Standby, before.last.clone(), None),
         Err(error) => {
             if !before.has_failed() {
                 tracing::error!(r#loop = before.name, %error, "a pass failed; it is tried again");

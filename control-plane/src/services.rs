@@ -24,6 +24,7 @@
 //! | [`retention`] | PreviewRetention, the `retention` and `cleanup` loops | `preview`, `apply_due`, `apply_all` |
 //! | [`ageing`] | the `cleanup` loop | `forget` |
 //! | [`deletion`] | BackupService, the `delete_backups` loop | `validate`, `delete`, `pin`, `unpin`, `leaving`, `gone`, `failed` |
+//! | [`leadership`] | the `keep_leases` loop, loops that only one replica runs | `keep`, `mandate`, `resign` |
 //! | [`imports`] | ImportBackups | `missing`, `enter` |
 //! | [`downloads`] | DownloadBackup | `prepare` |
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
@@ -68,6 +69,7 @@ pub mod imports;
 pub mod installation;
 pub mod jobs;
 pub mod keys;
+pub mod leadership;
 pub mod logs;
 mod lookup;
 pub mod notifications;
@@ -134,6 +136,8 @@ pub struct Services {
     pub imports: imports::Imports,
     /// Downloads of backups.
     pub downloads: downloads::Downloads,
+    /// What only one replica does at a time.
+    pub leadership: leadership::Leadership,
     /// Questions to agents that are with other replicas.
     pub relay: relay::Relay,
     /// Copies of backups that are to be.
@@ -183,6 +187,7 @@ impl Services {
             ageing: ageing::Ageing::new(context.clone()),
             imports: imports::Imports::new(context.clone()),
             downloads: downloads::Downloads::new(context.clone()),
+            leadership: leadership::Leadership::new(context.clone()),
             relay: relay::Relay::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
             health: health::Health::new(context.clone()),

@@ -41,6 +41,7 @@ pub mod installation;
 pub mod installation_keys;
 pub mod jobs;
 pub mod join_tokens;
+pub mod leases;
 mod lock;
 pub mod logs;
 pub mod notification_channels;

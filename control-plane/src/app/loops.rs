@@ -10,13 +10,15 @@ use crate::grpc::Shared;
 use crate::queue::Queue;
 use crate::reconcilers::{
     BackupWorker, Commit, DeleteBackups, DeliverCancels, DeliverNotifications, Dispatch, ExpireLeases,
-    ForgetExpired, HealCopies, Health, Ping, Reconcile, Reconcilers, RecordEdges, RelayQuestions,
+    ForgetExpired, HealCopies, Health, KeepLeases, Ping, Reconcile, Reconcilers, RecordEdges, RelayQuestions,
     RenewCertificates, RestoreWorker, Retention, SaveReports, Scheduler, TellTroubles, Ticker, VerifyCopies,
     Wake,
 };
 use crate::services::Services;
 
 const SECOND: Duration = Duration::from_secs(1);
+/// How often leases are kept: [`crate::domain::leadership::BEAT`].
+const LEASES: Duration = Duration::from_secs(2);
 
 /// What the loops work with.
 pub(super) struct Loops<'a> {
@@ -56,6 +58,25 @@ pub(super) async fn start(app: &Loops<'_>, ticker: &Ticker) -> Result<(), StartE
     Ok(ticker.start().await?)
 }
 
+/// Takes on what no other replica does, before the loops look whether they may work. What fails here is tried again by one.
+pub(super) async fn take_over(app: &Loops<'_>) {
+    if let Err(error) = leases(app).pass().await {
+        tracing::warn!(%error, "what only one replica does begins later");
+    }
+}
+
+fn leases(app: &Loops<'_>) -> KeepLeases {
+    KeepLeases {
+        leadership: app.shared.services.leadership.clone(),
+        queue: app.queue.clone(),
+        wakes: [
+            app.wakes.schedules.clone(),
+            app.wakes.retention.clone(),
+            app.wakes.deletions.clone(),
+        ],
+    }
+}
+
 /// What keeps the control plane itself in order.
 async fn start_keepers(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), StartError> {
     let services = &app.shared.services;
@@ -75,6 +96,7 @@ async fn start_keepers(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), Start
         audit: services.audit.clone(),
     };
     start.woken(edges, &app.wakes.edges, 10 * SECOND).await?;
+    start.woken(leases(app), &Wake::default(), LEASES).await?;
     let relay = RelayQuestions {
         relay: services.relay.clone(),
         sessions: app.shared.sessions.clone(),
@@ -103,6 +125,7 @@ async fn start_notifications(app: &Loops<'_>, start: &Starter<'_>) -> Result<(),
     let deliver = Wake::default();
     let notify = TellTroubles {
         notifications: notifications.clone(),
+        leadership: shared.services.leadership.clone(),
         deliver: deliver.clone(),
     };
     start
@@ -162,7 +185,8 @@ async fn start_copies(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), StartE
     let looks = app.config.verification.interval();
     let verify = VerifyCopies {
         verifications: services.verifications.clone(),
-        sessions: sessions.clone(),
+        asking: app.shared.asking.clone(),
+        leadership: services.leadership.clone(),
         policy: app.config.verification.policy(),
         pace: chrono::TimeDelta::from_std(looks).unwrap_or(chrono::TimeDelta::MAX),
         clock: Arc::clone(&app.shared.clock),
@@ -175,17 +199,19 @@ async fn start_copies(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), StartE
 
 /// What takes away what is not needed any more.
 async fn start_cleanup(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), StartError> {
-    let (services, sessions) = (&app.shared.services, &app.shared.sessions);
+    let services = &app.shared.services;
     let pass = app.config.reconcilers.interval();
     let delete = DeleteBackups {
         deletion: services.deletion.clone(),
         catalogue: services.cleanup.clone(),
-        sessions: sessions.clone(),
+        asking: app.shared.asking.clone(),
+        leadership: services.leadership.clone(),
         pauses: DeleteBackups::pauses(Arc::clone(&app.shared.clock)),
     };
     start.woken(delete, &app.wakes.deletions, pass).await?;
     let retention = Retention {
         rules: services.retention.clone(),
+        leadership: services.leadership.clone(),
     };
     start.woken(retention, &app.wakes.retention, pass).await?;
     let interval = app.config.cleanup.interval();
@@ -205,6 +231,7 @@ async fn start_workers(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), Start
     };
     let scheduler = Scheduler {
         schedules: app.shared.services.schedules.clone(),
+        leadership: app.shared.services.leadership.clone(),
         queue: app.queue.clone(),
         again: app.wakes.schedules.clone(),
     };

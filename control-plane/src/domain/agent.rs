@@ -1,7 +1,7 @@
 //! Agents.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use dataguardian_core::ids::{AgentId, JoinTokenId};
+use dataguardian_core::ids::{AgentId, JoinTokenId, ReplicaId};
 use dataguardian_core::name::ResourceName;
 use dataguardian_core::secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -154,6 +154,8 @@ pub struct Agent {
     pub clock_skew: Option<TimeDelta>,
     /// Rises with each session; what an older session says counts no more.
     pub session_epoch: u64,
+    /// The replica that has its session, or had when it was killed.
+    pub session_replica: Option<ReplicaId>,
     /// Certificates of a generation below this are dead, on open connections too.
     pub certificate_floor: u32,
     /// Whether it may recover after a long absence.

@@ -21,7 +21,8 @@ pub(super) struct Handler(pub(super) Shared);
 
 impl Handler {
     fn shown(&self, agent: Agent) -> v1::Agent {
-        let connected = self.0.sessions.is_connected(agent.id);
+        let here = self.0.sessions.is_connected(agent.id);
+        let connected = here || self.0.services.sessions.is_elsewhere(&agent);
         encode::agent(agent, connected, self.0.clock.now())
     }
 

@@ -9,7 +9,6 @@ use dataguardian_proto::status::ApiError;
 use tonic::Status;
 
 use super::Shared;
-use crate::services::relay::Relayed;
 use crate::sessions::{Answer, AskError, Question};
 
 /// How long an agent may take to answer: shorter than a call may take.
@@ -22,7 +21,8 @@ pub(super) async fn ask(
     agent_name: &str,
     question: Question,
 ) -> Result<Result<Answer, Failure>, ApiError> {
-    match put(shared, agent, question).await? {
+    let asked = shared.asking.ask(agent, question, PATIENCE).await;
+    match asked.map_err(|error| ApiError::from(&Status::from(error)))? {
         Ok(answer) => Ok(Ok(answer)),
         Err(AskError::Failed(failure)) => Ok(Err(failure)),
         Err(AskError::NotConnected) => {
@@ -33,31 +33,6 @@ pub(super) async fn ask(
         }
         Err(error) => Err(told(&error, agent_name)),
     }
-}
-
-/// Puts it here, or has the replica put it that has the agent's session.
-async fn put(
-    shared: &Shared,
-    agent: AgentId,
-    question: Question,
-) -> Result<Result<Answer, AskError>, ApiError> {
-    let relay = &shared.services.relay;
-    let for_others = match shared.sessions.is_connected(agent) || !relay.has_others() {
-        true => None,
-        false => question.to_bytes(),
-    };
-    let Some(question_bytes) = for_others else {
-        return Ok(shared.sessions.ask(agent, question, PATIENCE).await);
-    };
-    let relayed = relay.ask(agent, &question_bytes, PATIENCE).await;
-    Ok(
-        match relayed.map_err(|error| ApiError::from(&Status::from(error)))? {
-            Relayed::Answer(bytes) => Answer::from_bytes(bytes.expose()),
-            Relayed::NotConnected => Err(AskError::NotConnected),
-            Relayed::Busy => Err(AskError::Busy),
-            Relayed::NoAnswer => Err(AskError::NoAnswer(PATIENCE)),
-        },
-    )
 }
 
 /// An answer that does not fit its question.
@@ -78,6 +53,15 @@ fn told(error: &AskError, agent: &str) -> ApiError {
             "AGENT_NOT_CONNECTED",
             format!("agent {agent} is not connected: start it on its host, or look into its log there"),
         ),
+        AskError::Elsewhere => ApiError::new(
+            ErrorCode::Unavailable,
+            "AGENT_ELSEWHERE",
+            format!(
+                "agent {agent} is connected to another replica of the control plane, and what it sends comes only through that one: \
+                 connect again, a balancer gives you another"
+            ),
+        )
+        .retry_after(Duration::from_secs(1)),
         AskError::Busy => ApiError::new(
             ErrorCode::Unavailable,
             "AGENT_BUSY",

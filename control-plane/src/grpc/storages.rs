@@ -21,7 +21,7 @@ use crate::domain::storage::{
     CollectionHold, PreparedRepository, Storage, StorageCreation, StorageDraft, StorageLocation,
 };
 use crate::services::imports::ImportMode;
-use crate::sessions::{Answer, Question, SessionHandle, TestDepth};
+use crate::sessions::{Answer, Question, TestDepth};
 
 mod import;
 
@@ -192,7 +192,7 @@ impl Handler {
 
     /// Has an agent write, read and remove a small object in a storage's repository. Gives the agent's name too.
     async fn test(&self, storage: &Storage) -> Result<(Result<Answer, Failure>, String), Status> {
-        let (agent, agent_name) = self.party(&storage.location)?;
+        let (agent, agent_name) = self.party(&storage.location).await?;
         let repository = self.0.services.storages.location(storage)?;
         let question = Question::TestStorage {
             repository,
@@ -214,7 +214,7 @@ impl Handler {
 
     /// Has the agent that reaches the place make a repository there.
     async fn prepare(&self, draft: &StorageDraft) -> Result<PreparedRepository, Status> {
-        let (agent, agent_name) = self.party(&draft.location)?;
+        let (agent, agent_name) = self.party(&draft.location).await?;
         let question = Question::PrepareStorage {
             repository: self.0.services.storages.location(&self.preview(draft))?,
             control_plane: self.0.facts.control_plane,
@@ -244,14 +244,14 @@ impl Handler {
     }
 
     /// An agent that reaches the place: the one that alone does, or any that is here.
-    fn party(&self, location: &StorageLocation) -> Result<(AgentId, String), ApiError> {
+    async fn party(&self, location: &StorageLocation) -> Result<(AgentId, String), Status> {
         match location {
             StorageLocation::Local {
                 agent, agent_name, ..
             } => Ok((*agent, agent_name.to_string())),
             StorageLocation::S3(_) => {
-                let here = self.0.sessions.all().iter().map(SessionHandle::agent).min();
-                let agent = here.ok_or_else(|| {
+                let connected = self.0.asking.connected().await?;
+                let agent = connected.first().copied().ok_or_else(|| {
                     let message = "no agent is connected that could look into the bucket: start one";
                     ApiError::new(ErrorCode::FailedPrecondition, "AGENT_NOT_CONNECTED", message)
                 })?;

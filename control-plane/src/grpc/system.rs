@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Shared, decode, encode};
 use crate::domain::installation_key::{KeyShown, Rotation};
+use crate::domain::leadership::Mandate;
 use crate::domain::storage::Storage;
 use crate::reconcilers::{CleanedUp, DatasourcePlan};
 use crate::services::Error;
@@ -47,7 +48,7 @@ impl SystemService for Handler {
             control_plane_id: facts.control_plane.to_string(),
             metadata_backend: facts.metadata_backend.to_owned(),
             started_at: Some(timestamp(facts.started_at)),
-            agents_connected: u32::try_from(self.0.sessions.count()).unwrap_or(u32::MAX),
+            agents_connected: u32::try_from(self.0.asking.connected().await?.len()).unwrap_or(u32::MAX),
             now: Some(timestamp(self.0.clock.now())),
             authorities: self.authorities().await?,
             recovery_kit_created_at: self.0.services.recovery.made_at().await?.map(timestamp),
@@ -135,7 +136,11 @@ impl SystemService for Handler {
             let mut done = as_planned(&planned);
             if !request.get_ref().validate_only {
                 let mut report = CleanedUp::default();
-                self.0.cleanup.carry_out(&planned, &mut report).await?;
+                // Asked for by a person, it is anybody's: each step holds what it changes.
+                self.0
+                    .cleanup
+                    .carry_out(&planned, Mandate::Free, &mut report)
+                    .await?;
                 done = as_done(done, &report);
             }
             datasources.push(done);

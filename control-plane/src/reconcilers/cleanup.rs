@@ -14,14 +14,17 @@ use serde::Serialize;
 
 use super::party::{NOBODY, Party, delete_manifest, party};
 use super::{Pass, Reconcile};
+use crate::asking::Asking;
 use crate::domain::cleanup::{Plan, Sighting};
+use crate::domain::leadership::{Duty, Mandate};
 use crate::domain::pack::DataObject;
 use crate::domain::storage::Storage;
 use crate::services::Error;
 use crate::services::ageing::{Ageing, Ages};
 use crate::services::cleanup::{Cleanup as Catalogue, Places};
+use crate::services::leadership::Leadership;
 use crate::services::retention::Retention;
-use crate::sessions::{Answer, AskError, Question, Sessions};
+use crate::sessions::{Answer, AskError, Question};
 
 pub(super) mod bucket;
 
@@ -35,8 +38,10 @@ const ALL: TimeDelta = TimeDelta::hours(24);
 pub struct Cleanup {
     /// Knows what should be there, and writes down each step.
     pub catalogue: Catalogue,
-    /// The agents that are here.
-    pub sessions: Sessions,
+    /// Reaches the agents.
+    pub asking: Asking,
+    /// Knows whether this replica is the one that does it.
+    pub leadership: Leadership,
     /// How long what nobody needs is kept.
     pub grace: TimeDelta,
     /// What else a pass sees to.
@@ -95,17 +100,20 @@ impl Reconcile for Cleanup {
     type Report = CleanedUp;
 
     async fn pass(&self) -> Result<Pass<CleanedUp>, Error> {
+        let Some(mandate) = self.leadership.mandate(Duty::Upkeep) else {
+            return Ok(Pass::Standby);
+        };
         let mut report = CleanedUp::default();
-        let upkeep = self.upkeep.pass(&mut report).await;
+        let upkeep = self.upkeep.pass(mandate, &mut report).await;
         for datasource in self.due().await? {
             match self.plan(datasource, None).await {
                 Ok(planned) => {
-                    if self.is_too_early(&planned)? {
+                    if self.is_too_early(&planned).await? {
                         *self.looked_at_all() = None;
                     } else {
                         self.catalogue.note(&planned.places, &planned.plan).await?;
                     }
-                    self.carry_out(&planned, &mut report).await?;
+                    self.carry_out(&planned, mandate, &mut report).await?;
                 }
                 // It was deleted since it was listed.
                 Err(Error::NotFound { .. }) => {}
@@ -119,22 +127,28 @@ impl Reconcile for Cleanup {
 }
 
 impl Upkeep {
-    async fn pass(&self, report: &mut CleanedUp) -> Result<(), Error> {
+    async fn pass(&self, mandate: Mandate, report: &mut CleanedUp) -> Result<(), Error> {
         let forgotten = self.ageing.forget(self.ages).await?;
         report.histories = forgotten.histories;
         report.audit_rows = forgotten.audit;
         report.notifications = forgotten.notifications;
-        report.expired = self.retention.apply_all().await?.deleted;
+        report.expired = self.retention.apply_all(mandate).await?.deleted;
         Ok(())
     }
 }
 
 impl Cleanup {
-    /// With that catalogue, the agents that are here, how long what nobody needs is kept, and what else is seen to.
-    pub fn new(catalogue: Catalogue, sessions: Sessions, grace: TimeDelta, upkeep: Upkeep) -> Self {
+    /// With that catalogue, who reaches the agents, whether it is this replica's to do, how long what nobody needs is kept, and what else is seen to.
+    pub fn new(
+        catalogue: Catalogue,
+        (asking, leadership): (Asking, Leadership),
+        grace: TimeDelta,
+        upkeep: Upkeep,
+    ) -> Self {
         Self {
             catalogue,
-            sessions,
+            asking,
+            leadership,
             grace,
             upkeep,
             looked_at_all: Arc::default(),
@@ -167,13 +181,13 @@ impl Cleanup {
     }
 
     /// After a start agents need a moment to come back: that one is not there yet is nothing to tell people of.
-    fn is_too_early(&self, planned: &DatasourcePlan) -> Result<bool, Error> {
+    async fn is_too_early(&self, planned: &DatasourcePlan) -> Result<bool, Error> {
         if !self.catalogue.has_just_started() {
             return Ok(false);
         }
         for storage in &planned.places.storages {
             if let Party::Agent(agent, _) = party(&self.catalogue, storage)?
-                && !self.sessions.is_connected(agent)
+                && !self.asking.is_connected(agent).await?
             {
                 return Ok(true);
             }
@@ -186,10 +200,16 @@ impl Cleanup {
     }
 
     /// Does what is planned.
-    pub async fn carry_out(&self, planned: &DatasourcePlan, report: &mut CleanedUp) -> Result<(), Error> {
+    pub async fn carry_out(
+        &self,
+        planned: &DatasourcePlan,
+        mandate: Mandate,
+        report: &mut CleanedUp,
+    ) -> Result<(), Error> {
         let plan = &planned.plan;
         report.held_storages += plan.held.len();
-        if !self.catalogue.carry_out(planned.places.datasource, plan).await? {
+        let datasource = planned.places.datasource;
+        if !self.catalogue.carry_out(datasource, plan, mandate).await? {
             report.busy += 1;
             return Ok(());
         }
@@ -214,7 +234,7 @@ impl Cleanup {
     /// Manifests of deleted backups that came back go again; what they name is seen as unneeded from the next pass on.
     async fn remove_returned(&self, planned: &DatasourcePlan) -> Result<(), Error> {
         let places = &planned.places;
-        let parts = (&self.catalogue, &self.sessions);
+        let parts = (&self.catalogue, &self.asking);
         for storage in &places.storages {
             for backup in planned.plan.returned.get(&storage.id).into_iter().flatten() {
                 let Some(digest) = places.deleted.get(backup) else {
@@ -262,9 +282,10 @@ impl Cleanup {
                     datasource: places.datasource,
                     about: places.leaving.clone(),
                 };
-                match self.sessions.ask(agent, question, PATIENCE).await {
-                    Ok(Answer::Unnamed(sighting)) => Ok(sighting),
-                    Ok(_) => Err(told(&AskError::Nonsense)),
+                match self.asking.ask(agent, question, PATIENCE).await {
+                    Ok(Ok(Answer::Unnamed(sighting))) => Ok(sighting),
+                    Ok(Ok(_)) => Err(told(&AskError::Nonsense)),
+                    Ok(Err(error)) => Err(told(&error)),
                     Err(error) => Err(told(&error)),
                 }
             }
@@ -292,7 +313,7 @@ impl Cleanup {
                     datasource,
                     objects: objects.clone(),
                 };
-                match self.sessions.ask(agent, question, PATIENCE).await {
+                match self.asking.ask(agent, question, PATIENCE).await? {
                     Ok(Answer::Deleted { gone, named }) => Ok((gone, named)),
                     Ok(_) => Err(AskError::Nonsense.to_string()),
                     Err(error) => Err(error.to_string()),

@@ -13,11 +13,13 @@ use serde::Serialize;
 use super::party::delete_manifest;
 use super::pauses::Pauses;
 use super::{Pass, Reconcile};
+use crate::asking::Asking;
+use crate::domain::leadership::Duty;
 use crate::domain::storage::Storage;
 use crate::services::Error;
 use crate::services::cleanup::Cleanup as Catalogue;
 use crate::services::deletion::Deletion;
-use crate::sessions::Sessions;
+use crate::services::leadership::Leadership;
 
 /// Manifests at the same time.
 const AT_ONCE: usize = 4;
@@ -33,8 +35,10 @@ pub struct DeleteBackups {
     pub deletion: Deletion,
     /// Knows who reaches a storage.
     pub catalogue: Catalogue,
-    /// The agents that are here.
-    pub sessions: Sessions,
+    /// Reaches the agents.
+    pub asking: Asking,
+    /// Knows whether this replica is the one that does it.
+    pub leadership: Leadership,
     /// Paces the tries.
     pub pauses: Pauses<Key>,
 }
@@ -63,6 +67,9 @@ impl Reconcile for DeleteBackups {
     type Report = DeletedBackups;
 
     async fn pass(&self) -> Result<Pass<DeletedBackups>, Error> {
+        if self.leadership.mandate(Duty::Upkeep).is_none() {
+            return Ok(Pass::Standby);
+        }
         let leaving = self.deletion.leaving().await?;
         let there: BTreeSet<Key> = leaving
             .iter()
@@ -102,7 +109,7 @@ impl DeleteBackups {
             return Ok(Outcome::Settled);
         };
         let which = (manifest.datasource, manifest.backup);
-        let parts = (&self.catalogue, &self.sessions);
+        let parts = (&self.catalogue, &self.asking);
         match delete_manifest(parts, &storage, which, manifest.payload_sha256).await? {
             Ok(()) => {
                 failpoint!(ManifestGoneReceived);

@@ -2,7 +2,9 @@
 //! one of the things to tell.
 
 use super::{Pass, Reconcile, Wake};
+use crate::domain::leadership::Duty;
 use crate::services::Error;
+use crate::services::leadership::Leadership;
 use crate::services::notifications::{Notifications, Watched};
 
 /// Looks for troubles.
@@ -10,6 +12,8 @@ use crate::services::notifications::{Notifications, Watched};
 pub struct TellTroubles {
     /// Knows what there is to tell.
     pub notifications: Notifications,
+    /// Knows whether this replica is the one that looks.
+    pub leadership: Leadership,
     /// Woken when there is something to deliver.
     pub deliver: Wake,
 }
@@ -19,7 +23,10 @@ impl Reconcile for TellTroubles {
     type Report = Watched;
 
     async fn pass(&self) -> Result<Pass<Watched>, Error> {
-        let watched = self.notifications.watch().await?;
+        let Some(mandate) = self.leadership.mandate(Duty::Upkeep) else {
+            return Ok(Pass::Standby);
+        };
+        let watched = self.notifications.watch(mandate).await?;
         if watched != Watched::default() {
             self.deliver.wake();
         }

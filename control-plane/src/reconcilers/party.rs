@@ -9,11 +9,12 @@ use dataguardian_repository::removal::remove_manifest;
 use dataguardian_repository::storage::s3::S3Settings;
 
 use super::cleanup::bucket;
+use crate::asking::Asking;
 use crate::domain::assignment::RepositoryLocation;
 use crate::domain::storage::{Storage, StorageLocation};
 use crate::services::Error;
 use crate::services::cleanup::Cleanup as Catalogue;
-use crate::sessions::{Answer, AskError, ManifestQuestion, Question, Sessions};
+use crate::sessions::{Answer, AskError, ManifestQuestion, Question};
 
 /// A manifest is small.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,7 +46,7 @@ pub(super) fn party(catalogue: &Catalogue, storage: &Storage) -> Result<Party, E
 
 /// Deletes exactly this manifest, or says why it can't be now. That it is not there is no failure.
 pub(super) async fn delete_manifest(
-    (catalogue, sessions): (&Catalogue, &Sessions),
+    (catalogue, asking): (&Catalogue, &Asking),
     storage: &Storage,
     (datasource, backup): (DatasourceId, BackupId),
     payload_sha256: [u8; 32],
@@ -69,7 +70,7 @@ pub(super) async fn delete_manifest(
                 payload_sha256,
             };
             Ok(
-                match sessions.ask(agent, Question::Manifest(question), PATIENCE).await {
+                match asking.ask(agent, Question::Manifest(question), PATIENCE).await? {
                     Ok(Answer::ManifestDeleted) => Ok(()),
                     Ok(_) => Err(Failure::new(
                         FailureKind::Internal,

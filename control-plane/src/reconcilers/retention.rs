@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use super::{Pass, Reconcile};
+use crate::domain::leadership::Duty;
 use crate::services::Error;
+use crate::services::leadership::Leadership;
 use crate::services::retention::{Applied, Retention as Rules};
 
 /// Applies the retention of jobs that are due.
@@ -12,6 +14,8 @@ use crate::services::retention::{Applied, Retention as Rules};
 pub struct Retention {
     /// Knows which are, and what goes.
     pub rules: Rules,
+    /// Knows whether this replica is the one that does it.
+    pub leadership: Leadership,
 }
 
 /// What a pass did.
@@ -40,6 +44,9 @@ impl Reconcile for Retention {
     type Report = Retained;
 
     async fn pass(&self) -> Result<Pass<Retained>, Error> {
-        Ok(Pass::Done(self.rules.apply_due().await?.into()))
+        let Some(mandate) = self.leadership.mandate(Duty::Upkeep) else {
+            return Ok(Pass::Standby);
+        };
+        Ok(Pass::Done(self.rules.apply_due(mandate).await?.into()))
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! The beat of this loop decides nothing but how soon it looks: when a job is due is in the database, computed by
 //! `domain/schedule`. A pass that is late fires what was due meanwhile by the job's own rules. While the queue is offline nothing
-//! could be handed out, so nothing is fired either, and that counts as being away.
+//! could be handed out, so nothing is fired either, and that counts as being away. Of several replicas one fires.
 
 use super::{Pass, Reconcile, Wake};
+use crate::domain::leadership::Duty;
 use crate::queue::Queue;
 use crate::services::Error;
+use crate::services::leadership::Leadership;
 use crate::services::schedules::{Fired, Schedules};
 
 /// Fires what is due.
@@ -14,6 +16,8 @@ use crate::services::schedules::{Fired, Schedules};
 pub struct Scheduler {
     /// Knows what is due.
     pub schedules: Schedules,
+    /// Knows whether this replica is the one that fires.
+    pub leadership: Leadership,
     /// Jobs are fired only while it is online.
     pub queue: Queue,
     /// Wakes this very loop: a pass is bounded, and goes on where it ended.
@@ -28,7 +32,10 @@ impl Reconcile for Scheduler {
         if let Some(reason) = self.queue.pause() {
             return Ok(Pass::Paused { reason });
         }
-        let fired = self.schedules.fire().await?;
+        let Some(mandate) = self.leadership.mandate(Duty::Schedule) else {
+            return Ok(Pass::Standby);
+        };
+        let fired = self.schedules.fire(mandate).await?;
         if fired.fired > 0 || fired.skipped > 0 {
             tracing::info!(
                 fired = fired.fired,

@@ -12,12 +12,15 @@ use rand::Rng as _;
 use serde::Serialize;
 
 use super::{Pass, Reconcile};
+use crate::asking::Asking;
+use crate::domain::leadership::Duty;
 use crate::domain::patience::waited;
 use crate::domain::storage::Storage;
 use crate::domain::verification::schedule::Policy;
 use crate::services::Error;
+use crate::services::leadership::Leadership;
 use crate::services::verifications::{Verifications, reaching};
-use crate::sessions::{Answer, AskError, Question, SessionHandle, Sessions};
+use crate::sessions::{Answer, AskError, Question};
 
 /// An agent reads for a minute before it answers, and may have an object under way then.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -29,8 +32,10 @@ const AFTER_FAILURE: TimeDelta = TimeDelta::minutes(10);
 pub struct VerifyCopies {
     /// Knows what is to be looked at, and writes down what was found.
     pub verifications: Verifications,
-    /// The agents that are here.
-    pub sessions: Sessions,
+    /// Reaches the agents.
+    pub asking: Asking,
+    /// Knows whether this replica is the one that does it.
+    pub leadership: Leadership,
     /// How often.
     pub policy: Policy,
     /// Between two looks into one storage, at least; up to half as long again, so that not all are looked into at once.
@@ -61,16 +66,18 @@ impl Reconcile for VerifyCopies {
     type Report = LookedInto;
 
     async fn pass(&self) -> Result<Pass<LookedInto>, Error> {
+        if self.leadership.mandate(Duty::Upkeep).is_none() {
+            return Ok(Pass::Standby);
+        }
         let mut report = LookedInto::default();
         self.verifications.enter().await?;
         self.verifications.count_damage().await?;
         let storages = self.verifications.storages().await?;
         self.next()
             .retain(|id, _| storages.iter().any(|storage| storage.id == *id));
-        let mut here: Vec<_> = self.sessions.all().iter().map(SessionHandle::agent).collect();
-        here.sort();
+        let connected = self.asking.connected().await?;
         for storage in &storages {
-            let Some(agent) = reaching(storage, &here).filter(|_| self.is_due(storage.id)) else {
+            let Some(agent) = reaching(storage, &connected).filter(|_| self.is_due(storage.id)) else {
                 continue;
             };
             let pause = match self.look(storage, agent, &mut report).await? {
@@ -102,7 +109,7 @@ impl VerifyCopies {
                 repository: self.verifications.location(storage)?,
                 work: work.clone(),
             };
-            match self.sessions.ask(agent, question, PATIENCE).await {
+            match self.asking.ask(agent, question, PATIENCE).await? {
                 Ok(Answer::CopyChecked(findings)) if findings.storage == storage.id => {
                     report.copies += 1;
                     report.faults += findings.fault_count;
@@ -119,7 +126,7 @@ impl VerifyCopies {
             repository: self.verifications.location(storage)?,
             work: work.clone(),
         };
-        match self.sessions.ask(agent, question, PATIENCE).await {
+        match self.asking.ask(agent, question, PATIENCE).await? {
             Ok(Answer::ObjectsChecked { checked, faults }) => {
                 let checked = usize::try_from(checked).unwrap_or(usize::MAX);
                 report.objects += checked.min(work.objects.len()) as u64;

@@ -11,6 +11,7 @@ use super::storages::{location, own_access};
 use super::{Context, Error, lookup};
 use crate::domain::assignment::RepositoryLocation;
 use crate::domain::cleanup::{BATCH, Facts, Plan, Sighting, StorageFacts, plan};
+use crate::domain::leadership::Mandate;
 use crate::domain::pack::{DataObject, PackState};
 use crate::domain::reference::Reference;
 use crate::domain::storage::Storage;
@@ -147,9 +148,14 @@ impl Cleanup {
     }
 
     /// Writes down what takes a step, unless a backup began in the meantime: false then, and nothing may be deleted.
-    pub async fn carry_out(&self, datasource: DatasourceId, plan: &Plan) -> Result<bool, Error> {
+    pub async fn carry_out(
+        &self,
+        datasource: DatasourceId,
+        plan: &Plan,
+        mandate: Mandate,
+    ) -> Result<bool, Error> {
         let now = self.context.now();
-        let tx = self.context.store.begin().await?;
+        let tx = self.context.begin_by(mandate).await?;
         // No backup is offered in between: it would not hear of what is condemned here, and refer to it.
         claim_lock_in_tx(&tx).await?;
         if plan.busy || garbage_held(&tx, datasource).await? {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dataguardian_core::clock::SharedClock;
-use dataguardian_core::ids::AgentId;
+use dataguardian_core::ids::{AgentId, ReplicaId};
 
 use super::installation::Installation;
 use super::notifications::NotificationTally;
@@ -27,6 +27,8 @@ pub struct Context {
     pub store: Store,
     /// The installation's identity and keys.
     pub installation: Arc<Installation>,
+    /// This process.
+    pub replica: ReplicaId,
     /// The time.
     pub clock: SharedClock,
     /// Wake-ups.
@@ -60,6 +62,7 @@ impl Context {
         Self {
             store,
             installation: Arc::new(installation),
+            replica: ReplicaId::new(),
             clock,
             queue,
             limits: Limits::default(),

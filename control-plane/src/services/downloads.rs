@@ -56,7 +56,7 @@ impl Downloads {
         Self { context }
     }
 
-    /// What a download needs, given the agents that are connected here.
+    /// What a download needs, given the agents that are connected.
     pub async fn prepare(
         &self,
         choice: &BackupChoice,
@@ -117,8 +117,7 @@ async fn not_connected(on: &impl Connected, agent: AgentId) -> Error {
         Ok(agent) => Error::precondition(
             "AGENT_NOT_CONNECTED",
             format!(
-                "agent {} is not connected to this control plane: start it on its host; if it runs, and there are several \
-                 control planes, ask the one that it is connected to",
+                "agent {} is not connected: start it on its host, or look into its log there",
                 agent.name
             ),
         ),

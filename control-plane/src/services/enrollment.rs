@@ -234,6 +234,7 @@ fn new_agent(joining: Joining<'_>, now: DateTime<Utc>) -> Result<Agent, BadField
         signing_public_key: joining.signing_public_key,
         enrolled_at: now,
         last_seen_at: None,
+        session_replica: None,
         certificate_expires_at: None,
         clock_skew: None,
         session_epoch: 0,

@@ -91,6 +91,9 @@ pub enum Error {
         "the queue is offline, so nothing can be queued now; it comes back by itself, and `dgctl system health` says what is wrong"
     )]
     QueueOffline,
+    /// Another replica has taken over what this one was about to do.
+    #[error("another replica has taken this over")]
+    TakenOver,
     /// The metadata database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -192,7 +195,9 @@ impl Error {
             Self::NotFound { .. } => ErrorCode::NotFound,
             Self::NameTaken { .. } => ErrorCode::AlreadyExists,
             Self::Precondition { .. } | Self::StorageNotReachable { .. } => ErrorCode::FailedPrecondition,
-            Self::StaleFence | Self::EtagMismatch { .. } | Self::ComeBackLater { .. } => ErrorCode::Aborted,
+            Self::StaleFence | Self::EtagMismatch { .. } | Self::ComeBackLater { .. } | Self::TakenOver => {
+                ErrorCode::Aborted
+            }
             Self::Unauthenticated { .. } => ErrorCode::Unauthenticated,
             Self::Throttled { .. } => ErrorCode::ResourceExhausted,
             Self::QueueOffline => ErrorCode::Unavailable,
@@ -215,6 +220,7 @@ impl Error {
             Self::EtagMismatch { .. } => "ETAG_MISMATCH",
             Self::Throttled { .. } => "TOO_MANY_TRIES",
             Self::QueueOffline => "QUEUE_OFFLINE",
+            Self::TakenOver => "TAKEN_OVER",
             Self::Store(error) => error.reason(),
             Self::Secrets(_) => "SECRETS",
             Self::Internal(_) => "INTERNAL",

@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use dataguardian_core::ids::AgentId;
+use dataguardian_core::ids::{AgentId, ReplicaId};
 
 use super::alerts::raise_in_tx;
 use super::{Context, Error, Noun};
 use crate::domain::agent::{Agent, AlertKind, BootVerdict, IdentityAlert, Opening};
+use crate::domain::reference::Reference;
 use crate::domain::text;
 use crate::store::agents::{
-    agent_boots, agent_boots_in_tx, agent_heard_in_tx, agent_lock_in_tx, agent_session_open_in_tx,
-    agent_slots_in_tx,
+    agent_boots, agent_boots_in_tx, agent_get, agent_heard_in_tx, agent_lock_in_tx,
+    agent_session_close_in_tx, agent_session_open_in_tx, agent_slots_in_tx, agents_elsewhere,
 };
 
 /// When an agent was heard of, and how far its clock was ahead.
@@ -66,10 +67,41 @@ impl Sessions {
         }
         agent_boots_in_tx(&tx, agent, &boots).await?;
         let facts = opening.facts.kept();
-        let epoch = agent_session_open_in_tx(&tx, agent, &facts, opening.clock_skew, now).await?;
+        let with = (agent, self.context.replica);
+        let epoch = agent_session_open_in_tx(&tx, with, &facts, opening.clock_skew, now).await?;
         agent_slots_in_tx(&tx, agent, opening.slots).await?;
         tx.commit().await?;
         epoch.ok_or_else(|| Error::not_found(Noun::Agent, agent))
+    }
+
+    /// A session ended.
+    pub async fn close(&self, agent: AgentId, epoch: u64) -> Result<(), Error> {
+        let tx = self.context.store.begin().await?;
+        agent_session_close_in_tx(&tx, agent, epoch).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Whether another replica has a session of that agent. One that was killed tells nobody: its agents count as connected until
+    /// they have been silent for too long, or have come to another replica.
+    pub fn is_elsewhere(&self, agent: &Agent) -> bool {
+        let heard_lately = || {
+            let silent_for = agent.last_seen_at.map(|seen| self.context.now() - seen);
+            silent_for.is_some_and(|time| time <= self.context.agent_away_after)
+        };
+        let with_another = |replica: ReplicaId| replica != self.context.replica;
+        agent.session_replica.is_some_and(with_another) && heard_lately()
+    }
+
+    /// All agents of which [`Self::is_elsewhere`] holds.
+    pub async fn elsewhere(&self) -> Result<Vec<AgentId>, Error> {
+        let since = self.context.now() - self.context.agent_away_after;
+        Ok(agents_elsewhere(&self.context.store, self.context.replica, since).await?)
+    }
+
+    /// The same, of an agent that may be gone meanwhile.
+    pub async fn is_agent_elsewhere(&self, agent: AgentId) -> Result<bool, Error> {
+        let found = agent_get(&self.context.store, &Reference::Id(agent)).await?;
+        Ok(found.is_some_and(|agent| self.is_elsewhere(&agent)))
     }
 
     fn last_heard(&self, agent: &Agent) -> Option<DateTime<Utc>> {

@@ -253,6 +253,9 @@ pub enum AskError {
     /// The agent has no session here, or its session ended.
     #[error("the agent is not connected")]
     NotConnected,
+    /// Another replica has its session, and this is no question that can be handed on.
+    #[error("the agent is connected to another replica")]
+    Elsewhere,
     /// The agent takes no messages.
     #[error("the agent takes no messages")]
     Busy,

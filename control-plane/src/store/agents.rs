@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use dataguardian_core::ids::AgentId;
+use dataguardian_core::ids::{AgentId, ReplicaId};
 use dataguardian_core::name::ResourceName;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
@@ -35,6 +35,7 @@ pub async fn agent_insert_in_tx(tx: &Tx, agent: &Agent) -> Result<(), StoreError
         last_seen_at: Set(agent.last_seen_at.map(convert::time)),
         clock_skew_microseconds: Set(agent.clock_skew.and_then(|skew| skew.num_microseconds())),
         session_epoch: Set(convert::number(agent.session_epoch)?),
+        session_replica: Set(agent.session_replica.map(|replica| *replica.as_uuid())),
         certificate_floor: Set(convert::small(agent.certificate_floor)?),
         certificate_generation_seen: Set(0),
         certificate_serial_seen: Set(None),
@@ -211,10 +212,10 @@ async fn update(tx: &Tx, id: AgentId, row: agents::ActiveModel) -> Result<(), St
     Ok(())
 }
 
-/// The next session of an agent begins. Gives its epoch; none if there is no such agent that was not revoked.
+/// The next session of an agent begins, with that replica. Gives its epoch; none if there is no such agent that was not revoked.
 pub async fn agent_session_open_in_tx(
     tx: &Tx,
-    id: AgentId,
+    (id, replica): (AgentId, ReplicaId),
     facts: &AgentFacts,
     skew: Option<TimeDelta>,
     now: DateTime<Utc>,
@@ -226,6 +227,7 @@ pub async fn agent_session_open_in_tx(
         clients: Set(convert::json(&facts.clients)?),
         last_seen_at: Set(Some(convert::time(now))),
         clock_skew_microseconds: Set(skew.and_then(|skew| skew.num_microseconds())),
+        session_replica: Set(Some(*replica.as_uuid())),
         ..Default::default()
     };
     let rows = agents::Entity::update_many()
@@ -239,6 +241,39 @@ pub async fn agent_session_open_in_tx(
         .exec_with_returning(&tx.executor())
         .await?;
     rows.first().map(|row| FROM.number(row.session_epoch)).transpose()
+}
+
+/// That session ended. Nothing if a newer one has begun.
+pub async fn agent_session_close_in_tx(tx: &Tx, id: AgentId, epoch: u64) -> Result<(), StoreError> {
+    let row = agents::ActiveModel {
+        session_replica: Set(None),
+        ..Default::default()
+    };
+    agents::Entity::update_many()
+        .set(row)
+        .filter(agents::Column::Id.eq(*id.as_uuid()))
+        .filter(agents::Column::SessionEpoch.eq(convert::number(epoch)?))
+        .exec(&tx.executor())
+        .await?;
+    Ok(())
+}
+
+/// The agents whose sessions other replicas than that have, by what they wrote down, and that were heard of since then.
+pub async fn agents_elsewhere(
+    on: &impl Connected,
+    replica: ReplicaId,
+    since: DateTime<Utc>,
+) -> Result<Vec<AgentId>, StoreError> {
+    let ids: Vec<Uuid> = agents::Entity::find()
+        .select_only()
+        .column(agents::Column::Id)
+        .filter(agents::Column::SessionReplica.is_not_null())
+        .filter(agents::Column::SessionReplica.ne(*replica.as_uuid()))
+        .filter(agents::Column::LastSeenAt.gte(convert::time(since)))
+        .into_tuple()
+        .all(&on.executor())
+        .await?;
+    Ok(ids.into_iter().map(AgentId::from_uuid).collect())
 }
 
 /// Notes how many attempts an agent takes on at all; none where it does not say.
@@ -343,6 +378,7 @@ impl TryFrom<agents::Model> for Agent {
             certificate_expires_at: row.certificate_expires_at,
             clock_skew: row.clock_skew_microseconds.map(TimeDelta::microseconds),
             session_epoch: FROM.number(row.session_epoch)?,
+            session_replica: row.session_replica.map(ReplicaId::from_uuid),
             certificate_floor: FROM.small(row.certificate_floor)?,
             recovery: Recovery {
                 asked_at: row.recovery_asked_at,

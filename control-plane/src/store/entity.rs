@@ -30,6 +30,7 @@ pub(super) mod installation_keys;
 pub(super) mod job_storages;
 pub(super) mod jobs;
 pub(super) mod join_tokens;
+pub(super) mod leases;
 pub(super) mod manifests;
 pub(super) mod notification_channels;
 pub(super) mod notification_conditions;

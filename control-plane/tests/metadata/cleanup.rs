@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use dataguardian_control_plane::domain::assignment::{AttemptOutcome, StoredPack};
 use dataguardian_control_plane::domain::cleanup::{Plan, Sighting};
 use dataguardian_control_plane::domain::job::BackupOptions;
+use dataguardian_control_plane::domain::leadership::Mandate;
 use dataguardian_control_plane::domain::pack::{DataObject, ObjectKind, PackState};
 use dataguardian_control_plane::store::packs::pack_known;
 use dataguardian_core::failure::FailureKind;
@@ -41,7 +42,10 @@ async fn pass(
         .plan(datasource, BTreeMap::from([(storage, Ok(sighting))]), GRACE)
         .await
         .unwrap();
-    assert_eq!(cleanup.carry_out(datasource, &plan).await.unwrap(), !plan.busy);
+    assert_eq!(
+        cleanup.carry_out(datasource, &plan, Mandate::Free).await.unwrap(),
+        !plan.busy
+    );
     plan
 }
 

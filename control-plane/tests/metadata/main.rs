@@ -23,6 +23,7 @@ mod history;
 mod identity;
 mod invariants;
 mod keys;
+mod leadership;
 mod limits;
 mod logs;
 mod notification_channels;

@@ -11,6 +11,7 @@ use dataguardian_control_plane::domain::backup::BackupFilter;
 use dataguardian_control_plane::domain::deletion::LastBackup;
 use dataguardian_control_plane::domain::execution::RestoreReport;
 use dataguardian_control_plane::domain::job::{BackupOptions, Job, JobChange};
+use dataguardian_control_plane::domain::leadership::Mandate;
 use dataguardian_control_plane::domain::page::PageRequest;
 use dataguardian_control_plane::domain::reference::Reference;
 use dataguardian_control_plane::domain::restore::BackupChoice;
@@ -237,7 +238,12 @@ impl<'a> Life<'a> {
 
     /// Retention is applied, and leaves what the rules say of the backups of that job alone.
     async fn settle(&mut self) {
-        self.world.services.retention.apply_all().await.unwrap();
+        self.world
+            .services
+            .retention
+            .apply_all(Mandate::Free)
+            .await
+            .unwrap();
         let candidates: Vec<_> = self
             .kept
             .iter()

@@ -99,6 +99,8 @@ ids! {
     NotificationDeliveryId, "notification delivery";
     /// What is told to whom.
     NotificationRuleId, "notification rule";
+    /// A process of a control plane, from its start to its end.
+    ReplicaId, "replica";
     /// A repository: one prefix of one storage.
     RepositoryId, "repository";
     /// A question put to an agent over its session.

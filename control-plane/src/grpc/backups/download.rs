@@ -37,12 +37,7 @@ pub(super) async fn begin(
     let choice = checks.take(BackupChoice::parse(&asked.backup, &asked.datasource));
     let wanted = checks.take(Wanted::parse(&asked.database, asked.globals));
     let (choice, wanted) = decode::checked(checks, choice.zip(wanted)).map_err(bad_request)?;
-    let connected: Vec<_> = shared
-        .sessions
-        .all()
-        .iter()
-        .map(|session| session.agent())
-        .collect();
+    let connected = shared.asking.connected().await?;
     let downloads = &shared.services.downloads;
     let download = downloads.prepare(&choice, wanted, &connected).await?;
     let (agent, agent_name) = (download.agent, download.agent_name.to_string());

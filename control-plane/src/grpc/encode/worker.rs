@@ -8,6 +8,7 @@ pub(in crate::grpc) fn worker(report: LoopReport) -> v1::WorkerStatus {
     let state = match report.state {
         LoopState::Running => v1::WorkerState::Running,
         LoopState::Paused => v1::WorkerState::Paused,
+        LoopState::Standby => v1::WorkerState::Standby,
         LoopState::Error => v1::WorkerState::Error,
     };
     v1::WorkerStatus {

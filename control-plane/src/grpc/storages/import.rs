@@ -49,7 +49,7 @@ impl Handler {
     ) -> Result<v1::ImportBackupsResponse, Status> {
         let began = Instant::now();
         let imports = &self.0.services.imports;
-        let (agent, agent_name) = self.party(&storage.location)?;
+        let (agent, agent_name) = self.party(&storage.location).await?;
         let question = ManifestQuestion::List {
             repository: self.0.services.storages.location(storage)?,
             after,
@@ -116,7 +116,7 @@ impl Handler {
         storage: &Storage,
         which: &Unlisted,
     ) -> Result<Result<FoundManifest, Failure>, Status> {
-        let (agent, agent_name) = self.party(&storage.location)?;
+        let (agent, agent_name) = self.party(&storage.location).await?;
         let mut manifest = FoundManifest {
             which: which.clone(),
             storage: storage.id,

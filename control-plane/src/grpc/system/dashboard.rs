@@ -19,12 +19,13 @@ const MOST_HISTORY: usize = 20_000;
 /// All of it.
 pub(super) async fn show(shared: &Shared, history_size: u32) -> Result<v1::GetDashboardResponse, Error> {
     let dashboard = shared.services.overview.dashboard().await?;
+    let connected = shared.asking.connected().await?.len();
     let performance = performance(shared, &dashboard, wanted(history_size));
     let (now, objectives) = (shared.clock.now(), shared.services.overview.objectives());
     let protection = dashboard.overview.protection.iter();
     Ok(v1::GetDashboardResponse {
         now: Some(timestamp(now)),
-        counts: Some(counts(shared, &dashboard)),
+        counts: Some(counts(connected, &dashboard)),
         statistics: dashboard
             .statistics
             .iter()
@@ -46,11 +47,11 @@ fn wanted(history_size: u32) -> usize {
     }
 }
 
-fn counts(shared: &Shared, dashboard: &Dashboard) -> v1::DashboardCounts {
+fn counts(connected: usize, dashboard: &Dashboard) -> v1::DashboardCounts {
     let counts = &dashboard.overview.counts;
     v1::DashboardCounts {
         agents: small(counts.agents),
-        agents_connected: small(shared.sessions.count() as u64),
+        agents_connected: small(connected as u64),
         datasources: small(counts.datasources),
         storages: small(counts.storages),
         jobs: small(counts.jobs),

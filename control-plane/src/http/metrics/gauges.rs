@@ -56,7 +56,7 @@ const REPLICA: &[Gauge] = &[
     ),
     (
         "dataguardian_worker_state",
-        "1 for the state that a worker is in: running, paused or error.",
+        "1 for the state that a worker is in: running, paused, standby or error.",
         |seen| {
             let states = seen.workers.iter().flat_map(|report| {
                 LoopState::ALL.map(|state| {
@@ -75,8 +75,12 @@ const REPLICA: &[Gauge] = &[
     ),
     (
         "dataguardian_loop_running",
-        "1 while a loop runs, 0 while it is paused or fails.",
-        |seen| by_loop(seen, |report| flag(report.state == LoopState::Running)),
+        "1 while a loop runs or another replica does its work, 0 while it is paused or fails.",
+        |seen| {
+            by_loop(seen, |report| {
+                flag(matches!(report.state, LoopState::Running | LoopState::Standby))
+            })
+        },
     ),
     (
         "dataguardian_loop_failed",

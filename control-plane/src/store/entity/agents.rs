@@ -20,6 +20,7 @@ pub struct Model {
     pub last_seen_at: Option<DateTimeUtc>,
     pub clock_skew_microseconds: Option<i64>,
     pub session_epoch: i64,
+    pub session_replica: Option<Uuid>,
     pub certificate_floor: i32,
     pub certificate_generation_seen: i32,
     pub certificate_serial_seen: Option<String>,

@@ -70,6 +70,12 @@ impl Conversation {
         }
         self.shared.sessions.forget(&self.session);
         let epoch = self.session.epoch();
+        if let Some(Err(error)) = self
+            .look(self.shared.services.sessions.close(self.agent(), epoch))
+            .await
+        {
+            tracing::debug!(agent.id = %self.agent(), %error, "the end of a session was not written down");
+        }
         tracing::info!(agent.id = %self.agent(), session.epoch = epoch, ?reason, "an agent's session ended");
     }
 

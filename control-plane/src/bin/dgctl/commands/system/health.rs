@@ -71,6 +71,7 @@ fn state(worker: &v1::WorkerStatus) -> (&'static str, Tone) {
     match worker.state() {
         v1::WorkerState::Running => ("running", Tone::Good),
         v1::WorkerState::Paused => ("paused", Tone::Busy),
+        v1::WorkerState::Standby => ("standby", Tone::Quiet),
         v1::WorkerState::Error => ("error", Tone::Bad),
         v1::WorkerState::Unspecified => ("unknown", Tone::Quiet),
     }
