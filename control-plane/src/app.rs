@@ -89,6 +89,7 @@ impl App {
         let metrics = Metrics::new()?;
         let context = as_configured(context, &config, &metrics)?;
         let (control_plane, started_at) = (context.installation.control_plane, context.started_at);
+        let replica = context.replica;
         let services = Services::start(context).await?;
         let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
         let life = config.agents.certificate_life();
@@ -107,6 +108,7 @@ impl App {
             facts: Arc::new(Facts {
                 control_plane,
                 metadata_backend: store.backend().as_str(),
+                replica,
                 started_at,
                 operators_pin: ports.operators_pin,
                 api_address: ports.api.address()?.to_string(),

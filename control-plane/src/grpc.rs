@@ -12,7 +12,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use chrono::{DateTime, Utc};
 use dataguardian_core::clock::SharedClock;
-use dataguardian_core::ids::ControlPlaneId;
+use dataguardian_core::ids::{ControlPlaneId, ReplicaId};
 use dataguardian_proto::agent::v1::agent_service_server::AgentServiceServer as AgentSideServer;
 use dataguardian_proto::agent::v1::enrollment_service_server::EnrollmentServiceServer;
 use dataguardian_proto::v1::agent_service_server::AgentServiceServer;
@@ -140,6 +140,8 @@ pub struct Facts {
     pub control_plane: ControlPlaneId,
     /// `sqlite` or `postgres`.
     pub metadata_backend: &'static str,
+    /// This process.
+    pub replica: ReplicaId,
     /// Since when this process runs.
     pub started_at: DateTime<Utc>,
     /// By what an enrolling host recognises the API's certificate, if the operator brought it.

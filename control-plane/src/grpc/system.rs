@@ -47,6 +47,7 @@ impl SystemService for Handler {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             control_plane_id: facts.control_plane.to_string(),
             metadata_backend: facts.metadata_backend.to_owned(),
+            replica_id: facts.replica.to_string(),
             started_at: Some(timestamp(facts.started_at)),
             agents_connected: u32::try_from(self.0.asking.connected().await?.len()).unwrap_or(u32::MAX),
             now: Some(timestamp(self.0.clock.now())),

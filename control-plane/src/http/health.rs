@@ -19,6 +19,7 @@ pub(super) struct Health {
     status: &'static str,
     version: &'static str,
     control_plane_id: String,
+    replica_id: String,
     started_at: String,
     uptime_seconds: u64,
     database: Database,
@@ -99,6 +100,7 @@ pub(super) async fn report(pages: &Pages) -> Health {
         },
         version: env!("CARGO_PKG_VERSION"),
         control_plane_id: facts.control_plane.to_string(),
+        replica_id: facts.replica.to_string(),
         started_at: facts.started_at.to_rfc3339(),
         uptime_seconds: uptime.to_std().unwrap_or_default().as_secs(),
         database: Database {

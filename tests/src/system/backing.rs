@@ -53,6 +53,14 @@ impl Servers {
         Ok(Self { postgres, redis })
     }
 
+    /// What the metadata database answers to a query, as `psql` tells it.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn metadata(&self, query: &str) -> Result<String> {
+        self.postgres.psql(METADATA, query)
+    }
+
     /// A control plane on these, on free ports.
     ///
     /// # Errors

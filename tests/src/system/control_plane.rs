@@ -122,6 +122,41 @@ impl ControlPlane {
         Ok(started)
     }
 
+    /// Starts another replica of a control plane, below a folder of its own: it has the same servers and the same master key.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn join(folder: &Path, setup: Setup, first: &Self) -> Result<Self> {
+        let data = folder.join("control-plane");
+        std::fs::create_dir_all(&data)?;
+        std::fs::copy(first.data_dir().join("master.key"), data.join("master.key"))?;
+        std::fs::write(config_file(folder), &setup.config)?;
+        let mut joined = Self {
+            program: launch(folder, &setup, "")?,
+            folder: folder.to_owned(),
+            setup,
+        };
+        joined.wait()?;
+        Ok(joined)
+    }
+
+    /// The command line of the same administrator, who signs in at another address: a balancer's.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn dgctl_at(&self, url: String) -> Result<Dgctl> {
+        let home = self.folder.join(format!(
+            "dgctl-{}",
+            url.replace(|c: char| !c.is_alphanumeric(), "-")
+        ));
+        let dgctl = Dgctl::new(url, self.ca_file(), home);
+        let password = self.folder.join("admin.password").display().to_string();
+        dgctl
+            .run(&["login", "--username", "admin", "--password-file", &password])
+            .succeed()?;
+        Ok(dgctl)
+    }
+
     /// Starts it again on the same data and ports, after [`Program::stop`] or [`Program::kill9`].
     ///
     /// # Errors

@@ -156,6 +156,7 @@ fn describe(info: &v1::GetSystemInfoResponse, look: Look) -> String {
             ("Version", Field::text(&info.version)),
             ("Control plane", Field::text(&info.control_plane_id)),
             ("Metadata", Field::text(&info.metadata_backend)),
+            ("Replica", Field::text(&info.replica_id)),
             (
                 "Started",
                 Field::text(&text::time_and_distance(info.started_at.as_ref())),
