@@ -207,6 +207,19 @@ impl Scene {
         Ok(took)
     }
 
+    /// Downloads a backup of each agent: whichever replica a call comes to, the one that has the agent is found.
+    pub(crate) fn download(&self) -> Result<()> {
+        for agent in AGENTS {
+            for _ in 0..4 {
+                let name = job("quick", QUICK[0], agent);
+                let words = ["backup", "download", "latest", "--datasource", &name];
+                let script = self.dgctl.run(&words).succeed()?.stdout;
+                ensure!(script.contains("COPY public.t"), "{script}");
+            }
+        }
+        Ok(())
+    }
+
     /// Stops all schedules and waits for the end of what is under way.
     pub(crate) fn settle(&self) -> Result<()> {
         for agent in AGENTS {

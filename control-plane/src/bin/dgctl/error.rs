@@ -104,6 +104,11 @@ impl Error {
         Self::Usage(text.into())
     }
 
+    /// Whether the server gave this reason.
+    pub(crate) fn has_reason(&self, reason: &str) -> bool {
+        matches!(self, Self::Api(status) if ApiError::from(&**status).reason == reason)
+    }
+
     /// The exit status that tells the kinds apart.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {

@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tonic::Streaming;
 
 use super::{Context, Get};
+use crate::connect::Api;
 use crate::error::{Error, Result};
 use crate::output::text::{bytes, cell};
 use crate::progress::Transferred;
@@ -79,10 +80,26 @@ impl Download {
     }
 }
 
-/// The pieces that come, and what they are of.
+/// How many connections are tried for the replica that the agent is connected to.
+const REPLICAS: usize = 20;
+
+/// The pieces that come, and what they are of. The script comes through the replica that has the agent's session: a balancer is asked
+/// until it gives us that one. The connections that led elsewhere stand meanwhile, so that a balancer that counts them gives another.
 async fn begin(context: &Context, request: v1::DownloadBackupRequest) -> Result<(Pieces, v1::DownloadStart)> {
-    let mut backups = context.api().await?.backups();
-    let mut pieces = backups.download_backup(request).await?.into_inner();
+    let mut elsewhere = Vec::new();
+    loop {
+        let api = context.api().await?;
+        match ask(&api, request.clone()).await {
+            Err(error) if error.has_reason("AGENT_ELSEWHERE") && elsewhere.len() < REPLICAS => {
+                elsewhere.push(api);
+            }
+            begun => return begun,
+        }
+    }
+}
+
+async fn ask(api: &Api, request: v1::DownloadBackupRequest) -> Result<(Pieces, v1::DownloadStart)> {
+    let mut pieces = api.backups().download_backup(request).await?.into_inner();
     match pieces.message().await?.and_then(|first| first.message) {
         Some(Message::Start(start)) => Ok((pieces, start)),
         _ => Err(Error::Incomplete("start")),
