@@ -19,11 +19,12 @@ build: ## Build the programs into target/debug
 quickstart: ## Back up a real PostgreSQL, restore it, compare (KEEP=1 leaves all running)
 	@bash examples/quickstart/run.sh
 
-# Tests run the workspace's own programs, so these are built first, in one go with the tests.
+# Tests run the workspace's own programs, so these are built first, in one go with the tests. Many wait for what they broke to come back, so
+# there is one more at a time than there are processors.
 test: ## Run all tests, against real servers that are installed if missing
 	.ci/prepare --nextest $(PARTS)
 	cargo build --locked --workspace --all-targets
-	cargo nextest run --locked --workspace
+	cargo nextest run --locked --workspace --test-threads $$(($$(nproc) + 1))
 
 bench: ## Measure an optimised build beside pg_dump and pg_restore (ROWS=, RUNS=)
 	.ci/prepare $(PARTS)

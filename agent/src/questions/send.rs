@@ -17,10 +17,10 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
+use tonic::{Status, Streaming};
 
 use super::malformed;
-use crate::control_plane::Client;
+use crate::control_plane::{Client, ControlPlane};
 use crate::patience;
 use crate::repositories::StoredBackup;
 use crate::rescue::{Part, Script};
@@ -32,6 +32,8 @@ use crate::runner::work::{RepositoryPlace, id, places, protection, trusted_keys}
 const PIECE: usize = 256 << 10;
 /// How long the control plane may take to say that it listens.
 const OPENING: Duration = Duration::from_secs(30);
+/// How many connections are tried for the replica that waits.
+const REPLICAS: usize = 10;
 /// Messages that wait for the connection to take them.
 const WAITING: usize = 1;
 
@@ -48,13 +50,10 @@ pub(super) async fn begin(
     let reader = wanted.open(host).await?.with_executor(executor(&host.cpu));
     let script = Script::of(reader, &wanted.part)?;
     let bytes = script.len();
-    let (client, transfer, backup) = (
-        host.control_plane.client_apart(),
-        wanted.transfer,
-        wanted.stored.backup,
-    );
+    let (transfer, backup) = (wanted.transfer, wanted.stored.backup);
+    let control_plane = host.control_plane.clone();
     host.sending.spawn(async move {
-        match send(client, transfer, script.pieces()).await {
+        match send(&control_plane, transfer, script.pieces()).await {
             Ok(Sent::Whole) => {
                 tracing::info!(backup.id = %backup, transfer.id = %transfer, bytes, "a backup was sent to be downloaded");
             }
@@ -140,17 +139,8 @@ enum Sent {
 }
 
 /// Sends it all, or as much as can be read: an error says that nobody takes any more.
-async fn send(mut client: Client, transfer: TransferId, pieces: Pieces) -> Result<Sent, Status> {
-    let (outgoing, messages) = mpsc::channel(WAITING);
-    let begin = send_backup_request::Message::TransferId(transfer.to_string());
-    // It is the first, so there is room for it.
-    let begun = outgoing.try_send(request(begin));
-    begun.map_err(|error| Status::internal(error.to_string()))?;
-    let opening = patience::timeout(OPENING, client.send_backup(ReceiverStream::new(messages)));
-    let opened = opening
-        .await
-        .map_err(|_| Status::deadline_exceeded("the control plane does not answer"))?;
-    let mut answers = opened?.into_inner();
+async fn send(control_plane: &ControlPlane, transfer: TransferId, pieces: Pieces) -> Result<Sent, Status> {
+    let ((outgoing, mut answers), _client) = open(control_plane, transfer).await?;
     let feeding = feed(pieces, outgoing);
     tokio::pin!(feeding);
     let sent = tokio::select! {
@@ -164,6 +154,43 @@ async fn send(mut client: Client, transfer: TransferId, pieces: Pieces) -> Resul
     };
     answers.message().await?;
     Ok(sent)
+}
+
+/// A call: what takes the pieces, and its answers.
+type Call = (
+    mpsc::Sender<v1::SendBackupRequest>,
+    Streaming<v1::SendBackupResponse>,
+);
+
+/// Opens the call at the replica that waits for the transfer: a balancer is asked until it gives that one. The connections that led
+/// elsewhere stand meanwhile, so that a balancer that counts them gives another.
+async fn open(control_plane: &ControlPlane, transfer: TransferId) -> Result<(Call, Client), Status> {
+    let mut elsewhere = Vec::new();
+    loop {
+        let mut client = control_plane.client_apart();
+        match open_on(&mut client, transfer).await {
+            Err(status) if is_elsewhere(&status) && elsewhere.len() + 1 < REPLICAS => elsewhere.push(client),
+            Err(status) => return Err(status),
+            Ok(call) => return Ok((call, client)),
+        }
+    }
+}
+
+fn is_elsewhere(status: &Status) -> bool {
+    ApiError::from(status).reason == "TRANSFER_NOT_FOUND"
+}
+
+async fn open_on(client: &mut Client, transfer: TransferId) -> Result<Call, Status> {
+    let (outgoing, messages) = mpsc::channel(WAITING);
+    let begin = send_backup_request::Message::TransferId(transfer.to_string());
+    // It is the first, so there is room for it.
+    let begun = outgoing.try_send(request(begin));
+    begun.map_err(|error| Status::internal(error.to_string()))?;
+    let opening = patience::timeout(OPENING, client.send_backup(ReceiverStream::new(messages)));
+    let opened = opening
+        .await
+        .map_err(|_| Status::deadline_exceeded("the control plane does not answer"))?;
+    Ok((outgoing, opened?.into_inner()))
 }
 
 /// Hands all of it to the call, and how it ended. Waits for ever when the call has ended: that is heard elsewhere, with the reason.

@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::ask::SecretSource;
 use crate::commands::{
-    agent, auth, backup, completions, datasource, execution, job, notification, restore, storage, system,
+    agent, apply, auth, backup, completions, datasource, execution, export, job, notification, restore,
+    storage, system,
 };
 use crate::output::Format;
 
@@ -99,6 +100,10 @@ pub(crate) enum Command {
     /// The control plane itself
     #[command(subcommand)]
     System(system::Command),
+    /// Make things as a file declares them
+    Apply(apply::Apply),
+    /// Write all that is set up as such a file
+    Export(export::Export),
     /// Write completions for a shell
     Completions(completions::Completions),
 }

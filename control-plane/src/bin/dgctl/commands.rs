@@ -1,11 +1,13 @@
 //! One file per noun. A command turns its arguments into one request, makes the call and shows the answer.
 
 pub(crate) mod agent;
+pub(crate) mod apply;
 pub(crate) mod auth;
 pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod datasource;
 pub(crate) mod execution;
+pub(crate) mod export;
 pub(crate) mod job;
 pub(crate) mod notification;
 pub(crate) mod recovery_kit;
@@ -114,6 +116,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<()> {
         Command::Restore(restore) => Box::pin(restore.run(context)).await,
         Command::Execution(command) => Box::pin(command.run(context)).await,
         Command::System(command) => Box::pin(command.run(context)).await,
+        Command::Apply(apply) => Box::pin(apply.run(context)).await,
+        Command::Export(export) => Box::pin(export.run(context)).await,
         Command::Completions(completions) => completions.run(context),
     }
 }

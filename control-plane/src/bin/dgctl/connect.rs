@@ -134,7 +134,15 @@ impl Target {
 #[derive(Debug, Clone)]
 pub(crate) struct Api(Connection);
 
-type Connection = InterceptedService<Channel, Bearer>;
+/// What calls go through.
+pub(crate) type Connection = InterceptedService<Channel, Bearer>;
+
+impl Api {
+    /// The connection itself, for calls that no generated client makes.
+    pub(crate) fn connection(&self) -> Connection {
+        self.0.clone()
+    }
+}
 
 macro_rules! clients {
     ($($name:ident: $client:ident;)+) => {

@@ -6,9 +6,11 @@
 //! fields are only added.
 
 mod ask;
+mod call;
 mod cli;
 mod commands;
 mod connect;
+mod declared;
 mod error;
 mod output;
 mod paging;

@@ -2,7 +2,7 @@
 
 mod kept;
 mod options;
-mod retention;
+pub(crate) mod retention;
 pub(crate) mod schedule;
 mod show;
 

@@ -133,7 +133,8 @@ fn into_text(bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| Error::Json(error.to_string()))
 }
 
-fn pool() -> Result<&'static DescriptorPool> {
+/// The compiled protos.
+pub(crate) fn pool() -> Result<&'static DescriptorPool> {
     static POOL: OnceLock<Result<DescriptorPool, String>> = OnceLock::new();
     let pool = POOL.get_or_init(|| DescriptorPool::decode(DESCRIPTOR_SET).map_err(|error| error.to_string()));
     pool.as_ref().map_err(|problem| Error::Json(problem.clone()))

@@ -184,7 +184,7 @@ impl Words {
 }
 
 /// Asks before a policy deletes backups at once. `yes` is the answer where nobody can be asked.
-pub(super) async fn confirm(api: &Api, job: &v1::Job, retention: &v1::Retention, yes: bool) -> Result<()> {
+pub(crate) async fn confirm(api: &Api, job: &v1::Job, retention: &v1::Retention, yes: bool) -> Result<()> {
     let request = v1::PreviewRetentionRequest {
         job: job.id.clone(),
         retention: Some(retention.clone()),
