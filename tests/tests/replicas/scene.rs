@@ -214,7 +214,7 @@ impl Scene {
                 let name = job("quick", QUICK[0], agent);
                 let words = ["backup", "download", "latest", "--datasource", &name];
                 let script = self.dgctl.run(&words).succeed()?.stdout;
-                ensure!(script.contains("COPY public.t"), "{script}");
+                ensure!(script.contains("COPY \"public\".\"t\""), "{script}");
             }
         }
         Ok(())
