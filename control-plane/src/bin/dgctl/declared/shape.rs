@@ -223,7 +223,9 @@ mod tests {
 
     fn job(value: Json) -> Result<Object, String> {
         let (_, request, _) = Kind::Job.method("Create").unwrap();
-        shaped(&object(value), &request, "", &|path| Ok(Secret::new(format!("content of {path}"))))
+        shaped(&object(value), &request, "", &|path| {
+            Ok(Secret::new(format!("content of {path}")))
+        })
     }
 
     #[test]
@@ -248,12 +250,30 @@ mod tests {
         for (wrong, says) in [
             (json!({ "request_id": "x" }), "request_id: there is no such field"),
             (json!({ "storages": "vault" }), "storages: must be a list"),
-            (json!({ "storages": [12] }), "storages[0]: must be a text: put it in quotes"),
-            (json!({ "schedule": { "cron": true } }), "schedule.cron: must be a text"),
-            (json!({ "options": { "unencrypted": "yes" } }), "options.unencrypted: must be true or false"),
-            (json!({ "options": { "max_attempts": "3" } }), "options.max_attempts: must be a number"),
-            (json!({ "strategy": "unspecified" }), "strategy: must be one of fallback, replicate"),
-            (json!({ "retention": 7 }), "retention: must have fields: max_backups"),
+            (
+                json!({ "storages": [12] }),
+                "storages[0]: must be a text: put it in quotes",
+            ),
+            (
+                json!({ "schedule": { "cron": true } }),
+                "schedule.cron: must be a text",
+            ),
+            (
+                json!({ "options": { "unencrypted": "yes" } }),
+                "options.unencrypted: must be true or false",
+            ),
+            (
+                json!({ "options": { "max_attempts": "3" } }),
+                "options.max_attempts: must be a number",
+            ),
+            (
+                json!({ "strategy": "unspecified" }),
+                "strategy: must be one of fallback, replicate",
+            ),
+            (
+                json!({ "retention": 7 }),
+                "retention: must have fields: max_backups",
+            ),
         ] {
             let error = job(wrong.clone()).unwrap_err();
             assert!(error.starts_with(says), "{wrong}: {error}");
@@ -264,7 +284,9 @@ mod tests {
     fn secrets_come_from_files_and_a_buckets_lie_beside_it() {
         let (_, request, _) = Kind::Storage.method("Create").unwrap();
         let given = json!({ "s3": { "bucket": "b", "access_key_id": "k", "secret_access_key_file": "f" } });
-        let shaped = shaped(&object(given), &request, "", &|path| Ok(Secret::new(format!("content of {path}"))));
+        let shaped = shaped(&object(given), &request, "", &|path| {
+            Ok(Secret::new(format!("content of {path}")))
+        });
         assert_eq!(
             Json::Object(shaped.unwrap()),
             json!({ "s3": { "bucket": "b", "access_key_id": "k", "secret_access_key": "content of f" } })
