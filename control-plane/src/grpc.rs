@@ -17,6 +17,7 @@ use dataguardian_proto::agent::v1::agent_service_server::AgentServiceServer as A
 use dataguardian_proto::agent::v1::enrollment_service_server::EnrollmentServiceServer;
 use dataguardian_proto::v1::access_service_server::AccessServiceServer;
 use dataguardian_proto::v1::agent_service_server::AgentServiceServer;
+use dataguardian_proto::v1::audit_service_server::AuditServiceServer;
 use dataguardian_proto::v1::auth_service_server::AuthServiceServer;
 use dataguardian_proto::v1::backup_service_server::BackupServiceServer;
 use dataguardian_proto::v1::datasource_service_server::DatasourceServiceServer;
@@ -48,6 +49,7 @@ mod agent;
 mod agents;
 mod ask;
 mod audit;
+mod audit_logs;
 mod auth;
 mod backups;
 mod browser;
@@ -168,6 +170,7 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
     }
     let services = &shared.services;
     let routes = Routes::default()
+        .add_service(bounded!(AuditServiceServer, audit_logs::Handler(shared.clone())))
         .add_service(bounded!(
             AuthServiceServer,
             auth::Handler::new(shared, gate.permissions().into_keys().collect())

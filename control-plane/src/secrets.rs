@@ -3,6 +3,7 @@
 //! What is secret comes into the database sealed under the master key ([`vault`]) or as a hash ([`password`], [`token`], recovery codes in [`totp`]).
 //! The master key itself ([`master_key`]) never does: only its fingerprint, so that a wrong key is noticed at the start.
 
+pub mod chain;
 pub mod master_key;
 pub mod password;
 pub mod token;

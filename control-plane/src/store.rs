@@ -21,6 +21,7 @@ pub mod agent_requests;
 pub mod agents;
 pub mod attempts;
 pub mod audit;
+pub mod audit_chain;
 pub mod authorities;
 pub mod backups;
 pub mod certificates;

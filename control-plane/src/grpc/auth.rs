@@ -105,6 +105,7 @@ impl AuthService for Handler {
         &self,
         request: Request<v1::LogoutRequest>,
     ) -> Result<Response<v1::LogoutResponse>, Status> {
+        concerns(&request, "");
         self.auth.logout(&caller(&request)?).await?;
         let mut response = Response::new(v1::LogoutResponse {});
         if request.extensions().get::<FromOwnPage>().is_some() {
@@ -155,6 +156,7 @@ impl AuthService for Handler {
         &self,
         request: Request<v1::ChangePasswordRequest>,
     ) -> Result<Response<v1::ChangePasswordResponse>, Status> {
+        concerns(&request, "");
         let caller = caller(&request)?;
         let request = request.into_inner();
         let (old, new) = (
@@ -169,6 +171,7 @@ impl AuthService for Handler {
         &self,
         request: Request<v1::EnrolTotpRequest>,
     ) -> Result<Response<v1::EnrolTotpResponse>, Status> {
+        concerns(&request, "");
         let caller = caller(&request)?;
         let password = Secret::new(request.into_inner().password);
         let made = self.auth.enrol_totp(&caller, password).await?;
@@ -182,6 +185,7 @@ impl AuthService for Handler {
         &self,
         request: Request<v1::ConfirmTotpRequest>,
     ) -> Result<Response<v1::ConfirmTotpResponse>, Status> {
+        concerns(&request, "");
         let caller = caller(&request)?;
         let code = request.into_inner().code;
         text::required("code", &code, text::MAX_TEXT)?;
@@ -194,6 +198,7 @@ impl AuthService for Handler {
         &self,
         request: Request<v1::DisableTotpRequest>,
     ) -> Result<Response<v1::DisableTotpResponse>, Status> {
+        concerns(&request, "");
         let caller = caller(&request)?;
         let password = Secret::new(request.into_inner().password);
         self.auth.disable_totp(&caller, password).await?;

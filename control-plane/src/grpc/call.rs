@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::ids::AgentId;
+use dataguardian_core::secret::SecretBytes;
+use dataguardian_proto::redacted::request_json;
 use dataguardian_proto::status::ApiError;
 use tonic::{Request, Status};
 
@@ -12,14 +14,23 @@ use crate::domain::session::Whence;
 use crate::domain::text;
 use crate::domain::user::Caller;
 use crate::listen::Peer;
+use crate::services::audit::MAX_REQUEST;
 
 /// What a call concerns, for the audit log. The handler says it as soon as it knows.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Subject(Arc<OnceLock<String>>);
+pub(super) struct Subject {
+    name: Arc<OnceLock<String>>,
+    request: Arc<OnceLock<SecretBytes>>,
+}
 
 impl Subject {
     pub(super) fn get(&self) -> String {
-        self.0.get().cloned().unwrap_or_default()
+        self.name.get().cloned().unwrap_or_default()
+    }
+
+    /// What was asked of that method, in JSON and without what is secret.
+    pub(super) fn request_json(&self, method: &str) -> Option<String> {
+        request_json(method, self.request.get()?.expose(), MAX_REQUEST)
     }
 }
 
@@ -27,10 +38,12 @@ impl Subject {
 #[derive(Debug, Clone)]
 pub(super) struct Dialled(pub(super) String);
 
-/// Notes what a call concerns.
-pub(super) fn concerns<T>(request: &Request<T>, what: &str) {
+/// Notes what a call concerns, and what it asks.
+pub(super) fn concerns<T: prost::Message>(request: &Request<T>, what: &str) {
     if let Some(subject) = request.extensions().get::<Subject>() {
-        subject.0.get_or_init(|| text::kept(what, text::MAX_TEXT));
+        subject.name.get_or_init(|| text::kept(what, text::MAX_TEXT));
+        let asked = || SecretBytes::new(request.get_ref().encode_to_vec());
+        subject.request.get_or_init(asked);
     }
 }
 

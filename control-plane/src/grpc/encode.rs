@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 mod access;
 mod agent;
+mod audit;
 mod backup;
 mod datasource;
 mod execution;
@@ -19,6 +20,7 @@ mod worker;
 
 pub(super) use access::{account, api_token, binding, permissions, role};
 pub(super) use agent::agent;
+pub(super) use audit::{audit_check, audit_log};
 pub(super) use backup::backup;
 pub(super) use datasource::datasource;
 pub(super) use execution::{execution, log_line};

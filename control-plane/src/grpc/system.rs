@@ -6,6 +6,7 @@ use dataguardian_proto::v1::system_service_server::SystemService;
 use dataguardian_repository::kit::Credentials;
 use tonic::{Request, Response, Status};
 
+use super::call::concerns;
 use super::{Shared, decode, encode};
 use crate::domain::installation_key::{KeyShown, Rotation};
 use crate::domain::storage::Storage;
@@ -77,6 +78,7 @@ impl SystemService for Handler {
         &self,
         request: Request<v1::CreateRecoveryKitRequest>,
     ) -> Result<Response<v1::CreateRecoveryKitResponse>, Status> {
+        concerns(&request, "");
         let request = request.into_inner();
         let credentials = match request.without_credentials {
             true => Credentials::LeftOut,
@@ -95,6 +97,7 @@ impl SystemService for Handler {
         &self,
         request: Request<v1::RotateKeyRequest>,
     ) -> Result<Response<v1::RotateKeyResponse>, Status> {
+        concerns(&request, "");
         let request = request.into_inner();
         let rotation = match request.compromised {
             true => Rotation::Compromised,
@@ -109,8 +112,9 @@ impl SystemService for Handler {
 
     async fn rotate_authority(
         &self,
-        _request: Request<v1::RotateAuthorityRequest>,
+        request: Request<v1::RotateAuthorityRequest>,
     ) -> Result<Response<v1::RotateAuthorityResponse>, Status> {
+        concerns(&request, "");
         self.0.trust.rotate().await.map_err(|error| match error {
             TrustError::Service(error) => error,
             error => Error::Internal(error.to_string()),
@@ -125,6 +129,7 @@ impl SystemService for Handler {
         &self,
         request: Request<v1::RunCleanupRequest>,
     ) -> Result<Response<v1::RunCleanupResponse>, Status> {
+        concerns(&request, "");
         let mut datasources = Vec::new();
         let only = decode::optional("storage", &request.get_ref().storage)?;
         let only = match only {

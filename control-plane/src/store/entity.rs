@@ -10,6 +10,7 @@ pub(super) mod agent_certificates;
 pub(super) mod agent_requests;
 pub(super) mod agents;
 pub(super) mod api_tokens;
+pub(super) mod audit_days;
 pub(super) mod audit_logs;
 pub(super) mod authorities;
 pub(super) mod backup_copies;

@@ -9,6 +9,7 @@
 mod access;
 mod agents;
 mod attempts;
+mod audit_chain;
 mod catalogue;
 mod claims;
 mod cleanup;

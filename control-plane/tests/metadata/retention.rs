@@ -258,9 +258,11 @@ on_both! {
             actor: Actor::System, method: "test".into(), resource: String::new(), outcome: "ok".into(), remote: None,
         };
         audit.append(entry.clone()).await.unwrap();
+        audit.chain().await.unwrap();
         world.advance(TimeDelta::days(50));
         let waiting = world.run(&job).await;
         audit.append(entry).await.unwrap();
+        audit.chain().await.unwrap();
         world.advance(TimeDelta::days(50));
         let ages = Ages { history: TimeDelta::days(90), audit: TimeDelta::days(60), notifications: TimeDelta::days(60) };
         let ageing = &world.services.ageing;

@@ -9,7 +9,7 @@ use dataguardian_control_plane::domain::restore::{BackupChoice, NewRestore, Rest
 use dataguardian_control_plane::domain::user::UserReference;
 use dataguardian_control_plane::services::access::{NewUser, UserChange};
 use dataguardian_core::secret::Secret;
-use dataguardian_migrations::{MigrationName as _, Migrator, MigratorTrait as _};
+use dataguardian_migrations::{Migrator, MigratorTrait as _};
 
 use crate::access::{PASSWORD, set_up};
 use crate::world::{World, on_both};

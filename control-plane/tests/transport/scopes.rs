@@ -6,6 +6,7 @@ use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::access_service_client::AccessServiceClient;
 use dataguardian_proto::v1::agent_service_client::AgentServiceClient;
+use dataguardian_proto::v1::audit_service_client::AuditServiceClient;
 use dataguardian_proto::v1::auth_service_client::AuthServiceClient;
 use dataguardian_proto::v1::backup_service_client::BackupServiceClient;
 use dataguardian_proto::v1::datasource_service_client::DatasourceServiceClient;
@@ -480,4 +481,48 @@ async fn an_administrator_stays_and_nobody_makes_himself_one() {
     // With a second administrator the first may go.
     user(server, admin, "second", &["admin"]).await;
     access.delete_role_binding(unbind).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_audit_log_says_what_was_asked_and_no_secret() {
+    let scene = Scene::set().await;
+    let (server, admin) = (&scene.server, &scene.admin);
+    user(server, admin, "ann", &["viewer"]).await;
+    let mut audit = AuditServiceClient::new(admin.clone());
+    let made = v1::ListAuditLogsRequest {
+        filter: Some(v1::AuditFilter {
+            method: "CreateUser".to_owned(),
+            outcome: "ok".to_owned(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let rows = audit.list_audit_logs(made).await.unwrap().into_inner().audit_logs;
+    assert_eq!(rows[0].actor_name, "admin");
+    assert_eq!(rows[0].resource, "ann");
+    assert_eq!(
+        rows[0].request_json,
+        r#"{"username":"ann","password":"[secret]","roles":["viewer"]}"#
+    );
+    let mut all = audit
+        .export_audit_logs(v1::ExportAuditLogsRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    let (mut last, mut seen) = (0, 0);
+    while let Some(row) = all.message().await.unwrap() {
+        let row = row.audit_log.unwrap();
+        assert!(row.number > last);
+        assert!(!format!("{row:?}").contains(PASSWORD), "{row:?}");
+        assert!(!format!("{row:?}").contains("s3cret"), "{row:?}");
+        last = row.number;
+        seen += 1;
+    }
+    assert!(seen > 5, "only {seen} rows");
+    let check = audit
+        .verify_audit(v1::VerifyAuditRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(check.faults, []);
 }

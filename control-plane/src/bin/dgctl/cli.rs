@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::ask::SecretSource;
 use crate::commands::{
-    agent, auth, backup, completions, datasource, execution, job, notification, restore, role, session,
-    storage, system, token, totp, user,
+    agent, audit, auth, backup, completions, datasource, execution, job, notification, restore, role,
+    session, storage, system, token, totp, user,
 };
 use crate::output::Format;
 
@@ -89,6 +89,9 @@ pub(crate) enum Command {
     /// API tokens for programs
     #[command(subcommand)]
     Token(token::Command),
+    /// The audit log: what was done, tried and denied
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Agents: what runs beside databases
     #[command(subcommand)]
     Agent(agent::Command),

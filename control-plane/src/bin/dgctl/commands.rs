@@ -1,6 +1,7 @@
 //! One file per noun. A command turns its arguments into one request, makes the call and shows the answer.
 
 pub(crate) mod agent;
+pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod backup;
 pub(crate) mod completions;
@@ -111,6 +112,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<()> {
         Command::Logout => Box::pin(auth::logout(context)).await,
         Command::Role(command) => Box::pin(command.run(context)).await,
         Command::Token(command) => Box::pin(command.run(context)).await,
+        Command::Audit(command) => Box::pin(command.run(context)).await,
         Command::Session(command) => Box::pin(command.run(context)).await,
         Command::Totp(command) => Box::pin(command.run(context)).await,
         Command::User(command) => Box::pin(command.run(context)).await,

@@ -95,6 +95,7 @@ macro_rules! pages {
 
 pages! {
     ListAgentsResponse.agents;
+    ListAuditLogsResponse.audit_logs;
     ListBackupsResponse.backups;
     ListBackupStreamsResponse.streams;
     ListDatasourcesResponse.datasources;

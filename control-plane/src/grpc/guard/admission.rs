@@ -92,8 +92,9 @@ impl Gate {
         request.extensions_mut().insert(subject.clone());
         let response = self.run(&call.method, request, next).await;
         let outcome = audit::outcome(response.headers());
-        let entry = audit::entry(call.actor, &call.method, subject.get(), outcome, call.remote);
-        self.trail.call(entry).await;
+        let method = call.method;
+        let entry = audit::entry(call.actor, &method, subject.get(), outcome, call.remote);
+        self.trail.call(entry, subject.request_json(&method)).await;
         response
     }
 

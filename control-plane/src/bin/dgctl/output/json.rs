@@ -119,6 +119,10 @@ replies! {
     CreateApiTokenResponse
     ListApiTokensResponse
     RevokeApiTokenResponse
+    AuditLog
+    ExportAuditLogsResponse
+    ListAuditLogsResponse
+    VerifyAuditResponse
     WatchExecutionResponse
     WhoAmIResponse
 }
