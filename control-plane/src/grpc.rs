@@ -15,7 +15,9 @@ use dataguardian_core::clock::SharedClock;
 use dataguardian_core::ids::{ControlPlaneId, ReplicaId};
 use dataguardian_proto::agent::v1::agent_service_server::AgentServiceServer as AgentSideServer;
 use dataguardian_proto::agent::v1::enrollment_service_server::EnrollmentServiceServer;
+use dataguardian_proto::v1::access_service_server::AccessServiceServer;
 use dataguardian_proto::v1::agent_service_server::AgentServiceServer;
+use dataguardian_proto::v1::audit_service_server::AuditServiceServer;
 use dataguardian_proto::v1::auth_service_server::AuthServiceServer;
 use dataguardian_proto::v1::backup_service_server::BackupServiceServer;
 use dataguardian_proto::v1::datasource_service_server::DatasourceServiceServer;
@@ -43,12 +45,15 @@ use crate::services::Services;
 use crate::sessions::Sessions;
 use crate::trust::Trust;
 
+mod access;
 mod agent;
 mod agents;
 mod ask;
 mod audit;
+mod audit_logs;
 mod auth;
 mod backups;
+mod browser;
 mod call;
 mod datasources;
 mod decode;
@@ -66,6 +71,7 @@ mod stream;
 mod system;
 
 pub use audit::AuditTrail;
+pub use browser::OwnPages;
 pub use guard::Gate;
 pub(crate) use guard::bearer_token;
 pub use reflection::ReflectionError;
@@ -84,6 +90,8 @@ pub struct Shared {
     pub services: Services,
     /// Tells people.
     pub sender: Sender,
+    /// Which pages are ours.
+    pub pages: Arc<OwnPages>,
     /// The live agents.
     pub sessions: Sessions,
     /// Asks agents, those of other replicas too.
@@ -167,7 +175,15 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
     }
     let services = &shared.services;
     let routes = Routes::default()
-        .add_service(bounded!(AuthServiceServer, auth::Handler(services.auth.clone())))
+        .add_service(bounded!(AuditServiceServer, audit_logs::Handler(shared.clone())))
+        .add_service(bounded!(
+            AuthServiceServer,
+            auth::Handler::new(shared, gate.permissions().into_keys().collect())
+        ))
+        .add_service(bounded!(
+            AccessServiceServer,
+            access::Handler::new(shared, gate.permissions())
+        ))
         .add_service(bounded!(AgentServiceServer, agents::Handler(shared.clone())))
         .add_service(bounded!(
             DatasourceServiceServer,
@@ -182,7 +198,10 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
         .add_service(bounded!(BackupServiceServer, backups::Handler(shared.clone())))
         .add_service(bounded!(
             RestoreServiceServer,
-            restores::Handler(services.restores.clone())
+            restores::Handler {
+                restores: services.restores.clone(),
+                reach: services.reach.clone(),
+            }
         ))
         .add_service(bounded!(
             NotificationServiceServer,
@@ -200,7 +219,8 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
         // What is left over is answered beside gRPC, in the caller's own language.
         .reset_fallback()
         .layer(from_fn_with_state(gate, guard::people))
-        .layer(GrpcWebLayer::new());
+        .layer(GrpcWebLayer::new())
+        .layer(from_fn_with_state(Arc::clone(&shared.pages), browser::mark));
     Ok((router, serving))
 }
 

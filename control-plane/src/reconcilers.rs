@@ -40,6 +40,7 @@ mod renew_certificates;
 mod retention;
 mod save_reports;
 mod scheduler;
+mod seal_audit;
 mod ticker;
 mod verify_copies;
 
@@ -63,6 +64,7 @@ pub use renew_certificates::{ListenerCertificate, ListenerCertificateError, Rene
 pub use retention::Retention;
 pub use save_reports::SaveReports;
 pub use scheduler::Scheduler;
+pub use seal_audit::SealAudit;
 pub use ticker::{Ticker, TickerError};
 pub use verify_copies::VerifyCopies;
 

@@ -6,6 +6,8 @@
 //! |---|---|---|
 //! | [`installation`] | start | `Installation::load_or_create(&store, &key_source, &clock, make_authority)`: identity, vault, CA, signing key, repository keys |
 //! | [`auth`] | AuthService, interceptor | `provide_setup_token(dir)`, `setup`, `login`, `verify_bearer`, `logout` |
+//! | [`access`] | AccessService | users, roles, bindings, API tokens |
+//! | [`reach`] | all handlers | whether a caller may do what it asks to the thing that it names |
 //! | [`agents`] | AgentService (admin) | `create_join_token`, `get`, `list`, `revoke` |
 //! | [`enrollment`] | EnrollmentService, RenewCertificate, handshakes | `enroll`, `renew`, `identify(agent, serial)` |
 //! | [`sessions`] | agents' streams | `open` (epoch), `heard` (in memory), `save_heard` (batch) |
@@ -24,7 +26,7 @@
 //! | [`retention`] | PreviewRetention, the `retention` and `cleanup` loops | `preview`, `apply_due`, `apply_all` |
 //! | [`ageing`] | the `cleanup` loop | `forget` |
 //! | [`deletion`] | BackupService, the `delete_backups` loop | `validate`, `delete`, `pin`, `unpin`, `leaving`, `gone`, `failed` |
-//! | [`leadership`] | the `keep_leases` loop, loops that only one replica runs | `keep`, `mandate`, `resign` |
+//! | [`leadership`] | the `keep_leases` loop, loops that only one replica runs | `keep`, `tenure`, `resign` |
 //! | [`imports`] | ImportBackups | `missing`, `enter` |
 //! | [`downloads`] | DownloadBackup | `prepare` |
 //! | [`backups`] | BackupService | `get`, `list`, `manifest`, `streams` |
@@ -45,6 +47,7 @@
 //! few seconds; both keep in memory what is newer), `auth.forget_expired` (hourly). Whoever holds an agent's stream listens to
 //! [`crate::queue::Queue`] and calls `assignments.claim` on `WorkQueued`, on free slots, and at least every 5 s.
 
+pub mod access;
 pub mod ageing;
 pub mod agents;
 mod alerts;
@@ -76,6 +79,7 @@ pub mod notifications;
 pub mod overview;
 pub mod payload;
 pub mod progress;
+pub mod reach;
 pub mod recovery;
 pub mod relay;
 pub mod reset;
@@ -96,6 +100,10 @@ pub use error::{Error, Noun};
 pub struct Services {
     /// Who calls.
     pub auth: auth::Auth,
+    /// Users, their roles and API tokens.
+    pub access: access::Access,
+    /// Whether a caller may do what it asks.
+    pub reach: reach::Reach,
     /// Agents, as administrators see them.
     pub agents: agents::Agents,
     /// How a host becomes an agent.
@@ -165,8 +173,11 @@ pub struct Services {
 impl Services {
     /// Builds them.
     pub async fn start(context: Context) -> Result<Self, Error> {
+        let auth = auth::Auth::start(context.clone()).await?;
         Ok(Self {
-            auth: auth::Auth::start(context.clone()).await?,
+            access: access::Access::new(context.clone(), auth.passwords()),
+            auth,
+            reach: reach::Reach::new(context.clone()),
             agents: agents::Agents::new(context.clone()),
             enrollment: enrollment::Enrollment::new(context.clone()),
             sessions: sessions::Sessions::new(context.clone()),

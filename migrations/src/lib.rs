@@ -23,6 +23,9 @@ mod m20261130_000017_health;
 mod m20261130_000018_notifications;
 mod m20261130_000019_host_connections;
 mod m20261130_000020_agent_requests;
+mod m20261201_000021_user_sessions;
+mod m20261201_000022_roles;
+mod m20261201_000023_audit_chain;
 mod m20261201_000030_replicas;
 
 /// All migrations, the oldest first.
@@ -51,6 +54,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000018_notifications::Migration),
             Box::new(m20261130_000019_host_connections::Migration),
             Box::new(m20261130_000020_agent_requests::Migration),
+            Box::new(m20261201_000021_user_sessions::Migration),
+            Box::new(m20261201_000022_roles::Migration),
+            Box::new(m20261201_000023_audit_chain::Migration),
             Box::new(m20261201_000030_replicas::Migration),
         ]
     }

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod convert;
+pub mod redacted;
 pub mod status;
 
 /// The public API.

@@ -11,8 +11,8 @@ use crate::queue::Queue;
 use crate::reconcilers::{
     BackupWorker, Commit, DeleteBackups, DeliverCancels, DeliverNotifications, Dispatch, ExpireLeases,
     ForgetExpired, HealCopies, Health, KeepLeases, Ping, Reconcile, Reconcilers, RecordEdges, RelayQuestions,
-    RenewCertificates, RestoreWorker, Retention, SaveReports, Scheduler, TellTroubles, Ticker, VerifyCopies,
-    Wake,
+    RenewCertificates, RestoreWorker, Retention, SaveReports, Scheduler, SealAudit, TellTroubles, Ticker,
+    VerifyCopies, Wake,
 };
 use crate::services::Services;
 
@@ -97,6 +97,10 @@ async fn start_keepers(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), Start
     };
     start.woken(edges, &app.wakes.edges, 10 * SECOND).await?;
     start.woken(leases(app), &Wake::default(), LEASES).await?;
+    let seal = SealAudit {
+        audit: services.audit.clone(),
+    };
+    start.woken(seal, &Wake::default(), 5 * SECOND).await?;
     let relay = RelayQuestions {
         relay: services.relay.clone(),
         sessions: app.shared.sessions.clone(),

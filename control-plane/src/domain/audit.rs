@@ -52,4 +52,45 @@ pub struct AuditRecord {
     pub at: DateTime<Utc>,
     /// What.
     pub entry: AuditEntry,
+    /// What was asked, in JSON, without what is secret.
+    pub request: Option<String>,
+}
+
+/// Which rows are wanted; what is none narrows nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// A user's name, an id, or a kind of actor.
+    pub actor: Option<String>,
+    /// A part of the method.
+    pub method: Option<String>,
+    /// Exactly what it concerned.
+    pub resource: Option<String>,
+    /// `ok`, or a reason.
+    pub outcome: Option<String>,
+    /// Not before this.
+    pub since: Option<DateTime<Utc>>,
+    /// Before this.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Something wrong with the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditFault {
+    /// The day whose part of the chain it is in.
+    pub day: String,
+    /// The row, if it is one.
+    pub number: Option<u64>,
+    /// What is wrong.
+    pub problem: &'static str,
+}
+
+/// What a look at the whole log came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditCheck {
+    /// Days that were looked at.
+    pub days: u32,
+    /// Rows that are as they were.
+    pub rows: u64,
+    /// What is wrong.
+    pub faults: Vec<AuditFault>,
 }

@@ -53,7 +53,7 @@ pub struct Lease {
 
 /// That this replica has a duty: what its writes are checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mandate {
+pub enum Tenure {
     /// None is needed: there can't be another replica, or a person asked for it.
     Free,
     /// By a lease.

@@ -35,10 +35,10 @@ impl AuditTrail {
         }
     }
 
-    /// A call that its method wants written down.
-    pub async fn call(&self, entry: AuditEntry) {
+    /// A call that its method wants written down, with what was asked in JSON.
+    pub async fn call(&self, entry: AuditEntry, request: Option<String>) {
         let (method, outcome) = (entry.method.clone(), entry.outcome.clone());
-        if let Err(error) = self.audit.append(entry).await {
+        if let Err(error) = self.audit.append_with(entry, request).await {
             tracing::error!(rpc.method = method, outcome, %error, "a call is missing from the audit log");
         }
     }
@@ -46,7 +46,7 @@ impl AuditTrail {
     /// A call that was denied before anything was done.
     pub async fn denial(&self, entry: AuditEntry) {
         if self.denials.spend() {
-            self.call(entry).await;
+            self.call(entry, None).await;
         } else {
             let left_out = self.denials.left_out.fetch_add(1, Ordering::Relaxed) + 1;
             if left_out.is_power_of_two() {

@@ -4,19 +4,33 @@ use std::sync::{Arc, OnceLock};
 
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::ids::AgentId;
+use dataguardian_core::secret::SecretBytes;
+use dataguardian_proto::redacted::request_json;
 use dataguardian_proto::status::ApiError;
 use tonic::{Request, Status};
 
+use crate::domain::access::Mandate;
+use crate::domain::session::Whence;
 use crate::domain::text;
 use crate::domain::user::Caller;
+use crate::listen::Peer;
+use crate::services::audit::MAX_REQUEST;
 
 /// What a call concerns, for the audit log. The handler says it as soon as it knows.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Subject(Arc<OnceLock<String>>);
+pub(super) struct Subject {
+    name: Arc<OnceLock<String>>,
+    request: Arc<OnceLock<SecretBytes>>,
+}
 
 impl Subject {
     pub(super) fn get(&self) -> String {
-        self.0.get().cloned().unwrap_or_default()
+        self.name.get().cloned().unwrap_or_default()
+    }
+
+    /// What was asked of that method, in JSON and without what is secret.
+    pub(super) fn request_json(&self, method: &str) -> Option<String> {
+        request_json(method, self.request.get()?.expose(), MAX_REQUEST)
     }
 }
 
@@ -24,10 +38,12 @@ impl Subject {
 #[derive(Debug, Clone)]
 pub(super) struct Dialled(pub(super) String);
 
-/// Notes what a call concerns.
-pub(super) fn concerns<T>(request: &Request<T>, what: &str) {
+/// Notes what a call concerns, and what it asks.
+pub(super) fn concerns<T: prost::Message>(request: &Request<T>, what: &str) {
     if let Some(subject) = request.extensions().get::<Subject>() {
-        subject.0.get_or_init(|| text::kept(what, text::MAX_TEXT));
+        subject.name.get_or_init(|| text::kept(what, text::MAX_TEXT));
+        let asked = || SecretBytes::new(request.get_ref().encode_to_vec());
+        subject.request.get_or_init(asked);
     }
 }
 
@@ -40,6 +56,15 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
         .ok_or_else(|| unproven().into())
 }
 
+/// What the call needs, and what its caller may do.
+pub(super) fn mandate<T>(request: &Request<T>) -> Result<Mandate, Status> {
+    request
+        .extensions()
+        .get::<Mandate>()
+        .cloned()
+        .ok_or_else(|| unproven().into())
+}
+
 /// The agent that calls.
 pub(super) fn agent<T>(request: &Request<T>) -> Result<AgentId, Status> {
     request
@@ -47,6 +72,17 @@ pub(super) fn agent<T>(request: &Request<T>) -> Result<AgentId, Status> {
         .get::<AgentId>()
         .copied()
         .ok_or_else(|| unproven().into())
+}
+
+/// Where the call comes from.
+pub(super) fn whence<T>(request: &Request<T>) -> Whence {
+    let user_agent = request.metadata().get("user-agent");
+    let user_agent = user_agent.and_then(|value| value.to_str().ok());
+    let peer = request.extensions().get::<Peer>();
+    Whence {
+        address: peer.map(|peer| peer.address().ip().to_string()),
+        user_agent: user_agent.unwrap_or_default().to_owned(),
+    }
 }
 
 /// Nobody has proven who calls.

@@ -8,6 +8,8 @@ use dataguardian_repository::id::KeyId;
 
 use crate::domain::field::{BadField, Checks};
 
+mod access;
+mod audit;
 mod datasource;
 mod execution;
 mod job;
@@ -20,6 +22,8 @@ mod schedule;
 mod storage;
 mod verification;
 
+pub(super) use access::{new_api_token, new_binding, role_change, user_change};
+pub(super) use audit::audit_filter;
 pub(super) use datasource::{datasource_change, new_datasource};
 pub(super) use execution::{execution_filter, optional};
 pub(super) use job::{job_change, new_job};

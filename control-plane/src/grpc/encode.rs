@@ -2,7 +2,9 @@
 
 use chrono::TimeDelta;
 
+mod access;
 mod agent;
+mod audit;
 mod backup;
 mod datasource;
 mod execution;
@@ -16,7 +18,9 @@ mod user;
 mod verification;
 mod worker;
 
+pub(super) use access::{account, api_token, binding, permissions, role};
 pub(super) use agent::agent;
+pub(super) use audit::{audit_check, audit_log};
 pub(super) use backup::backup;
 pub(super) use datasource::datasource;
 pub(super) use execution::{execution, log_line};
@@ -26,7 +30,7 @@ pub(super) use notification::{channel, rule, told};
 pub(super) use retention::preview;
 pub(super) use schedule::fire_time;
 pub(super) use storage::storage;
-pub(super) use user::user;
+pub(super) use user::{session, user};
 pub(super) use verification::notice;
 pub(super) use worker::{queue, worker};
 

@@ -6,9 +6,10 @@ use dataguardian_proto::v1::system_service_server::SystemService;
 use dataguardian_repository::kit::Credentials;
 use tonic::{Request, Response, Status};
 
+use super::call::concerns;
 use super::{Shared, decode, encode};
 use crate::domain::installation_key::{KeyShown, Rotation};
-use crate::domain::leadership::Mandate;
+use crate::domain::leadership::Tenure;
 use crate::domain::storage::Storage;
 use crate::reconcilers::{CleanedUp, DatasourcePlan};
 use crate::services::Error;
@@ -79,6 +80,7 @@ impl SystemService for Handler {
         &self,
         request: Request<v1::CreateRecoveryKitRequest>,
     ) -> Result<Response<v1::CreateRecoveryKitResponse>, Status> {
+        concerns(&request, "");
         let request = request.into_inner();
         let credentials = match request.without_credentials {
             true => Credentials::LeftOut,
@@ -97,6 +99,7 @@ impl SystemService for Handler {
         &self,
         request: Request<v1::RotateKeyRequest>,
     ) -> Result<Response<v1::RotateKeyResponse>, Status> {
+        concerns(&request, "");
         let request = request.into_inner();
         let rotation = match request.compromised {
             true => Rotation::Compromised,
@@ -111,8 +114,9 @@ impl SystemService for Handler {
 
     async fn rotate_authority(
         &self,
-        _request: Request<v1::RotateAuthorityRequest>,
+        request: Request<v1::RotateAuthorityRequest>,
     ) -> Result<Response<v1::RotateAuthorityResponse>, Status> {
+        concerns(&request, "");
         self.0.trust.rotate().await.map_err(|error| match error {
             TrustError::Service(error) => error,
             error => Error::Internal(error.to_string()),
@@ -127,6 +131,7 @@ impl SystemService for Handler {
         &self,
         request: Request<v1::RunCleanupRequest>,
     ) -> Result<Response<v1::RunCleanupResponse>, Status> {
+        concerns(&request, "");
         let mut datasources = Vec::new();
         let only = decode::optional("storage", &request.get_ref().storage)?;
         let only = match only {
@@ -140,7 +145,7 @@ impl SystemService for Handler {
                 // Asked for by a person, it is anybody's: each step holds what it changes.
                 self.0
                     .cleanup
-                    .carry_out(&planned, Mandate::Free, &mut report)
+                    .carry_out(&planned, Tenure::Free, &mut report)
                     .await?;
                 done = as_done(done, &report);
             }

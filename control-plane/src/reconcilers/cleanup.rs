@@ -16,7 +16,7 @@ use super::party::{NOBODY, Party, delete_manifest, party};
 use super::{Pass, Reconcile};
 use crate::asking::Asking;
 use crate::domain::cleanup::{Plan, Sighting};
-use crate::domain::leadership::{Duty, Mandate};
+use crate::domain::leadership::{Duty, Tenure};
 use crate::domain::pack::DataObject;
 use crate::domain::storage::Storage;
 use crate::services::Error;
@@ -100,11 +100,11 @@ impl Reconcile for Cleanup {
     type Report = CleanedUp;
 
     async fn pass(&self) -> Result<Pass<CleanedUp>, Error> {
-        let Some(mandate) = self.leadership.mandate(Duty::Upkeep) else {
+        let Some(tenure) = self.leadership.tenure(Duty::Upkeep) else {
             return Ok(Pass::Standby);
         };
         let mut report = CleanedUp::default();
-        let upkeep = self.upkeep.pass(mandate, &mut report).await;
+        let upkeep = self.upkeep.pass(tenure, &mut report).await;
         for datasource in self.due().await? {
             match self.plan(datasource, None).await {
                 Ok(planned) => {
@@ -113,7 +113,7 @@ impl Reconcile for Cleanup {
                     } else {
                         self.catalogue.note(&planned.places, &planned.plan).await?;
                     }
-                    self.carry_out(&planned, mandate, &mut report).await?;
+                    self.carry_out(&planned, tenure, &mut report).await?;
                 }
                 // It was deleted since it was listed.
                 Err(Error::NotFound { .. }) => {}
@@ -127,12 +127,12 @@ impl Reconcile for Cleanup {
 }
 
 impl Upkeep {
-    async fn pass(&self, mandate: Mandate, report: &mut CleanedUp) -> Result<(), Error> {
+    async fn pass(&self, tenure: Tenure, report: &mut CleanedUp) -> Result<(), Error> {
         let forgotten = self.ageing.forget(self.ages).await?;
         report.histories = forgotten.histories;
         report.audit_rows = forgotten.audit;
         report.notifications = forgotten.notifications;
-        report.expired = self.retention.apply_all(mandate).await?.deleted;
+        report.expired = self.retention.apply_all(tenure).await?.deleted;
         Ok(())
     }
 }
@@ -203,13 +203,13 @@ impl Cleanup {
     pub async fn carry_out(
         &self,
         planned: &DatasourcePlan,
-        mandate: Mandate,
+        tenure: Tenure,
         report: &mut CleanedUp,
     ) -> Result<(), Error> {
         let plan = &planned.plan;
         report.held_storages += plan.held.len();
         let datasource = planned.places.datasource;
-        if !self.catalogue.carry_out(datasource, plan, mandate).await? {
+        if !self.catalogue.carry_out(datasource, plan, tenure).await? {
             report.busy += 1;
             return Ok(());
         }

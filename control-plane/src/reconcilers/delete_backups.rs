@@ -67,7 +67,7 @@ impl Reconcile for DeleteBackups {
     type Report = DeletedBackups;
 
     async fn pass(&self) -> Result<Pass<DeletedBackups>, Error> {
-        if self.leadership.mandate(Duty::Upkeep).is_none() {
+        if self.leadership.tenure(Duty::Upkeep).is_none() {
             return Ok(Pass::Standby);
         }
         let leaving = self.deletion.leaving().await?;

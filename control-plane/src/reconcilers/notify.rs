@@ -23,10 +23,10 @@ impl Reconcile for TellTroubles {
     type Report = Watched;
 
     async fn pass(&self) -> Result<Pass<Watched>, Error> {
-        let Some(mandate) = self.leadership.mandate(Duty::Upkeep) else {
+        let Some(tenure) = self.leadership.tenure(Duty::Upkeep) else {
             return Ok(Pass::Standby);
         };
-        let watched = self.notifications.watch(mandate).await?;
+        let watched = self.notifications.watch(tenure).await?;
         if watched != Watched::default() {
             self.deliver.wake();
         }

@@ -44,9 +44,9 @@ impl Reconcile for Retention {
     type Report = Retained;
 
     async fn pass(&self) -> Result<Pass<Retained>, Error> {
-        let Some(mandate) = self.leadership.mandate(Duty::Upkeep) else {
+        let Some(tenure) = self.leadership.tenure(Duty::Upkeep) else {
             return Ok(Pass::Standby);
         };
-        Ok(Pass::Done(self.rules.apply_due(mandate).await?.into()))
+        Ok(Pass::Done(self.rules.apply_due(tenure).await?.into()))
     }
 }

@@ -32,10 +32,10 @@ impl Reconcile for Scheduler {
         if let Some(reason) = self.queue.pause() {
             return Ok(Pass::Paused { reason });
         }
-        let Some(mandate) = self.leadership.mandate(Duty::Schedule) else {
+        let Some(tenure) = self.leadership.tenure(Duty::Schedule) else {
             return Ok(Pass::Standby);
         };
-        let fired = self.schedules.fire(mandate).await?;
+        let fired = self.schedules.fire(tenure).await?;
         if fired.fired > 0 || fired.skipped > 0 {
             tracing::info!(
                 fired = fired.fired,

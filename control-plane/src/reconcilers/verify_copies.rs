@@ -66,7 +66,7 @@ impl Reconcile for VerifyCopies {
     type Report = LookedInto;
 
     async fn pass(&self) -> Result<Pass<LookedInto>, Error> {
-        if self.leadership.mandate(Duty::Upkeep).is_none() {
+        if self.leadership.tenure(Duty::Upkeep).is_none() {
             return Ok(Pass::Standby);
         }
         let mut report = LookedInto::default();

@@ -3,13 +3,14 @@
 
 use chrono::TimeDelta;
 
+use super::audit::Audit;
 use super::{Context, Error};
-use crate::store::ageing::{audit_forget_in_tx, history_forget_in_tx, history_old};
+use crate::store::ageing::{history_forget_in_tx, history_old};
 use crate::store::notifications::notifications_forget_in_tx;
 
 /// Executions in one transaction.
 const EXECUTIONS: u64 = 100;
-/// Rows of the audit log in one transaction.
+/// Notifications in one transaction.
 const ROWS: u64 = 1000;
 /// Transactions of each kind in one pass.
 const ROUNDS: usize = 20;
@@ -18,6 +19,7 @@ const ROUNDS: usize = 20;
 #[derive(Debug, Clone)]
 pub struct Ageing {
     context: Context,
+    audit: Audit,
 }
 
 /// How long what is kept.
@@ -25,7 +27,7 @@ pub struct Ageing {
 pub struct Ages {
     /// Events and logs of executions, after their end.
     pub history: TimeDelta,
-    /// The audit log.
+    /// The audit log, in whole days.
     pub audit: TimeDelta,
     /// What people were told.
     pub notifications: TimeDelta,
@@ -45,7 +47,10 @@ pub struct Forgotten {
 impl Ageing {
     /// Over that context.
     pub fn new(context: Context) -> Self {
-        Self { context }
+        Self {
+            audit: Audit::new(context.clone()),
+            context,
+        }
     }
 
     /// Forgets what is old, up to a bound; what is left is left to the next pass.
@@ -67,12 +72,9 @@ impl Ageing {
         }
         if let Some(before) = now.checked_sub_signed(ages.audit) {
             for _ in 0..ROUNDS {
-                let tx = store.begin().await?;
-                let gone = audit_forget_in_tx(&tx, before, ROWS).await?;
-                tx.commit().await?;
-                forgotten.audit += gone;
-                if gone < ROWS {
-                    break;
+                match self.audit.forget_day(before).await? {
+                    Some(gone) => forgotten.audit += gone,
+                    None => break,
                 }
             }
         }

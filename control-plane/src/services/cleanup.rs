@@ -11,7 +11,7 @@ use super::storages::{location, own_access};
 use super::{Context, Error, lookup};
 use crate::domain::assignment::RepositoryLocation;
 use crate::domain::cleanup::{BATCH, Facts, Plan, Sighting, StorageFacts, plan};
-use crate::domain::leadership::Mandate;
+use crate::domain::leadership::Tenure;
 use crate::domain::pack::{DataObject, PackState};
 use crate::domain::reference::Reference;
 use crate::domain::storage::Storage;
@@ -152,10 +152,10 @@ impl Cleanup {
         &self,
         datasource: DatasourceId,
         plan: &Plan,
-        mandate: Mandate,
+        tenure: Tenure,
     ) -> Result<bool, Error> {
         let now = self.context.now();
-        let tx = self.context.begin_by(mandate).await?;
+        let tx = self.context.begin_by(tenure).await?;
         // No backup is offered in between: it would not hear of what is condemned here, and refer to it.
         claim_lock_in_tx(&tx).await?;
         if plan.busy || garbage_held(&tx, datasource).await? {

@@ -70,6 +70,14 @@ pub enum Error {
         /// One sentence.
         message: Cow<'static, str>,
     },
+    /// The caller is known and may not.
+    #[error("{message}")]
+    Forbidden {
+        /// A stable name for programs.
+        reason: &'static str,
+        /// One sentence, with the next step.
+        message: Cow<'static, str>,
+    },
     /// Not now: the caller has to come back later.
     #[error("{message}")]
     ComeBackLater {
@@ -122,6 +130,14 @@ pub enum Noun {
     Backup,
     /// A user.
     User,
+    /// A sign-in.
+    Session,
+    /// A role.
+    Role,
+    /// That somebody has a role.
+    RoleBinding,
+    /// An API token.
+    ApiToken,
     /// A channel of notifications.
     NotificationChannel,
     /// A rule of notifications.
@@ -138,6 +154,10 @@ impl Noun {
             Self::Execution => ("execution", "EXECUTION_NOT_FOUND"),
             Self::Backup => ("backup", "BACKUP_NOT_FOUND"),
             Self::User => ("user", "USER_NOT_FOUND"),
+            Self::Session => ("session", "SESSION_NOT_FOUND"),
+            Self::Role => ("role", "ROLE_NOT_FOUND"),
+            Self::RoleBinding => ("role binding", "ROLE_BINDING_NOT_FOUND"),
+            Self::ApiToken => ("API token", "API_TOKEN_NOT_FOUND"),
             Self::NotificationChannel => ("notification channel", "NOTIFICATION_CHANNEL_NOT_FOUND"),
             Self::NotificationRule => ("notification rule", "NOTIFICATION_RULE_NOT_FOUND"),
         }
@@ -145,12 +165,15 @@ impl Noun {
 
     const fn article(self) -> &'static str {
         match self {
-            Self::Agent | Self::Execution => "an",
+            Self::Agent | Self::Execution | Self::ApiToken => "an",
             Self::Datasource
             | Self::Storage
             | Self::Job
             | Self::Backup
             | Self::User
+            | Self::Session
+            | Self::Role
+            | Self::RoleBinding
             | Self::NotificationChannel
             | Self::NotificationRule => "a",
         }
@@ -180,6 +203,22 @@ impl Error {
         }
     }
 
+    /// The caller may not.
+    pub fn forbidden(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Forbidden {
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// The caller lacks a permission.
+    pub fn lacks(permission: &str) -> Self {
+        Self::forbidden(
+            "PERMISSION_DENIED",
+            format!("this caller lacks the permission {permission}"),
+        )
+    }
+
     /// Something that the state of things forbids.
     pub fn precondition(reason: &'static str, message: impl Into<String>) -> Self {
         Self::Precondition {
@@ -199,6 +238,7 @@ impl Error {
                 ErrorCode::Aborted
             }
             Self::Unauthenticated { .. } => ErrorCode::Unauthenticated,
+            Self::Forbidden { .. } => ErrorCode::PermissionDenied,
             Self::Throttled { .. } => ErrorCode::ResourceExhausted,
             Self::QueueOffline => ErrorCode::Unavailable,
             Self::Store(error) => error.code(),
@@ -214,6 +254,7 @@ impl Error {
             Self::NameTaken { .. } => "NAME_TAKEN",
             Self::Precondition { reason, .. }
             | Self::Unauthenticated { reason, .. }
+            | Self::Forbidden { reason, .. }
             | Self::ComeBackLater { reason, .. } => reason,
             Self::StorageNotReachable { .. } => "STORAGE_NOT_REACHABLE",
             Self::StaleFence => "STALE_FENCE",

@@ -11,6 +11,7 @@ use dataguardian_repository::manifest::SigningKey;
 use super::Error;
 use super::authorities::{AuthorityKeys, sealed};
 use crate::secrets::SecretsError;
+use crate::secrets::chain::Sealer;
 use crate::secrets::master_key::{MasterKey, MasterKeySource};
 use crate::secrets::token::sha256;
 use crate::secrets::vault::{Place, Vault};
@@ -29,6 +30,8 @@ pub struct Installation {
     pub signing: Arc<SigningKey>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// Seals the days of the audit log.
+    pub(super) audit: Sealer,
     repository: InstallationKey,
     setup_token: String,
 }
@@ -90,6 +93,7 @@ impl Installation {
             repository: InstallationKey::from_bytes(repository.expose())
                 .map_err(|_| damaged("repository_key"))?,
             setup_token: setup_token(master, row.control_plane),
+            audit: Sealer::new(&master.derive("audit seals")),
             created_at: row.created_at,
             vault,
         })

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::TimeDelta;
 
 use super::{Context, Error};
-use crate::domain::leadership::{Duty, Lease, Mandate, Step, TRUSTED_FOR, step};
+use crate::domain::leadership::{Duty, Lease, Step, TRUSTED_FOR, Tenure, step};
 use crate::store::leases::{
-    lease_get, lease_give_up_in_tx, lease_renew_in_tx, lease_take_in_tx, mandate_holds_in_tx,
+    lease_get, lease_give_up_in_tx, lease_renew_in_tx, lease_take_in_tx, tenure_holds_in_tx,
 };
 use crate::store::{Backend, Tx};
 
@@ -44,12 +44,12 @@ impl Leadership {
     }
 
     /// That this replica has the duty now; none if another one has, or nobody.
-    pub fn mandate(&self, duty: Duty) -> Option<Mandate> {
+    pub fn tenure(&self, duty: Duty) -> Option<Tenure> {
         if !self.has_others() {
-            return Some(Mandate::Free);
+            return Some(Tenure::Free);
         }
         let (term, until) = *self.known().held.get(&duty)?;
-        (self.context.clock.uptime() < until).then_some(Mandate::Leased { duty, term })
+        (self.context.clock.uptime() < until).then_some(Tenure::Leased { duty, term })
     }
 
     /// Looks at the lease of a duty, and takes, renews or gives it up. True if it was taken now.
@@ -147,10 +147,10 @@ impl Leadership {
 }
 
 impl Context {
-    /// Begins a transaction that writes by this mandate; [`Error::TakenOver`] if it does not hold any more.
-    pub(super) async fn begin_by(&self, mandate: Mandate) -> Result<Tx, Error> {
+    /// Begins a transaction that writes by this tenure; [`Error::TakenOver`] if it does not hold any more.
+    pub(super) async fn begin_by(&self, tenure: Tenure) -> Result<Tx, Error> {
         let tx = self.store.begin().await?;
-        if mandate_holds_in_tx(&tx, mandate).await? {
+        if tenure_holds_in_tx(&tx, tenure).await? {
             Ok(tx)
         } else {
             Err(Error::TakenOver)

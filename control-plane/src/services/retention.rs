@@ -14,7 +14,7 @@ use super::deletion::take_away_in_tx;
 use super::{Context, Error, lookup};
 use crate::domain::audit::{Actor, AuditEntry};
 use crate::domain::job::Job;
-use crate::domain::leadership::Mandate;
+use crate::domain::leadership::Tenure;
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
 use crate::domain::retention::{Candidate, Class, Decision, Policy, Retention as Rules, decide};
@@ -82,12 +82,12 @@ impl Retention {
     }
 
     /// Applies the retention of the jobs that something has changed for.
-    pub async fn apply_due(&self, mandate: Mandate) -> Result<Applied, Error> {
+    pub async fn apply_due(&self, tenure: Tenure) -> Result<Applied, Error> {
         let due = retention_due(&self.context.store, JOBS).await?;
         let mut applied = Applied::default();
         let mut failed = None;
         for (job, since) in due {
-            match self.apply(job, Some(since), mandate, &mut applied).await {
+            match self.apply(job, Some(since), tenure, &mut applied).await {
                 Ok(()) => {}
                 // The others are not to wait for this one.
                 Err(error) => failed = Some(error),
@@ -97,14 +97,14 @@ impl Retention {
     }
 
     /// Applies the retention of all jobs that have one.
-    pub async fn apply_all(&self, mandate: Mandate) -> Result<Applied, Error> {
+    pub async fn apply_all(&self, tenure: Tenure) -> Result<Applied, Error> {
         let mut applied = Applied::default();
         let (mut after, mut failed) = (None, None);
         loop {
             let jobs = retention_jobs(&self.context.store, after, JOBS).await?;
             let Some(last) = jobs.last().copied() else { break };
             for job in jobs {
-                if let Err(error) = self.apply(job, None, mandate, &mut applied).await {
+                if let Err(error) = self.apply(job, None, tenure, &mut applied).await {
                     failed = Some(error);
                 }
             }
@@ -163,14 +163,14 @@ impl Retention {
         &self,
         job: JobId,
         since: Option<DateTime<Utc>>,
-        mandate: Mandate,
+        tenure: Tenure,
         applied: &mut Applied,
     ) -> Result<(), Error> {
         let context = &self.context;
         let mut held = BTreeSet::new();
         let (mut deleted, mut more) = (0, true);
         for _ in 0..BACKUPS {
-            let tx = context.begin_by(mandate).await?;
+            let tx = context.begin_by(tenure).await?;
             match self.delete_one_in_tx(&tx, job, &mut held).await? {
                 Step::Deleted => {
                     tx.commit().await?;

@@ -1,4 +1,4 @@
-//! What is old enough to be forgotten: events and logs of executions, the audit log.
+//! What is old enough to be forgotten: events and logs of executions.
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::ExecutionId;
@@ -7,7 +7,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::entity::{audit_logs, backups, execution_events, execution_logs, executions};
+use super::entity::{backups, execution_events, execution_logs, executions};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
 
@@ -49,23 +49,4 @@ pub async fn history_forget_in_tx(tx: &Tx, executions: &[ExecutionId]) -> Result
         .exec(&tx.executor())
         .await?;
     Ok(())
-}
-
-/// Forgets up to `limit` rows of the audit log that are older than that, the oldest first; says how many.
-pub async fn audit_forget_in_tx(tx: &Tx, before: DateTime<Utc>, limit: u64) -> Result<u64, StoreError> {
-    use audit_logs::Column;
-    let old: Vec<i64> = audit_logs::Entity::find()
-        .select_only()
-        .column(Column::Id)
-        .filter(Column::At.lt(convert::time(before)))
-        .order_by_asc(Column::Id)
-        .limit(limit)
-        .into_tuple()
-        .all(&tx.executor())
-        .await?;
-    let gone = audit_logs::Entity::delete_many()
-        .filter(Column::Id.is_in(old))
-        .exec(&tx.executor())
-        .await?;
-    Ok(gone.rows_affected)
 }

@@ -10,7 +10,7 @@ use sea_orm::{
 use super::entity::leases::{ActiveModel, Column, Entity};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
-use crate::domain::leadership::{Duty, Lease, Mandate};
+use crate::domain::leadership::{Duty, Lease, Tenure};
 
 const FROM: convert::From = convert::From("leases");
 
@@ -94,9 +94,9 @@ pub async fn lease_give_up_in_tx(tx: &Tx, duty: Duty, by: ReplicaId) -> Result<(
     Ok(())
 }
 
-/// Whether the mandate still holds; if so, it holds until this transaction has ended: nobody takes the lease before that.
-pub async fn mandate_holds_in_tx(tx: &Tx, mandate: Mandate) -> Result<bool, StoreError> {
-    let Mandate::Leased { duty, term } = mandate else {
+/// Whether the tenure still holds; if so, it holds until this transaction has ended: nobody takes the lease before that.
+pub async fn tenure_holds_in_tx(tx: &Tx, tenure: Tenure) -> Result<bool, StoreError> {
+    let Tenure::Leased { duty, term } = tenure else {
         return Ok(true);
     };
     let row = Entity::find_by_id(duty.as_str())

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use dataguardian_control_plane::domain::assignment::{AttemptOutcome, StoredPack};
 use dataguardian_control_plane::domain::cleanup::{Plan, Sighting};
 use dataguardian_control_plane::domain::job::BackupOptions;
-use dataguardian_control_plane::domain::leadership::Mandate;
+use dataguardian_control_plane::domain::leadership::Tenure;
 use dataguardian_control_plane::domain::pack::{DataObject, ObjectKind, PackState};
 use dataguardian_control_plane::store::packs::pack_known;
 use dataguardian_core::failure::FailureKind;
@@ -43,7 +43,7 @@ async fn pass(
         .await
         .unwrap();
     assert_eq!(
-        cleanup.carry_out(datasource, &plan, Mandate::Free).await.unwrap(),
+        cleanup.carry_out(datasource, &plan, Tenure::Free).await.unwrap(),
         !plan.busy
     );
     plan

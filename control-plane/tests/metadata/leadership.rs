@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use dataguardian_control_plane::domain::leadership::{BEAT, Duty, LEFT_ALONE_FOR, Mandate, TRUSTED_FOR};
+use dataguardian_control_plane::domain::leadership::{BEAT, Duty, LEFT_ALONE_FOR, TRUSTED_FOR, Tenure};
 use dataguardian_control_plane::domain::schedule::Schedule;
 use dataguardian_control_plane::services::schedules::Fired;
 use dataguardian_control_plane::services::{Error, Services};
@@ -29,12 +29,12 @@ async fn keep(replica: &Services) -> bool {
     replica.leadership.keep(Duty::Schedule, true).await.unwrap()
 }
 
-fn mandate(replica: &Services) -> Option<Mandate> {
-    replica.leadership.mandate(Duty::Schedule)
+fn tenure(replica: &Services) -> Option<Tenure> {
+    replica.leadership.tenure(Duty::Schedule)
 }
 
-fn term(number: u64) -> Option<Mandate> {
-    Some(Mandate::Leased {
+fn term(number: u64) -> Option<Tenure> {
+    Some(Tenure::Leased {
         duty: Duty::Schedule,
         term: number,
     })
@@ -46,16 +46,16 @@ async fn the_lease_of_a_replica_that_falls_silent_is_taken_over_and_what_it_writ
     let (one, other) = (world.replica().await, world.replica().await);
     assert!(keep(&one).await, "nobody had it");
     assert!(!keep(&other).await);
-    assert_eq!((mandate(&one), mandate(&other)), (term(1), None));
+    assert_eq!((tenure(&one), tenure(&other)), (term(1), None));
     // As long as it is renewed, it stays.
     world.pass(LEFT_ALONE_FOR * 3, &[&one, &other]).await;
-    assert_eq!((mandate(&one), mandate(&other)), (term(1), None));
+    assert_eq!((tenure(&one), tenure(&other)), (term(1), None));
     // Silent, it does not trust its lease for as long as others leave it alone.
-    let stopped = mandate(&one).unwrap();
+    let stopped = tenure(&one).unwrap();
     world.pass(TRUSTED_FOR, &[&other]).await;
-    assert_eq!((mandate(&one), mandate(&other)), (None, None));
+    assert_eq!((tenure(&one), tenure(&other)), (None, None));
     world.pass(LEFT_ALONE_FOR - TRUSTED_FOR + BEAT, &[&other]).await;
-    assert_eq!((mandate(&one), mandate(&other)), (None, term(2)));
+    assert_eq!((tenure(&one), tenure(&other)), (None, term(2)));
     // It was stopped right before it wrote, and goes on.
     let late = one.schedules.fire(stopped).await;
     assert_eq!(late.unwrap(), Fired::default(), "there was nothing to write");
@@ -67,11 +67,11 @@ async fn the_lease_of_a_replica_that_falls_silent_is_taken_over_and_what_it_writ
     keep(&other).await;
     let late = one.schedules.fire(stopped).await;
     assert!(matches!(late, Err(Error::TakenOver)), "{late:?}");
-    let fired = other.schedules.fire(mandate(&other).unwrap()).await.unwrap();
+    let fired = other.schedules.fire(tenure(&other).unwrap()).await.unwrap();
     assert_eq!(fired.fired, 1);
     // Back, it waits.
     assert!(!keep(&one).await);
-    assert_eq!((mandate(&one), mandate(&other)), (None, term(2)));
+    assert_eq!((tenure(&one), tenure(&other)), (None, term(2)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,15 +81,15 @@ async fn who_stops_or_can_not_do_it_gives_it_up_and_the_next_one_takes_it_at_onc
     assert!(keep(&one).await);
     // Its queue is offline.
     assert!(!one.leadership.keep(Duty::Schedule, false).await.unwrap());
-    assert_eq!(mandate(&one), None);
+    assert_eq!(tenure(&one), None);
     assert!(
         !one.leadership.keep(Duty::Schedule, false).await.unwrap(),
         "it takes nothing that it can't do"
     );
     assert!(keep(&other).await);
-    assert_eq!(mandate(&other), term(2));
+    assert_eq!(tenure(&other), term(2));
     other.leadership.resign().await.unwrap();
-    assert_eq!(mandate(&other), None);
+    assert_eq!(tenure(&other), None);
     assert!(!keep(&other).await, "who stops takes nothing any more");
     assert!(keep(&one).await);
 }
@@ -113,15 +113,9 @@ async fn of_many_that_want_it_at_once_one_gets_it() {
             taken += usize::from(task.await.unwrap());
         }
         assert_eq!(taken, 1);
-        let holders: BTreeSet<_> = replicas
-            .iter()
-            .map(|replica| mandate(replica).is_some())
-            .collect();
+        let holders: BTreeSet<_> = replicas.iter().map(|replica| tenure(replica).is_some()).collect();
         assert_eq!(holders.len(), 2, "one has it and others have not");
-        let holder = replicas
-            .iter()
-            .find(|replica| mandate(replica).is_some())
-            .unwrap();
+        let holder = replicas.iter().find(|replica| tenure(replica).is_some()).unwrap();
         holder.leadership.keep(Duty::Schedule, false).await.unwrap();
     }
 }
@@ -129,13 +123,13 @@ async fn of_many_that_want_it_at_once_one_gets_it() {
 on_both! {
     async fn a_lone_process_needs_no_lease(world: &World) {
         let replica = world.replica().await;
-        let before = mandate(&replica);
+        let before = tenure(&replica);
         match world.store.backend() {
             Backend::Sqlite => {
-                assert_eq!(before, Some(Mandate::Free));
+                assert_eq!(before, Some(Tenure::Free));
                 assert!(!keep(&replica).await);
                 replica.leadership.resign().await.unwrap();
-                assert_eq!(mandate(&replica), Some(Mandate::Free));
+                assert_eq!(tenure(&replica), Some(Tenure::Free));
             }
             Backend::Postgres => assert_eq!(before, None, "nothing is done before the lease is there"),
         }

@@ -9,6 +9,7 @@
 mod access;
 mod agents;
 mod attempts;
+mod audit_chain;
 mod catalogue;
 mod claims;
 mod cleanup;
@@ -35,6 +36,7 @@ mod races;
 mod retention;
 mod retention_histories;
 mod reuse;
+mod roles;
 mod schedules;
 mod schema;
 mod secrecy;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use dataguardian_control_plane::domain::job::NewJob;
 use dataguardian_control_plane::domain::job::{BackupOptions, Job};
-use dataguardian_control_plane::domain::leadership::Mandate;
+use dataguardian_control_plane::domain::leadership::Tenure;
 use dataguardian_control_plane::domain::notification::delivery::{DeliveryState, Fault, Stage};
 use dataguardian_control_plane::domain::notification::rule::NewRule;
 use dataguardian_control_plane::domain::notification::{EventKind, Phase, Told};
@@ -50,7 +50,7 @@ async fn story(world: &World) -> Vec<(EventKind, Phase)> {
 }
 
 async fn watch(world: &World) {
-    world.services.notifications.watch(Mandate::Free).await.unwrap();
+    world.services.notifications.watch(Tenure::Free).await.unwrap();
 }
 
 async fn fail(world: &World, agent: &SimulatedAgent, job: &Job) {
@@ -171,7 +171,7 @@ on_both! {
         let other = &world.replica().await.notifications;
         one.create_channel(webhook("ops")).await.unwrap();
         fail(world, &agent, &job).await;
-        let (a, b) = tokio::join!(one.watch(Mandate::Free), other.watch(Mandate::Free));
+        let (a, b) = tokio::join!(one.watch(Tenure::Free), other.watch(Tenure::Free));
         assert_eq!(a.unwrap().began + b.unwrap().began, 1);
         let (a, b) = tokio::join!(one.claim(), other.claim());
         let (a, b) = (a.unwrap(), b.unwrap());

@@ -8,7 +8,7 @@ use dataguardian_control_plane::domain::assignment::Assignment;
 use dataguardian_control_plane::domain::cleanup::Sighting;
 use dataguardian_control_plane::domain::deletion::{BackupState, LastBackup};
 use dataguardian_control_plane::domain::job::{BackupOptions, Job, JobChange};
-use dataguardian_control_plane::domain::leadership::Mandate;
+use dataguardian_control_plane::domain::leadership::Tenure;
 use dataguardian_control_plane::domain::pack::{DataObject, ObjectKind, PackState};
 use dataguardian_control_plane::domain::reference::Reference;
 use dataguardian_control_plane::domain::restore::BackupChoice;
@@ -185,7 +185,7 @@ async fn nothing_is_condemned_that_a_backup_which_begins_may_refer_to() {
         let seen = BTreeMap::from([(left[0].storage, Ok(sighting))]);
         cleanup.plan(of, seen, GRACE).await.unwrap()
     };
-    assert!(cleanup.carry_out(of, &plan().await, Mandate::Free).await.unwrap());
+    assert!(cleanup.carry_out(of, &plan().await, Tenure::Free).await.unwrap());
     scene.world.advance(GRACE);
     let plan = plan().await;
     assert_eq!(plan.condemn.len(), left.len());
@@ -193,7 +193,7 @@ async fn nothing_is_condemned_that_a_backup_which_begins_may_refer_to() {
     let execution = scene.world.run(&scene.job).await;
     let handing_out = scene.handing_out(execution.id, None).await;
     let (mut condemning, slow) = (JoinSet::new(), cleanup.clone());
-    condemning.spawn(async move { slow.carry_out(of, &plan, Mandate::Free).await });
+    condemning.spawn(async move { slow.carry_out(of, &plan, Tenure::Free).await });
     scene.somebody_waits().await;
     handing_out.commit().await;
     assert!(!condemning.join_next().await.unwrap().unwrap().unwrap());

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use dataguardian_control_plane::domain::audit::{Actor, AuditEntry};
 use dataguardian_control_plane::domain::backup::BackupFilter;
 use dataguardian_control_plane::domain::job::{BackupOptions, Job, JobChange};
-use dataguardian_control_plane::domain::leadership::Mandate;
+use dataguardian_control_plane::domain::leadership::Tenure;
 use dataguardian_control_plane::domain::page::PageRequest;
 use dataguardian_control_plane::domain::reference::Reference;
 use dataguardian_control_plane::domain::retention::{Gfs, Policy, Retention, Rule, Verdict};
@@ -64,7 +64,7 @@ async fn kept(world: &World, job: &Job) -> Vec<BackupId> {
 }
 
 async fn apply(world: &World) -> Applied {
-    world.services.retention.apply_due(Mandate::Free).await.unwrap()
+    world.services.retention.apply_due(Tenure::Free).await.unwrap()
 }
 
 async fn set(world: &World, table: &str, what: &str, key: &str, id: BackupId) {
@@ -152,7 +152,7 @@ on_both! {
             "INSERT INTO copy_checks (backup_id, storage_id, level, checked_at, outcome, faults) VALUES ({newer}, {storage}, 2, '{at}', 'good', 0)"
         )).await;
         assert_eq!(apply(world).await.jobs, 0, "nothing tells of that");
-        assert_eq!(world.services.retention.apply_all(Mandate::Free).await.unwrap().deleted, 1, "clean-up looks at all jobs");
+        assert_eq!(world.services.retention.apply_all(Tenure::Free).await.unwrap().deleted, 1, "clean-up looks at all jobs");
         assert_eq!(kept(world, &job).await, [made[5]]);
     }
 
@@ -167,7 +167,7 @@ on_both! {
         apply(world).await;
         assert_eq!(kept(world, &job).await, made, "three that are complete, and what is newer");
         set(world, "backup_copies", "damaged_at = NULL", "backup_id", made[4]).await;
-        world.services.retention.apply_all(Mandate::Free).await.unwrap();
+        world.services.retention.apply_all(Tenure::Free).await.unwrap();
         assert_eq!(kept(world, &job).await, made[1..], "it was mended, and counts again");
     }
 
@@ -215,7 +215,7 @@ on_both! {
         // The newest three days with their last ones, half a day back, and the last of the week before.
         assert!((4..=6).contains(&kept(world, &job).await.len()), "{:?}", kept(world, &job).await);
         let once = kept(world, &job).await;
-        world.services.retention.apply_all(Mandate::Free).await.unwrap();
+        world.services.retention.apply_all(Tenure::Free).await.unwrap();
         assert_eq!(kept(world, &job).await, once);
     }
 
@@ -259,9 +259,11 @@ on_both! {
             actor: Actor::System, method: "test".into(), resource: String::new(), outcome: "ok".into(), remote: None,
         };
         audit.append(entry.clone()).await.unwrap();
+        audit.chain().await.unwrap();
         world.advance(TimeDelta::days(50));
         let waiting = world.run(&job).await;
         audit.append(entry).await.unwrap();
+        audit.chain().await.unwrap();
         world.advance(TimeDelta::days(50));
         let ages = Ages { history: TimeDelta::days(90), audit: TimeDelta::days(60), notifications: TimeDelta::days(60) };
         let ageing = &world.services.ageing;

@@ -11,7 +11,7 @@ use dataguardian_control_plane::domain::backup::BackupFilter;
 use dataguardian_control_plane::domain::deletion::LastBackup;
 use dataguardian_control_plane::domain::execution::RestoreReport;
 use dataguardian_control_plane::domain::job::{BackupOptions, Job, JobChange};
-use dataguardian_control_plane::domain::leadership::Mandate;
+use dataguardian_control_plane::domain::leadership::Tenure;
 use dataguardian_control_plane::domain::page::PageRequest;
 use dataguardian_control_plane::domain::reference::Reference;
 use dataguardian_control_plane::domain::restore::BackupChoice;
@@ -241,7 +241,7 @@ impl<'a> Life<'a> {
         self.world
             .services
             .retention
-            .apply_all(Mandate::Free)
+            .apply_all(Tenure::Free)
             .await
             .unwrap();
         let candidates: Vec<_> = self

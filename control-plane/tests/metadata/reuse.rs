@@ -7,7 +7,7 @@ use dataguardian_control_plane::domain::assignment::{Assignment, AttemptOutcome,
 use dataguardian_control_plane::domain::cleanup::Sighting;
 use dataguardian_control_plane::domain::deletion::LastBackup;
 use dataguardian_control_plane::domain::job::{BackupOptions, Encryption};
-use dataguardian_control_plane::domain::leadership::Mandate;
+use dataguardian_control_plane::domain::leadership::Tenure;
 use dataguardian_control_plane::domain::pack::{DataObject, ObjectKind, PackStanding, PackState, SizedPack};
 use dataguardian_control_plane::domain::restore::BackupChoice;
 use dataguardian_control_plane::services::deletion::DeletionRequest;
@@ -111,7 +111,7 @@ async fn clean(
         .plan(datasource, seen, TimeDelta::hours(72))
         .await
         .unwrap();
-    cleanup.carry_out(datasource, &plan, Mandate::Free).await.unwrap()
+    cleanup.carry_out(datasource, &plan, Tenure::Free).await.unwrap()
 }
 
 on_both! {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use dataguardian_control_plane::domain::execution::{Execution, ExecutionFilter};
 use dataguardian_control_plane::domain::job::{BackupOptions, Job, JobChange, NewJob};
-use dataguardian_control_plane::domain::leadership::Mandate;
+use dataguardian_control_plane::domain::leadership::Tenure;
 use dataguardian_control_plane::domain::page::PageRequest;
 use dataguardian_control_plane::domain::reference::Reference;
 use dataguardian_control_plane::domain::schedule::due::SkipReason;
@@ -48,7 +48,7 @@ impl World {
     }
 
     async fn fire(&self) -> Fired {
-        self.services.schedules.fire(Mandate::Free).await.unwrap()
+        self.services.schedules.fire(Tenure::Free).await.unwrap()
     }
 
     /// What the job's schedule has come to, the oldest first.
@@ -335,7 +335,7 @@ async fn heard(listener: &mut Listener, signal: Signal) {
 async fn all_fired(services: &Services) -> usize {
     let mut fired = 0;
     loop {
-        let report = services.schedules.fire(Mandate::Free).await.unwrap();
+        let report = services.schedules.fire(Tenure::Free).await.unwrap();
         fired += report.fired;
         if !report.more {
             return fired;

@@ -105,6 +105,12 @@ ids! {
     RepositoryId, "repository";
     /// A question put to an agent over its session.
     RequestId, "request";
+    /// A set of permissions.
+    RoleId, "role";
+    /// That somebody has a role.
+    RoleBindingId, "role binding";
+    /// One sign-in of a user.
+    SessionId, "session";
     /// A place for backups.
     StorageId, "storage";
     /// A script on its way from an agent to a call that waits for it.

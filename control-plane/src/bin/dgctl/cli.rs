@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::ask::SecretSource;
 use crate::commands::{
-    agent, apply, auth, backup, completions, datasource, execution, export, job, notification, restore,
-    storage, system,
+    agent, apply, audit, auth, backup, completions, datasource, execution, export, job, notification,
+    restore, role, session, storage, system, token, totp, user,
 };
 use crate::output::Format;
 
@@ -74,6 +74,24 @@ pub(crate) enum Command {
     Logout,
     /// Show who the token belongs to
     Whoami,
+    /// Where you are signed in
+    #[command(subcommand)]
+    Session(session::Command),
+    /// Codes of an authenticator app, besides your password
+    #[command(subcommand)]
+    Totp(totp::Command),
+    /// Users, and your own password
+    #[command(subcommand)]
+    User(user::Command),
+    /// Roles: what users and API tokens may do, and who has which
+    #[command(subcommand)]
+    Role(role::Command),
+    /// API tokens for programs
+    #[command(subcommand)]
+    Token(token::Command),
+    /// The audit log: what was done, tried and denied
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Agents: what runs beside databases
     #[command(subcommand)]
     Agent(agent::Command),

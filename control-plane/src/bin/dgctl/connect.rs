@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dataguardian_core::secret::Secret;
+use dataguardian_proto::v1::access_service_client::AccessServiceClient;
 use dataguardian_proto::v1::agent_service_client::AgentServiceClient;
+use dataguardian_proto::v1::audit_service_client::AuditServiceClient;
 use dataguardian_proto::v1::auth_service_client::AuthServiceClient;
 use dataguardian_proto::v1::backup_service_client::BackupServiceClient;
 use dataguardian_proto::v1::datasource_service_client::DatasourceServiceClient;
@@ -155,7 +157,9 @@ macro_rules! clients {
 }
 
 clients! {
+    access: AccessServiceClient;
     agents: AgentServiceClient;
+    audit: AuditServiceClient;
     auth: AuthServiceClient;
     backups: BackupServiceClient;
     datasources: DatasourceServiceClient;

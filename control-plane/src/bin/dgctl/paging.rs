@@ -95,6 +95,7 @@ macro_rules! pages {
 
 pages! {
     ListAgentsResponse.agents;
+    ListAuditLogsResponse.audit_logs;
     ListBackupsResponse.backups;
     ListBackupStreamsResponse.streams;
     ListDatasourcesResponse.datasources;
@@ -106,6 +107,7 @@ pages! {
     ListNotificationsResponse.notifications;
     ListStoragesResponse.storages;
     ListStorageHealthChecksResponse.health_checks;
+    ListUsersResponse.accounts;
     PreviewRetentionResponse.decisions;
 }
 

@@ -5,7 +5,7 @@ use dataguardian_core::ids::NotificationChannelId;
 use serde::Serialize;
 
 use super::Notifications;
-use crate::domain::leadership::Mandate;
+use crate::domain::leadership::Tenure;
 use crate::domain::notification::facts::Facts;
 use crate::domain::notification::observe::observe;
 use crate::domain::notification::plan::{Step, plan};
@@ -46,7 +46,7 @@ struct Distribution {
 
 impl Notifications {
     /// Looks once.
-    pub async fn watch(&self, mandate: Mandate) -> Result<Watched, Error> {
+    pub async fn watch(&self, tenure: Tenure) -> Result<Watched, Error> {
         let store = &self.context.store;
         let open = conditions(store).await?;
         let facts = self.facts().await?;
@@ -57,7 +57,7 @@ impl Notifications {
         }
         let distribution = self.distribution().await?;
         for steps in steps.chunks(STEPS) {
-            let tx = self.context.begin_by(mandate).await?;
+            let tx = self.context.begin_by(tenure).await?;
             let mut done = watched;
             for step in steps {
                 distribution.carry_out_in_tx(&tx, step, &mut done).await?;

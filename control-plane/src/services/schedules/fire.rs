@@ -14,7 +14,7 @@ use super::Schedules;
 use crate::domain::agent::AgentState;
 use crate::domain::execution::{Execution, Scheduled};
 use crate::domain::field::BadField;
-use crate::domain::leadership::Mandate;
+use crate::domain::leadership::Tenure;
 use crate::domain::priority::Priority;
 use crate::domain::schedule::due::{Decision, Gap, Obstacle, decide};
 use crate::domain::schedule::{Firing, Plan};
@@ -53,7 +53,7 @@ pub struct Fired {
 
 impl Schedules {
     /// Fires jobs that are due: at most [`MOST_AT_ONCE`].
-    pub async fn fire(&self, mandate: Mandate) -> Result<Fired, Error> {
+    pub async fn fire(&self, tenure: Tenure) -> Result<Fired, Error> {
         let limit = u64::try_from(MOST_AT_ONCE + 1).unwrap_or(u64::MAX);
         let mut due = job_due(&self.context.store, self.context.now(), limit).await?;
         let mut report = Fired {
@@ -62,13 +62,13 @@ impl Schedules {
         };
         due.truncate(MOST_AT_ONCE);
         for some in due.chunks(TOGETHER) {
-            self.fire_together(some, mandate, &mut report).await?;
+            self.fire_together(some, tenure, &mut report).await?;
         }
         Ok(report)
     }
 
-    async fn fire_together(&self, jobs: &[JobId], mandate: Mandate, report: &mut Fired) -> Result<(), Error> {
-        let tx = self.context.begin_by(mandate).await?;
+    async fn fire_together(&self, jobs: &[JobId], tenure: Tenure, report: &mut Fired) -> Result<(), Error> {
+        let tx = self.context.begin_by(tenure).await?;
         let now = self.context.now();
         let mut batch = Batch::default();
         for due in job_due_lock_in_tx(&tx, jobs, now).await? {

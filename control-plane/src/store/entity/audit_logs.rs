@@ -15,6 +15,10 @@ pub struct Model {
     pub resource: String,
     pub outcome: String,
     pub remote: Option<String>,
+    pub request: Option<String>,
+    pub link: Option<i64>,
+    pub day: Option<String>,
+    pub hash: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
