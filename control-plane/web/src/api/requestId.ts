@@ -2,7 +2,7 @@
 
 /** A UUID; where the page is not served securely, browsers offer only random bytes. */
 export function requestId(): string {
-  if ('randomUUID' in crypto) return crypto.randomUUID();
+  if (window.isSecureContext) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;

@@ -6,13 +6,16 @@ import { Code, ConnectError } from '@connectrpc/connect';
 let bearer: string | undefined;
 const onEnd = new Set<() => void>();
 
-/** From now on calls are made with this token. */
-export function holdToken(token: string): void {
-  bearer = token;
+/** What `Login` and `Setup` are asked besides. */
+export const signInOptions = {};
+
+/** From now on calls are made with what `Login` or `Setup` answered. */
+export function hold(answer: { apiToken: string }): void {
+  bearer = answer.apiToken;
 }
 
 /** From now on calls prove nothing. */
-export function dropToken(): void {
+export function drop(): void {
   bearer = undefined;
 }
 
@@ -36,9 +39,15 @@ export const proof: Interceptor = (next) => async (request) => {
   } catch (error) {
     const over = ConnectError.from(error).code === Code.Unauthenticated;
     if (over && held !== undefined && held === bearer) {
-      dropToken();
+      drop();
       onEnd.forEach((then) => then());
     }
     throw error;
   }
 };
+
+/** What the caller may do, if the server tells. */
+export function permissionsOf(answer: object): ReadonlySet<string> | undefined {
+  const told = 'permissions' in answer ? answer.permissions : undefined;
+  return Array.isArray(told) && told.length > 0 ? new Set(told.map(String)) : undefined;
+}
