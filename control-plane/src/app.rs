@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, DataDir};
 use crate::domain::agent::JoinToken;
-use crate::grpc::{self, AuditTrail, Facts, Gate, Node, Serving, Shared};
+use crate::grpc::{self, AuditTrail, Facts, Gate, Node, OwnPages, Serving, Shared};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Pages, Probe};
 use crate::listen::Listener;
@@ -114,6 +114,7 @@ impl App {
             }),
             trail: AuditTrail::new(services.audit.clone()),
             sender: sender(&config, control_plane, &clock),
+            pages: Arc::new(OwnPages::new(&config.api.public_urls, config.api.plaintext)),
             services,
             sessions,
             authority: Arc::clone(&trust.authority),
@@ -283,6 +284,7 @@ fn as_configured(context: Context, config: &Config, metrics: &Metrics) -> Result
     let mut context = context;
     context.limits = config.work.limits();
     context.health = config.health.policy();
+    context.sessions = config.access.sessions();
     context.objectives = config.protection.objectives();
     context.tally = Tally::new(&metrics.meter());
     let ends = ports::operators_certificate_ends(&config.api)?;

@@ -10,6 +10,7 @@ use dataguardian_telemetry::otlp::TelemetryConfig;
 use dataguardian_telemetry::system_monitor::MonitorConfig;
 use serde::Deserialize;
 
+mod access;
 mod agents;
 mod api;
 mod cleanup;
@@ -26,6 +27,7 @@ mod secrets;
 mod verification;
 mod work;
 
+pub use access::AccessConfig;
 pub use agents::AgentsConfig;
 pub use api::ApiConfig;
 pub use cleanup::CleanupConfig;
@@ -70,6 +72,8 @@ pub struct Config {
     pub health: HealthConfig,
     /// What people are told of, and when.
     pub notifications: NotificationsConfig,
+    /// How long people stay signed in.
+    pub access: AccessConfig,
     /// How old backups may be.
     pub protection: ProtectionConfig,
     /// The system monitor.
@@ -138,6 +142,7 @@ impl Config {
         self.health.validate()?;
         self.notifications.validate()?;
         self.protection.validate()?;
+        self.access.validate()?;
         self.monitor
             .validate()
             .map_err(|error| InvalidSetting::new("monitor", error.to_string()))?;

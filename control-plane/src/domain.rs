@@ -37,6 +37,7 @@ pub mod retention;
 pub mod retry;
 pub mod reuse;
 pub mod schedule;
+pub mod session;
 pub mod storage;
 pub mod text;
 pub mod throttle;

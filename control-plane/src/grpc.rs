@@ -48,6 +48,7 @@ mod ask;
 mod audit;
 mod auth;
 mod backups;
+mod browser;
 mod call;
 mod datasources;
 mod decode;
@@ -65,6 +66,7 @@ mod stream;
 mod system;
 
 pub use audit::AuditTrail;
+pub use browser::OwnPages;
 pub use guard::Gate;
 pub(crate) use guard::bearer_token;
 pub use reflection::ReflectionError;
@@ -83,6 +85,8 @@ pub struct Shared {
     pub services: Services,
     /// Tells people.
     pub sender: Sender,
+    /// Which pages are ours.
+    pub pages: Arc<OwnPages>,
     /// The live agents.
     pub sessions: Sessions,
     /// Who makes certificates.
@@ -162,7 +166,10 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
     }
     let services = &shared.services;
     let routes = Routes::default()
-        .add_service(bounded!(AuthServiceServer, auth::Handler(services.auth.clone())))
+        .add_service(bounded!(
+            AuthServiceServer,
+            auth::Handler::new(shared, gate.permissions())
+        ))
         .add_service(bounded!(AgentServiceServer, agents::Handler(shared.clone())))
         .add_service(bounded!(
             DatasourceServiceServer,
@@ -195,7 +202,8 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
         // What is left over is answered beside gRPC, in the caller's own language.
         .reset_fallback()
         .layer(from_fn_with_state(gate, guard::people))
-        .layer(GrpcWebLayer::new());
+        .layer(GrpcWebLayer::new())
+        .layer(from_fn_with_state(Arc::clone(&shared.pages), browser::mark));
     Ok((router, serving))
 }
 

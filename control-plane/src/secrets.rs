@@ -1,11 +1,12 @@
 //! Keeping secrets: the master key, sealed values, passwords, tokens.
 //!
-//! What is secret comes into the database sealed under the master key ([`vault`]) or as a hash ([`password`], [`token`]).
+//! What is secret comes into the database sealed under the master key ([`vault`]) or as a hash ([`password`], [`token`], recovery codes in [`totp`]).
 //! The master key itself ([`master_key`]) never does: only its fingerprint, so that a wrong key is noticed at the start.
 
 pub mod master_key;
 pub mod password;
 pub mod token;
+pub mod totp;
 pub mod vault;
 
 use std::path::PathBuf;

@@ -57,7 +57,9 @@ pub mod retention;
 pub mod reuse;
 pub mod schedules;
 pub mod storages;
+pub mod totp;
 pub mod transitions;
+pub mod user_sessions;
 pub mod users;
 
 pub use error::StoreError;

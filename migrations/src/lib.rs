@@ -23,6 +23,7 @@ mod m20261130_000017_health;
 mod m20261130_000018_notifications;
 mod m20261130_000019_host_connections;
 mod m20261130_000020_agent_requests;
+mod m20261201_000021_user_sessions;
 
 /// All migrations, the oldest first.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000018_notifications::Migration),
             Box::new(m20261130_000019_host_connections::Migration),
             Box::new(m20261130_000020_agent_requests::Migration),
+            Box::new(m20261201_000021_user_sessions::Migration),
         ]
     }
 }

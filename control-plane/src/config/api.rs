@@ -22,6 +22,8 @@ pub struct ApiConfig {
     pub plaintext: bool,
     /// More names and addresses for the certificate that our own authority makes.
     pub names: Vec<String>,
+    /// Where browsers find the API, if that is elsewhere than here, as behind a balancer: `https://backups.example.com`.
+    pub public_urls: Vec<String>,
     /// A file with a token that may read `/metrics` from elsewhere than loopback.
     pub metrics_token_file: Option<PathBuf>,
     /// Balancers that say by the PROXY protocol on whose behalf they connect, as networks (`10.0.0.0/8`). A connection from
@@ -39,6 +41,7 @@ impl Default for ApiConfig {
             tls_key: None,
             plaintext: false,
             names: Vec::new(),
+            public_urls: Vec::new(),
             metrics_token_file: None,
             trusted_proxies: Vec::new(),
             limits: ConnectionLimits::default(),
@@ -79,6 +82,23 @@ impl ApiConfig {
                 format!("{name:?} is no host name or address"),
             ));
         }
+        if let Some(url) = self.public_urls.iter().find(|url| !is_origin(url)) {
+            return Err(InvalidSetting::new(
+                "api.public_urls",
+                format!(
+                    "{url:?} is not https:// or http:// with a host and perhaps a port, and nothing else"
+                ),
+            ));
+        }
         self.limits.validate("api.limits")
     }
+}
+
+/// Whether this is an origin as browsers write it (RFC 6454).
+fn is_origin(url: &str) -> bool {
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    rest.is_some_and(|host| !host.is_empty() && host.chars().all(plain))
 }

@@ -1,10 +1,11 @@
 //! Users and their API tokens.
 
 use chrono::{DateTime, Utc};
-use dataguardian_core::ids::{ApiTokenId, UserId};
+use dataguardian_core::ids::UserId;
 use dataguardian_core::secret::Secret;
 
 use super::field::BadField;
+use super::session::Credential;
 use super::text;
 
 /// The shortest password, in characters.
@@ -19,25 +20,29 @@ pub struct User {
     pub username: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// Whether its password counts only together with a code of an authenticator app.
+    pub has_totp: bool,
 }
 
-/// Who makes a call, proven by an API token.
+/// Who makes a call, proven by a token or a cookie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The user.
     pub user: User,
-    /// The token it came with.
-    pub token: ApiTokenId,
+    /// What proves it.
+    pub credential: Credential,
+    /// When that ends at the latest.
+    pub expires_at: DateTime<Utc>,
 }
 
-/// A fresh sign-in. The token is shown this once.
+/// A fresh sign-in. Its secret is shown this once.
 #[derive(Debug)]
 pub struct Login {
     /// Who signed in.
     pub user: User,
-    /// `dg_<id>_<secret>`.
-    pub api_token: Secret,
-    /// When the token ends.
+    /// The API token, or the cookie's value.
+    pub secret: Secret,
+    /// When it ends at the latest.
     pub expires_at: DateTime<Utc>,
 }
 

@@ -1,7 +1,7 @@
 //! Who may call what. Every call passes here first; what a method needs is said by its own options, and a method that is
 //! unknown is refused.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use dataguardian_core::error_code::ErrorCode;
+use dataguardian_core::secret::Secret;
 use dataguardian_proto::access::{InvalidDescriptors, MethodAccess, Permission, methods};
 use dataguardian_proto::status::ApiError;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use tonic::{Code, Status};
 
 use super::Shared;
 use super::audit::AuditTrail;
+use super::browser::{self, FromOwnPage};
 use super::call::unproven;
 use crate::domain::audit::Actor;
 use crate::domain::user::Caller;
@@ -73,6 +75,59 @@ impl Gate {
             stop: shared.stop.clone(),
         })
     }
+
+    /// The names of all permissions that people may have, in order.
+    pub(super) fn permissions(&self) -> Vec<String> {
+        let named = self
+            .methods
+            .values()
+            .filter_map(|access| match &access.permission {
+                Permission::Named(name) if !name.ends_with(".self") => Some(name.clone()),
+                Permission::Named(_) | Permission::Open => None,
+            });
+        named.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Who calls.
+    async fn prove(&self, proof: Result<Proof, ApiError>) -> Result<Caller, Unproven> {
+        let auth = &self.services.auth;
+        let proven = match proof.map_err(Unproven::Denied)? {
+            Proof::Token(token) => auth.verify_bearer(&token).await,
+            Proof::Cookie(cookie) => auth.verify_cookie(&cookie).await,
+        };
+        proven.map_err(|error| match error.code() {
+            ErrorCode::Unauthenticated => Unproven::Denied(ApiError::from(&Status::from(error))),
+            _ => Unproven::Failed(error.into()),
+        })
+    }
+}
+
+/// What a caller of the API shows.
+enum Proof {
+    Token(Secret),
+    Cookie(Secret),
+}
+
+impl Proof {
+    /// A token, else the cookie of a page of ours.
+    fn of(request: &Request) -> Result<Self, ApiError> {
+        if let Some(token) = bearer_token(request.headers()) {
+            return Ok(Self::Token(token));
+        }
+        let cookie = browser::cookie(request.headers()).ok_or_else(unproven)?;
+        match request.extensions().get::<FromOwnPage>() {
+            Some(FromOwnPage) => Ok(Self::Cookie(cookie)),
+            None => Err(foreign_page()),
+        }
+    }
+}
+
+/// Why it is not known who calls.
+enum Unproven {
+    /// There is no proof, or none that counts.
+    Denied(ApiError),
+    /// We could not look.
+    Failed(Status),
 }
 
 /// Guards the API listener.
@@ -92,15 +147,10 @@ pub(super) async fn people(State(gate): State<Gate>, mut request: Request, next:
         Permission::Open => return gate.admit_unproven(call, request, next).await,
         Permission::Named(permission) => permission,
     };
-    let Some(token) = bearer_token(request.headers()) else {
-        return gate.deny(call, unproven()).await;
-    };
-    let caller = match gate.services.auth.verify_bearer(&token).await {
+    let caller = match gate.prove(Proof::of(&request)).await {
         Ok(caller) => caller,
-        Err(error) if error.code() == ErrorCode::Unauthenticated => {
-            return gate.deny(call, ApiError::from(&Status::from(error))).await;
-        }
-        Err(error) => return Status::from(error).into_http(),
+        Err(Unproven::Denied(error)) => return gate.deny(call, error).await,
+        Err(Unproven::Failed(status)) => return status.into_http(),
     };
     call.actor = Actor::User(caller.user.id, caller.user.username.clone());
     if !allows(&caller, &permission) {
@@ -152,6 +202,15 @@ pub(super) fn stopping() -> ApiError {
 /// Until there are roles, whoever is signed in is an administrator; but nobody of them is an agent.
 fn allows(_caller: &Caller, permission: &str) -> bool {
     permission != AGENT_SELF
+}
+
+/// A cookie that a browser has sent along with what another site's page asked for, or that a program has taken.
+fn foreign_page() -> ApiError {
+    ApiError::new(
+        ErrorCode::Unauthenticated,
+        "COOKIE_REFUSED",
+        "the cookie counts over grpc-web from pages of this server alone, with `x-dg-csrf: 1`; programs need an API token",
+    )
 }
 
 fn forbidden(permission: &str) -> ApiError {

@@ -1,6 +1,6 @@
 //! Tokens: an id to find them by and 256 random bits to prove them by. Only the SHA-256 of the bits is stored.
 //!
-//! `dg_<id>_<secret>` for API tokens, `dgjoin_<id>_<secret>` for join tokens; id and secret in lower-case hexadecimal. A
+//! `dg_<id>_<secret>` for API tokens, `dgs_…` for cookies of browsers, `dgjoin_…` for join tokens; id and secret in lower-case hexadecimal. A
 //! plain hash is enough here: nobody can guess 256 random bits, however quickly they can be tried.
 
 use dataguardian_core::secret::Secret;
@@ -16,6 +16,8 @@ use super::SecretsError;
 pub enum TokenKind {
     /// Calls of the API.
     Api,
+    /// A browser's cookie.
+    Session,
     /// Enrolling one agent.
     Join,
 }
@@ -24,6 +26,7 @@ impl TokenKind {
     const fn prefix(self) -> &'static str {
         match self {
             Self::Api => "dg",
+            Self::Session => "dgs",
             Self::Join => "dgjoin",
         }
     }

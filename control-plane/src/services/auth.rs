@@ -1,4 +1,6 @@
-//! Who calls: the first administrator, passwords, API tokens.
+//! Who calls: the first administrator, passwords and what is given for them: tokens for programs, cookies for browsers.
+//!
+//! What a call comes with is looked up each time, on every replica: a sign-in that is ended is ended at once.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -7,23 +9,28 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
-use dataguardian_core::ids::{ApiTokenId, UserId};
+use dataguardian_core::ids::UserId;
 use dataguardian_core::secret::Secret;
 
 use super::{Context, Error};
 use crate::domain::field::Checks;
 use crate::domain::text;
 use crate::domain::throttle::{Tolerance, Tries};
-use crate::domain::user::{Caller, Login, User, check_new_password, check_username};
+use crate::domain::user::{Login, User, check_new_password, check_username};
 use crate::secrets::password::Passwords;
-use crate::secrets::token::{self, NewToken, PresentedToken, TokenKind};
+use crate::secrets::token;
 use crate::store::installation::setup_token_consume_in_tx;
 use crate::store::requests::request_delete_before_in_tx;
-use crate::store::users::{self, ApiTokenRow};
-use crate::store::{StoreError, Tx};
+use crate::store::user_sessions::user_session_delete_over_in_tx;
+use crate::store::users;
 
-/// How long a sign-in lasts.
-const LOGIN_LIFE: TimeDelta = TimeDelta::days(30);
+mod password;
+mod sign_ins;
+mod totp;
+
+pub use sign_ins::Begin;
+pub use totp::NewTotp;
+
 /// How long a repeated request is known.
 const REQUEST_MEMORY: TimeDelta = TimeDelta::days(7);
 /// The file with the setup token.
@@ -75,6 +82,7 @@ impl Auth {
         setup_token: &Secret,
         username: &str,
         password: Secret,
+        begin: Begin,
     ) -> Result<Login, Error> {
         let mut checks = Checks::new();
         checks.take(check_username("username", username));
@@ -88,6 +96,7 @@ impl Auth {
             id: UserId::new(),
             username: username.to_owned(),
             created_at: self.context.now(),
+            has_totp: false,
         };
         let hash = self.passwords.hash(password).await?;
         let tx = self.context.store.begin().await?;
@@ -95,7 +104,7 @@ impl Auth {
             return Err(wrong_setup_token());
         }
         users::user_insert_in_tx(&tx, &user, hash).await?;
-        let login = self.sign_in_in_tx(&tx, user).await?;
+        let login = self.sign_in_in_tx(&tx, user, begin).await?;
         tx.commit().await?;
         if let Some(path) = lock(&self.setup_file).take() {
             std::fs::remove_file(path).ok();
@@ -103,86 +112,66 @@ impl Auth {
         Ok(login)
     }
 
-    /// Proves a user's password and makes an API token. Each account may be tried only so often.
-    pub async fn login(&self, username: &str, password: Secret) -> Result<Login, Error> {
+    /// Proves a user's password, and with it the code of its authenticator app if it has one, and signs in. Each account may
+    /// be tried only so often.
+    pub async fn login(
+        &self,
+        username: &str,
+        password: Secret,
+        code: Secret,
+        begin: Begin,
+    ) -> Result<Login, Error> {
         text::bounded("username", username, text::MAX_TEXT)?;
         text::bounded("password", password.expose(), text::MAX_LONG_TEXT)?;
-        let account = username.to_owned();
-        if let Some(wait) = lock(&self.tries).wait(&account, self.context.now()) {
-            return Err(Error::Throttled { wait });
-        }
-        let (user, hash) = users::user_by_name(&self.context.store, username).await?.unzip();
-        let right = self.passwords.verify(password, hash).await?;
-        let Some(user) = user.filter(|_| right) else {
-            lock(&self.tries).fail(account, self.context.now());
-            return Err(Error::unauthenticated(
-                "WRONG_CREDENTIALS",
-                "wrong user name or password",
-            ));
-        };
-        lock(&self.tries).succeed(&account);
+        text::bounded("totp_code", code.expose(), text::MAX_TEXT)?;
+        let found = users::user_by_name(&self.context.store, username).await?;
+        let user = self.prove(username, password, found, wrong_credentials).await?;
         let tx = self.context.store.begin().await?;
-        let login = self.sign_in_in_tx(&tx, user).await?;
+        if let Some(code) = totp::asked_code(&user, code)?
+            && !self.use_code_in_tx(&tx, user.id, &code).await?
+        {
+            drop(tx);
+            lock(&self.tries).fail(username.to_owned(), self.context.now());
+            return Err(wrong_credentials());
+        }
+        lock(&self.tries).succeed(&username.to_owned());
+        let login = self.sign_in_in_tx(&tx, user, begin).await?;
         tx.commit().await?;
         Ok(login)
     }
 
-    /// Who holds this bearer token.
-    pub async fn verify_bearer(&self, token: &Secret) -> Result<Caller, Error> {
-        let Some(presented) = PresentedToken::parse(TokenKind::Api, token) else {
-            return Err(bad_token());
-        };
-        let id = ApiTokenId::from_uuid(presented.id);
-        let found = users::api_token_get(&self.context.store, id).await?;
-        match found {
-            Some((row, user))
-                if presented.matches(&row.secret_sha256) && row.expires_at > self.context.now() =>
-            {
-                Ok(Caller { user, token: id })
-            }
-            Some(_) | None => Err(bad_token()),
+    /// Proves a password, with as much work for a user that is not there. A wrong one counts against the account; a right one
+    /// forgets nothing yet, since there may be more to prove.
+    async fn prove(
+        &self,
+        account: &str,
+        password: Secret,
+        found: Option<(User, String)>,
+        wrong: fn() -> Error,
+    ) -> Result<User, Error> {
+        let account = account.to_owned();
+        if let Some(wait) = lock(&self.tries).wait(&account, self.context.now()) {
+            return Err(Error::Throttled { wait });
         }
+        let (user, hash) = found.unzip();
+        let right = self.passwords.verify(password, hash).await?;
+        user.filter(|_| right).ok_or_else(|| {
+            lock(&self.tries).fail(account, self.context.now());
+            wrong()
+        })
     }
 
-    /// Ends the token that the call is made with.
-    pub async fn logout(&self, caller: &Caller) -> Result<(), Error> {
-        let tx = self.context.store.begin().await?;
-        users::api_token_delete_in_tx(&tx, caller.token).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Forgets tokens, repeated requests and failed tries whose time is over. Gives the number of rows.
+    /// Forgets sign-ins, repeated requests and failed tries whose time is over. Gives the number of rows.
     pub async fn forget_expired(&self) -> Result<u64, Error> {
         let now = self.context.now();
         lock(&self.tries).forget(now);
         let tx = self.context.store.begin().await?;
         let tokens = users::api_token_delete_expired_in_tx(&tx, now).await?;
+        let idle_since = now - self.context.sessions.idle;
+        let sessions = user_session_delete_over_in_tx(&tx, now, idle_since).await?;
         let requests = request_delete_before_in_tx(&tx, now - REQUEST_MEMORY).await?;
         tx.commit().await?;
-        Ok(tokens + requests)
-    }
-
-    async fn sign_in_in_tx(&self, tx: &Tx, user: User) -> Result<Login, Error> {
-        let (id, now) = (ApiTokenId::new(), self.context.now());
-        let token = NewToken::generate(TokenKind::Api, id.as_uuid())?;
-        let row = ApiTokenRow {
-            id,
-            user: user.id,
-            secret_sha256: token.sha256.to_vec(),
-            created_at: now,
-            expires_at: now + LOGIN_LIFE,
-        };
-        match users::api_token_insert_in_tx(tx, &row).await {
-            Ok(()) => Ok(Login {
-                user,
-                api_token: token.text,
-                expires_at: row.expires_at,
-            }),
-            // The user was deleted in the meantime.
-            Err(StoreError::Referenced(_)) => Err(bad_token()),
-            Err(error) => Err(error.into()),
-        }
+        Ok(tokens + sessions + requests)
     }
 }
 
@@ -197,11 +186,8 @@ fn wrong_setup_token() -> Error {
     )
 }
 
-fn bad_token() -> Error {
-    Error::unauthenticated(
-        "BAD_TOKEN",
-        "the token is unknown, has ended or is none of ours: sign in again",
-    )
+fn wrong_credentials() -> Error {
+    Error::unauthenticated("WRONG_CREDENTIALS", "wrong user name, password or code")
 }
 
 /// Writes a file that only its owner reads. What lies there is replaced, never followed.

@@ -16,6 +16,7 @@ use crate::domain::health::Policy;
 use crate::domain::notification;
 use crate::domain::patience::Times;
 use crate::domain::protection::Objectives;
+use crate::domain::session::SessionPolicy;
 use crate::domain::worker::Worker;
 use crate::queue::{Queue, Signal};
 use crate::store::Store;
@@ -37,6 +38,8 @@ pub struct Context {
     pub agent_away_after: TimeDelta,
     /// How often datasources and storages are looked at, and what counts as nearly full.
     pub health: Policy,
+    /// How long browsers stay signed in.
+    pub sessions: SessionPolicy,
     /// How old the newest backups may be.
     pub objectives: Objectives,
     /// What is told of, and how. Shared: every use case has a context of its own.
@@ -65,6 +68,7 @@ impl Context {
             limits: Limits::default(),
             agent_away_after: TimeDelta::seconds(60),
             health: Policy::default(),
+            sessions: SessionPolicy::default(),
             objectives: Objectives::default(),
             notifications: Arc::default(),
             notification_tally: NotificationTally::default(),

@@ -70,6 +70,14 @@ pub enum Error {
         /// One sentence.
         message: Cow<'static, str>,
     },
+    /// The caller is known and may not.
+    #[error("{message}")]
+    Forbidden {
+        /// A stable name for programs.
+        reason: &'static str,
+        /// One sentence, with the next step.
+        message: Cow<'static, str>,
+    },
     /// Not now: the caller has to come back later.
     #[error("{message}")]
     ComeBackLater {
@@ -119,6 +127,8 @@ pub enum Noun {
     Backup,
     /// A user.
     User,
+    /// A sign-in.
+    Session,
     /// A channel of notifications.
     NotificationChannel,
     /// A rule of notifications.
@@ -135,6 +145,7 @@ impl Noun {
             Self::Execution => ("execution", "EXECUTION_NOT_FOUND"),
             Self::Backup => ("backup", "BACKUP_NOT_FOUND"),
             Self::User => ("user", "USER_NOT_FOUND"),
+            Self::Session => ("session", "SESSION_NOT_FOUND"),
             Self::NotificationChannel => ("notification channel", "NOTIFICATION_CHANNEL_NOT_FOUND"),
             Self::NotificationRule => ("notification rule", "NOTIFICATION_RULE_NOT_FOUND"),
         }
@@ -148,6 +159,7 @@ impl Noun {
             | Self::Job
             | Self::Backup
             | Self::User
+            | Self::Session
             | Self::NotificationChannel
             | Self::NotificationRule => "a",
         }
@@ -177,6 +189,14 @@ impl Error {
         }
     }
 
+    /// The caller may not.
+    pub fn forbidden(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Forbidden {
+            reason,
+            message: message.into(),
+        }
+    }
+
     /// Something that the state of things forbids.
     pub fn precondition(reason: &'static str, message: impl Into<String>) -> Self {
         Self::Precondition {
@@ -194,6 +214,7 @@ impl Error {
             Self::Precondition { .. } | Self::StorageNotReachable { .. } => ErrorCode::FailedPrecondition,
             Self::StaleFence | Self::EtagMismatch { .. } | Self::ComeBackLater { .. } => ErrorCode::Aborted,
             Self::Unauthenticated { .. } => ErrorCode::Unauthenticated,
+            Self::Forbidden { .. } => ErrorCode::PermissionDenied,
             Self::Throttled { .. } => ErrorCode::ResourceExhausted,
             Self::QueueOffline => ErrorCode::Unavailable,
             Self::Store(error) => error.code(),
@@ -209,6 +230,7 @@ impl Error {
             Self::NameTaken { .. } => "NAME_TAKEN",
             Self::Precondition { reason, .. }
             | Self::Unauthenticated { reason, .. }
+            | Self::Forbidden { reason, .. }
             | Self::ComeBackLater { reason, .. } => reason,
             Self::StorageNotReachable { .. } => "STORAGE_NOT_REACHABLE",
             Self::StaleFence => "STALE_FENCE",

@@ -10,6 +10,8 @@ use crate::domain::user::{User, check_new_password};
 use crate::secrets::password::Passwords;
 use crate::store::Store;
 use crate::store::audit::audit_insert_in_tx;
+use crate::store::totp::totp_clear_in_tx;
+use crate::store::user_sessions::user_session_delete_of_in_tx;
 use crate::store::users::{api_token_delete_of_in_tx, user_first, user_set_password_in_tx};
 
 /// What a reset did.
@@ -21,7 +23,7 @@ pub struct ResetAdmin {
     pub tokens_ended: u64,
 }
 
-/// Gives the first administrator another password and ends all its sign-ins, in one transaction with a row in the audit log.
+/// Gives the first administrator another password, asks it for no code any more and ends all its sign-ins, in one transaction with a row in the audit log.
 pub async fn reset_admin(store: &Store, password: Secret, now: DateTime<Utc>) -> Result<ResetAdmin, Error> {
     check_new_password("password", &password)?;
     let hash = Passwords::new().await?.hash(password).await?;
@@ -29,7 +31,9 @@ pub async fn reset_admin(store: &Store, password: Secret, now: DateTime<Utc>) ->
     let first = user_first(&tx).await?;
     let user = first.ok_or_else(|| Error::not_found(Noun::User, "yet: `dgctl setup` makes the first one"))?;
     user_set_password_in_tx(&tx, user.id, hash).await?;
-    let tokens_ended = api_token_delete_of_in_tx(&tx, user.id).await?;
+    totp_clear_in_tx(&tx, user.id).await?;
+    let tokens_ended = api_token_delete_of_in_tx(&tx, user.id, None).await?
+        + user_session_delete_of_in_tx(&tx, user.id, None).await?;
     let entry = AuditEntry {
         actor: Actor::System,
         method: "dataguardian reset-admin".to_owned(),

@@ -40,6 +40,8 @@ pub(super) mod notifications;
 pub(super) mod object_checks;
 pub(super) mod pack_copies;
 pub(super) mod packs;
+pub(super) mod recovery_codes;
 pub(super) mod retention_due;
 pub(super) mod storages;
+pub(super) mod user_sessions;
 pub(super) mod users;

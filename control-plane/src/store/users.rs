@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::{ApiTokenId, UserId};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
     QueryOrder as _,
@@ -11,6 +11,7 @@ use sea_orm::{
 use super::entity::{api_tokens, users};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
+use crate::domain::session::Whence;
 use crate::domain::user::User;
 
 /// An API token as it is kept.
@@ -26,6 +27,10 @@ pub struct ApiTokenRow {
     pub created_at: DateTime<Utc>,
     /// When it ends.
     pub expires_at: DateTime<Utc>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// Where it was made.
+    pub whence: Whence,
 }
 
 /// Makes a user.
@@ -35,6 +40,9 @@ pub async fn user_insert_in_tx(tx: &Tx, user: &User, password_hash: String) -> R
         username: Set(user.username.clone()),
         password_hash: Set(password_hash),
         created_at: Set(convert::time(user.created_at)),
+        totp_secret_sealed: Set(None),
+        totp_confirmed_at: Set(None),
+        totp_last_step: Set(None),
     };
     users::Entity::insert(row)
         .exec_without_returning(&tx.executor())
@@ -52,6 +60,14 @@ pub async fn user_by_name(on: &impl Connected, username: &str) -> Result<Option<
         let hash = row.password_hash.clone();
         (user(row), hash)
     }))
+}
+
+/// The hash of a user's password.
+pub async fn user_password(on: &impl Connected, id: UserId) -> Result<Option<String>, StoreError> {
+    let found = users::Entity::find_by_id(*id.as_uuid())
+        .one(&on.executor())
+        .await?;
+    Ok(found.map(|row| row.password_hash))
 }
 
 /// Whether there is any user.
@@ -79,12 +95,17 @@ pub async fn user_set_password_in_tx(tx: &Tx, id: UserId, password_hash: String)
     Ok(())
 }
 
-/// Ends all tokens of a user; gives how many there were.
-pub async fn api_token_delete_of_in_tx(tx: &Tx, user: UserId) -> Result<u64, StoreError> {
-    let result = api_tokens::Entity::delete_many()
-        .filter(api_tokens::Column::UserId.eq(*user.as_uuid()))
-        .exec(&tx.executor())
-        .await?;
+/// Ends all tokens of a user but this one; gives how many there were.
+pub async fn api_token_delete_of_in_tx(
+    tx: &Tx,
+    user: UserId,
+    but: Option<ApiTokenId>,
+) -> Result<u64, StoreError> {
+    let mut delete = api_tokens::Entity::delete_many().filter(api_tokens::Column::UserId.eq(*user.as_uuid()));
+    if let Some(but) = but {
+        delete = delete.filter(api_tokens::Column::Id.ne(*but.as_uuid()));
+    }
+    let result = delete.exec(&tx.executor()).await?;
     Ok(result.rows_affected)
 }
 
@@ -96,6 +117,9 @@ pub async fn api_token_insert_in_tx(tx: &Tx, token: &ApiTokenRow) -> Result<(), 
         secret_sha256: Set(token.secret_sha256.clone()),
         created_at: Set(convert::time(token.created_at)),
         expires_at: Set(convert::time(token.expires_at)),
+        address: Set(token.whence.address.clone()),
+        user_agent: Set(Some(token.whence.user_agent.clone())),
+        last_used_at: Set(token.last_used_at.map(convert::time)),
     };
     api_tokens::Entity::insert(row)
         .exec_without_returning(&tx.executor())
@@ -120,12 +144,41 @@ pub async fn api_token_get(
     Ok(owner.map(|owner| (api_token(token), user(owner))))
 }
 
-/// Ends a token.
-pub async fn api_token_delete_in_tx(tx: &Tx, id: ApiTokenId) -> Result<(), StoreError> {
-    api_tokens::Entity::delete_by_id(*id.as_uuid())
+/// The tokens of a user, the newest first.
+pub async fn api_token_list_of(on: &impl Connected, user: UserId) -> Result<Vec<ApiTokenRow>, StoreError> {
+    let rows = api_tokens::Entity::find()
+        .filter(api_tokens::Column::UserId.eq(*user.as_uuid()))
+        .order_by_desc(api_tokens::Column::Id)
+        .all(&on.executor())
+        .await?;
+    Ok(rows.into_iter().map(api_token).collect())
+}
+
+/// Notes that a token was used, unless that was noted after `unless_after`.
+pub async fn api_token_note_use_in_tx(
+    tx: &Tx,
+    id: ApiTokenId,
+    now: DateTime<Utc>,
+    unless_after: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let last = api_tokens::Column::LastUsedAt;
+    api_tokens::Entity::update_many()
+        .col_expr(last, Expr::val(convert::time(now)))
+        .filter(api_tokens::Column::Id.eq(*id.as_uuid()))
+        .filter(last.is_null().or(last.lte(convert::time(unless_after))))
         .exec(&tx.executor())
         .await?;
     Ok(())
+}
+
+/// Ends a token of that user; says whether there was one.
+pub async fn api_token_delete_in_tx(tx: &Tx, user: UserId, id: ApiTokenId) -> Result<bool, StoreError> {
+    let result = api_tokens::Entity::delete_many()
+        .filter(api_tokens::Column::Id.eq(*id.as_uuid()))
+        .filter(api_tokens::Column::UserId.eq(*user.as_uuid()))
+        .exec(&tx.executor())
+        .await?;
+    Ok(result.rows_affected > 0)
 }
 
 /// Deletes the tokens that ended before `now`.
@@ -137,11 +190,12 @@ pub async fn api_token_delete_expired_in_tx(tx: &Tx, now: DateTime<Utc>) -> Resu
     Ok(result.rows_affected)
 }
 
-fn user(row: users::Model) -> User {
+pub(super) fn user(row: users::Model) -> User {
     User {
         id: UserId::from_uuid(row.id),
         username: row.username,
         created_at: row.created_at,
+        has_totp: row.totp_confirmed_at.is_some(),
     }
 }
 
@@ -152,5 +206,10 @@ fn api_token(row: api_tokens::Model) -> ApiTokenRow {
         secret_sha256: row.secret_sha256,
         created_at: row.created_at,
         expires_at: row.expires_at,
+        last_used_at: row.last_used_at,
+        whence: Whence {
+            address: row.address,
+            user_agent: row.user_agent.unwrap_or_default(),
+        },
     }
 }

@@ -206,7 +206,15 @@ macro_rules! unused {
 
 #[tonic::async_trait]
 impl AuthService for Answers {
-    unused! { setup(SetupRequest) -> SetupResponse; }
+    unused! {
+        setup(SetupRequest) -> SetupResponse;
+        list_sessions(ListSessionsRequest) -> ListSessionsResponse;
+        revoke_session(RevokeSessionRequest) -> RevokeSessionResponse;
+        change_password(ChangePasswordRequest) -> ChangePasswordResponse;
+        enrol_totp(EnrolTotpRequest) -> EnrolTotpResponse;
+        confirm_totp(ConfirmTotpRequest) -> ConfirmTotpResponse;
+        disable_totp(DisableTotpRequest) -> DisableTotpResponse;
+    }
 
     async fn login(&self, request: Request<v1::LoginRequest>) -> Result<Response<v1::LoginResponse>, Status> {
         self.script().password = self.admit(request)?.password;
@@ -230,7 +238,10 @@ impl AuthService for Answers {
         request: Request<v1::WhoAmIRequest>,
     ) -> Result<Response<v1::WhoAmIResponse>, Status> {
         self.admit(request)?;
-        Ok(Response::new(v1::WhoAmIResponse { user: ada() }))
+        Ok(Response::new(v1::WhoAmIResponse {
+            user: ada(),
+            ..Default::default()
+        }))
     }
 }
 

@@ -3,6 +3,7 @@
 use dataguardian_control_plane::domain::job::BackupOptions;
 use dataguardian_core::secret::Secret;
 
+use crate::access::begin;
 use crate::world::{AUTHORITY_KEY, World};
 
 /// Everything secret that has gone through the world, by name.
@@ -16,7 +17,7 @@ async fn fill(world: &World) -> Vec<(&'static str, Vec<u8>)> {
     let setup = std::fs::read_to_string(path).unwrap().trim().to_owned();
     let password = Secret::new("the administrator's password");
     let login = auth
-        .setup(&Secret::new(setup.clone()), "root", password.clone())
+        .setup(&Secret::new(setup.clone()), "root", password.clone(), begin())
         .await
         .unwrap();
     let join = world
@@ -49,11 +50,11 @@ async fn fill(world: &World) -> Vec<(&'static str, Vec<u8>)> {
             password.expose().as_bytes().to_vec(),
         ),
         ("the setup token", setup.into_bytes()),
-        ("the API token", secret_of(&login.api_token)),
+        ("the API token", secret_of(&login.secret)),
         ("the webhook's URL", b"a-path-that-nobody-sees".to_vec()),
         ("the webhook's signing secret", b"a signing secret".to_vec()),
         ("the webhook's header", b"a-bearer-nobody-sees".to_vec()),
-        ("the API token's bits", raw_of(&login.api_token)),
+        ("the API token's bits", raw_of(&login.secret)),
         ("the join token", secret_of(&join.token)),
         ("the join token's bits", raw_of(&join.token)),
         ("the authority's key", AUTHORITY_KEY.to_vec()),

@@ -86,6 +86,7 @@ async fn signing_in_and_out() {
     let login = |password: &str| v1::LoginRequest {
         username: "admin".to_owned(),
         password: password.to_owned(),
+        ..Default::default()
     };
     let wrong = refused(open.login(login("not the right one")).await);
     assert_eq!(wrong.code, ErrorCode::Unauthenticated);
@@ -106,6 +107,7 @@ async fn setup_works_once() {
         setup_token: "dgsetup_x".to_owned(),
         username: "second".to_owned(),
         password: PASSWORD.to_owned(),
+        ..Default::default()
     };
     let error = refused(AuthServiceClient::new(server.channel()).setup(again).await);
     assert!(

@@ -104,6 +104,7 @@ async fn join_tokens_are_not_tried_forever_and_keep_nobody_from_signing_in() {
     let login = v1::LoginRequest {
         username: "admin".to_owned(),
         password: PASSWORD.to_owned(),
+        ..Default::default()
     };
     AuthServiceClient::new(server.channel())
         .login(login)

@@ -95,6 +95,7 @@ async fn wrong_passwords_cost_ever_more_time() {
         let request = v1::LoginRequest {
             username: "admin".to_owned(),
             password: "not the right one".to_owned(),
+            ..Default::default()
         };
         last = Some(refused(client.login(request).await));
     }

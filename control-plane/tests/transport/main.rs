@@ -13,6 +13,7 @@ mod agent;
 mod agents;
 mod audit;
 mod bad_input;
+mod browsers;
 mod callers;
 mod dashboard;
 mod downloads;

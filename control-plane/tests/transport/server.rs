@@ -30,7 +30,7 @@ pub(crate) struct Server {
     pub(crate) services: Services,
     pub(crate) pin: String,
     /// None where somebody else is the administrator already.
-    setup_token: Option<PathBuf>,
+    pub(crate) setup_token: Option<PathBuf>,
     stop: CancellationToken,
     running: JoinSet<()>,
     dir: tempfile::TempDir,
@@ -119,6 +119,7 @@ impl Server {
             .to_owned(),
             username: "admin".to_owned(),
             password: PASSWORD.to_owned(),
+            ..Default::default()
         };
         AuthServiceClient::new(self.channel())
             .setup(request)
@@ -143,6 +144,7 @@ impl Server {
         let request = v1::LoginRequest {
             username: "admin".to_owned(),
             password: PASSWORD.to_owned(),
+            ..Default::default()
         };
         let channel = self.channel_trusting(ca_pem);
         let login = AuthServiceClient::new(channel.clone()).login(request).await?;

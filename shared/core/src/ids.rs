@@ -103,6 +103,8 @@ ids! {
     RepositoryId, "repository";
     /// A question put to an agent over its session.
     RequestId, "request";
+    /// One sign-in of a user.
+    SessionId, "session";
     /// A place for backups.
     StorageId, "storage";
     /// A script on its way from an agent to a call that waits for it.

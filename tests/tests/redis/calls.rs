@@ -156,6 +156,7 @@ async fn log_in(channel: &Channel) -> Result<v1::LoginResponse, Status> {
     let request = v1::LoginRequest {
         username: "admin".to_owned(),
         password: PASSWORD.to_owned(),
+        ..Default::default()
     };
     let login = AuthServiceClient::new(channel.clone()).login(request).await?;
     Ok(login.into_inner())

@@ -36,6 +36,7 @@ impl Site {
         let login = v1::LoginRequest {
             username: "admin".to_owned(),
             password: "correct horse battery staple".to_owned(),
+            ..Default::default()
         };
         let answer = AuthServiceClient::new(channel.clone())
             .login(login)

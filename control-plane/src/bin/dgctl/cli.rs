@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::ask::SecretSource;
 use crate::commands::{
-    agent, auth, backup, completions, datasource, execution, job, notification, restore, storage, system,
+    agent, auth, backup, completions, datasource, execution, job, notification, restore, session, storage,
+    system, totp, user,
 };
 use crate::output::Format;
 
@@ -73,6 +74,15 @@ pub(crate) enum Command {
     Logout,
     /// Show who the token belongs to
     Whoami,
+    /// Where you are signed in
+    #[command(subcommand)]
+    Session(session::Command),
+    /// Codes of an authenticator app, besides your password
+    #[command(subcommand)]
+    Totp(totp::Command),
+    /// Users, and your own password
+    #[command(subcommand)]
+    User(user::Command),
     /// Agents: what runs beside databases
     #[command(subcommand)]
     Agent(agent::Command),

@@ -24,6 +24,9 @@ use crate::listen::Peer;
 /// The one method that a certificate which has ended is good for.
 const RENEW: &str = "/dataguardian.agent.v1.AgentService/RenewCertificate";
 
+/// The password was right, and a code of an authenticator app is needed besides.
+const CODE_MISSING: &str = "TOTP_REQUIRED";
+
 /// A call before it has run.
 pub(super) struct Call {
     pub(super) actor: Actor,
@@ -76,7 +79,9 @@ impl Gate {
             return self.deny(call, error).await;
         }
         let response = self.admit(call, request, next).await;
-        if code(response.headers()) == Code::Unauthenticated {
+        // Who is only asked for the second half of a proof has guessed nothing.
+        let guessed = audit::outcome(response.headers()) != CODE_MISSING;
+        if guessed && code(response.headers()) == Code::Unauthenticated {
             self.attempts.note_failure(what);
         }
         response

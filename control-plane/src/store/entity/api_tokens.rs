@@ -11,6 +11,9 @@ pub struct Model {
     pub secret_sha256: Vec<u8>,
     pub created_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    pub last_used_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

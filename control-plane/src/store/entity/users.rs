@@ -10,6 +10,9 @@ pub struct Model {
     pub username: String,
     pub password_hash: String,
     pub created_at: DateTimeUtc,
+    pub totp_secret_sealed: Option<Vec<u8>>,
+    pub totp_confirmed_at: Option<DateTimeUtc>,
+    pub totp_last_step: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

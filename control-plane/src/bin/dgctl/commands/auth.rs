@@ -2,6 +2,7 @@
 
 use clap::Args;
 use dataguardian_core::secret::Secret;
+use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
 use tonic::Code;
 
@@ -36,6 +37,10 @@ pub(crate) struct Login {
     /// A file with the password, - for standard input [else: you are asked]
     #[arg(long, value_name = "FILE", requires = "username")]
     password_file: Option<SecretSource>,
+    /// A file with the code of your authenticator app or a recovery code, - for standard input [else: you are asked, if one is
+    /// needed]
+    #[arg(long, value_name = "FILE", requires = "username")]
+    totp_code_file: Option<SecretSource>,
 }
 
 impl Setup {
@@ -54,6 +59,7 @@ impl Setup {
             setup_token: setup_token.expose().to_owned(),
             username: self.username,
             password: password.expose().to_owned(),
+            ..Default::default()
         };
         let reply = target.connect().await?.auth().setup(request).await?.into_inner();
         store(
@@ -75,7 +81,8 @@ impl Login {
             (None, true) => login_with_token(context, target).await,
             (Some(username), false) => {
                 let password = ask::secret(self.password_file.as_ref(), "Password", "--password-file")?;
-                login_with_password(context, &target, username, &password).await
+                let code = self.totp_code_file.as_ref().map(SecretSource::read).transpose()?;
+                login_with_password(context, &target, username, &password, code).await
             }
             (None, false) => Err(Error::usage("give --username, or a token with --token-file")),
         }
@@ -87,12 +94,24 @@ async fn login_with_password(
     target: &Target,
     username: String,
     password: &Secret,
+    code: Option<Secret>,
 ) -> Result<()> {
-    let request = v1::LoginRequest {
+    let asked = code.is_none();
+    let mut request = v1::LoginRequest {
         username,
         password: password.expose().to_owned(),
+        totp_code: code.map(|code| code.expose().to_owned()).unwrap_or_default(),
+        ..Default::default()
     };
-    let reply = target.connect().await?.auth().login(request).await?.into_inner();
+    let mut auth = target.connect().await?.auth();
+    let reply = match auth.login(request.clone()).await {
+        Err(status) if asked && ApiError::from(&status).reason == "TOTP_REQUIRED" => {
+            let code = ask::secret(None, "Code of your authenticator app", "--totp-code-file")?;
+            code.expose().clone_into(&mut request.totp_code);
+            auth.login(request).await?.into_inner()
+        }
+        answered => answered?.into_inner(),
+    };
     store(target, reply.user.as_ref(), Secret::new(reply.api_token.as_str()))?;
     context.output.show(&reply, |reply, _| {
         signed_in(target, reply.user.as_ref(), reply.expires_at.as_ref())
@@ -183,6 +202,11 @@ fn describe(reply: &v1::WhoAmIResponse, server: &str, look: Look) -> String {
             ("Id", Field::text(&user.id)),
             ("Since", Field::text(&text::time(user.created_at.as_ref()))),
             ("Server", Field::text(server)),
+            (
+                "Signed in until",
+                Field::text(&text::time(reply.session_expires_at.as_ref())),
+            ),
+            ("App codes", Field::yes_or_no(reply.totp_enabled)),
         ],
     )
 }

@@ -29,7 +29,9 @@ macro_rules! replies {
 replies! {
     ApproveAgentRecoveryResponse
     CancelExecutionResponse
+    ChangePasswordResponse
     ClearAgentAlertResponse
+    ConfirmTotpResponse
     CreateDatasourceResponse
     CreateJobResponse
     CreateJoinTokenResponse
@@ -43,7 +45,9 @@ replies! {
     DeleteNotificationChannelResponse
     DeleteNotificationRuleResponse
     DeleteStorageResponse
+    DisableTotpResponse
     DiscoverDatabasesResponse
+    EnrolTotpResponse
     GetAgentResponse
     GetBackupResponse
     GetDashboardResponse
@@ -71,6 +75,7 @@ replies! {
     ListNotificationChannelsResponse
     ListNotificationRulesResponse
     ListNotificationsResponse
+    ListSessionsResponse
     ListStoragesResponse
     ListStorageHealthChecksResponse
     PreviewRetentionResponse
@@ -80,6 +85,7 @@ replies! {
     ResumeJobResponse
     RetryExecutionResponse
     RevokeAgentResponse
+    RevokeSessionResponse
     RotateAuthorityResponse
     RotateKeyResponse
     RunCleanupResponse
