@@ -1,4 +1,5 @@
 // Who is signed in. Everything below the provider may ask; it is shown only to somebody who is.
+import { Code } from '@connectrpc/connect';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { createContext, useContext } from 'react';
 import type { ReactElement, ReactNode } from 'react';
@@ -9,7 +10,7 @@ import type { User } from '../api/gen/dataguardian/v1/auth_pb';
 import { Permissions } from '../api/permissions';
 import { problemOf } from '../api/problem';
 import { queryClient } from '../api/query';
-import { drop, hold, mayBeSignedIn, permissionsOf, whenSignInEnds } from './transport';
+import { drop, hold, mayBeSignedIn, whenSignInEnds } from './transport';
 
 export interface Session {
   user: User;
@@ -21,14 +22,14 @@ interface Who {
   permissions: ReadonlySet<string> | undefined;
 }
 
-type State = { is: 'asking' } | { is: 'out'; ended: boolean; error?: unknown } | { is: 'in'; who: Who };
+type State = { is: 'asking' } | { is: 'out'; ended: boolean } | { is: 'in'; who: Who };
 
 /** What the door shows to somebody who is not signed in. */
 export interface Door {
   /** Whether a sign-in has just come to its end. */
   ended: boolean;
-  /** Takes what `Login` or `Setup` answered. */
-  enter: (answer: { apiToken: string }) => Promise<void>;
+  /** Goes in, after `Login` or `Setup`. */
+  enter: () => Promise<void>;
 }
 
 const Current = createContext<Session | undefined>(undefined);
@@ -43,7 +44,9 @@ export function useSession(): Session {
 async function ask(): Promise<Who> {
   const answer = await call(AuthService.method.whoAmI, {});
   if (!answer.user) throw new Error('the server does not say who is signed in');
-  return { user: answer.user, permissions: permissionsOf(answer) };
+  // A server that tells no permissions leaves it to each call.
+  const permissions = answer.permissions.length > 0 ? new Set(answer.permissions) : undefined;
+  return { user: answer.user, permissions };
 }
 
 export function SessionProvider({ door, children }: { door: (door: Door) => ReactNode; children: ReactNode }): ReactElement | null {
@@ -53,14 +56,20 @@ export function SessionProvider({ door, children }: { door: (door: Door) => Reac
   useEffect(() => {
     if (state.is !== 'asking') return;
     ask().then(
-      (who) => setState({ is: 'in', who }),
-      (error: unknown) => setState({ is: 'out', ended: false, error }),
+      (who) => {
+        hold();
+        setState({ is: 'in', who });
+      },
+      (error: unknown) => {
+        if (problemOf(error).code === Code.Unauthenticated) drop();
+        setState({ is: 'out', ended: false });
+      },
     );
   }, [state.is]);
 
-  const enter = useCallback(async (answer: { apiToken: string }) => {
-    hold(answer);
+  const enter = useCallback(async () => {
     const who = await ask();
+    hold();
     // What another user read is not shown to this one.
     queryClient.clear();
     setState({ is: 'in', who });

@@ -28,7 +28,8 @@ export function SetUp({ enter, onBack }: Door & { onBack: () => void }): ReactEl
     setError(undefined);
     try {
       const request = { setupToken: setupToken.trim(), username, password, ...signInOptions };
-      await enter(await call(AuthService.method.setup, request));
+      await call(AuthService.method.setup, request);
+      await enter();
     } catch (thrown) {
       setPending(false);
       setError(thrown);

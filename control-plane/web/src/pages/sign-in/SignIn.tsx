@@ -37,7 +37,8 @@ function PasswordForm({ ended, enter, onSetUp }: Door & { onSetUp: () => void })
     setError(undefined);
     try {
       const request = { username, password, ...(wantsCode ? { totpCode: code.trim() } : {}), ...signInOptions };
-      await enter(await call(AuthService.method.login, request));
+      await call(AuthService.method.login, request);
+      await enter();
     } catch (thrown) {
       setPending(false);
       if (problemOf(thrown).reason === 'TOTP_REQUIRED' && !wantsCode) setWantsCode(true);
