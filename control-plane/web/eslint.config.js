@@ -11,6 +11,7 @@ export default ts.config(
   {
     rules: {
       eqeqeq: 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_', argsIgnorePattern: '^_' }],
       'no-console': 'error',
       'max-lines': ['error', 400],
       '@typescript-eslint/no-explicit-any': 'error',

@@ -16,7 +16,11 @@ interface Sink {
 }
 
 type SaveFilePicker = (options: { suggestedName: string }) => Promise<{
-  createWritable: () => Promise<{ write: (piece: Uint8Array<ArrayBuffer>) => Promise<void>; close: () => Promise<void>; abort: () => Promise<void> }>;
+  createWritable: () => Promise<{
+    write: (piece: Uint8Array<ArrayBuffer>) => Promise<void>;
+    close: () => Promise<void>;
+    abort: () => Promise<void>;
+  }>;
 }>;
 
 /** Asks where to save, or gathers the pieces and hands them to the browser at the end. */
@@ -37,14 +41,25 @@ export async function openFile(name: string): Promise<Sink> {
 }
 
 /** Writes the script into the file; `tell` hears how many bytes of how many are there. */
-export async function download(wanted: Wanted, file: Sink, signal: AbortSignal, tell: (done: number, whole: number) => void): Promise<void> {
+export async function download(
+  wanted: Wanted,
+  file: Sink,
+  signal: AbortSignal,
+  tell: (done: number, whole: number) => void,
+): Promise<void> {
   const request = (async function* () {
     yield wanted;
   })();
   let done = 0;
   let whole = 0;
   try {
-    const answer = await transport.stream(BackupService.method.downloadBackup, signal, undefined, undefined, request);
+    const answer = await transport.stream(
+      BackupService.method.downloadBackup,
+      signal,
+      undefined,
+      undefined,
+      request,
+    );
     for await (const { message } of answer.message) {
       if (message.case === 'start') whole = Number(message.value.bytes);
       if (message.case !== 'piece') continue;

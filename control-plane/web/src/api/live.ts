@@ -47,10 +47,13 @@ export function useExecution(id: string): LiveExecution {
         const sample = { at: Date.now(), bytes };
         setSpeeds((old) => ({ id, samples: withSample(old.id === id ? old.samples : [], sample) }));
         // Lists and the overview show it as well.
-        if (hasEnded(execution.state) && before?.execution && !hasEnded(before.execution.state)) void client.invalidateQueries();
+        if (hasEnded(execution.state) && before?.execution && !hasEnded(before.execution.state))
+          void client.invalidateQueries();
       },
       isDone: () => {
-        const last = client.getQueryData<GetExecutionResponse>(keyOf(ExecutionService.method.getExecution, { id }));
+        const last = client.getQueryData<GetExecutionResponse>(
+          keyOf(ExecutionService.method.getExecution, { id }),
+        );
         return last?.execution !== undefined && hasEnded(last.execution.state);
       },
     },

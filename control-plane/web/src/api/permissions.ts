@@ -11,7 +11,13 @@ export const Permissions = createContext<ReadonlySet<string> | undefined>(undefi
 /** Whether somebody with these permissions may call the method. */
 export function mayCall(granted: ReadonlySet<string> | undefined, method: DescMethod): boolean {
   const needed = getOption(method, permission);
-  return granted === undefined || needed === 'open' || needed === 'auth.self' || granted.has(needed) || granted.has('*');
+  return (
+    granted === undefined ||
+    needed === 'open' ||
+    needed === 'auth.self' ||
+    granted.has(needed) ||
+    granted.has('*')
+  );
 }
 
 /** Tells of methods whether the caller may call them. */

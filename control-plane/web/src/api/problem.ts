@@ -17,7 +17,10 @@ export interface Problem {
 
 const byCode: Partial<Record<Code, [string, string]>> = {
   [Code.Unauthenticated]: ['SIGNED_OUT', 'Your sign-in is over. Sign in again.'],
-  [Code.PermissionDenied]: ['PERMISSION_DENIED', 'You are not allowed to do this. An administrator can change that.'],
+  [Code.PermissionDenied]: [
+    'PERMISSION_DENIED',
+    'You are not allowed to do this. An administrator can change that.',
+  ],
 };
 
 /** Reads whatever a call threw. */

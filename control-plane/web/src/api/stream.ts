@@ -1,5 +1,10 @@
 // Streams that open themselves again when they break off, until their reader has all or goes away.
-import type { DescMessage, DescMethodServerStreaming, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type {
+  DescMessage,
+  DescMethodServerStreaming,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { useEffect, useEffectEvent, useState } from 'react';
 
@@ -17,7 +22,13 @@ export interface Reader<I extends DescMessage, O extends DescMessage> {
   isDone: () => boolean;
 }
 
-const final: Code[] = [Code.NotFound, Code.PermissionDenied, Code.Unauthenticated, Code.InvalidArgument, Code.Unimplemented];
+const final: Code[] = [
+  Code.NotFound,
+  Code.PermissionDenied,
+  Code.Unauthenticated,
+  Code.InvalidArgument,
+  Code.Unimplemented,
+];
 
 /** Reads a stream to its end, through breaks. */
 export async function follow<I extends DescMessage, O extends DescMessage>(
@@ -64,7 +75,12 @@ export function useStream<I extends DescMessage, O extends DescMessage>(
   useEffect(() => {
     if (!enabled) return;
     const stop = new AbortController();
-    void follow(method, { request: () => request(), take: (m) => take(m), isDone: () => isDone() }, stop.signal, setLine);
+    void follow(
+      method,
+      { request: () => request(), take: (m) => take(m), isDone: () => isDone() },
+      stop.signal,
+      setLine,
+    );
     return () => stop.abort();
   }, [method, key, enabled]);
   return line;

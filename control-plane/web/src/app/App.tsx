@@ -16,7 +16,12 @@ const theme = createTheme({ cursorType: 'pointer', respectReducedMotion: true })
 export function App(): ReactElement {
   // No style is ever put into the page: variables and classes are in style sheets.
   return (
-    <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
+    <MantineProvider
+      theme={theme}
+      defaultColorScheme="auto"
+      withCssVariables={false}
+      withGlobalClasses={false}
+    >
       <QueryClientProvider client={queryClient}>
         <Router base={basePath}>
           <SessionProvider door={(door) => <SignIn {...door} />}>

@@ -95,7 +95,8 @@ function Brand(): ReactElement {
 
 function Navigation({ location }: { location: string }): ReactElement {
   const may = useMay();
-  const isHere = (path: string) => (path === '/' ? location === '/' : location === path || location.startsWith(`${path}/`));
+  const isHere = (path: string) =>
+    path === '/' ? location === '/' : location === path || location.startsWith(`${path}/`);
   return (
     <nav className="nav" aria-label="Pages of DataGuardian">
       {groups.map((group, place) => (
@@ -160,8 +161,8 @@ function Banner(): ReactElement | null {
   if (info.error && problemOf(info.error).reason === 'NO_ANSWER') {
     return (
       <div className="banner" role="status">
-        <strong>The control plane does not answer.</strong> What you see may be old. Running backups go on; this page comes back by
-        itself.
+        <strong>The control plane does not answer.</strong> What you see may be old. Running backups go on;
+        this page comes back by itself.
       </div>
     );
   }
@@ -171,7 +172,8 @@ function Banner(): ReactElement | null {
     <div className="banner" role="status">
       <strong>The queue is offline.</strong>
       <span>
-        No backup or restore begins until it is back. What runs goes on, and everything resumes by itself. {queue.reason}
+        No backup or restore begins until it is back. What runs goes on, and everything resumes by itself.{' '}
+        {queue.reason}
       </span>
       <Link href="/system">See what it says</Link>
     </div>

@@ -49,8 +49,16 @@ async function ask(): Promise<Who> {
   return { user: answer.user, permissions };
 }
 
-export function SessionProvider({ door, children }: { door: (door: Door) => ReactNode; children: ReactNode }): ReactElement | null {
-  const [state, setState] = useState<State>(() => (mayBeSignedIn() ? { is: 'asking' } : { is: 'out', ended: false }));
+export function SessionProvider({
+  door,
+  children,
+}: {
+  door: (door: Door) => ReactNode;
+  children: ReactNode;
+}): ReactElement | null {
+  const [state, setState] = useState<State>(() =>
+    mayBeSignedIn() ? { is: 'asking' } : { is: 'out', ended: false },
+  );
 
   useEffect(() => whenSignInEnds(() => setState({ is: 'out', ended: true })), []);
   useEffect(() => {

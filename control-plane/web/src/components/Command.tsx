@@ -18,7 +18,12 @@ export function Command({ text, label = 'Copy' }: { text: string; label?: string
     <div className="command">
       <code>{text}</code>
       {'clipboard' in navigator && (
-        <Button variant="default" size="compact-sm" onClick={copy} leftSection={<Icon name={copied ? 'check' : 'copy'} size={14} />}>
+        <Button
+          variant="default"
+          size="compact-sm"
+          onClick={copy}
+          leftSection={<Icon name={copied ? 'check' : 'copy'} size={14} />}
+        >
           {copied ? 'Copied' : label}
         </Button>
       )}

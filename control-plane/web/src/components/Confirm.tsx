@@ -50,7 +50,12 @@ export function Confirm(props: ConfirmProps): ReactElement {
           <Button variant="default" onClick={props.onClose}>
             Leave it
           </Button>
-          <Button type="submit" className={props.danger ? 'danger' : ''} disabled={!ready} loading={props.pending}>
+          <Button
+            type="submit"
+            className={props.danger ? 'danger' : ''}
+            disabled={!ready}
+            loading={props.pending}
+          >
             {props.deed}
           </Button>
         </div>
@@ -60,10 +65,25 @@ export function Confirm(props: ConfirmProps): ReactElement {
 }
 
 /** A dialog over the page. */
-export function Sheet({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }): ReactElement {
+export function Sheet({
+  title,
+  onClose,
+  children,
+}: {
+  title: string;
+  onClose: () => void;
+  children: ReactNode;
+}): ReactElement {
   // The page behind stays scrollable: locking it would need a style put in by a script.
   return (
-    <Modal opened onClose={onClose} title={<strong>{title}</strong>} lockScroll={false} centered closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal
+      opened
+      onClose={onClose}
+      title={<strong>{title}</strong>}
+      lockScroll={false}
+      centered
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
       {children}
     </Modal>
   );

@@ -17,7 +17,11 @@ export function HealthProblems({ health }: { health: Health | undefined }): Reac
   return (
     <div className="stack" style={{ marginBottom: 20 }}>
       {health.problems.map((problem, place) => (
-        <FailureNote key={place} failure={problem} tone={condition(health.condition)[1] === 'bad' ? 'bad' : 'warn'} />
+        <FailureNote
+          key={place}
+          failure={problem}
+          tone={condition(health.condition)[1] === 'bad' ? 'bad' : 'warn'}
+        />
       ))}
     </div>
   );
@@ -30,13 +34,25 @@ export function LooksPanel({ checks }: { checks: readonly HealthCheck[] }): Reac
         label="Last looks"
         rows={checks}
         id={(check) => `${check.checkedAt?.seconds} ${check.checkedAt?.nanos}`}
-        empty={<Empty title="Nobody has looked yet">Its agent looks every few minutes while it is connected.</Empty>}
+        empty={
+          <Empty title="Nobody has looked yet">
+            Its agent looks every few minutes while it is connected.
+          </Empty>
+        }
         columns={[
           { head: 'When', main: true, cell: (check) => <Time at={check.checkedAt} both /> },
           { head: 'Found', cell: (check) => <Mark told={condition(check.condition)} /> },
           { head: 'Problem', cell: (check) => check.problem },
-          { head: 'Answered in', align: 'end', cell: (check) => check.latency && span(durationMillis(check.latency)) },
-          { head: 'Free', align: 'end', cell: (check) => check.freeBytes !== undefined && bytes(check.freeBytes) },
+          {
+            head: 'Answered in',
+            align: 'end',
+            cell: (check) => check.latency && span(durationMillis(check.latency)),
+          },
+          {
+            head: 'Free',
+            align: 'end',
+            cell: (check) => check.freeBytes !== undefined && bytes(check.freeBytes),
+          },
         ]}
       />
     </Panel>

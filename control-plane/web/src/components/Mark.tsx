@@ -5,7 +5,13 @@ import type { Told, Tone } from '../format/words';
 import { Icon } from './Icon';
 import type { IconName } from './Icon';
 
-const shapes: Record<Tone, IconName> = { good: 'check', warn: 'alert', bad: 'cross', busy: 'spin', quiet: 'dash' };
+const shapes: Record<Tone, IconName> = {
+  good: 'check',
+  warn: 'alert',
+  bad: 'cross',
+  busy: 'spin',
+  quiet: 'dash',
+};
 
 export function Mark({ told, pill = false }: { told: Told; pill?: boolean }): ReactElement {
   const [text, tone] = told;

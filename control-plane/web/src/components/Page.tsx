@@ -69,7 +69,9 @@ export function Panel({ title, actions, flush = false, children }: PanelProps): 
 
 /** Names and values; what has no value is left out. */
 export function Facts({ of }: { of: readonly (readonly [name: string, value: ReactNode])[] }): ReactElement {
-  const shown = of.filter(([, value]) => value !== undefined && value !== null && value !== '' && value !== false);
+  const shown = of.filter(
+    ([, value]) => value !== undefined && value !== null && value !== '' && value !== false,
+  );
   return (
     <dl className="facts">
       {shown.map(([name, value]) => (
@@ -83,7 +85,15 @@ export function Facts({ of }: { of: readonly (readonly [name: string, value: Rea
 }
 
 /** In place of a list that is empty: what would be here, and how it gets here. */
-export function Empty({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }): ReactElement {
+export function Empty({
+  title,
+  children,
+  action,
+}: {
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+}): ReactElement {
   return (
     <div className="empty">
       <h3>{title}</h3>

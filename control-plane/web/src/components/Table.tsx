@@ -96,7 +96,15 @@ export function usePages(filter = ''): Pages {
 }
 
 /** Shown only where there is more than one page. */
-export function Pager({ pages, next, words = ['Newer', 'Older'] }: { pages: Pages; next: string; words?: [string, string] }): ReactElement | null {
+export function Pager({
+  pages,
+  next,
+  words = ['Newer', 'Older'],
+}: {
+  pages: Pages;
+  next: string;
+  words?: [string, string];
+}): ReactElement | null {
   if (pages.isFirst && next === '') return null;
   return (
     <nav className="pager" aria-label="Pages">

@@ -11,7 +11,20 @@ const nicknames: Record<string, string> = {
 
 const days = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
 const short = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT'];
-const months = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'];
+const months = [
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
+];
 
 /** The pattern in words, as in `every day at 02:30`; undefined if it is not one of the plain kinds. */
 export function cronWords(pattern: string): string | undefined {
@@ -94,9 +107,14 @@ export function cronOf(rhythm: Rhythm, time: string, weekday: number): string {
 /** The rhythm that a pattern is one of; `custom` for all others. */
 export function rhythmOf(pattern: string): { rhythm: Rhythm; time: string; weekday: number } {
   const none = { rhythm: 'custom' as Rhythm, time: '02:30', weekday: 0 };
-  const [minute = '', hour = '', day = '', month = '', weekday = '', ...more] = (nicknames[pattern.trim()] ?? pattern).trim().split(/\s+/);
+  const [minute = '', hour = '', day = '', month = '', weekday = '', ...more] = (
+    nicknames[pattern.trim()] ?? pattern
+  )
+    .trim()
+    .split(/\s+/);
   if (more.length > 0 || month !== '*' || !isNumber(minute, 59)) return none;
-  if (hour === '*' && day === '*' && weekday === '*') return { ...none, rhythm: 'hourly', time: `00:${minute.padStart(2, '0')}` };
+  if (hour === '*' && day === '*' && weekday === '*')
+    return { ...none, rhythm: 'hourly', time: `00:${minute.padStart(2, '0')}` };
   if (!isNumber(hour, 23)) return none;
   const time = `${hour.padStart(2, '0')}:${minute.padStart(2, '0')}`;
   if (day === '*' && weekday === '*') return { ...none, rhythm: 'daily', time };

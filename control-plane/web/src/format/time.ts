@@ -58,7 +58,11 @@ const dayAndTime: Intl.DateTimeFormatOptions = {
 /** `Tue 1 Dec, 02:30`, with the year if it is another one than `now`'s. */
 export function absolute(at: number, now: number, zone?: string): string {
   const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
-  const options = { ...dayAndTime, ...(sameYear ? {} : { year: 'numeric' as const }), ...(zone ? { timeZone: zone } : {}) };
+  const options = {
+    ...dayAndTime,
+    ...(sameYear ? {} : { year: 'numeric' as const }),
+    ...(zone ? { timeZone: zone } : {}),
+  };
   return new Intl.DateTimeFormat('en-GB', options).format(at);
 }
 
@@ -70,5 +74,10 @@ export function exact(at: number): string {
 
 /** `02:30:07`, for log lines. */
 export function clock(at: number): string {
-  return new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(at);
+  return new Intl.DateTimeFormat('en-GB', {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+  }).format(at);
 }

@@ -25,7 +25,12 @@ const execution: Record<ExecutionState, Told> = {
 };
 export const executionState = (state: ExecutionState): Told => execution[state] ?? execution[0];
 
-const ended = [ExecutionState.COMPLETED, ExecutionState.CANCELLED, ExecutionState.FAILED, ExecutionState.SKIPPED];
+const ended = [
+  ExecutionState.COMPLETED,
+  ExecutionState.CANCELLED,
+  ExecutionState.FAILED,
+  ExecutionState.SKIPPED,
+];
 /** Whether nothing follows this state. */
 export const hasEnded = (state: ExecutionState): boolean => ended.includes(state);
 /** States of what waits or is at work. */

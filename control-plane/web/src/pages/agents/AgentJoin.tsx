@@ -12,7 +12,9 @@ export default function AgentJoin(): ReactElement {
   return (
     <Page
       title={forAgent ? `Enroll the rebuilt host of ${forAgent}` : 'Add agent'}
-      lead={forAgent ? 'Whoever enrolls with the token becomes that agent, and the old host is out at once.' : ''}
+      lead={
+        forAgent ? 'Whoever enrolls with the token becomes that agent, and the old host is out at once.' : ''
+      }
       back={forAgent ? [`/agents/${forAgent}`, forAgent] : ['/agents', 'Agents']}
     >
       <div className="narrow">

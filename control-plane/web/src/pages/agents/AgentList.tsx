@@ -16,7 +16,11 @@ import { agentState } from '../../format/words';
 export default function AgentList(): ReactElement {
   const may = useMay();
   const pages = usePages();
-  const list = useRead(AgentService.method.listAgents, { pageSize: 50, pageToken: pages.token }, { every: 5000, keep: true });
+  const list = useRead(
+    AgentService.method.listAgents,
+    { pageSize: 50, pageToken: pages.token },
+    { every: 5000, keep: true },
+  );
   const add = may(AgentService.method.createJoinToken) && (
     <Button component={Link} href="/agents/new">
       Add agent
@@ -34,7 +38,8 @@ export default function AgentList(): ReactElement {
                 id={(agent) => agent.id}
                 empty={
                   <Empty title="No agent yet" action={add}>
-                    An agent is one small program beside a database. It connects here by itself; no port is opened on its host.
+                    An agent is one small program beside a database. It connects here by itself; no port is
+                    opened on its host.
                   </Empty>
                 }
                 columns={[
@@ -48,13 +53,26 @@ export default function AgentList(): ReactElement {
                       </>
                     ),
                   },
-                  { head: 'State', cell: (agent) => <Mark told={agentState(agent.state, agent.connected)} /> },
-                  { head: 'Needs attention', cell: (agent) => agent.notices[0] && <span className="clamp">{agent.notices[0].message}</span> },
-                  { head: 'Last heard of', cell: (agent) => (agent.connected ? 'now' : <Time at={agent.lastSeenAt} none="never" />) },
+                  {
+                    head: 'State',
+                    cell: (agent) => <Mark told={agentState(agent.state, agent.connected)} />,
+                  },
+                  {
+                    head: 'Needs attention',
+                    cell: (agent) =>
+                      agent.notices[0] && <span className="clamp">{agent.notices[0].message}</span>,
+                  },
+                  {
+                    head: 'Last heard of',
+                    cell: (agent) => (agent.connected ? 'now' : <Time at={agent.lastSeenAt} none="never" />),
+                  },
                   { head: 'Version', cell: (agent) => agent.version },
                   {
                     head: 'Client programs',
-                    cell: (agent) => [...new Set(agent.clients.map(({ engine, version }) => `${engine} ${version}`))].join(', '),
+                    cell: (agent) =>
+                      [...new Set(agent.clients.map(({ engine, version }) => `${engine} ${version}`))].join(
+                        ', ',
+                      ),
                   },
                 ]}
               />

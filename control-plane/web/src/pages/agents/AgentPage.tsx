@@ -70,7 +70,10 @@ export default function AgentPage(): ReactElement {
           <Facts
             of={[
               ['Clock', agent.clockSkew && skewWords(durationMillis(agent.clockSkew))],
-              ['Recovery approved', agent.recoveryApprovedUntil && <Time at={agent.recoveryApprovedUntil} both />],
+              [
+                'Recovery approved',
+                agent.recoveryApprovedUntil && <Time at={agent.recoveryApprovedUntil} both />,
+              ],
               ['Id', <span className="mono">{agent.id}</span>],
             ]}
           />
@@ -86,7 +89,11 @@ export default function AgentPage(): ReactElement {
           label="Client programs"
           rows={agent.clients}
           id={(client) => `${client.engine} ${client.directory}`}
-          empty={<Empty title="None found">On its host, dataguardian-agent doctor says what is missing for which engine.</Empty>}
+          empty={
+            <Empty title="None found">
+              On its host, dataguardian-agent doctor says what is missing for which engine.
+            </Empty>
+          }
           columns={[
             { head: 'Engine', main: true, cell: (client) => client.engine },
             { head: 'Version', cell: (client) => client.version },
@@ -114,14 +121,20 @@ function Notices({ agent }: { agent: Agent }): ReactElement | null {
           title="It is not connected."
           advice={
             <>
-              On its host, look whether it runs: <code>systemctl status dataguardian-agent</code>. What it is at work on may go on; its backups
-              wait until it is back.
+              On its host, look whether it runs: <code>systemctl status dataguardian-agent</code>. What it is
+              at work on may go on; its backups wait until it is back.
             </>
           }
         />
       )}
       {agent.notices.map((notice) => (
-        <Note key={notice.reason} tone="warn" title={notice.message} advice={notice.advice} reason={notice.reason}>
+        <Note
+          key={notice.reason}
+          tone="warn"
+          title={notice.message}
+          advice={notice.advice}
+          reason={notice.reason}
+        >
           {notice.since && <Time at={notice.since} both />}
         </Note>
       ))}
@@ -144,10 +157,30 @@ function Deeds({ agent }: { agent: Agent }): ReactElement {
   const has = (reason: string) => agent.notices.some((notice) => notice.reason === reason);
   const gone = agent.state === AgentState.REVOKED;
   const question = {
-    lock: { deed: 'Lock it', change: lock, title: `Lock ${agent.name}?`, text: 'It gets no new work from now on. It stays connected, and what runs goes on.' },
-    revoke: { deed: 'Revoke it', change: revoke, title: `Revoke ${agent.name}?`, text: 'Its identity ends for good and its work breaks off. Its host has to be enrolled anew.' },
-    approve: { deed: 'Approve', change: approve, title: 'Approve its recovery?', text: 'Within 24 hours it may fetch a new certificate, though its last one ended long ago. Be sure that it is your host.' },
-    clear: { deed: 'It is looked into', change: clear, title: 'Take the alert away?', text: 'Somebody else held its identity. Only go on if you know who.' },
+    lock: {
+      deed: 'Lock it',
+      change: lock,
+      title: `Lock ${agent.name}?`,
+      text: 'It gets no new work from now on. It stays connected, and what runs goes on.',
+    },
+    revoke: {
+      deed: 'Revoke it',
+      change: revoke,
+      title: `Revoke ${agent.name}?`,
+      text: 'Its identity ends for good and its work breaks off. Its host has to be enrolled anew.',
+    },
+    approve: {
+      deed: 'Approve',
+      change: approve,
+      title: 'Approve its recovery?',
+      text: 'Within 24 hours it may fetch a new certificate, though its last one ended long ago. Be sure that it is your host.',
+    },
+    clear: {
+      deed: 'It is looked into',
+      change: clear,
+      title: 'Take the alert away?',
+      text: 'Somebody else held its identity. Only go on if you know who.',
+    },
   }[open ?? 'lock'];
   return (
     <>
@@ -162,7 +195,9 @@ function Deeds({ agent }: { agent: Agent }): ReactElement {
           Host was rebuilt
         </Button>
       )}
-      {has('RECOVERY_NEEDS_APPROVAL') && may(method.approveAgentRecovery) && <Button onClick={() => setOpen('approve')}>Approve recovery</Button>}
+      {has('RECOVERY_NEEDS_APPROVAL') && may(method.approveAgentRecovery) && (
+        <Button onClick={() => setOpen('approve')}>Approve recovery</Button>
+      )}
       {(has('IDENTITY_COPIED') || has('IDENTITY_SHARED')) && may(method.clearAgentAlert) && (
         <Button variant="default" onClick={() => setOpen('clear')}>
           Clear alert
@@ -174,7 +209,11 @@ function Deeds({ agent }: { agent: Agent }): ReactElement {
         </Button>
       )}
       {agent.state === AgentState.LOCKED && may(method.unlockAgent) && (
-        <Button variant="default" loading={unlock.isPending} onClick={() => unlock.mutate({ agent: agent.name })}>
+        <Button
+          variant="default"
+          loading={unlock.isPending}
+          onClick={() => unlock.mutate({ agent: agent.name })}
+        >
           Unlock
         </Button>
       )}

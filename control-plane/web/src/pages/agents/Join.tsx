@@ -28,17 +28,15 @@ export function Join({ forAgent, onJoined }: JoinProps): ReactElement {
     return (
       <div className="form">
         <p>
-          On the database’s host, with <code>dataguardian-agent</code> installed, run this. It asks for the token:
+          On the database’s host, with <code>dataguardian-agent</code> installed, paste this line. It enrolls
+          and starts the agent:
         </p>
-        <Command text={enrollCommand} />
-        <p>Paste the token, and press Enter. It works once, and is shown only here:</p>
-        <Command text={token} label="Copy token" />
-        <p>Then let the agent run, by hand or as a service:</p>
-        <Command text="dataguardian-agent run" />
-        <Waiting name={forAgent ?? name.trim()} onJoined={onJoined} />
+        <Command text={`printf %s '${token}' | ${enrollCommand} && dataguardian-agent run`} />
         <p className="dim small">
-          The token is good until <Time at={expiresAt} both />.
+          The token works once, until <Time at={expiresAt} both />, and is shown only here. Have the host’s
+          service manager start <code>dataguardian-agent run</code> from then on.
         </p>
+        <Waiting name={forAgent ?? name.trim()} onJoined={onJoined} />
       </div>
     );
   }

@@ -27,8 +27,12 @@ export function BackupDeeds({ backup }: { backup: Backup }): ReactElement | null
   const items = [
     may(method.downloadBackup) && (['Download as SQL', () => setOpen('download')] as const),
     may(method.copyBackup) && (['Copy to another storage', () => setOpen('copy')] as const),
-    may(method.pinBackup) && !backup.pin && (['Pin: keep it from being deleted', () => setOpen('pin')] as const),
-    may(method.unpinBackup) && backup.pin && (['Unpin', () => unpin.mutate({ backupId: backup.id, etag: backup.etag })] as const),
+    may(method.pinBackup) &&
+      !backup.pin &&
+      (['Pin: keep it from being deleted', () => setOpen('pin')] as const),
+    may(method.unpinBackup) &&
+      backup.pin &&
+      (['Unpin', () => unpin.mutate({ backupId: backup.id, etag: backup.etag })] as const),
     may(method.deleteBackup) && (['Delete', () => setOpen('delete')] as const),
   ].filter((item) => item !== false && item !== undefined);
   return (
@@ -68,7 +72,11 @@ interface SheetProps {
 }
 
 const levels = [
-  ['2', 'Read everything back', 'Every chunk is opened and decompressed. Proves that the backup can be read; takes as long as reading it.'],
+  [
+    '2',
+    'Read everything back',
+    'Every chunk is opened and decompressed. Proves that the backup can be read; takes as long as reading it.',
+  ],
   ['1', 'Compare checksums', 'Every object is read and has the SHA-256 that it should have.'],
   ['0', 'Look whether all is there', 'Every object is there with its size. Quick.'],
 ] as const;

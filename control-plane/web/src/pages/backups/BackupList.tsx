@@ -22,7 +22,11 @@ export default function BackupList(): ReactElement {
   const pages = usePages(`${datasource} ${job}`);
   const request = { pageSize: 50, pageToken: pages.token, datasource, job };
   const list = useRead(BackupService.method.listBackups, request, { every: 10_000, keep: true });
-  const recent = useRead(BackupService.method.listBackups, { pageSize: 1000, datasource, job }, { every: 60_000, keep: true });
+  const recent = useRead(
+    BackupService.method.listBackups,
+    { pageSize: 1000, datasource, job },
+    { every: 60_000, keep: true },
+  );
   const sees = may(DatasourceService.method.listDatasources);
   const named = useRead(DatasourceService.method.listDatasources, { pageSize: 1000 }, { enabled: sees });
   const choose = (name: string) => setSearch(name === '' ? {} : { datasource: name });
@@ -46,9 +50,15 @@ export default function BackupList(): ReactElement {
       )}
       <Panel flush>
         <div className="toolbar">
-          <NativeSelect label="Datasource" value={datasource} onChange={(event) => choose(event.currentTarget.value)}>
+          <NativeSelect
+            label="Datasource"
+            value={datasource}
+            onChange={(event) => choose(event.currentTarget.value)}
+          >
             <option value="">All</option>
-            {named.data?.datasources.map(({ name }) => <option key={name}>{name}</option>)}
+            {named.data?.datasources.map(({ name }) => (
+              <option key={name}>{name}</option>
+            ))}
           </NativeSelect>
           {job && (
             <NativeSelect label="Job" value={job} onChange={() => choose(datasource)}>
@@ -67,7 +77,11 @@ export default function BackupList(): ReactElement {
                     <Empty
                       title="No backup yet"
                       action={
-                        <Button component={Link} href={datasource || job ? '/jobs' : '/first-backup'} variant="default">
+                        <Button
+                          component={Link}
+                          href={datasource || job ? '/jobs' : '/first-backup'}
+                          variant="default"
+                        >
                           {datasource || job ? 'See the jobs' : 'Make the first backup'}
                         </Button>
                       }

@@ -15,7 +15,7 @@ import { FailureNote, Note } from '../../components/Problem';
 import { Table } from '../../components/Table';
 import { Time } from '../../components/Time';
 import { bytes, count, plural } from '../../format/size';
-import { absolute, millis } from '../../format/time';
+import { exact, millis } from '../../format/time';
 import { checkOutcome, copyState, engineName } from '../../format/words';
 import { BackupDeeds } from './BackupDeeds';
 import { BackupMark } from './BackupTable';
@@ -34,7 +34,7 @@ export default function BackupPage(): ReactElement {
       </Page>
     );
   }
-  const made = backup.completedAt ? absolute(millis(backup.completedAt), Date.now()) : '';
+  const made = backup.completedAt ? exact(millis(backup.completedAt)) : '';
   return (
     <Page
       key={id}
@@ -85,7 +85,13 @@ function Remarks({ backup }: { backup: Backup }): ReactElement | null {
       </Note>
     ),
     ...backup.missingDatabases.map(({ name, failure }) => (
-      <Note key={name} tone="warn" title={`The database ${name} is not in it.`} advice={failure?.advice} reason={failure?.reason ?? ''}>
+      <Note
+        key={name}
+        tone="warn"
+        title={`The database ${name} is not in it.`}
+        advice={failure?.advice}
+        reason={failure?.reason ?? ''}
+      >
         {failure?.message}
       </Note>
     )),
@@ -114,10 +120,16 @@ function Particulars({ backup }: { backup: Backup }): ReactElement {
       <Facts
         of={[
           ['Made', <Time at={backup.completedAt} both />],
-          ['Verified', backup.verifiedAt ? <Time at={backup.verifiedAt} both /> : 'never: nobody has read it back yet'],
+          [
+            'Verified',
+            backup.verifiedAt ? <Time at={backup.verifiedAt} both /> : 'never: nobody has read it back yet',
+          ],
           ['Databases', backup.databases.join(', ')],
           ['Server', `${engineName(backup.engine)} ${backup.serverVersion}`],
-          ['Contents', `${plural(backup.tables, 'table')}, ${count(backup.rows)} rows, ${bytes(backup.rawBytes)}`],
+          [
+            'Contents',
+            `${plural(backup.tables, 'table')}, ${count(backup.rows)} rows, ${bytes(backup.rawBytes)}`,
+          ],
           ['Encrypted', backup.encrypted ? 'yes' : 'no'],
         ]}
       />
@@ -125,10 +137,16 @@ function Particulars({ backup }: { backup: Backup }): ReactElement {
         of={[
           ['Datasource', <Link href={`/datasources/${backup.datasource}`}>{backup.datasource}</Link>],
           ['Job', backup.job ? <Link href={`/jobs/${backup.job}`}>{backup.job}</Link> : 'deleted since'],
-          ['Made by', backup.executionId && <Link href={`/executions/${backup.executionId}`}>this execution</Link>],
+          [
+            'Made by',
+            backup.executionId && <Link href={`/executions/${backup.executionId}`}>this execution</Link>,
+          ],
           ['Stored', bytes(backup.storedBytes)],
           ['There already', backup.reusedBytes > 0n && bytes(backup.reusedBytes)],
-          ['Refers to', backup.baseBackupId && <Link href={`/backups/${backup.baseBackupId}`}>an earlier backup</Link>],
+          [
+            'Refers to',
+            backup.baseBackupId && <Link href={`/backups/${backup.baseBackupId}`}>an earlier backup</Link>,
+          ],
           ['Id', <span className="mono">{backup.id}</span>],
         ]}
       />
@@ -143,7 +161,11 @@ function Copies({ copies }: { copies: readonly BackupCopy[] }): ReactElement {
       rows={copies}
       id={(copy) => copy.storage}
       columns={[
-        { head: 'Storage', main: true, cell: (copy) => <Link href={`/storages/${copy.storage}`}>{copy.storage}</Link> },
+        {
+          head: 'Storage',
+          main: true,
+          cell: (copy) => <Link href={`/storages/${copy.storage}`}>{copy.storage}</Link>,
+        },
         { head: 'State', cell: (copy) => <Mark told={copyState(copy.state, copy.damaged)} /> },
         { head: 'Since', cell: (copy) => <Time at={copy.completedAt} none="not yet" /> },
         {

@@ -13,7 +13,13 @@ import { RowLink, Table } from '../../components/Table';
 import { Time } from '../../components/Time';
 import { bytes, count } from '../../format/size';
 
-export function BackupTable({ backups, empty }: { backups: readonly Backup[]; empty: ReactNode }): ReactElement {
+export function BackupTable({
+  backups,
+  empty,
+}: {
+  backups: readonly Backup[];
+  empty: ReactNode;
+}): ReactElement {
   const may = useMay();
   const restores = may(RestoreService.method.startRestore);
   return (
@@ -51,7 +57,9 @@ export function BackupTable({ backups, empty }: { backups: readonly Backup[]; em
           cell: (backup) => (
             <>
               {bytes(backup.storedBytes)}
-              {backup.reusedBytes > 0n && <div className="cell-note">{bytes(backup.reusedBytes)} there already</div>}
+              {backup.reusedBytes > 0n && (
+                <div className="cell-note">{bytes(backup.reusedBytes)} there already</div>
+              )}
             </>
           ),
         },
@@ -61,7 +69,12 @@ export function BackupTable({ backups, empty }: { backups: readonly Backup[]; em
           align: 'end',
           cell: (backup) =>
             backup.state === BackupState.COMPLETE && (
-              <Button component={Link} href={`/restore?backup=${backup.id}`} variant="default" size="compact-sm">
+              <Button
+                component={Link}
+                href={`/restore?backup=${backup.id}`}
+                variant="default"
+                size="compact-sm"
+              >
                 Restore
               </Button>
             ),
@@ -76,7 +89,8 @@ export function BackupMark({ backup, pill = false }: { backup: Backup; pill?: bo
   const whole = backup.copies.filter((copy) => copy.complete && !copy.damaged).length;
   if (backup.state !== BackupState.COMPLETE) return <Mark told={['Being deleted', 'quiet']} pill={pill} />;
   if (whole === 0) return <Mark told={['No whole copy', 'bad']} pill={pill} />;
-  if (backup.copies.some((copy) => copy.damaged)) return <Mark told={['A copy is damaged', 'bad']} pill={pill} />;
+  if (backup.copies.some((copy) => copy.damaged))
+    return <Mark told={['A copy is damaged', 'bad']} pill={pill} />;
   if (backup.partial) return <Mark told={['Databases missing', 'warn']} pill={pill} />;
   if (backup.verifiedAt) return <Mark told={['Verified', 'good']} pill={pill} />;
   return <Mark told={['Complete', 'good']} pill={pill} />;

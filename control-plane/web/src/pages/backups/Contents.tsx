@@ -32,7 +32,12 @@ export function Contents({ backup }: { backup: Backup }): ReactElement {
       title="Contents"
       actions={
         backup.databases.length > 1 && (
-          <NativeSelect size="xs" aria-label="Database" value={database} onChange={(event) => setDatabase(event.currentTarget.value)}>
+          <NativeSelect
+            size="xs"
+            aria-label="Database"
+            value={database}
+            onChange={(event) => setDatabase(event.currentTarget.value)}
+          >
             <option value="">All databases</option>
             {backup.databases.map((name) => (
               <option key={name}>{name}</option>
@@ -50,9 +55,17 @@ export function Contents({ backup }: { backup: Backup }): ReactElement {
               id={(stream) => `${stream.role} ${nameOf(stream)}`}
               empty={<Empty title="Nothing here" />}
               columns={[
-                { head: 'Name', main: true, cell: (stream) => <span className="mono">{nameOf(stream) || 'the whole server'}</span> },
+                {
+                  head: 'Name',
+                  main: true,
+                  cell: (stream) => <span className="mono">{nameOf(stream) || 'the whole server'}</span>,
+                },
                 { head: 'What it is', cell: (stream) => roles[stream.role] ?? stream.role },
-                { head: 'Rows', align: 'end', cell: (stream) => (stream.rows === undefined ? '' : count(stream.rows)) },
+                {
+                  head: 'Rows',
+                  align: 'end',
+                  cell: (stream) => (stream.rows === undefined ? '' : count(stream.rows)),
+                },
                 { head: 'Size', align: 'end', cell: (stream) => bytes(stream.bytes) },
               ]}
             />

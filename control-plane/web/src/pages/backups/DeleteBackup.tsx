@@ -15,7 +15,11 @@ export function DeleteBackup({ backup, onClose }: { backup: Backup; onClose: () 
   const [allowLast, setAllowLast] = useState(false);
   const remove = useChange(BackupService.method.deleteBackup);
   const asked = { backupId: backup.id, etag: backup.etag, allowLast };
-  const preview = useRead(BackupService.method.deleteBackup, { ...asked, allowLast: true, validateOnly: true });
+  const preview = useRead(BackupService.method.deleteBackup, {
+    ...asked,
+    allowLast: true,
+    validateOnly: true,
+  });
   const isLast = preview.data !== undefined && preview.data.remaining === 0n;
   return (
     <Confirm
@@ -30,8 +34,8 @@ export function DeleteBackup({ backup, onClose }: { backup: Backup; onClose: () 
     >
       {preview.error && <ProblemNote error={preview.error} />}
       <p>
-        The backup of <strong>{backup.datasource}</strong> of <Time at={backup.completedAt} both /> can’t be restored any more. This can’t be
-        taken back.
+        The backup of <strong>{backup.datasource}</strong> of <Time at={backup.completedAt} both /> can’t be
+        restored any more. This can’t be taken back.
       </p>
       {preview.data && (
         <p>
@@ -39,7 +43,8 @@ export function DeleteBackup({ backup, onClose }: { backup: Backup; onClose: () 
             <strong>No whole backup of this datasource remains.</strong>
           ) : (
             <>
-              {plural(preview.data.remaining, 'other backup')} of it {preview.data.remaining === 1n ? 'remains' : 'remain'}, the newest of{' '}
+              {plural(preview.data.remaining, 'other backup')} of it{' '}
+              {preview.data.remaining === 1n ? 'remains' : 'remain'}, the newest of{' '}
               <Time at={preview.data.newestRemaining?.completedAt} both />.
             </>
           )}

@@ -26,7 +26,9 @@ export function DownloadSheet({ backup, onClose }: { backup: Backup; onClose: ()
     const stopping = new AbortController();
     stop.current = stopping;
     try {
-      const file = await openFile(`${backup.datasource}-${globals ? 'roles' : what}-${backup.id.slice(0, 8)}.sql`);
+      const file = await openFile(
+        `${backup.datasource}-${globals ? 'roles' : what}-${backup.id.slice(0, 8)}.sql`,
+      );
       setProgress({ done: 0, whole: 0 });
       const wanted = { backup: backup.id, globals, database: globals ? '' : what };
       await download(wanted, file, stopping.signal, (done, whole) => setProgress({ done, whole }));
@@ -41,13 +43,21 @@ export function DownloadSheet({ backup, onClose }: { backup: Backup; onClose: ()
   return (
     <Sheet title="Download as SQL" onClose={onClose}>
       <div className="form">
-        <NativeSelect label="What" value={what} onChange={(event) => setWhat(event.currentTarget.value)} disabled={progress !== undefined}>
+        <NativeSelect
+          label="What"
+          value={what}
+          onChange={(event) => setWhat(event.currentTarget.value)}
+          disabled={progress !== undefined}
+        >
           {backup.databases.map((name) => (
             <option key={name}>{name}</option>
           ))}
           <option value={GLOBALS}>Roles and users</option>
         </NativeSelect>
-        <p className="dim">An agent reads it from a storage, checks and decrypts it. The script is plain SQL: keep it as safe as the database.</p>
+        <p className="dim">
+          An agent reads it from a storage, checks and decrypts it. The script is plain SQL: keep it as safe
+          as the database.
+        </p>
         {progress && (
           <div className="stack tight">
             <span className="small">

@@ -14,7 +14,11 @@ export interface Day {
 export function weeks(made: readonly (Timestamp | undefined)[], now: number, count: number): Day[][] {
   const today = new Date(now);
   const sinceMonday = (today.getDay() + 6) % 7;
-  const first = new Date(today.getFullYear(), today.getMonth(), today.getDate() - sinceMonday - 7 * (count - 1));
+  const first = new Date(
+    today.getFullYear(),
+    today.getMonth(),
+    today.getDate() - sinceMonday - 7 * (count - 1),
+  );
   const counts = new Map<string, number>();
   for (const at of made) {
     if (at === undefined) continue;

@@ -21,7 +21,14 @@ interface FieldsProps {
 const engines = [Engine.POSTGRES, Engine.MYSQL, Engine.MARIADB];
 const modes = [TlsMode.PREFER, TlsMode.REQUIRE, TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL, TlsMode.DISABLE];
 
-export function DatasourceFields({ draft, set, fieldError, agents, isNew, brief = false }: FieldsProps): ReactElement {
+export function DatasourceFields({
+  draft,
+  set,
+  fieldError,
+  agents,
+  isNew,
+  brief = false,
+}: FieldsProps): ReactElement {
   return (
     <>
       {isNew && (
@@ -87,7 +94,9 @@ export function DatasourceFields({ draft, set, fieldError, agents, isNew, brief 
       {draft.credentialRef === '' && (
         <PasswordInput
           label="Password"
-          description={isNew ? 'Kept encrypted, and never shown again' : 'Blank leaves the stored one as it is'}
+          description={
+            isNew ? 'Kept encrypted, and never shown again' : 'Blank leaves the stored one as it is'
+          }
           value={draft.password}
           onChange={(event) => set({ password: event.currentTarget.value })}
           error={fieldError('password')}

@@ -19,7 +19,11 @@ export default function DatasourceForm(): ReactElement {
   const { name } = useParams();
   const isNew = name === undefined;
   const agents = useRead(AgentService.method.listAgents, { pageSize: 1000 });
-  const known = useRead(DatasourceService.method.getDatasource, { datasource: name ?? '' }, { enabled: !isNew });
+  const known = useRead(
+    DatasourceService.method.getDatasource,
+    { datasource: name ?? '' },
+    { enabled: !isNew },
+  );
   const back: [string, string] = isNew ? ['/datasources', 'Datasources'] : [`/datasources/${name}`, name];
   return (
     <Page title={isNew ? 'Add datasource' : `Edit ${name}`} back={back}>
@@ -27,7 +31,9 @@ export default function DatasourceForm(): ReactElement {
         <Panel>
           <Loaded query={agents} lines={8}>
             {(list) => {
-              const names = list.agents.filter(({ state }) => state !== AgentState.REVOKED).map((agent) => agent.name);
+              const names = list.agents
+                .filter(({ state }) => state !== AgentState.REVOKED)
+                .map((agent) => agent.name);
               if (isNew && names.length === 0) return <NoAgent />;
               if (isNew) return <New agents={names} />;
               return (
@@ -53,7 +59,8 @@ function NoAgent(): ReactElement {
         </Button>
       }
     >
-      Agents sit beside your databases and read them. Install one on the database’s host, or on any that reaches it.
+      Agents sit beside your databases and read them. Install one on the database’s host, or on any that
+      reaches it.
     </Empty>
   );
 }
@@ -69,7 +76,13 @@ function New({ agents }: { agents: readonly string[] }): ReactElement {
       { onSuccess: ({ datasource }) => datasource && navigate(`/datasources/${datasource.name}`) },
     );
   return (
-    <Form deed="Add datasource" pending={create.isPending} error={create.error} cancel="/datasources" onSubmit={submit}>
+    <Form
+      deed="Add datasource"
+      pending={create.isPending}
+      error={create.error}
+      cancel="/datasources"
+      onSubmit={submit}
+    >
       <DatasourceFields
         draft={draft}
         set={(change) => setDraft((old) => ({ ...old, ...change }))}
@@ -98,7 +111,13 @@ function Edit({ datasource, agents }: { datasource: Datasource; agents: readonly
   };
   const choices = agents.includes(before.agent) ? agents : [before.agent, ...agents];
   return (
-    <Form deed="Save" pending={update.isPending} error={update.error} cancel={`/datasources/${before.name}`} onSubmit={submit}>
+    <Form
+      deed="Save"
+      pending={update.isPending}
+      error={update.error}
+      cancel={`/datasources/${before.name}`}
+      onSubmit={submit}
+    >
       <DatasourceFields
         draft={draft}
         set={(change) => setDraft((old) => ({ ...old, ...change }))}

@@ -17,7 +17,11 @@ import { condition, engineName } from '../../format/words';
 export default function DatasourceList(): ReactElement {
   const may = useMay();
   const pages = usePages();
-  const list = useRead(DatasourceService.method.listDatasources, { pageSize: 50, pageToken: pages.token }, { every: 10_000, keep: true });
+  const list = useRead(
+    DatasourceService.method.listDatasources,
+    { pageSize: 50, pageToken: pages.token },
+    { every: 10_000, keep: true },
+  );
   const add = may(DatasourceService.method.createDatasource) && (
     <Button component={Link} href="/datasources/new">
       Add datasource
@@ -35,7 +39,8 @@ export default function DatasourceList(): ReactElement {
                 id={(each) => each.id}
                 empty={
                   <Empty title="No datasource yet" action={add}>
-                    A datasource is a database server that one of your agents reaches. Name it once; jobs back it up.
+                    A datasource is a database server that one of your agents reaches. Name it once; jobs back
+                    it up.
                   </Empty>
                 }
                 columns={[
@@ -53,7 +58,10 @@ export default function DatasourceList(): ReactElement {
                   { head: 'Condition', cell: (each) => <Mark told={condition(each.health?.condition)} /> },
                   {
                     head: 'What is wrong',
-                    cell: (each) => each.health?.problems[0] && <span className="clamp">{each.health.problems[0].message}</span>,
+                    cell: (each) =>
+                      each.health?.problems[0] && (
+                        <span className="clamp">{each.health.problems[0].message}</span>
+                      ),
                   },
                   { head: 'Looked at', cell: (each) => <Time at={each.health?.checkedAt} none="not yet" /> },
                   { head: 'Agent', cell: (each) => each.agent },

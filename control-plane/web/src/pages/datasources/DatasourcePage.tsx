@@ -75,7 +75,12 @@ function Particulars({ datasource }: { datasource: Datasource }): ReactElement {
           ['Agent', <Link href={`/agents/${datasource.agent}`}>{datasource.agent}</Link>],
           ['Address', address(datasource)],
           ['User', datasource.username],
-          ['Password', datasource.credentialRef ? `known to the agent’s host as ${datasource.credentialRef}` : 'stored, and never shown'],
+          [
+            'Password',
+            datasource.credentialRef
+              ? `known to the agent’s host as ${datasource.credentialRef}`
+              : 'stored, and never shown',
+          ],
           ['Encryption', tlsWords(datasource.tlsMode)],
           ['Databases', selectionWords(databases)],
         ]}
@@ -86,7 +91,12 @@ function Particulars({ datasource }: { datasource: Datasource }): ReactElement {
           ['Client programs', health?.clientVersion],
           ['Answers in', health?.latency && span(durationMillis(health.latency))],
           ['Looked at', <Time at={health?.checkedAt} both none="not yet" />],
-          ['Verified at least', datasource.maxVerifiedAge ? `every ${span(durationMillis(datasource.maxVerifiedAge))}` : 'as the settings say'],
+          [
+            'Verified at least',
+            datasource.maxVerifiedAge
+              ? `every ${span(durationMillis(datasource.maxVerifiedAge))}`
+              : 'as the settings say',
+          ],
         ]}
       />
     </div>
@@ -105,15 +115,32 @@ export function selectionWords(databases: Datasource['databases']): string {
 
 function Belonging({ name }: { name: string }): ReactElement {
   const may = useMay();
-  const backups = useRead(BackupService.method.listBackups, { datasource: name, pageSize: 5 }, { every: 10_000, enabled: may(BackupService.method.listBackups) });
-  const runs = useRead(ExecutionService.method.listExecutions, { datasource: name, pageSize: 5 }, { every: 5000, enabled: may(ExecutionService.method.listExecutions) });
-  const jobs = useRead(JobService.method.listJobs, { pageSize: 1000 }, { every: 10_000, enabled: may(JobService.method.listJobs) });
+  const backups = useRead(
+    BackupService.method.listBackups,
+    { datasource: name, pageSize: 5 },
+    { every: 10_000, enabled: may(BackupService.method.listBackups) },
+  );
+  const runs = useRead(
+    ExecutionService.method.listExecutions,
+    { datasource: name, pageSize: 5 },
+    { every: 5000, enabled: may(ExecutionService.method.listExecutions) },
+  );
+  const jobs = useRead(
+    JobService.method.listJobs,
+    { pageSize: 1000 },
+    { every: 10_000, enabled: may(JobService.method.listJobs) },
+  );
   const own = jobs.data?.jobs.filter((job) => job.datasource === name) ?? [];
   return (
     <>
       <Panel flush title="Backups" actions={<Link href={`/backups?datasource=${name}`}>All of them</Link>}>
         <Loaded query={backups}>
-          {(data) => <BackupTable backups={data.backups} empty={<Empty title="No backup yet">Run a job of this datasource to make one.</Empty>} />}
+          {(data) => (
+            <BackupTable
+              backups={data.backups}
+              empty={<Empty title="No backup yet">Run a job of this datasource to make one.</Empty>}
+            />
+          )}
         </Loaded>
       </Panel>
       <Panel flush title="Jobs">
@@ -139,15 +166,27 @@ function Belonging({ name }: { name: string }): ReactElement {
           )}
         </Loaded>
       </Panel>
-      <Panel flush title="Last executions" actions={<Link href={`/executions?datasource=${name}`}>All of them</Link>}>
-        <Loaded query={runs}>{(data) => <ExecutionTable executions={data.executions} empty={<Empty title="Nothing has run yet" />} />}</Loaded>
+      <Panel
+        flush
+        title="Last executions"
+        actions={<Link href={`/executions?datasource=${name}`}>All of them</Link>}
+      >
+        <Loaded query={runs}>
+          {(data) => (
+            <ExecutionTable executions={data.executions} empty={<Empty title="Nothing has run yet" />} />
+          )}
+        </Loaded>
       </Panel>
     </>
   );
 }
 
 function Looks({ name }: { name: string }): ReactElement {
-  const looks = useRead(DatasourceService.method.listDatasourceHealthChecks, { datasource: name, pageSize: 10 }, { every: 30_000 });
+  const looks = useRead(
+    DatasourceService.method.listDatasourceHealthChecks,
+    { datasource: name, pageSize: 10 },
+    { every: 30_000 },
+  );
   return <Loaded query={looks}>{(data) => <LooksPanel checks={data.healthChecks} />}</Loaded>;
 }
 
@@ -200,7 +239,9 @@ function Deeds({ datasource }: { datasource: Datasource }): ReactElement {
           danger
           pending={remove.isPending}
           error={remove.error}
-          onConfirm={() => remove.mutate({ datasource: datasource.name }, { onSuccess: () => navigate('/datasources') })}
+          onConfirm={() =>
+            remove.mutate({ datasource: datasource.name }, { onSuccess: () => navigate('/datasources') })
+          }
           onClose={() => setOpen(undefined)}
         >
           <p>The server itself is not touched. A datasource with jobs or backups can’t be deleted.</p>
@@ -213,11 +254,22 @@ function Deeds({ datasource }: { datasource: Datasource }): ReactElement {
 interface TestResultProps {
   name: string;
   pending: boolean;
-  result: { ok: boolean; serverVersion: string; problems: Parameters<typeof FailureNote>[0]['failure'][]; warnings: { message: string }[] } | undefined;
+  result:
+    | {
+        ok: boolean;
+        serverVersion: string;
+        problems: Parameters<typeof FailureNote>[0]['failure'][];
+        warnings: { message: string }[];
+      }
+    | undefined;
 }
 
 function TestResult({ name, pending, result }: TestResultProps): ReactElement {
-  const found = useRead(DatasourceService.method.discoverDatabases, { datasource: name }, { enabled: result?.ok === true });
+  const found = useRead(
+    DatasourceService.method.discoverDatabases,
+    { datasource: name },
+    { enabled: result?.ok === true },
+  );
   if (pending) return <p role="status">Its agent connects …</p>;
   if (!result) return <></>;
   return (
@@ -242,7 +294,11 @@ function TestResult({ name, pending, result }: TestResultProps): ReactElement {
           rows={found.data.databases}
           id={(database) => database.name}
           columns={[
-            { head: 'Database', main: true, cell: (database) => <span className="mono">{database.name}</span> },
+            {
+              head: 'Database',
+              main: true,
+              cell: (database) => <span className="mono">{database.name}</span>,
+            },
             { head: 'Size', align: 'end', cell: (database) => bytes(database.sizeBytes) },
             { head: 'Backed up', cell: (database) => (database.selected ? 'yes' : 'no') },
           ]}

@@ -15,7 +15,13 @@ const named = create(DatasourceSchema, {
 });
 
 it('shows a datasource as it is', () => {
-  expect(draftOf(named)).toMatchObject({ name: 'main', port: '3306', all: false, names: 'shop\ncrm', password: '' });
+  expect(draftOf(named)).toMatchObject({
+    name: 'main',
+    port: '3306',
+    all: false,
+    names: 'shop\ncrm',
+    password: '',
+  });
 });
 
 it('names what was changed, and a password only if one was typed', () => {

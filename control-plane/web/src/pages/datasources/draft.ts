@@ -21,7 +21,11 @@ export interface Draft {
 }
 
 /** Each engine's usual port. */
-export const usualPort: Record<number, string> = { [Engine.POSTGRES]: '5432', [Engine.MYSQL]: '3306', [Engine.MARIADB]: '3306' };
+export const usualPort: Record<number, string> = {
+  [Engine.POSTGRES]: '5432',
+  [Engine.MYSQL]: '3306',
+  [Engine.MARIADB]: '3306',
+};
 
 export const emptyDraft: Draft = {
   name: '',
@@ -74,10 +78,18 @@ export function fieldsOf(draft: Draft) {
   };
 }
 
-function selectionOf(draft: Draft): Omit<DatabaseSelection, '$typeName'> & { $typeName: 'dataguardian.v1.DatabaseSelection' } {
+function selectionOf(
+  draft: Draft,
+): Omit<DatabaseSelection, '$typeName'> & { $typeName: 'dataguardian.v1.DatabaseSelection' } {
   const selection = draft.all
-    ? ({ case: 'all', value: { $typeName: 'dataguardian.v1.AllDatabases', exclude: lines(draft.exclude) } } as const)
-    : ({ case: 'named', value: { $typeName: 'dataguardian.v1.NamedDatabases', names: lines(draft.names) } } as const);
+    ? ({
+        case: 'all',
+        value: { $typeName: 'dataguardian.v1.AllDatabases', exclude: lines(draft.exclude) },
+      } as const)
+    : ({
+        case: 'named',
+        value: { $typeName: 'dataguardian.v1.NamedDatabases', names: lines(draft.names) },
+      } as const);
   return { $typeName: 'dataguardian.v1.DatabaseSelection', selection };
 }
 

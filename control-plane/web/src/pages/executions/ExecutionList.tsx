@@ -32,7 +32,11 @@ export default function ExecutionList(): ReactElement {
   const states = filters[state]?.[1] ?? [];
   const request = { pageSize: 50, pageToken: pages.token, states, datasource, job };
   const list = useRead(ExecutionService.method.listExecutions, request, { every: 4000, keep: true });
-  const named = useRead(DatasourceService.method.listDatasources, { pageSize: 1000 }, { enabled: may(DatasourceService.method.listDatasources) });
+  const named = useRead(
+    DatasourceService.method.listDatasources,
+    { pageSize: 1000 },
+    { enabled: may(DatasourceService.method.listDatasources) },
+  );
   const set = (name: string, value: string) =>
     setSearch((old) => {
       const next = new URLSearchParams(old);
@@ -46,16 +50,26 @@ export default function ExecutionList(): ReactElement {
     <Page title="Executions" lead="Every backup, restore and verification, the newest first.">
       <Panel flush>
         <div className="toolbar">
-          <NativeSelect label="State" value={state} onChange={(event) => set('state', event.currentTarget.value)}>
+          <NativeSelect
+            label="State"
+            value={state}
+            onChange={(event) => set('state', event.currentTarget.value)}
+          >
             {Object.entries(filters).map(([key, [name]]) => (
               <option key={key} value={key}>
                 {name}
               </option>
             ))}
           </NativeSelect>
-          <NativeSelect label="Datasource" value={datasource} onChange={(event) => set('datasource', event.currentTarget.value)}>
+          <NativeSelect
+            label="Datasource"
+            value={datasource}
+            onChange={(event) => set('datasource', event.currentTarget.value)}
+          >
             <option value="">All</option>
-            {named.data?.datasources.map(({ name }) => <option key={name}>{name}</option>)}
+            {named.data?.datasources.map(({ name }) => (
+              <option key={name}>{name}</option>
+            ))}
           </NativeSelect>
           {job && (
             <NativeSelect label="Job" value={job} onChange={(event) => set('job', event.currentTarget.value)}>
@@ -72,9 +86,13 @@ export default function ExecutionList(): ReactElement {
                   executions={executions}
                   empty={
                     isFiltered ? (
-                      <Empty title="Nothing like this">No execution is in this state and of this datasource.</Empty>
+                      <Empty title="Nothing like this">
+                        No execution is in this state and of this datasource.
+                      </Empty>
                     ) : (
-                      <Empty title="Nothing has run yet">What jobs run by their schedules, and what you start, appears here.</Empty>
+                      <Empty title="Nothing has run yet">
+                        What jobs run by their schedules, and what you start, appears here.
+                      </Empty>
                     )
                   }
                 />

@@ -82,7 +82,9 @@ function Remarks({ execution }: { execution: Execution }): ReactElement {
   const { failure, waiting, scheduleGap, noContactSince } = execution;
   return (
     <>
-      {failure && <FailureNote failure={failure} tone={execution.state === ExecutionState.FAILED ? 'bad' : 'warn'} />}
+      {failure && (
+        <FailureNote failure={failure} tone={execution.state === ExecutionState.FAILED ? 'bad' : 'warn'} />
+      )}
       {waiting && (
         <Note tone="quiet" title="It waits.">
           {waiting.message}
@@ -90,17 +92,29 @@ function Remarks({ execution }: { execution: Execution }): ReactElement {
       )}
       {noContactSince && !hasEnded(execution.state) && (
         <Note tone="warn" title="Nothing was heard of its agent for half an hour.">
-          The work may well go on at the host; look whether the agent runs there. Last heard <Time at={noContactSince} both />.
+          The work may well go on at the host; look whether the agent runs there. Last heard{' '}
+          <Time at={noContactSince} both />.
         </Note>
       )}
       {scheduleGap && scheduleGap.count > 0 && (
-        <Note tone="warn" title={`${plural(scheduleGap.count, 'time')} in the schedule did not run on time: ${skipReason(scheduleGap.reason)}.`}>
+        <Note
+          tone="warn"
+          title={`${plural(scheduleGap.count, 'time')} in the schedule did not run on time: ${skipReason(scheduleGap.reason)}.`}
+        >
           From <Time at={scheduleGap.first} both /> to <Time at={scheduleGap.last} both />.{' '}
-          {scheduleGap.blockedBy && <Link href={`/executions/${scheduleGap.blockedBy}`}>What was in the way</Link>}
+          {scheduleGap.blockedBy && (
+            <Link href={`/executions/${scheduleGap.blockedBy}`}>What was in the way</Link>
+          )}
         </Note>
       )}
       {execution.missingDatabases.map(({ name, failure: why }) => (
-        <Note key={name} tone="warn" title={`The database ${name} is not in this backup.`} advice={why?.advice} reason={why?.reason ?? ''}>
+        <Note
+          key={name}
+          tone="warn"
+          title={`The database ${name} is not in this backup.`}
+          advice={why?.advice}
+          reason={why?.reason ?? ''}
+        >
           {why?.message}
         </Note>
       ))}
@@ -130,7 +144,11 @@ function Particulars({ execution }: { execution: Execution }): ReactElement {
           ['Agent', execution.agent && <Link href={`/agents/${execution.agent}`}>{execution.agent}</Link>],
           [
             execution.kind === ExecutionKind.BACKUP ? 'Made' : 'Backup',
-            madeBackup && <Link href={`/backups/${execution.backupId}`}>{execution.kind === ExecutionKind.BACKUP ? 'this backup' : 'the backup it reads'}</Link>,
+            madeBackup && (
+              <Link href={`/backups/${execution.backupId}`}>
+                {execution.kind === ExecutionKind.BACKUP ? 'this backup' : 'the backup it reads'}
+              </Link>
+            ),
           ],
           ['Begun by', triggerWords(execution.trigger)],
           ['Due', execution.scheduledFor && <Time at={execution.scheduledFor} both />],
@@ -142,7 +160,10 @@ function Particulars({ execution }: { execution: Execution }): ReactElement {
           ['Began', execution.startedAt && <Time at={execution.startedAt} both />],
           ['Ended', execution.endedAt && <Time at={execution.endedAt} both />],
           ['Took', execution.startedAt && <Took execution={execution} />],
-          ['Data', progress && progress.rawBytes > 0n && `${bytes(progress.rawBytes)}, ${count(progress.rows)} rows`],
+          [
+            'Data',
+            progress && progress.rawBytes > 0n && `${bytes(progress.rawBytes)}, ${count(progress.rows)} rows`,
+          ],
           ['In storages', progress && progress.storedBytes > 0n && bytes(progress.storedBytes)],
           ['Stored already', progress && progress.reusedBytes > 0n && bytes(progress.reusedBytes)],
           ['Attempt', execution.attempt > 1 && String(execution.attempt)],
@@ -177,8 +198,10 @@ function Deeds({ execution }: { execution: Execution }): ReactElement {
   const cancel = useChange(ExecutionService.method.cancelExecution);
   const retry = useChange(ExecutionService.method.retryExecution);
   const ended = hasEnded(execution.state);
-  const canRetry = ended && execution.state !== ExecutionState.COMPLETED && may(ExecutionService.method.retryExecution);
-  const canCancel = !ended && execution.state !== ExecutionState.CANCELLING && may(ExecutionService.method.cancelExecution);
+  const canRetry =
+    ended && execution.state !== ExecutionState.COMPLETED && may(ExecutionService.method.retryExecution);
+  const canCancel =
+    !ended && execution.state !== ExecutionState.CANCELLING && may(ExecutionService.method.cancelExecution);
   const again = () =>
     retry.mutate(
       { id: execution.id, requestId: requestId() },

@@ -18,7 +18,11 @@ interface ExecutionTableProps {
   label?: string;
 }
 
-export function ExecutionTable({ executions, empty, label = 'Executions' }: ExecutionTableProps): ReactElement {
+export function ExecutionTable({
+  executions,
+  empty,
+  label = 'Executions',
+}: ExecutionTableProps): ReactElement {
   return (
     <Table
       label={label}
@@ -48,7 +52,8 @@ export function ExecutionTable({ executions, empty, label = 'Executions' }: Exec
 /** What an execution is called: `Backup by nightly`, `Restore into main`. */
 export function executionName(execution: Execution): string {
   const kind = executionKind(execution.kind);
-  if (execution.kind === ExecutionKind.BACKUP) return execution.job ? `${kind} by ${execution.job}` : `${kind} of ${execution.datasource}`;
+  if (execution.kind === ExecutionKind.BACKUP)
+    return execution.job ? `${kind} by ${execution.job}` : `${kind} of ${execution.datasource}`;
   if (execution.kind === ExecutionKind.RESTORE) {
     return `${execution.planOnly ? 'Rehearsal of a restore' : kind} into ${execution.datasource}`;
   }
@@ -63,8 +68,10 @@ function Outcome({ execution }: { execution: Execution }): ReactNode {
   }
   if (waiting) return <span className="dim">{waiting.message}</span>;
   if (!hasEnded(execution.state)) return <ProgressLine execution={execution} brief />;
-  if (execution.partial) return `Databases are missing: ${execution.missingDatabases.map(({ name }) => name).join(', ')}`;
-  if (execution.restoreReport) return `${Number(execution.restoreReport.rows).toLocaleString('en')} rows ${execution.planOnly ? 'would come back' : 'compared'}`;
+  if (execution.partial)
+    return `Databases are missing: ${execution.missingDatabases.map(({ name }) => name).join(', ')}`;
+  if (execution.restoreReport)
+    return `${Number(execution.restoreReport.rows).toLocaleString('en')} rows ${execution.planOnly ? 'would come back' : 'compared'}`;
   if (progress && progress.rawBytes > 0n) return <span className="dim">{bytes(progress.rawBytes)}</span>;
   return '';
 }

@@ -38,7 +38,8 @@ export function LogView({ executionId, ended }: { executionId: string; ended: bo
     setCurrent(next);
     setFollows(false);
     const number = hits[next];
-    if (box.current && number !== undefined) box.current.scrollTop = number * LINE - box.current.clientHeight / 2;
+    if (box.current && number !== undefined)
+      box.current.scrollTop = number * LINE - box.current.clientHeight / 2;
   };
 
   const { first, last } = visibleLines(view.top, view.height, LINE, log.lines.length);
@@ -58,7 +59,9 @@ export function LogView({ executionId, ended }: { executionId: string; ended: bo
         >
           {search !== '' && (
             <span className="dim small" role="status">
-              {hits.length === 0 ? 'not found' : `${Math.min(current, hits.length - 1) + 1} of ${hits.length}`}
+              {hits.length === 0
+                ? 'not found'
+                : `${Math.min(current, hits.length - 1) + 1} of ${hits.length}`}
             </span>
           )}
           <TextInput
@@ -74,13 +77,30 @@ export function LogView({ executionId, ended }: { executionId: string; ended: bo
           <Button size="xs" variant="default" type="submit" disabled={hits.length === 0}>
             Next
           </Button>
-          {!isOver && <Checkbox size="xs" label="Follow" checked={follows} onChange={(event) => setFollows(event.currentTarget.checked)} />}
+          {!isOver && (
+            <Checkbox
+              size="xs"
+              label="Follow"
+              checked={follows}
+              onChange={(event) => setFollows(event.currentTarget.checked)}
+            />
+          )}
         </form>
       }
     >
-      <div className="log" ref={box} onScroll={onScroll} tabIndex={0} role="log" aria-label="Log lines" aria-live="off">
+      <div
+        className="log"
+        ref={box}
+        onScroll={onScroll}
+        tabIndex={0}
+        role="log"
+        aria-label="Log lines"
+        aria-live="off"
+      >
         {log.lines.length === 0 ? (
-          <p className="dim log-none">{isOver ? 'It wrote nothing.' : 'Lines appear here as soon as the agent begins.'}</p>
+          <p className="dim log-none">
+            {isOver ? 'It wrote nothing.' : 'Lines appear here as soon as the agent begins.'}
+          </p>
         ) : (
           <div style={{ height: log.lines.length * LINE, position: 'relative' }}>
             <div style={{ position: 'absolute', top: first * LINE, left: 0, minWidth: '100%' }}>
@@ -106,7 +126,11 @@ function Row({ line, isHit }: { line: LogLine; isHit: boolean }): ReactElement {
   const at = line.time ? millis(line.time) : 0;
   const tone = levels[line.level];
   return (
-    <div className="log-line" {...(tone ? { 'data-tone': tone } : {})} {...(isHit ? { 'data-hit': true } : {})}>
+    <div
+      className="log-line"
+      {...(tone ? { 'data-tone': tone } : {})}
+      {...(isHit ? { 'data-hit': true } : {})}
+    >
       <span className="dim" title={exact(at)}>
         {clock(at)}
       </span>{' '}

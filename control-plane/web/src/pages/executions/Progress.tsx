@@ -30,7 +30,9 @@ export function ProgressLine({ execution, rate, remaining, brief = false }: Prog
     part !== undefined && percent(part),
     progress && progress.rawBytes > 0n && amount(progress.rawBytes, progress.expectedRawBytes),
     !brief && progress && progress.rows > 0n && `${count(progress.rows)} rows`,
-    !brief && progress?.streamsTotal && `${count(progress.streamsDone)} of ${count(progress.streamsTotal)} streams`,
+    !brief &&
+      progress?.streamsTotal &&
+      `${count(progress.streamsDone)} of ${count(progress.streamsTotal)} streams`,
     rate !== undefined && !progress?.unmeasured && `${bytes(rate)}/s`,
     remaining !== undefined && !progress?.unmeasured && `about ${span(remaining)} left`,
   ].filter((each) => typeof each === 'string');

@@ -10,7 +10,9 @@ import { bytes, count, plural } from '../../format/size';
 
 /** Rows that were restored against rows that the backup holds. */
 export function RestoredPanel({ report }: { report: RestoreReport }): ReactElement {
-  const differing = report.planned ? [] : report.tables.filter((table) => table.expectedRows !== table.restoredRows);
+  const differing = report.planned
+    ? []
+    : report.tables.filter((table) => table.expectedRows !== table.restoredRows);
   return (
     <Panel
       flush
@@ -61,12 +63,24 @@ export function RestoredPanel({ report }: { report: RestoreReport }): ReactEleme
             rows={[...differing, ...report.tables.filter((table) => !differing.includes(table))]}
             id={(table) => `${table.database}.${table.schema}.${table.name}`}
             columns={[
-              { head: 'Table', main: true, cell: (table) => <span className="mono">{tableName(table)}</span> },
+              {
+                head: 'Table',
+                main: true,
+                cell: (table) => <span className="mono">{tableName(table)}</span>,
+              },
               { head: 'In the backup', align: 'end', cell: (table) => count(table.expectedRows) },
-              !report.planned && { head: 'Restored', align: 'end', cell: (table) => count(table.restoredRows) },
+              !report.planned && {
+                head: 'Restored',
+                align: 'end',
+                cell: (table) => count(table.restoredRows),
+              },
               !report.planned && {
                 head: 'Same',
-                cell: (table) => <Mark told={table.expectedRows === table.restoredRows ? ['Same', 'good'] : ['Different', 'bad']} />,
+                cell: (table) => (
+                  <Mark
+                    told={table.expectedRows === table.restoredRows ? ['Same', 'good'] : ['Different', 'bad']}
+                  />
+                ),
               },
             ]}
           />

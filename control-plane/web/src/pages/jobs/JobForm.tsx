@@ -34,10 +34,17 @@ export default function JobForm(): ReactElement {
           {(sources) => (
             <Loaded query={storages} lines={8}>
               {(places) => {
-                const named = { datasources: sources.datasources.map((each) => each.name), storages: places.storages.map((each) => each.name) };
+                const named = {
+                  datasources: sources.datasources.map((each) => each.name),
+                  storages: places.storages.map((each) => each.name),
+                };
                 if (named.datasources.length === 0 || named.storages.length === 0) return <Missing />;
                 if (isNew) return <New {...named} />;
-                return <Loaded query={known}>{({ job }) => job && <Edit job={job} storages={named.storages} />}</Loaded>;
+                return (
+                  <Loaded query={known}>
+                    {({ job }) => job && <Edit job={job} storages={named.storages} />}
+                  </Loaded>
+                );
               }}
             </Loaded>
           )}
@@ -64,7 +71,13 @@ function Missing(): ReactElement {
   );
 }
 
-function New({ datasources, storages }: { datasources: readonly string[]; storages: readonly string[] }): ReactElement {
+function New({
+  datasources,
+  storages,
+}: {
+  datasources: readonly string[];
+  storages: readonly string[];
+}): ReactElement {
   const [search] = useSearchParams();
   const first = search.get('datasource') ?? datasources[0] ?? '';
   const [draft, setDraft] = useState(() => emptyDraft(first, storages.slice(0, 1)));
@@ -147,7 +160,13 @@ function Edit({ job, storages }: { job: Job; storages: readonly string[] }): Rea
   };
   return (
     <>
-      <Form deed="Save" pending={update.isPending} error={update.error} cancel={`/jobs/${before.name}`} onSubmit={submit}>
+      <Form
+        deed="Save"
+        pending={update.isPending}
+        error={update.error}
+        cancel={`/jobs/${before.name}`}
+        onSubmit={submit}
+      >
         <Settings
           draft={draft}
           set={(change) => setDraft((old) => ({ ...old, ...change }))}

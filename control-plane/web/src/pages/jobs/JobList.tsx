@@ -14,7 +14,11 @@ import { JobTable } from './JobTable';
 export default function JobList(): ReactElement {
   const may = useMay();
   const pages = usePages();
-  const list = useRead(JobService.method.listJobs, { pageSize: 50, pageToken: pages.token }, { every: 10_000, keep: true });
+  const list = useRead(
+    JobService.method.listJobs,
+    { pageSize: 50, pageToken: pages.token },
+    { every: 10_000, keep: true },
+  );
   const add = may(JobService.method.createJob) && (
     <Button component={Link} href="/jobs/new">
       Add job
@@ -30,7 +34,8 @@ export default function JobList(): ReactElement {
                 jobs={jobs}
                 empty={
                   <Empty title="No job yet" action={add}>
-                    A job takes a datasource, one or more storages and a schedule; from then on the backups come by themselves.
+                    A job takes a datasource, one or more storages and a schedule; from then on the backups
+                    come by themselves.
                   </Empty>
                 }
               />

@@ -96,12 +96,25 @@ function Particulars({ job }: { job: Job }): ReactElement {
           ['Of several', job.storages.length > 1 && strategyWords(job.strategy)],
           ['Keeps', retentionWords(job.retention)],
           ['Encrypted', options?.unencrypted ? 'no' : 'yes'],
-          ['Leaves out', options && [...options.excludeTables, ...options.excludeTableData.map((name) => `rows of ${name}`)].join(', ')],
+          [
+            'Leaves out',
+            options &&
+              [...options.excludeTables, ...options.excludeTableData.map((name) => `rows of ${name}`)].join(
+                ', ',
+              ),
+          ],
         ]}
       />
       <Facts
         of={[
-          ['Next run', job.paused ? 'when it is resumed' : <Time at={job.nextFireAt} both none="when somebody runs it" />],
+          [
+            'Next run',
+            job.paused ? (
+              'when it is resumed'
+            ) : (
+              <Time at={job.nextFireAt} both none="when somebody runs it" />
+            ),
+          ],
           ['Paused', job.pausedAt && <Time at={job.pausedAt} both />],
           [
             'Last scheduled',
@@ -115,7 +128,11 @@ function Particulars({ job }: { job: Job }): ReactElement {
             ),
           ],
           ['Pattern', schedule && <span className="mono">{schedule.cron}</span>],
-          ['If a time is missed', schedule && (schedule.misfirePolicy === MisfirePolicy.SKIP ? 'it is skipped' : 'one run makes up for it')],
+          [
+            'If a time is missed',
+            schedule &&
+              (schedule.misfirePolicy === MisfirePolicy.SKIP ? 'it is skipped' : 'one run makes up for it'),
+          ],
           ['Spread', schedule?.jitter && `up to ${span(durationMillis(schedule.jitter))} later`],
           ['Cut', cutting[job.nextChunking] && `${cutting[job.nextChunking]}${reason ? `, ${reason}` : ''}`],
         ]}
@@ -127,12 +144,21 @@ function Particulars({ job }: { job: Job }): ReactElement {
 function Runs({ name }: { name: string }): ReactElement | null {
   const may = useMay();
   const enabled = may(ExecutionService.method.listExecutions);
-  const runs = useRead(ExecutionService.method.listExecutions, { job: name, pageSize: 8 }, { every: 4000, enabled });
+  const runs = useRead(
+    ExecutionService.method.listExecutions,
+    { job: name, pageSize: 8 },
+    { every: 4000, enabled },
+  );
   if (!enabled) return null;
   return (
     <Panel flush title="Last runs" actions={<Link href={`/executions?job=${name}`}>All of them</Link>}>
       <Loaded query={runs}>
-        {(data) => <ExecutionTable executions={data.executions} empty={<Empty title="It has not run yet">Run it now to see that all is well.</Empty>} />}
+        {(data) => (
+          <ExecutionTable
+            executions={data.executions}
+            empty={<Empty title="It has not run yet">Run it now to see that all is well.</Empty>}
+          />
+        )}
       </Loaded>
     </Panel>
   );
@@ -150,7 +176,11 @@ function NextTimes({ name, paused }: { name: string; paused: boolean }): ReactEl
             id={(time) => time.local}
             columns={[
               { head: 'When', main: true, cell: (time) => <Time at={time.fireAt} both /> },
-              { head: `By the clocks of ${data.timezone}`, align: 'end', cell: (time) => time.local.slice(0, 16).replace('T', ' ') },
+              {
+                head: `By the clocks of ${data.timezone}`,
+                align: 'end',
+                cell: (time) => time.local.slice(0, 16).replace('T', ' '),
+              },
             ]}
           />
         )}

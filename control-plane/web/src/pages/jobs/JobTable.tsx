@@ -29,7 +29,11 @@ export function JobTable({ jobs, empty }: { jobs: readonly Job[]; empty: ReactNo
           ),
         },
         { head: 'Schedule', cell: (job) => scheduleWords(job) },
-        { head: 'Next run', cell: (job) => (job.paused ? <Mark told={['Paused', 'warn']} /> : <Time at={job.nextFireAt} none="–" />) },
+        {
+          head: 'Next run',
+          cell: (job) =>
+            job.paused ? <Mark told={['Paused', 'warn']} /> : <Time at={job.nextFireAt} none="–" />,
+        },
         {
           head: 'Last scheduled run',
           cell: (job) => job.lastScheduled && <Mark told={executionState(job.lastScheduled.state)} />,
@@ -51,7 +55,8 @@ export function scheduleWords({ schedule }: Pick<Job, 'schedule'>): string {
 export function retentionWords(retention: Job['retention']): string {
   const policy = retention?.policy;
   if (policy?.case === 'maxBackups') return `the newest ${policy.value}`;
-  if (policy?.case === 'legacy') return `the newest ${policy.value.keepDaily + policy.value.keepWeekly + policy.value.keepMonthly}`;
+  if (policy?.case === 'legacy')
+    return `the newest ${policy.value.keepDaily + policy.value.keepWeekly + policy.value.keepMonthly}`;
   if (policy?.case === 'gfs') {
     const { keepHourly, keepDaily, keepWeekly, keepMonthly, keepYearly, keepWithin } = policy.value;
     const parts = [

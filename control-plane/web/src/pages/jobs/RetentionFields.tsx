@@ -17,7 +17,11 @@ interface RetentionFieldsProps {
 }
 
 export function RetentionFields({ draft, set, fieldError }: RetentionFieldsProps): ReactElement {
-  const number = (key: 'maxBackups' | 'withinDays' | 'daily' | 'weekly' | 'monthly' | 'yearly', label: string, field: string) => (
+  const number = (
+    key: 'maxBackups' | 'withinDays' | 'daily' | 'weekly' | 'monthly' | 'yearly',
+    label: string,
+    field: string,
+  ) => (
     <TextInput
       label={label}
       inputMode="numeric"

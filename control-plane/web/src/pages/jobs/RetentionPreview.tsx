@@ -22,7 +22,9 @@ import './jobs.css';
 export function RetentionPreview({ job, draft }: { job: string; draft?: Draft }): ReactElement {
   const chosen = useSettled(draft);
   const retention = chosen && retentionOf(chosen);
-  const key = chosen ? `${chosen.keep} ${chosen.maxBackups} ${chosen.withinDays} ${chosen.daily} ${chosen.weekly}` : '';
+  const key = chosen
+    ? `${chosen.keep} ${chosen.maxBackups} ${chosen.withinDays} ${chosen.daily} ${chosen.weekly}`
+    : '';
   const pages = usePages(key);
   const isAll = chosen !== undefined && retention === undefined;
   const preview = useRead(
@@ -33,12 +35,16 @@ export function RetentionPreview({ job, draft }: { job: string; draft?: Draft })
   return (
     <Panel flush title={draft ? 'What that would keep' : 'What retention keeps'}>
       {isAll ? (
-        <Empty title="Everything stays">Nothing is deleted by itself; delete backups by hand, or the storage fills up.</Empty>
+        <Empty title="Everything stays">
+          Nothing is deleted by itself; delete backups by hand, or the storage fills up.
+        </Empty>
       ) : (
         <Loaded query={preview}>
           {(data) =>
             data.decisions.length === 0 ? (
-              <Empty title="No backup of this job yet">As soon as there are some, this shows which stay and why.</Empty>
+              <Empty title="No backup of this job yet">
+                As soon as there are some, this shows which stay and why.
+              </Empty>
             ) : (
               <>
                 <div className="preview">
@@ -62,7 +68,12 @@ export function RetentionPreview({ job, draft }: { job: string; draft?: Draft })
                         </RowLink>
                       ),
                     },
-                    { head: 'Fate', cell: (each) => <Mark told={each.deleted ? ['Would be deleted', 'warn'] : ['Stays', 'good']} /> },
+                    {
+                      head: 'Fate',
+                      cell: (each) => (
+                        <Mark told={each.deleted ? ['Would be deleted', 'warn'] : ['Stays', 'good']} />
+                      ),
+                    },
                     { head: 'Because it is', cell: (each) => reasons(each) },
                   ]}
                 />
@@ -77,7 +88,9 @@ export function RetentionPreview({ job, draft }: { job: string; draft?: Draft })
 }
 
 function reasons(of: RetentionDecision): string {
-  return of.reasons.map(({ rule, storage }) => `${retentionRule(rule)}${storage ? ` in ${storage}` : ''}`).join(', ');
+  return of.reasons
+    .map(({ rule, storage }) => `${retentionRule(rule)}${storage ? ` in ${storage}` : ''}`)
+    .join(', ');
 }
 
 /** Each backup as a stroke, from the oldest shown to now: long ones stay. */
@@ -89,7 +102,12 @@ function TimeLine({ decisions }: { decisions: readonly RetentionDecision[] }): R
   const x = (moment: number) => 4 + ((moment - oldest) / width) * 992;
   return (
     <div className="timeline">
-      <svg viewBox="0 0 1000 40" preserveAspectRatio="none" role="img" aria-label="Backups over time; long strokes stay, short ones would go">
+      <svg
+        viewBox="0 0 1000 40"
+        preserveAspectRatio="none"
+        role="img"
+        aria-label="Backups over time; long strokes stay, short ones would go"
+      >
         <line x1="0" x2="1000" y1="36" y2="36" className="axis" />
         {decisions.map((each, place) => (
           <line

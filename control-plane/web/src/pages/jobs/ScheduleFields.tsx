@@ -40,18 +40,29 @@ export function ScheduleFields({ draft, set, fieldError, brief = false }: Fields
           label="Runs"
           value={rhythm}
           // A pattern of one's own begins as what was chosen before.
-          onChange={(event) => set({ rhythm: event.currentTarget.value as Rhythm, cron: patternOf(draft) || draft.cron })}
+          onChange={(event) =>
+            set({ rhythm: event.currentTarget.value as Rhythm, cron: patternOf(draft) || draft.cron })
+          }
           data={rhythms.map(([value, label]) => ({ value, label }))}
         />
         {(rhythm === 'daily' || rhythm === 'weekly' || rhythm === 'monthly') && (
-          <TextInput label="At" type="time" value={draft.time} onChange={(event) => set({ time: event.currentTarget.value || '02:30' })} />
+          <TextInput
+            label="At"
+            type="time"
+            value={draft.time}
+            onChange={(event) => set({ time: event.currentTarget.value || '02:30' })}
+          />
         )}
         {rhythm === 'hourly' && (
           <TextInput
             label="Minute"
             inputMode="numeric"
             value={String(Number(draft.time.split(':')[1]))}
-            onChange={(event) => set({ time: `00:${String(Math.min(59, Number(event.currentTarget.value) || 0)).padStart(2, '0')}` })}
+            onChange={(event) =>
+              set({
+                time: `00:${String(Math.min(59, Number(event.currentTarget.value) || 0)).padStart(2, '0')}`,
+              })
+            }
           />
         )}
       </div>

@@ -17,7 +17,10 @@ export function StorageChoice({ names, draft, set, error }: StorageChoiceProps):
   const others = names.filter((name) => !storages.includes(name));
   const toggle = (name: string, on: boolean) => {
     const next = on ? [...storages, name] : storages.filter((each) => each !== name);
-    set({ storages: next, ...(next.length > 1 && storages.length < 2 ? { strategy: Strategy.REPLICATE } : {}) });
+    set({
+      storages: next,
+      ...(next.length > 1 && storages.length < 2 ? { strategy: Strategy.REPLICATE } : {}),
+    });
   };
   const raise = (place: number) => {
     const next = [...storages];
@@ -40,7 +43,12 @@ export function StorageChoice({ names, draft, set, error }: StorageChoiceProps):
                   label={place >= 0 && storages.length > 1 ? `${place + 1}. ${name}` : name}
                 />
                 {place > 0 && (
-                  <ActionIcon variant="subtle" size="sm" aria-label={`Use ${name} earlier`} onClick={() => raise(place)}>
+                  <ActionIcon
+                    variant="subtle"
+                    size="sm"
+                    aria-label={`Use ${name} earlier`}
+                    onClick={() => raise(place)}
+                  >
                     ↑
                   </ActionIcon>
                 )}
@@ -66,7 +74,11 @@ export function StorageChoice({ names, draft, set, error }: StorageChoiceProps):
               label="A copy in every one"
               description="Dumped and compressed once, sent to each. What fails is copied later."
             />
-            <Radio value={String(Strategy.FALLBACK)} label="The first one that works" description="In this order." />
+            <Radio
+              value={String(Strategy.FALLBACK)}
+              label="The first one that works"
+              description="In this order."
+            />
           </div>
         </Radio.Group>
       )}

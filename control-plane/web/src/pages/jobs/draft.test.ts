@@ -10,7 +10,9 @@ const job = create(JobSchema, {
   datasource: 'main',
   storages: ['vault'],
   schedule: { cron: '30 2 * * *', timezone: 'Europe/Berlin', jitter: { seconds: 600n }, misfirePolicy: 2 },
-  retention: { policy: { case: 'gfs', value: { keepDaily: 7, keepHourly: 3, keepWithin: { seconds: 172_800n } } } },
+  retention: {
+    policy: { case: 'gfs', value: { keepDaily: 7, keepHourly: 3, keepWithin: { seconds: 172_800n } } },
+  },
 });
 
 it('shows a job as it is', () => {
@@ -30,7 +32,10 @@ it('changes nothing that was not changed', () => {
   const draft = draftOf(job);
   expect(changedFields(draft, draft)).toEqual([]);
   expect(changedFields(draft, { ...draft, time: '03:00' })).toEqual(['schedule']);
-  expect(changedFields(draft, { ...draft, storages: ['vault', 'off-site'], keep: 'all' })).toEqual(['storages', 'retention']);
+  expect(changedFields(draft, { ...draft, storages: ['vault', 'off-site'], keep: 'all' })).toEqual([
+    'storages',
+    'retention',
+  ]);
 });
 
 it('keeps of a schedule what the form does not show', () => {

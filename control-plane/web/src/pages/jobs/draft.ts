@@ -2,7 +2,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 
 import { Strategy } from '../../api/gen/dataguardian/v1/common_pb';
-import type { Job, ScheduleSchema } from '../../api/gen/dataguardian/v1/job_pb';
+import type { BackupOptionsSchema, Job, ScheduleSchema } from '../../api/gen/dataguardian/v1/job_pb';
 import type { RetentionSchema } from '../../api/gen/dataguardian/v1/retention_pb';
 import { cronOf, rhythmOf } from '../../format/cron';
 import type { Rhythm } from '../../format/cron';
@@ -77,8 +77,12 @@ export function draftOf(job: Job): Draft {
     ...blank,
     name: job.name,
     strategy: job.strategy,
-    ...(job.schedule ? { ...rhythmOf(job.schedule.cron), cron: job.schedule.cron, timezone: job.schedule.timezone || 'UTC' } : { rhythm: 'none' as const }),
-    jitterMinutes: job.schedule?.jitter ? number(Math.round(durationMillis(job.schedule.jitter) / 60_000)) : '',
+    ...(job.schedule
+      ? { ...rhythmOf(job.schedule.cron), cron: job.schedule.cron, timezone: job.schedule.timezone || 'UTC' }
+      : { rhythm: 'none' as const }),
+    jitterMinutes: job.schedule?.jitter
+      ? number(Math.round(durationMillis(job.schedule.jitter) / 60_000))
+      : '',
     keep: policy?.case === undefined ? 'all' : gfs ? 'gfs' : 'max',
     maxBackups: policy?.case === 'maxBackups' ? String(policy.value) : sum ? String(sum) : blank.maxBackups,
     ...(gfs
@@ -105,11 +109,15 @@ export function patternOf(draft: Draft): string {
 }
 
 /** The schedule; what the form does not show stays as it was in `before`. */
-export function scheduleOf(draft: Draft, before?: Job['schedule']): MessageInitShape<typeof ScheduleSchema> | undefined {
+export function scheduleOf(
+  draft: Draft,
+  before?: Job['schedule'],
+): MessageInitShape<typeof ScheduleSchema> | undefined {
   const cron = patternOf(draft);
   if (cron === '') return undefined;
-  const { jitter: _, ...kept } = before ?? {};
-  const jitter = Number(draft.jitterMinutes) > 0 ? { jitter: toDuration(Number(draft.jitterMinutes) * 60_000) } : {};
+  const { jitter: _jitter, $typeName: _type, $unknown: _more, ...kept } = before ?? {};
+  const jitter =
+    Number(draft.jitterMinutes) > 0 ? { jitter: toDuration(Number(draft.jitterMinutes) * 60_000) } : {};
   return { ...kept, cron, timezone: draft.timezone, ...jitter };
 }
 
@@ -117,7 +125,8 @@ export function scheduleOf(draft: Draft, before?: Job['schedule']): MessageInitS
 export function retentionOf(draft: Draft): MessageInitShape<typeof RetentionSchema> | undefined {
   const timezone = draft.timezone;
   if (draft.keep === 'all') return undefined;
-  if (draft.keep === 'max') return { timezone, policy: { case: 'maxBackups', value: Number(draft.maxBackups) || 0 } };
+  if (draft.keep === 'max')
+    return { timezone, policy: { case: 'maxBackups', value: Number(draft.maxBackups) || 0 } };
   const days = Number(draft.withinDays);
   return {
     timezone,
@@ -135,14 +144,15 @@ export function retentionOf(draft: Draft): MessageInitShape<typeof RetentionSche
 }
 
 /** The options; what the form does not show stays as it was in `before`. */
-export function optionsOf(draft: Draft, before?: Job['options']) {
+export function optionsOf(draft: Draft, before?: Job['options']): MessageInitShape<typeof BackupOptionsSchema> {
+  const { $typeName: _type, $unknown: _more, ...kept } = before ?? {};
   const lines = (text: string) =>
     text
       .split('\n')
       .map((line) => line.trim())
       .filter((line) => line !== '');
   return {
-    ...before,
+    ...kept,
     unencrypted: draft.unencrypted,
     compressionLevel: Number(draft.compressionLevel) || 0,
     tableConnections: Number(draft.tableConnections) || 0,
@@ -153,12 +163,14 @@ export function optionsOf(draft: Draft, before?: Job['options']) {
 
 /** What has changed, by the names that an update mask has for it. */
 export function changedFields(before: Draft, after: Draft): string[] {
-  const differs = (...keys: (keyof Draft)[]) => keys.some((key) => String(before[key]) !== String(after[key]));
+  const differs = (...keys: (keyof Draft)[]) =>
+    keys.some((key) => String(before[key]) !== String(after[key]));
   return [
     differs('storages') && 'storages',
     differs('strategy') && 'strategy',
     (patternOf(before) !== patternOf(after) || differs('timezone', 'jitterMinutes')) && 'schedule',
     differs('keep', 'maxBackups', 'withinDays', 'daily', 'weekly', 'monthly', 'yearly') && 'retention',
-    differs('unencrypted', 'compressionLevel', 'tableConnections', 'excludeTables', 'excludeTableData') && 'options',
+    differs('unencrypted', 'compressionLevel', 'tableConnections', 'excludeTables', 'excludeTableData') &&
+      'options',
   ].filter((field) => field !== false);
 }

@@ -17,7 +17,13 @@ import { executionName } from '../executions/ExecutionTable';
 
 const WEEK = 7 * 86_400_000;
 
-export function Failures({ executions, now }: { executions: readonly Execution[]; now: Timestamp | undefined }): ReactElement | null {
+export function Failures({
+  executions,
+  now,
+}: {
+  executions: readonly Execution[];
+  now: Timestamp | undefined;
+}): ReactElement | null {
   const after = now ? millis(now) - WEEK : 0;
   const fresh = executions.filter(({ endedAt, createdAt }) => {
     const at = endedAt ?? createdAt;
@@ -53,7 +59,8 @@ function FailedRun({ execution }: { execution: Execution }): ReactElement {
     >
       <div className="row between">
         <span>
-          <Link href={`/executions/${execution.id}`}>{executionName(execution)}</Link> <Time at={execution.endedAt} />
+          <Link href={`/executions/${execution.id}`}>{executionName(execution)}</Link>{' '}
+          <Time at={execution.endedAt} />
         </span>
         {may(ExecutionService.method.retryExecution) && (
           <Button variant="default" size="compact-sm" loading={retry.isPending} onClick={again}>

@@ -38,7 +38,11 @@ export function Node({ node }: { node: NodePerformance }): ReactElement {
                 <span className="dim">CPU</span>
                 <span>{Math.round(current.cpuPercent)} %</span>
               </div>
-              <Spark values={node.history.map((sample) => sample.cpuPercent)} top={100} label={`Use of CPUs of ${name} lately`} />
+              <Spark
+                values={node.history.map((sample) => sample.cpuPercent)}
+                top={100}
+                label={`Use of CPUs of ${name} lately`}
+              />
             </div>
             <div>
               <div className="row between">
@@ -55,9 +59,14 @@ export function Node({ node }: { node: NodePerformance }): ReactElement {
             </div>
           </div>
           <p className="dim small">
-            Load {current.load ? [current.load.one, current.load.five, current.load.fifteen].map((each) => each.toFixed(2)).join(', ') : '–'} ·
-            process {Math.round(current.process?.cpuPercent ?? 0)} % CPU, {bytes(current.process?.memory ?? 0n)} · lag{' '}
-            {span(Number(current.runtimeLagMicroseconds) / 1000)}
+            Load{' '}
+            {current.load
+              ? [current.load.one, current.load.five, current.load.fifteen]
+                  .map((each) => each.toFixed(2))
+                  .join(', ')
+              : '–'}{' '}
+            · process {Math.round(current.process?.cpuPercent ?? 0)} % CPU,{' '}
+            {bytes(current.process?.memory ?? 0n)} · lag {span(Number(current.runtimeLagMicroseconds) / 1000)}
           </p>
         </>
       ) : (
@@ -65,8 +74,8 @@ export function Node({ node }: { node: NodePerformance }): ReactElement {
       )}
       {threadPool && (
         <p className="dim small">
-          Threads for heavy work: {threadPool.busy} of {threadPool.size} busy, {count(threadPool.queued)} queued,{' '}
-          {count(threadPool.processed)} done
+          Threads for heavy work: {threadPool.busy} of {threadPool.size} busy, {count(threadPool.queued)}{' '}
+          queued, {count(threadPool.processed)} done
           {threadPool.failed > 0n && `, ${count(threadPool.failed)} run again`}
         </p>
       )}

@@ -80,13 +80,22 @@ export function Overview(): ReactElement {
 /** The one sentence that matters most. */
 export function verdict(data: Pick<GetDashboardResponse, 'protection'>): Told {
   const total = data.protection.length;
-  const bad = data.protection.filter(({ state }) => state === ProtectionState.LATE || state === ProtectionState.UNPROTECTED).length;
+  const bad = data.protection.filter(
+    ({ state }) => state === ProtectionState.LATE || state === ProtectionState.UNPROTECTED,
+  ).length;
   const doubtful = data.protection.filter(({ state }) => state === ProtectionState.UNVERIFIED).length;
-  if (bad > 0) return [`${count(bad)} of ${plural(total, 'datasource')} ${bad === 1 ? 'is' : 'are'} not protected`, 'bad'];
+  if (bad > 0)
+    return [
+      `${count(bad)} of ${plural(total, 'datasource')} ${bad === 1 ? 'is' : 'are'} not protected`,
+      'bad',
+    ];
   if (doubtful > 0) {
     return [`All backed up; ${plural(doubtful, 'datasource')} without a fresh verified backup`, 'warn'];
   }
-  return [total === 1 ? 'Your datasource is protected' : `All ${plural(total, 'datasource')} are protected`, 'good'];
+  return [
+    total === 1 ? 'Your datasource is protected' : `All ${plural(total, 'datasource')} are protected`,
+    'good',
+  ];
 }
 
 function Summary({ data }: { data: GetDashboardResponse }): ReactElement {

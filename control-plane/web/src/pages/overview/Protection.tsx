@@ -49,7 +49,12 @@ export function Protection({ data }: { data: GetDashboardResponse }): ReactEleme
             cell: (each) => (
               <>
                 <Time at={each.newestBackupAt} none="none" />
-                {each.backupObjective && <span className="cell-note nowrap"> of {span(durationMillis(each.backupObjective))} allowed</span>}
+                {each.backupObjective && (
+                  <span className="cell-note nowrap">
+                    {' '}
+                    of {span(durationMillis(each.backupObjective))} allowed
+                  </span>
+                )}
               </>
             ),
           },
@@ -59,7 +64,10 @@ export function Protection({ data }: { data: GetDashboardResponse }): ReactEleme
               <>
                 <Time at={each.newestVerifiedBackupAt} none="none" />
                 {each.verifiedObjective && (
-                  <span className="cell-note nowrap"> of {span(durationMillis(each.verifiedObjective))} allowed</span>
+                  <span className="cell-note nowrap">
+                    {' '}
+                    of {span(durationMillis(each.verifiedObjective))} allowed
+                  </span>
                 )}
               </>
             ),
@@ -70,7 +78,12 @@ export function Protection({ data }: { data: GetDashboardResponse }): ReactEleme
             align: 'end',
             cell: (each) =>
               each.newestBackupId && (
-                <Button component={Link} href={`/restore?backup=${each.newestBackupId}`} variant="default" size="compact-sm">
+                <Button
+                  component={Link}
+                  href={`/restore?backup=${each.newestBackupId}`}
+                  variant="default"
+                  size="compact-sm"
+                >
                   Restore<span className="hidden"> {each.datasource}</span>
                 </Button>
               ),

@@ -26,7 +26,11 @@ export function Running({ executions }: { executions: readonly Execution[] }): R
                 </span>
               </span>
             </div>
-            {execution.waiting ? <span className="dim">{execution.waiting.message}</span> : <ProgressLine execution={execution} />}
+            {execution.waiting ? (
+              <span className="dim">{execution.waiting.message}</span>
+            ) : (
+              <ProgressLine execution={execution} />
+            )}
           </div>
         ))}
       </div>

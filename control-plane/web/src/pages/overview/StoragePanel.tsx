@@ -18,7 +18,11 @@ const LAST = 100;
 export function StoragePanel(): ReactElement | null {
   const may = useMay();
   const sees = may(StorageService.method.listStorages);
-  const storages = useRead(StorageService.method.listStorages, { pageSize: 100 }, { every: 30_000, enabled: sees });
+  const storages = useRead(
+    StorageService.method.listStorages,
+    { pageSize: 100 },
+    { every: 30_000, enabled: sees },
+  );
   const backups = useRead(
     BackupService.method.listBackups,
     { pageSize: LAST },
@@ -33,14 +37,27 @@ export function StoragePanel(): ReactElement | null {
             label="Storages"
             rows={list.storages}
             id={(storage) => storage.id}
-            empty={<Empty title="No storage yet">A storage is a place where backups lie: a folder or a bucket.</Empty>}
+            empty={
+              <Empty title="No storage yet">
+                A storage is a place where backups lie: a folder or a bucket.
+              </Empty>
+            }
             columns={[
-              { head: 'Storage', main: true, cell: (storage) => <RowLink to={`/storages/${storage.name}`}>{storage.name}</RowLink> },
+              {
+                head: 'Storage',
+                main: true,
+                cell: (storage) => <RowLink to={`/storages/${storage.name}`}>{storage.name}</RowLink>,
+              },
               { head: 'Condition', cell: (storage) => <Mark told={condition(storage.health?.condition)} /> },
               {
                 head: 'Free',
                 align: 'end',
-                cell: (storage) => (storage.health?.freeBytes === undefined ? <span className="dim">–</span> : bytes(storage.health.freeBytes)),
+                cell: (storage) =>
+                  storage.health?.freeBytes === undefined ? (
+                    <span className="dim">–</span>
+                  ) : (
+                    bytes(storage.health.freeBytes)
+                  ),
               },
             ]}
           />
@@ -61,8 +78,9 @@ function Savings({ backups }: { backups: readonly Sizes[] }): ReactElement {
   const sum = (pick: (of: Sizes) => bigint) => backups.reduce((total, each) => total + pick(each), 0n);
   return (
     <p className="dim small" style={{ padding: '10px 16px', borderTop: '1px solid var(--line)' }}>
-      The {backups.length === 1 ? 'last backup' : `last ${plural(backups.length, 'backup')}`}: {bytes(sum((each) => each.rawBytes))} of data
-      took {bytes(sum((each) => each.storedBytes))}; {bytes(sum((each) => each.reusedBytes))} needed no storing, since it lay there already.
+      The {backups.length === 1 ? 'last backup' : `last ${plural(backups.length, 'backup')}`}:{' '}
+      {bytes(sum((each) => each.rawBytes))} of data took {bytes(sum((each) => each.storedBytes))};{' '}
+      {bytes(sum((each) => each.reusedBytes))} needed no storing, since it lay there already.
     </p>
   );
 }

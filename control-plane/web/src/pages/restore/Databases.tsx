@@ -37,7 +37,9 @@ export function Databases({ backup, choice, set, error }: DatabasesProps): React
                   aria-label={`New name of ${name}`}
                   leftSection={<span aria-hidden="true">→</span>}
                   value={choice.databases[name] ?? ''}
-                  onChange={(event) => set({ databases: { ...choice.databases, [name]: event.currentTarget.value } })}
+                  onChange={(event) =>
+                    set({ databases: { ...choice.databases, [name]: event.currentTarget.value } })
+                  }
                   spellCheck={false}
                 />
               )}

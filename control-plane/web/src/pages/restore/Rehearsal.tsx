@@ -10,24 +10,40 @@ import { count, plural } from '../../format/size';
 import { hasEnded } from '../../format/words';
 import { ProgressLine } from '../executions/Progress';
 
-export function Rehearsal({ executionId, isCurrent }: { executionId: string; isCurrent: boolean }): ReactElement {
+export function Rehearsal({
+  executionId,
+  isCurrent,
+}: {
+  executionId: string;
+  isCurrent: boolean;
+}): ReactElement {
   const live = useExecution(executionId);
   return (
     <div role="status">
       <Loaded query={live.query} lines={2}>
         {({ execution }) => {
           if (!execution) return null;
-          if (execution.failure && hasEnded(execution.state)) return <FailureNote failure={execution.failure} />;
-          if (execution.waiting) return <Note tone="quiet" title="The check waits.">{execution.waiting.message}</Note>;
+          if (execution.failure && hasEnded(execution.state))
+            return <FailureNote failure={execution.failure} />;
+          if (execution.waiting)
+            return (
+              <Note tone="quiet" title="The check waits.">
+                {execution.waiting.message}
+              </Note>
+            );
           if (!hasEnded(execution.state)) return <ProgressLine execution={execution} />;
-          if (execution.state !== ExecutionState.COMPLETED) return <Note tone="quiet" title="The check was cancelled." />;
+          if (execution.state !== ExecutionState.COMPLETED)
+            return <Note tone="quiet" title="The check was cancelled." />;
           const report = execution.restoreReport;
           return (
-            <Note tone={isCurrent ? 'good' : 'quiet'} title={isCurrent ? 'It would work.' : 'It would have worked as it was chosen then.'}>
+            <Note
+              tone={isCurrent ? 'good' : 'quiet'}
+              title={isCurrent ? 'It would work.' : 'It would have worked as it was chosen then.'}
+            >
               {report?.databases.map(({ from, to, tables, rows }) => (
                 <div key={from}>
-                  <span className="mono">{from}</span> → <span className="mono">{to || from}</span>: {plural(tables, 'table')},{' '}
-                  {count(rows)} rows
+                  <span className="mono">{from}</span> → <span className="mono">{to || from}</span>:{' '}
+                  {plural(tables, 'table')}, {count(rows)} rows
                 </div>
               ))}
               {execution.warnings.map(({ message }, place) => (

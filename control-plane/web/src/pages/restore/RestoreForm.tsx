@@ -19,9 +19,21 @@ import { firstChoice, gaps, tableNotation, toRequest } from './plan';
 import type { Choice, Where } from './plan';
 
 const places: readonly (readonly [Where, string, string])[] = [
-  ['create', 'Beside what is there', 'New databases under names of your choice. Nothing that exists is touched.'],
-  ['scratch', 'Only to prove it', 'Under fresh names, compared row by row with the backup, and dropped again.'],
-  ['replace', 'In place of the live databases', 'Restored beside them first; swapped in one short moment when all is whole. What is live now is lost.'],
+  [
+    'create',
+    'Beside what is there',
+    'New databases under names of your choice. Nothing that exists is touched.',
+  ],
+  [
+    'scratch',
+    'Only to prove it',
+    'Under fresh names, compared row by row with the backup, and dropped again.',
+  ],
+  [
+    'replace',
+    'In place of the live databases',
+    'Restored beside them first; swapped in one short moment when all is whole. What is live now is lost.',
+  ],
   ['into', 'Some tables into a database that exists', 'They are added to it; nothing else in it is changed.'],
 ];
 
@@ -41,7 +53,11 @@ export function RestoreForm({ backup, targets }: RestoreFormProps): ReactElement
   const set = (change: Partial<Choice>) => setChoice((old) => ({ ...old, ...change }));
   const missing = gaps(choice, backup);
   const shown = touched ? missing : {};
-  const fields = rehearse.error ? problemOf(rehearse.error).fields : start.error ? problemOf(start.error).fields : {};
+  const fields = rehearse.error
+    ? problemOf(rehearse.error).fields
+    : start.error
+      ? problemOf(start.error).fields
+      : {};
   const isReady = Object.keys(missing).length === 0;
   // Only engines of a kind understand each other's backups.
   const fitting = targets.filter((each) => each.engine === backup.engine);
@@ -63,7 +79,11 @@ export function RestoreForm({ backup, targets }: RestoreFormProps): ReactElement
     <>
       <Panel title="2. To where">
         <div className="form">
-          <Radio.Group value={choice.where} onChange={(where) => set({ where: where as Where })} aria-label="To where">
+          <Radio.Group
+            value={choice.where}
+            onChange={(where) => set({ where: where as Where })}
+            aria-label="To where"
+          >
             <div className="stack">
               {places.map(([value, label, description]) => (
                 <Radio key={value} value={value} label={label} description={description} />
@@ -82,7 +102,12 @@ export function RestoreForm({ backup, targets }: RestoreFormProps): ReactElement
       </Panel>
       <Panel title="3. What">
         <div className="form">
-          <Databases backup={backup} choice={choice} set={set} error={shown.databases ?? fields['databases']} />
+          <Databases
+            backup={backup}
+            choice={choice}
+            set={set}
+            error={shown.databases ?? fields['databases']}
+          />
           {choice.where !== 'replace' && (
             <Textarea
               label={choice.where === 'into' ? 'Tables' : 'Only some tables'}
@@ -112,14 +137,24 @@ export function RestoreForm({ backup, targets }: RestoreFormProps): ReactElement
       <Panel title="4. Check, then restore">
         <div className="form">
           <p className="dim">
-            The check opens the backup, looks for what was chosen and at the target, and says what would come back. It restores nothing, and
-            fails as the restore would.
+            The check opens the backup, looks for what was chosen and at the target, and says what would come
+            back. It restores nothing, and fails as the restore would.
           </p>
-          {rehearsed && <Rehearsal key={rehearsed.id} executionId={rehearsed.id} isCurrent={rehearsed.choice === choice} />}
+          {rehearsed && (
+            <Rehearsal
+              key={rehearsed.id}
+              executionId={rehearsed.id}
+              isCurrent={rehearsed.choice === choice}
+            />
+          )}
           {rehearse.error && <ProblemNote error={rehearse.error} />}
           {start.error && !asking && <ProblemNote error={start.error} />}
           <div className="row">
-            <Button variant={rehearsed ? 'default' : 'filled'} onClick={() => begin(onRehearse)} loading={rehearse.isPending}>
+            <Button
+              variant={rehearsed ? 'default' : 'filled'}
+              onClick={() => begin(onRehearse)}
+              loading={rehearse.isPending}
+            >
               Check first
             </Button>
             <Button
@@ -128,7 +163,11 @@ export function RestoreForm({ backup, targets }: RestoreFormProps): ReactElement
               loading={start.isPending}
               onClick={() => begin(choice.where === 'replace' ? () => setAsking(true) : onStart)}
             >
-              {choice.where === 'scratch' ? 'Prove it now' : choice.where === 'replace' ? 'Replace the live databases' : 'Restore now'}
+              {choice.where === 'scratch'
+                ? 'Prove it now'
+                : choice.where === 'replace'
+                  ? 'Replace the live databases'
+                  : 'Restore now'}
             </Button>
           </div>
         </div>
@@ -145,9 +184,10 @@ export function RestoreForm({ backup, targets }: RestoreFormProps): ReactElement
           onClose={() => setAsking(false)}
         >
           <p>
-            On <strong>{choice.target}</strong> the live {Object.keys(choice.databases).length === 1 ? 'database' : 'databases'}{' '}
-            <strong>{Object.keys(choice.databases).join(', ')}</strong> will be as in the backup. Whatever was written since is lost, and
-            programs that are connected are cut off for a moment.
+            On <strong>{choice.target}</strong> the live{' '}
+            {Object.keys(choice.databases).length === 1 ? 'database' : 'databases'}{' '}
+            <strong>{Object.keys(choice.databases).join(', ')}</strong> will be as in the backup. Whatever was
+            written since is lost, and programs that are connected are cut off for a moment.
           </p>
         </Confirm>
       )}
@@ -156,15 +196,33 @@ export function RestoreForm({ backup, targets }: RestoreFormProps): ReactElement
 }
 
 function Options({ choice, set }: { choice: Choice; set: (change: Partial<Choice>) => void }): ReactElement {
-  const box = (key: 'createMissingRoles' | 'noOwner' | 'keepScratch' | 'keepUnfinished', label: string, description: string) => (
-    <Checkbox checked={choice[key]} onChange={(event) => set({ [key]: event.currentTarget.checked })} label={label} description={description} />
+  const box = (
+    key: 'createMissingRoles' | 'noOwner' | 'keepScratch' | 'keepUnfinished',
+    label: string,
+    description: string,
+  ) => (
+    <Checkbox
+      checked={choice[key]}
+      onChange={(event) => set({ [key]: event.currentTarget.checked })}
+      label={label}
+      description={description}
+    />
   );
   return (
     <div className="stack">
-      {box('createMissingRoles', 'Create roles that the server lacks', 'Without a password and unable to log in.')}
+      {box(
+        'createMissingRoles',
+        'Create roles that the server lacks',
+        'Without a password and unable to log in.',
+      )}
       {box('noOwner', 'Everything belongs to the restoring user', 'Owners and grants are left out.')}
-      {choice.where === 'scratch' && box('keepScratch', 'Leave the scratch databases there', 'They are not dropped after the comparison.')}
-      {box('keepUnfinished', 'If it fails, leave what was made', 'For a person to look into, under a name that is told.')}
+      {choice.where === 'scratch' &&
+        box('keepScratch', 'Leave the scratch databases there', 'They are not dropped after the comparison.')}
+      {box(
+        'keepUnfinished',
+        'If it fails, leave what was made',
+        'For a person to look into, under a name that is told.',
+      )}
     </div>
   );
 }

@@ -18,15 +18,27 @@ export default function RestorePage(): ReactElement {
   const id = search.get('backup') ?? '';
   const given = useRead(BackupService.method.getBackup, { backup: id }, { enabled: id !== '' });
   const datasources = useRead(DatasourceService.method.listDatasources, { pageSize: 1000 });
-  const datasource = given.data?.backup?.datasource ?? search.get('datasource') ?? datasources.data?.datasources[0]?.name ?? '';
-  const points = useRead(BackupService.method.listBackups, { datasource, pageSize: 200 }, { enabled: datasource !== '', keep: true });
+  const datasource =
+    given.data?.backup?.datasource ??
+    search.get('datasource') ??
+    datasources.data?.datasources[0]?.name ??
+    '';
+  const points = useRead(
+    BackupService.method.listBackups,
+    { datasource, pageSize: 200 },
+    { enabled: datasource !== '', keep: true },
+  );
   const known = points.data?.backups.filter((each) => each.datasource === datasource) ?? [];
   const backup = id === '' ? known[0] : (given.data?.backup ?? known.find((each) => each.id === id));
   // The chosen one may be older than those that are listed.
   const shown = backup && !known.some((each) => each.id === backup.id) ? [backup, ...known] : known;
 
   return (
-    <Page title="Restore" back={['/backups', 'Backups']} lead="Nothing is touched before you start it at the end.">
+    <Page
+      title="Restore"
+      back={['/backups', 'Backups']}
+      lead="Nothing is touched before you start it at the end."
+    >
       <div className="narrow wide">
         <Panel title="1. From which point">
           {given.error ? (
@@ -35,7 +47,9 @@ export default function RestorePage(): ReactElement {
             <Loaded query={datasources}>
               {(list) =>
                 list.datasources.length === 0 ? (
-                  <Empty title="There is no datasource">A restore needs a server to restore into. Add one first.</Empty>
+                  <Empty title="There is no datasource">
+                    A restore needs a server to restore into. Add one first.
+                  </Empty>
                 ) : (
                   <div className="form">
                     <NativeSelect
@@ -60,7 +74,9 @@ export default function RestorePage(): ReactElement {
             </Loaded>
           )}
         </Panel>
-        {backup && <RestoreForm key={backup.id} backup={backup} targets={datasources.data?.datasources ?? []} />}
+        {backup && (
+          <RestoreForm key={backup.id} backup={backup} targets={datasources.data?.datasources ?? []} />
+        )}
       </div>
     </Page>
   );
@@ -69,6 +85,10 @@ export default function RestorePage(): ReactElement {
 function pointWords(backup: Backup): string {
   const now = Date.now();
   const at = backup.completedAt ? millis(backup.completedAt) : now;
-  const remarks = [bytes(backup.rawBytes), backup.verifiedAt ? 'verified' : 'not verified', backup.partial && 'databases missing'];
+  const remarks = [
+    bytes(backup.rawBytes),
+    backup.verifiedAt ? 'verified' : 'not verified',
+    backup.partial && 'databases missing',
+  ];
   return `${absolute(at, now)} (${relative(at, now)}), ${remarks.filter(Boolean).join(', ')}`;
 }

@@ -47,28 +47,40 @@ export function firstChoice(backup: Backup): Choice {
 }
 
 /** Why the choice can't be asked for yet, by what has to be changed; empty if it can. */
-export function gaps(choice: Choice, backup: Backup): Partial<Record<'databases' | 'tables' | 'intoDatabase', string>> {
+export function gaps(
+  choice: Choice,
+  backup: Backup,
+): Partial<Record<'databases' | 'tables' | 'intoDatabase', string>> {
   const chosen = Object.keys(choice.databases);
   const missing: Partial<Record<'databases' | 'tables' | 'intoDatabase', string>> = {};
   if (chosen.length === 0) missing.databases = 'Choose at least one database.';
-  if (choice.where === 'into' && chosen.length > 1) missing.databases = 'Choose the one database that the tables are in.';
+  if (choice.where === 'into' && chosen.length > 1)
+    missing.databases = 'Choose the one database that the tables are in.';
   if (choice.where === 'create' && Object.values(choice.databases).some((name) => name.trim() === '')) {
     missing.databases = 'Give each database a name.';
   }
-  if (choice.where === 'into' && lines(choice.tables).length === 0) missing.tables = 'Name the tables that are to be added.';
-  if (choice.where === 'into' && choice.intoDatabase.trim() === '') missing.intoDatabase = 'Name the database that they are added to.';
+  if (choice.where === 'into' && lines(choice.tables).length === 0)
+    missing.tables = 'Name the tables that are to be added.';
+  if (choice.where === 'into' && choice.intoDatabase.trim() === '')
+    missing.intoDatabase = 'Name the database that they are added to.';
   if (backup.databases.length === 0) missing.databases = 'There is no database in this backup.';
   return missing;
 }
 
 /** The request for the choice. */
-export function toRequest(choice: Choice, backup: Backup, planOnly: boolean, requestId: string): MessageInitShape<typeof StartRestoreRequestSchema> {
+export function toRequest(
+  choice: Choice,
+  backup: Backup,
+  planOnly: boolean,
+  requestId: string,
+): MessageInitShape<typeof StartRestoreRequestSchema> {
   const chosen = Object.entries(choice.databases);
   const partial = choice.where === 'replace' ? [] : lines(choice.tables);
   const renames = choice.where === 'create';
   const all = chosen.length === backup.databases.length;
   // Without a list the server takes all under their own names; with one, exactly those.
-  const databases = all && !renames ? [] : chosen.map(([from, to]) => ({ from, to: renames ? to.trim() : '' }));
+  const databases =
+    all && !renames ? [] : chosen.map(([from, to]) => ({ from, to: renames ? to.trim() : '' }));
   return {
     backup: backup.id,
     datasource: backup.datasource,
@@ -88,9 +100,14 @@ export function toRequest(choice: Choice, backup: Backup, planOnly: boolean, req
 
 /** How a table is written for this engine. */
 export function tableNotation(engine: Engine): string {
-  return engine === Engine.POSTGRES ? 'table, schema.table or database.schema.table' : 'table or database.table';
+  return engine === Engine.POSTGRES
+    ? 'table, schema.table or database.schema.table'
+    : 'table or database.table';
 }
 
 function lines(text: string): string[] {
-  return text.split(/[\n,]/).map((line) => line.trim()).filter((line) => line !== '');
+  return text
+    .split(/[\n,]/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
 }

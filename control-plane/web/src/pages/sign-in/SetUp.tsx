@@ -37,13 +37,17 @@ export function SetUp({ enter, onBack }: Door & { onBack: () => void }): ReactEl
   };
 
   return (
-    <Alone title="Welcome" lead="This control plane has no user yet. Make the first administrator; your first backup comes right after.">
+    <Alone
+      title="Welcome"
+      lead="This control plane has no user yet. Make the first administrator; your first backup comes right after."
+    >
       <form className="form" onSubmit={(event) => void submit(event)}>
         <TextInput
           label="Set-up token"
           description={
             <>
-              The server left it in the file <code>setup-token</code> of its data directory, and printed the path when it started.
+              The server left it in the file <code>setup-token</code> of its data directory, and printed the
+              path when it started.
             </>
           }
           value={setupToken}

@@ -36,7 +36,12 @@ function PasswordForm({ ended, enter, onSetUp }: Door & { onSetUp: () => void })
     setPending(true);
     setError(undefined);
     try {
-      const request = { username, password, ...(wantsCode ? { totpCode: code.trim() } : {}), ...signInOptions };
+      const request = {
+        username,
+        password,
+        ...(wantsCode ? { totpCode: code.trim() } : {}),
+        ...signInOptions,
+      };
       await call(AuthService.method.login, request);
       await enter();
     } catch (thrown) {
@@ -98,7 +103,15 @@ function PasswordForm({ ended, enter, onSetUp }: Door & { onSetUp: () => void })
 }
 
 /** A page before anybody is signed in. */
-export function Alone({ title, lead, children }: { title: string; lead?: ReactNode; children: ReactNode }): ReactElement {
+export function Alone({
+  title,
+  lead,
+  children,
+}: {
+  title: string;
+  lead?: ReactNode;
+  children: ReactNode;
+}): ReactElement {
   useEffect(() => {
     document.title = `${title} · DataGuardian`;
   }, [title]);

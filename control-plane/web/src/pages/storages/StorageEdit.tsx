@@ -40,7 +40,11 @@ function Edit({ storage }: { storage: Storage }): ReactElement {
     deleteKey: s3?.deleteAccessKeyId ?? '',
     deleteSecret: '',
   });
-  const agents = useRead(AgentService.method.listAgents, { pageSize: 1000 }, { enabled: local !== undefined });
+  const agents = useRead(
+    AgentService.method.listAgents,
+    { pageSize: 1000 },
+    { enabled: local !== undefined },
+  );
   const [, navigate] = useLocation();
   const update = useChange(StorageService.method.updateStorage);
   const fieldError = fieldErrors(update.error);
@@ -62,7 +66,9 @@ function Edit({ storage }: { storage: Storage }): ReactElement {
       local && (draft.agent !== local.agent || draft.path !== local.path) && 'local',
       s3 && draft.endpoint !== s3.endpoint && 'endpoint',
       s3 && draft.secret !== '' && 'access_key',
-      s3 && (draft.deleteSecret !== '' || (draft.deleteKey === '' && s3.deleteAccessKeyId !== '')) && 'delete_access_key',
+      s3 &&
+        (draft.deleteSecret !== '' || (draft.deleteKey === '' && s3.deleteAccessKeyId !== '')) &&
+        'delete_access_key',
     ].filter((path) => typeof path === 'string');
     if (paths.length === 0) return leave();
     update.mutate(
@@ -82,7 +88,13 @@ function Edit({ storage }: { storage: Storage }): ReactElement {
     );
   };
   return (
-    <Form deed="Save" pending={update.isPending} error={update.error} cancel={`/storages/${before.name}`} onSubmit={submit}>
+    <Form
+      deed="Save"
+      pending={update.isPending}
+      error={update.error}
+      cancel={`/storages/${before.name}`}
+      onSubmit={submit}
+    >
       <TextInput
         label="Backups at a time"
         description="So many may be written into it at the same time; blank for as many as come. Restores are never held back."
@@ -104,9 +116,23 @@ function Edit({ storage }: { storage: Storage }): ReactElement {
         <>
           <TextInput label="Endpoint" {...text('endpoint', 'endpoint')} />
           <TextInput label="Access key" {...text('key', 'access_key_id')} />
-          <PasswordInput label="Its secret" description="Blank leaves key and secret as they are" {...text('secret', 'secret_access_key')} autoComplete="new-password" />
-          <TextInput label="Access key for cleaning up" description="Blank for no cleaning up" {...text('deleteKey', 'delete_access_key_id')} />
-          <PasswordInput label="Its secret " description="Blank leaves it as it is" {...text('deleteSecret', 'delete_secret_access_key')} autoComplete="new-password" />
+          <PasswordInput
+            label="Its secret"
+            description="Blank leaves key and secret as they are"
+            {...text('secret', 'secret_access_key')}
+            autoComplete="new-password"
+          />
+          <TextInput
+            label="Access key for cleaning up"
+            description="Blank for no cleaning up"
+            {...text('deleteKey', 'delete_access_key_id')}
+          />
+          <PasswordInput
+            label="Its secret "
+            description="Blank leaves it as it is"
+            {...text('deleteSecret', 'delete_secret_access_key')}
+            autoComplete="new-password"
+          />
         </>
       )}
     </Form>

@@ -20,7 +20,9 @@ export default function StorageForm(): ReactElement {
         <Panel>
           <Loaded query={agents} lines={8}>
             {(list) => {
-              const names = list.agents.filter(({ state }) => state !== AgentState.REVOKED).map(({ name }) => name);
+              const names = list.agents
+                .filter(({ state }) => state !== AgentState.REVOKED)
+                .map(({ name }) => name);
               return names.length === 0 ? <NoAgent /> : <NewStorage agents={names} />;
             }}
           </Loaded>
@@ -90,7 +92,13 @@ function NewStorage({ agents }: { agents: readonly string[] }): ReactElement {
     );
   };
   return (
-    <Form deed="Add storage" pending={create.isPending} error={create.error} cancel="/storages" onSubmit={submit}>
+    <Form
+      deed="Add storage"
+      pending={create.isPending}
+      error={create.error}
+      cancel="/storages"
+      onSubmit={submit}
+    >
       <SegmentedControl
         aria-label="Kind of storage"
         value={kind}
@@ -123,15 +131,28 @@ function NewStorage({ agents }: { agents: readonly string[] }): ReactElement {
       ) : (
         <>
           <div className="pair">
-            <TextInput label="Endpoint" description="Blank for Amazon’s own" placeholder="https://s3.example.com" {...text('endpoint', 's3.endpoint')} />
+            <TextInput
+              label="Endpoint"
+              description="Blank for Amazon’s own"
+              placeholder="https://s3.example.com"
+              {...text('endpoint', 's3.endpoint')}
+            />
             <TextInput label="Region" description="Blank for us-east-1" {...text('region', 's3.region')} />
           </div>
           <div className="pair">
             <TextInput label="Bucket" {...text('bucket', 's3.bucket')} required />
             <TextInput label="Folder in it" {...text('prefix', 's3.prefix')} />
           </div>
-          <TextInput label="Access key" description="What agents use: it has to get, put and list, and better not to delete" {...text('accessKeyId', 's3.access_key_id')} />
-          <PasswordInput label="Its secret" {...text('secretAccessKey', 'secret_access_key')} autoComplete="new-password" />
+          <TextInput
+            label="Access key"
+            description="What agents use: it has to get, put and list, and better not to delete"
+            {...text('accessKeyId', 's3.access_key_id')}
+          />
+          <PasswordInput
+            label="Its secret"
+            {...text('secretAccessKey', 'secret_access_key')}
+            autoComplete="new-password"
+          />
           <details>
             <summary>Cleaning up, addressing</summary>
             <div className="form">
@@ -140,7 +161,11 @@ function NewStorage({ agents }: { agents: readonly string[] }): ReactElement {
                 description="What the control plane alone uses: it has to get, list and delete. Blank for no cleaning up."
                 {...text('deleteAccessKeyId', 's3.delete_access_key_id')}
               />
-              <PasswordInput label="Its secret " {...text('deleteSecretAccessKey', 'delete_secret_access_key')} autoComplete="new-password" />
+              <PasswordInput
+                label="Its secret "
+                {...text('deleteSecretAccessKey', 'delete_secret_access_key')}
+                autoComplete="new-password"
+              />
               <Checkbox
                 label="The bucket’s name is in the path"
                 description="As with most that are not Amazon’s"

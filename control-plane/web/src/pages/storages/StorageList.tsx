@@ -18,7 +18,11 @@ import { condition } from '../../format/words';
 export default function StorageList(): ReactElement {
   const may = useMay();
   const pages = usePages();
-  const list = useRead(StorageService.method.listStorages, { pageSize: 50, pageToken: pages.token }, { every: 10_000, keep: true });
+  const list = useRead(
+    StorageService.method.listStorages,
+    { pageSize: 50, pageToken: pages.token },
+    { every: 10_000, keep: true },
+  );
   const add = may(StorageService.method.createStorage) && (
     <Button component={Link} href="/storages/new">
       Add storage
@@ -36,7 +40,8 @@ export default function StorageList(): ReactElement {
                 id={(each) => each.id}
                 empty={
                   <Empty title="No storage yet" action={add}>
-                    A storage is a folder on an agent’s host, or a bucket of anything that speaks S3. Two of them, in two places, are better.
+                    A storage is a folder on an agent’s host, or a bucket of anything that speaks S3. Two of
+                    them, in two places, are better.
                   </Empty>
                 }
                 columns={[
@@ -53,13 +58,21 @@ export default function StorageList(): ReactElement {
                   { head: 'Condition', cell: (each) => <Mark told={condition(each.health?.condition)} /> },
                   {
                     head: 'What is wrong',
-                    cell: (each) => each.health?.problems[0] && <span className="clamp">{each.health.problems[0].message}</span>,
+                    cell: (each) =>
+                      each.health?.problems[0] && (
+                        <span className="clamp">{each.health.problems[0].message}</span>
+                      ),
                   },
                   { head: 'Looked at', cell: (each) => <Time at={each.health?.checkedAt} none="not yet" /> },
                   {
                     head: 'Free',
                     align: 'end',
-                    cell: (each) => (each.health?.freeBytes === undefined ? <span className="dim">–</span> : bytes(each.health.freeBytes)),
+                    cell: (each) =>
+                      each.health?.freeBytes === undefined ? (
+                        <span className="dim">–</span>
+                      ) : (
+                        bytes(each.health.freeBytes)
+                      ),
                   },
                 ]}
               />

@@ -22,7 +22,11 @@ import { place } from './StorageList';
 export default function StoragePage(): ReactElement {
   const { name = '' } = useParams();
   const query = useRead(StorageService.method.getStorage, { storage: name }, { every: 10_000 });
-  const looks = useRead(StorageService.method.listStorageHealthChecks, { storage: name, pageSize: 10 }, { every: 30_000 });
+  const looks = useRead(
+    StorageService.method.listStorageHealthChecks,
+    { storage: name, pageSize: 10 },
+    { every: 30_000 },
+  );
   const storage = query.data?.storage;
   if (!storage) {
     return (
@@ -53,7 +57,11 @@ export default function StoragePage(): ReactElement {
       {storage.collectionHolds.length > 0 && (
         <div className="stack" style={{ marginBottom: 20 }}>
           {storage.collectionHolds.map((hold) => (
-            <Note key={hold.datasource} tone="warn" title={`Nothing of ${hold.datasource} is cleaned up here.`}>
+            <Note
+              key={hold.datasource}
+              tone="warn"
+              title={`Nothing of ${hold.datasource} is cleaned up here.`}
+            >
               {hold.reason} <Time at={hold.since} />
             </Note>
           ))}
@@ -89,8 +97,14 @@ function Particulars({ storage }: { storage: Storage }): ReactElement {
         of={[
           ['Free', health?.freeBytes !== undefined && bytes(health.freeBytes)],
           ['Refuses to overwrite', storage.conditionalPut ? 'yes' : 'no'],
-          ['Safe from agents', storage.protectedFromAgents ? 'yes' : 'no: an agent that was broken into could delete here'],
-          ['Backups at a time', storage.maxConcurrent === 0 ? 'as many as come' : String(storage.maxConcurrent)],
+          [
+            'Safe from agents',
+            storage.protectedFromAgents ? 'yes' : 'no: an agent that was broken into could delete here',
+          ],
+          [
+            'Backups at a time',
+            storage.maxConcurrent === 0 ? 'as many as come' : String(storage.maxConcurrent),
+          ],
           ['Added', <Time at={storage.createdAt} both />],
           ['Repository', <span className="mono">{storage.repositoryId}</span>],
         ]}
@@ -145,7 +159,8 @@ function Deeds({ storage }: { storage: Storage }): ReactElement {
               {test.data.conditionalPut ? 'It refuses to overwrite.' : 'It does not refuse to overwrite.'}
             </Note>
           )}
-          {!test.isPending && test.data?.problems.map((problem, at) => <FailureNote key={at} failure={problem} />)}
+          {!test.isPending &&
+            test.data?.problems.map((problem, at) => <FailureNote key={at} failure={problem} />)}
         </Confirm>
       )}
       {open === 'delete' && (
@@ -155,7 +170,9 @@ function Deeds({ storage }: { storage: Storage }): ReactElement {
           danger
           pending={remove.isPending}
           error={remove.error}
-          onConfirm={() => remove.mutate({ storage: storage.name }, { onSuccess: () => navigate('/storages') })}
+          onConfirm={() =>
+            remove.mutate({ storage: storage.name }, { onSuccess: () => navigate('/storages') })
+          }
           onClose={() => setOpen(undefined)}
         >
           <p>What lies in it stays there. A storage that jobs name or backups lie in can’t be forgotten.</p>
