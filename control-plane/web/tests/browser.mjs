@@ -1,12 +1,33 @@
 // A browser that notices what users would not say: errors on the console, requests that fail, policies that are broken,
 // addresses outside, and whatever axe finds.
 import { AxeBuilder } from '@axe-core/playwright';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const shots = new URL('../../../target/web-screenshots', import.meta.url).pathname;
+const dist = new URL('../dist', import.meta.url).pathname;
 const program = process.env.DATAGUARDIAN_BROWSER ?? '/usr/bin/chromium';
+
+/** While the interface is worked on: what is in dist/ in place of what is built into the program, under the same headers. */
+async function takeFromDist(context) {
+  await context.route('**/*', async (route) => {
+    const kind = route.request().resourceType();
+    const path = new URL(route.request().url()).pathname;
+    if (kind === 'document') {
+      const real = await route.fetch();
+      const text = await real.text();
+      const base = /<base href="[^"]*"/.exec(text)[0];
+      const setup = /data-setup="[^"]*"/.exec(text)[0];
+      const index = readFileSync(join(dist, 'index.html'), 'utf8');
+      const body = index.replace(/<base href="[^"]*"/, base).replace(/data-setup="[^"]*"/, setup);
+      const { 'content-length': _, ...headers } = real.headers();
+      return route.fulfill({ status: real.status(), headers, body });
+    }
+    if (kind === 'script' || kind === 'stylesheet') return route.fulfill({ path: join(dist, path.slice(path.indexOf('/assets/'))) });
+    return route.continue();
+  });
+}
 
 export class Browser {
   /** What went wrong since the last look. */
@@ -38,6 +59,7 @@ export class Browser {
       bypassCSP: false,
       ...options,
     });
+    if (process.env.FROM_DIST) await takeFromDist(this.context);
     this.page = await this.context.newPage();
     this.watch(this.page);
     return this.page;

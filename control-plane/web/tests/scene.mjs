@@ -90,7 +90,11 @@ export class Scene {
       const said = existsSync(log) ? readFileSync(log, 'utf8') : '';
       return said.includes('export PATH') && said;
     });
-    const value = (name) => new RegExp(`${name}='?([^' \\n]*)`).exec(text)[1];
+    // Values are quoted as shells want it, a quote within as '\\''.
+    const value = (name) => {
+      const [, quoted, plain] = new RegExp(`${name}=(?:'((?:[^']|'\\\\'')*)'|(\\S+))`).exec(text);
+      return quoted === undefined ? plain : quoted.replaceAll(`'\\''`, "'");
+    };
     this.postgres = {
       port: value('PGPORT'),
       user: value('PGUSER'),

@@ -63,11 +63,11 @@ export function Shell({ children }: { children: ReactNode }): ReactElement {
           <Icon name="menu" size={20} />
         </ActionIcon>
       </header>
-      <div className="side" id="side" {...(isOpen ? { 'data-open': true } : {})}>
+      <nav className="side" id="side" aria-label="Pages of DataGuardian" {...(isOpen ? { 'data-open': true } : {})}>
         <Brand />
         <Navigation location={location} />
         <Account />
-      </div>
+      </nav>
       <div className="content">
         <Banner />
         <main id="main" tabIndex={-1} style={{ outline: 'none' }}>
@@ -98,7 +98,7 @@ function Navigation({ location }: { location: string }): ReactElement {
   const isHere = (path: string) =>
     path === '/' ? location === '/' : location === path || location.startsWith(`${path}/`);
   return (
-    <nav className="nav" aria-label="Pages of DataGuardian">
+    <div className="nav">
       {groups.map((group, place) => (
         <ul key={place}>
           {group
@@ -113,7 +113,7 @@ function Navigation({ location }: { location: string }): ReactElement {
             ))}
         </ul>
       ))}
-    </nav>
+    </div>
   );
 }
 

@@ -54,7 +54,6 @@ export async function restores({ scene, browser, test }) {
 
   await test('a backup is downloaded as SQL', async () => {
     await page.getByRole('link', { name: 'Backups', exact: true }).first().click();
-    await page.getByRole('row').nth(1).locator('.cover').waitFor();
     await page.locator('.cover').first().click();
     await page.getByRole('button', { name: 'More' }).click();
     await page.getByRole('menuitem', { name: 'Download as SQL' }).click();
