@@ -24,7 +24,8 @@ async function takeFromDist(context) {
       const { 'content-length': _, ...headers } = real.headers();
       return route.fulfill({ status: real.status(), headers, body });
     }
-    if (kind === 'script' || kind === 'stylesheet') return route.fulfill({ path: join(dist, path.slice(path.indexOf('/assets/'))) });
+    if (kind === 'script' || kind === 'stylesheet')
+      return route.fulfill({ path: join(dist, path.slice(path.indexOf('/assets/'))) });
     return route.continue();
   });
 }

@@ -132,6 +132,12 @@ export class Scene {
     return done.stdout.trim();
   }
 
+  /** Gives the account that backups are made with another password, behind the control plane's back. */
+  changePassword(password) {
+    this.psql('postgres', `ALTER USER ${this.postgres.user} PASSWORD '${password.replaceAll("'", "''")}'`);
+    this.postgres.password = password;
+  }
+
   async startControlPlane() {
     this.apiPort ??= await freePort();
     this.agentPort ??= await freePort();

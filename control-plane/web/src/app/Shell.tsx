@@ -63,7 +63,12 @@ export function Shell({ children }: { children: ReactNode }): ReactElement {
           <Icon name="menu" size={20} />
         </ActionIcon>
       </header>
-      <nav className="side" id="side" aria-label="Pages of DataGuardian" {...(isOpen ? { 'data-open': true } : {})}>
+      <nav
+        className="side"
+        id="side"
+        aria-label="Pages of DataGuardian"
+        {...(isOpen ? { 'data-open': true } : {})}
+      >
         <Brand />
         <Navigation location={location} />
         <Account />

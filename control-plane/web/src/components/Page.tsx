@@ -16,13 +16,23 @@ interface PageProps {
   children: ReactNode;
 }
 
+// Whoever goes back finds the page where it was left; a new one begins at its top.
+let wentBack = false;
+window.addEventListener('popstate', () => {
+  wentBack = true;
+});
+
 export function Page({ title, head, lead, back, actions, children }: PageProps): ReactElement {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${title} · DataGuardian`;
   }, [title]);
   // Whoever goes to another page by keyboard starts at its top.
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  useEffect(() => {
+    heading.current?.focus({ preventScroll: true });
+    if (!wentBack) window.scrollTo(0, 0);
+    wentBack = false;
+  }, []);
   return (
     <>
       {back && (

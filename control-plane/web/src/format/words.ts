@@ -25,6 +25,12 @@ const execution: Record<ExecutionState, Told> = {
 };
 export const executionState = (state: ExecutionState): Told => execution[state] ?? execution[0];
 
+/** The state of an execution; one that completed without all that it was to hold says so. */
+export const stateOf = (execution: { state: ExecutionState; partial: boolean }): Told =>
+  execution.partial && execution.state === ExecutionState.COMPLETED
+    ? ['Completed in part', 'warn']
+    : executionState(execution.state);
+
 const ended = [
   ExecutionState.COMPLETED,
   ExecutionState.CANCELLED,

@@ -78,7 +78,7 @@ export async function restores({ scene, browser, test }) {
     await page.getByRole('menuitem', { name: 'Unpin' }).click();
     await page.getByText('before the migration').waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'More' }).click();
-    await page.getByRole('menuitem', { name: 'Delete' }).click();
+    await page.getByRole('menuitem', { name: 'Delete', exact: true }).click();
     await page.getByText('No whole backup of this datasource remains.').waitFor();
     await browser.axe('deleting a backup');
     await page.getByRole('button', { name: 'Leave it' }).click();

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 
 export async function troubles({ scene, browser, test }) {
   const { page } = browser;
+  const right = scene.postgres.password;
 
   await test('a job is changed, and its retention previewed', async () => {
     await page.getByRole('link', { name: 'Jobs' }).click();
@@ -21,11 +22,11 @@ export async function troubles({ scene, browser, test }) {
   });
 
   await test('a failed backup shows why, and what to do', async () => {
-    scene.psql('postgres', 'DROP DATABASE crm WITH (FORCE)');
+    scene.changePassword('another one');
     await page.getByRole('button', { name: 'Run now' }).click();
     await page.getByRole('heading', { name: /Backup by main-nightly/ }).waitFor();
-    await page.locator('.note[data-tone=bad]').first().waitFor({ timeout: 60_000 });
-    await page.locator('.mark.pill', { hasText: 'Failed' }).waitFor({ timeout: 90_000 });
+    await page.locator('.mark.pill', { hasText: 'Failed' }).waitFor({ timeout: 60_000 });
+    await page.locator('.note').getByText('DATABASE_AUTHENTICATION').waitFor();
     await browser.shot('execution-failed');
     await browser.axe('a failed execution');
     await page.getByRole('link', { name: 'Overview' }).click();
@@ -34,7 +35,7 @@ export async function troubles({ scene, browser, test }) {
   });
 
   await test('tried again after it was mended, it works', async () => {
-    scene.psql('postgres', 'CREATE DATABASE crm');
+    scene.changePassword(right);
     await page.getByRole('button', { name: 'Try again' }).first().click();
     await page.getByRole('heading', { name: /Backup by main-nightly/ }).waitFor();
     await page.locator('.mark.pill', { hasText: 'Completed' }).waitFor({ timeout: 60_000 });

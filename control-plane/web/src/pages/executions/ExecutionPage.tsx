@@ -18,7 +18,7 @@ import { FailureNote, Note, ProblemNote } from '../../components/Problem';
 import { Table } from '../../components/Table';
 import { Time } from '../../components/Time';
 import { bytes, count, plural } from '../../format/size';
-import { executionState, hasEnded, skipReason, triggerWords } from '../../format/words';
+import { stateOf, hasEnded, skipReason, triggerWords } from '../../format/words';
 import { executionName, Took } from './ExecutionTable';
 import { LogView } from './LogView';
 import { ProgressLine } from './Progress';
@@ -47,7 +47,7 @@ export default function ExecutionPage(): ReactElement {
         <span className="row">
           {executionName(execution)}
           <span className="small">
-            <Mark told={executionState(execution.state)} pill />
+            <Mark told={stateOf(execution)} pill />
           </span>
         </span>
       }

@@ -9,7 +9,7 @@ import { Time } from '../../components/Time';
 import { useNow } from '../../components/now';
 import { bytes } from '../../format/size';
 import { millis, span } from '../../format/time';
-import { executionKind, executionState, hasEnded, skipReason } from '../../format/words';
+import { executionKind, stateOf, hasEnded, skipReason } from '../../format/words';
 import { ProgressLine } from './Progress';
 
 interface ExecutionTableProps {
@@ -40,7 +40,7 @@ export function ExecutionTable({
             </>
           ),
         },
-        { head: 'State', cell: (execution) => <Mark told={executionState(execution.state)} /> },
+        { head: 'State', cell: (execution) => <Mark told={stateOf(execution)} /> },
         { head: 'What happened', cell: (execution) => <Outcome execution={execution} /> },
         { head: 'Began', cell: (execution) => <Time at={execution.startedAt ?? execution.createdAt} /> },
         { head: 'Took', align: 'end', cell: (execution) => <Took execution={execution} /> },

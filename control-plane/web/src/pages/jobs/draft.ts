@@ -144,7 +144,10 @@ export function retentionOf(draft: Draft): MessageInitShape<typeof RetentionSche
 }
 
 /** The options; what the form does not show stays as it was in `before`. */
-export function optionsOf(draft: Draft, before?: Job['options']): MessageInitShape<typeof BackupOptionsSchema> {
+export function optionsOf(
+  draft: Draft,
+  before?: Job['options'],
+): MessageInitShape<typeof BackupOptionsSchema> {
   const { $typeName: _type, $unknown: _more, ...kept } = before ?? {};
   const lines = (text: string) =>
     text

@@ -34,7 +34,7 @@ export function Node({ node }: { node: NodePerformance }): ReactElement {
         <>
           <div className="gauges small">
             <div>
-              <div className="row between">
+              <div className="gauge">
                 <span className="dim">CPU</span>
                 <span>{Math.round(current.cpuPercent)} %</span>
               </div>
@@ -45,7 +45,7 @@ export function Node({ node }: { node: NodePerformance }): ReactElement {
               />
             </div>
             <div>
-              <div className="row between">
+              <div className="gauge">
                 <span className="dim">Memory</span>
                 <span>
                   {bytes(current.memoryUsed)} of {bytes(current.memoryTotal)}

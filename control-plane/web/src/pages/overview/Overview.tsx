@@ -102,7 +102,7 @@ function Summary({ data }: { data: GetDashboardResponse }): ReactElement {
   const { counts, statistics } = data;
   const told = statistics.map((each) => {
     const ran = each.completed + each.failed;
-    const within = each.period ? span(durationMillis(each.period)) : '';
+    const within = each.period ? periodWords(durationMillis(each.period)) : '';
     return each.successRate === undefined
       ? `nothing ended in the last ${within}`
       : `${percent(each.successRate)} of ${plural(ran, 'run')} succeeded in the last ${within}`;
@@ -120,6 +120,16 @@ function Summary({ data }: { data: GetDashboardResponse }): ReactElement {
       )}
     </>
   );
+}
+
+/** `24 h`, `7 days`. */
+function periodWords(milliseconds: number): string {
+  const hours = milliseconds / 3_600_000;
+  return hours > 24 && hours % 24 === 0
+    ? `${hours / 24} days`
+    : span(milliseconds) === '1 d'
+      ? '24 h'
+      : span(milliseconds);
 }
 
 function NextRuns({ runs }: { runs: readonly NextRun[] }): ReactElement {

@@ -5,7 +5,7 @@ import { Link } from 'wouter';
 import type { Execution } from '../../api/gen/dataguardian/v1/execution_pb';
 import { Mark } from '../../components/Mark';
 import { Panel } from '../../components/Page';
-import { executionState } from '../../format/words';
+import { stateOf } from '../../format/words';
 import { executionName, Took } from '../executions/ExecutionTable';
 import { ProgressLine } from '../executions/Progress';
 
@@ -20,7 +20,7 @@ export function Running({ executions }: { executions: readonly Execution[] }): R
                 <strong>{executionName(execution)}</strong>
               </Link>
               <span className="row">
-                <Mark told={executionState(execution.state)} />
+                <Mark told={stateOf(execution)} />
                 <span className="dim">
                   <Took execution={execution} />
                 </span>

@@ -76,11 +76,12 @@ interface Sizes {
 
 function Savings({ backups }: { backups: readonly Sizes[] }): ReactElement {
   const sum = (pick: (of: Sizes) => bigint) => backups.reduce((total, each) => total + pick(each), 0n);
+  const reused = sum((each) => each.reusedBytes);
   return (
     <p className="dim small" style={{ padding: '10px 16px', borderTop: '1px solid var(--line)' }}>
       The {backups.length === 1 ? 'last backup' : `last ${plural(backups.length, 'backup')}`}:{' '}
-      {bytes(sum((each) => each.rawBytes))} of data took {bytes(sum((each) => each.storedBytes))};{' '}
-      {bytes(sum((each) => each.reusedBytes))} needed no storing, since it lay there already.
+      {bytes(sum((each) => each.rawBytes))} of data took {bytes(sum((each) => each.storedBytes))}
+      {reused > 0n && `; ${bytes(reused)} needed no storing, since it lay there already`}.
     </p>
   );
 }
