@@ -3,6 +3,7 @@
 //! One file per noun for the records, one per decision for the rules. Whatever a caller gives is checked here once and is
 //! right from then on.
 
+pub mod access;
 pub mod agent;
 pub mod assignment;
 pub mod audit;

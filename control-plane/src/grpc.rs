@@ -15,6 +15,7 @@ use dataguardian_core::clock::SharedClock;
 use dataguardian_core::ids::ControlPlaneId;
 use dataguardian_proto::agent::v1::agent_service_server::AgentServiceServer as AgentSideServer;
 use dataguardian_proto::agent::v1::enrollment_service_server::EnrollmentServiceServer;
+use dataguardian_proto::v1::access_service_server::AccessServiceServer;
 use dataguardian_proto::v1::agent_service_server::AgentServiceServer;
 use dataguardian_proto::v1::auth_service_server::AuthServiceServer;
 use dataguardian_proto::v1::backup_service_server::BackupServiceServer;
@@ -42,6 +43,7 @@ use crate::services::Services;
 use crate::sessions::Sessions;
 use crate::trust::Trust;
 
+mod access;
 mod agent;
 mod agents;
 mod ask;
@@ -168,7 +170,11 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
     let routes = Routes::default()
         .add_service(bounded!(
             AuthServiceServer,
-            auth::Handler::new(shared, gate.permissions())
+            auth::Handler::new(shared, gate.permissions().into_keys().collect())
+        ))
+        .add_service(bounded!(
+            AccessServiceServer,
+            access::Handler::new(shared, gate.permissions())
         ))
         .add_service(bounded!(AgentServiceServer, agents::Handler(shared.clone())))
         .add_service(bounded!(
@@ -184,7 +190,10 @@ pub async fn api_router(shared: &Shared, gate: Gate) -> Result<(Router, Serving)
         .add_service(bounded!(BackupServiceServer, backups::Handler(shared.clone())))
         .add_service(bounded!(
             RestoreServiceServer,
-            restores::Handler(services.restores.clone())
+            restores::Handler {
+                restores: services.restores.clone(),
+                reach: services.reach.clone(),
+            }
         ))
         .add_service(bounded!(
             NotificationServiceServer,

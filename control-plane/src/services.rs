@@ -6,6 +6,8 @@
 //! |---|---|---|
 //! | [`installation`] | start | `Installation::load_or_create(&store, &key_source, &clock, make_authority)`: identity, vault, CA, signing key, repository keys |
 //! | [`auth`] | AuthService, interceptor | `provide_setup_token(dir)`, `setup`, `login`, `verify_bearer`, `logout` |
+//! | [`access`] | AccessService | users, roles, bindings, API tokens |
+//! | [`reach`] | all handlers | whether a caller may do what it asks to the thing that it names |
 //! | [`agents`] | AgentService (admin) | `create_join_token`, `get`, `list`, `revoke` |
 //! | [`enrollment`] | EnrollmentService, RenewCertificate, handshakes | `enroll`, `renew`, `identify(agent, serial)` |
 //! | [`sessions`] | agents' streams | `open` (epoch), `heard` (in memory), `save_heard` (batch) |
@@ -44,6 +46,7 @@
 //! few seconds; both keep in memory what is newer), `auth.forget_expired` (hourly). Whoever holds an agent's stream listens to
 //! [`crate::queue::Queue`] and calls `assignments.claim` on `WorkQueued`, on free slots, and at least every 5 s.
 
+pub mod access;
 pub mod ageing;
 pub mod agents;
 mod alerts;
@@ -74,6 +77,7 @@ pub mod notifications;
 pub mod overview;
 pub mod payload;
 pub mod progress;
+pub mod reach;
 pub mod recovery;
 pub mod relay;
 pub mod reset;
@@ -94,6 +98,10 @@ pub use error::{Error, Noun};
 pub struct Services {
     /// Who calls.
     pub auth: auth::Auth,
+    /// Users, their roles and API tokens.
+    pub access: access::Access,
+    /// Whether a caller may do what it asks.
+    pub reach: reach::Reach,
     /// Agents, as administrators see them.
     pub agents: agents::Agents,
     /// How a host becomes an agent.
@@ -161,8 +169,11 @@ pub struct Services {
 impl Services {
     /// Builds them.
     pub async fn start(context: Context) -> Result<Self, Error> {
+        let auth = auth::Auth::start(context.clone()).await?;
         Ok(Self {
-            auth: auth::Auth::start(context.clone()).await?,
+            access: access::Access::new(context.clone(), auth.passwords()),
+            auth,
+            reach: reach::Reach::new(context.clone()),
             agents: agents::Agents::new(context.clone()),
             enrollment: enrollment::Enrollment::new(context.clone()),
             sessions: sessions::Sessions::new(context.clone()),

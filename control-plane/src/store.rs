@@ -55,12 +55,15 @@ pub mod packs;
 pub mod requests;
 pub mod retention;
 pub mod reuse;
+pub mod role_bindings;
+pub mod roles;
 pub mod schedules;
 pub mod storages;
 pub mod totp;
 pub mod transitions;
 pub mod user_sessions;
 pub mod users;
+mod within;
 
 pub use error::StoreError;
 pub use open::StoreSettings;

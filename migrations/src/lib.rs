@@ -2,7 +2,7 @@
 
 use sea_orm_migration::{MigrationTrait, async_trait};
 
-pub use sea_orm_migration::MigratorTrait;
+pub use sea_orm_migration::{MigrationName, MigratorTrait};
 
 mod columns;
 mod m20261124_000001_installation;
@@ -24,6 +24,7 @@ mod m20261130_000018_notifications;
 mod m20261130_000019_host_connections;
 mod m20261130_000020_agent_requests;
 mod m20261201_000021_user_sessions;
+mod m20261201_000022_roles;
 
 /// All migrations, the oldest first.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000019_host_connections::Migration),
             Box::new(m20261130_000020_agent_requests::Migration),
             Box::new(m20261201_000021_user_sessions::Migration),
+            Box::new(m20261201_000022_roles::Migration),
         ]
     }
 }

@@ -169,6 +169,8 @@ pub struct BackupFilter {
     pub job: Option<Reference<JobId>>,
     /// Those too that are being deleted.
     pub with_deleting: bool,
+    /// Only those that somebody may see.
+    pub within: super::access::Within,
 }
 
 /// A manifest with its signatures, as it stands in every storage.

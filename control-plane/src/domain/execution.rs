@@ -402,4 +402,6 @@ pub struct ExecutionFilter {
     pub datasource: Option<super::reference::Reference<DatasourceId>>,
     /// Only those in one of these states; all if empty.
     pub states: Vec<ExecutionState>,
+    /// Only those that somebody may see.
+    pub within: super::access::Within,
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use dataguardian_core::ids::UserId;
 use dataguardian_core::secret::Secret;
 
+use super::access::Rights;
 use super::field::BadField;
 use super::session::Credential;
 use super::text;
@@ -22,6 +23,36 @@ pub struct User {
     pub created_at: DateTime<Utc>,
     /// Whether its password counts only together with a code of an authenticator app.
     pub has_totp: bool,
+    /// Since when it is locked out.
+    pub locked_at: Option<DateTime<Utc>>,
+}
+
+/// A user, named one way or the other. A name never looks like an id: see [`check_username`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserReference {
+    /// By id.
+    Id(UserId),
+    /// By the name it signs in with.
+    Name(String),
+}
+
+impl UserReference {
+    /// Reads what the caller wrote into `field`.
+    pub fn parse(field: &str, text: &str) -> Result<Self, BadField> {
+        text::required(field, text, text::MAX_TEXT)?;
+        Ok(text
+            .parse()
+            .map_or_else(|_| Self::Name(text.to_owned()), Self::Id))
+    }
+}
+
+impl std::fmt::Display for UserReference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
 }
 
 /// Who makes a call, proven by a token or a cookie.
@@ -33,6 +64,8 @@ pub struct Caller {
     pub credential: Credential,
     /// When that ends at the latest.
     pub expires_at: DateTime<Utc>,
+    /// What it may do.
+    pub rights: Rights,
 }
 
 /// A fresh sign-in. Its secret is shown this once.
@@ -46,7 +79,7 @@ pub struct Login {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Checks a name to sign in with: 1 to 63 bytes, printable, no space at either end.
+/// Checks a name to sign in with: 1 to 63 bytes, printable, no space at either end, not like an id.
 pub fn check_username(field: &str, username: &str) -> Result<(), BadField> {
     text::required(field, username, 63)?;
     if username.trim() != username || username.chars().any(char::is_control) {
@@ -54,6 +87,9 @@ pub fn check_username(field: &str, username: &str) -> Result<(), BadField> {
             field,
             "must not begin or end with a space or hold control characters",
         ));
+    }
+    if username.parse::<UserId>().is_ok() {
+        return Err(BadField::new(field, "must not look like an id"));
     }
     Ok(())
 }

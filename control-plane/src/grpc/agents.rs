@@ -8,7 +8,7 @@ use dataguardian_proto::v1;
 use dataguardian_proto::v1::agent_service_server::AgentService;
 use tonic::{Request, Response, Status};
 
-use super::call::{Dialled, concerns};
+use super::call::{Dialled, concerns, mandate};
 use super::error::bad_request;
 use super::{Shared, decode, encode};
 use crate::domain::agent::Agent;
@@ -23,6 +23,12 @@ impl Handler {
     fn shown(&self, agent: Agent) -> v1::Agent {
         let connected = self.0.sessions.is_connected(agent.id);
         encode::agent(agent, connected, self.0.clock.now())
+    }
+
+    /// The agent that a request names, if its caller may do that to it.
+    async fn named<T: Sync>(&self, request: &Request<T>, text: &str) -> Result<Reference<AgentId>, Status> {
+        let mandate = mandate(request)?;
+        Ok(self.0.services.reach.agent(&mandate, reference(text)?).await?)
     }
 
     /// The line to paste on the host. The token is not in it: a command line can be read by everybody there.
@@ -84,12 +90,8 @@ impl AgentService for Handler {
         &self,
         request: Request<v1::GetAgentRequest>,
     ) -> Result<Response<v1::GetAgentResponse>, Status> {
-        let agent = self
-            .0
-            .services
-            .agents
-            .get(&reference(&request.get_ref().agent)?)
-            .await?;
+        let agent = self.named(&request, &request.get_ref().agent).await?;
+        let agent = self.0.services.agents.get(&agent).await?;
         Ok(Response::new(v1::GetAgentResponse {
             agent: Some(self.shown(agent)),
         }))
@@ -99,9 +101,10 @@ impl AgentService for Handler {
         &self,
         request: Request<v1::ListAgentsRequest>,
     ) -> Result<Response<v1::ListAgentsResponse>, Status> {
+        let within = mandate(&request)?.within();
         let request = request.into_inner();
         let page = PageRequest::parse(request.page_size, &request.page_token)?;
-        let page = self.0.services.agents.list(&page).await?;
+        let page = self.0.services.agents.list_within(&within, &page).await?;
         Ok(Response::new(v1::ListAgentsResponse {
             agents: page.items.into_iter().map(|agent| self.shown(agent)).collect(),
             next_page_token: page.next_page_token,
@@ -113,12 +116,8 @@ impl AgentService for Handler {
         request: Request<v1::RevokeAgentRequest>,
     ) -> Result<Response<v1::RevokeAgentResponse>, Status> {
         concerns(&request, &request.get_ref().agent);
-        let agent = self
-            .0
-            .services
-            .agents
-            .revoke(&reference(&request.get_ref().agent)?)
-            .await?;
+        let agent = self.named(&request, &request.get_ref().agent).await?;
+        let agent = self.0.services.agents.revoke(&agent).await?;
         self.0.sessions.end(agent.id, EndReason::Revoked);
         Ok(Response::new(v1::RevokeAgentResponse {
             agent: Some(self.shown(agent)),
@@ -130,7 +129,7 @@ impl AgentService for Handler {
         request: Request<v1::LockAgentRequest>,
     ) -> Result<Response<v1::LockAgentResponse>, Status> {
         concerns(&request, &request.get_ref().agent);
-        let agent = reference(&request.get_ref().agent)?;
+        let agent = self.named(&request, &request.get_ref().agent).await?;
         let agent = self.0.services.agents.lock(&agent).await?;
         Ok(Response::new(v1::LockAgentResponse {
             agent: Some(self.shown(agent)),
@@ -142,7 +141,7 @@ impl AgentService for Handler {
         request: Request<v1::UnlockAgentRequest>,
     ) -> Result<Response<v1::UnlockAgentResponse>, Status> {
         concerns(&request, &request.get_ref().agent);
-        let agent = reference(&request.get_ref().agent)?;
+        let agent = self.named(&request, &request.get_ref().agent).await?;
         let agent = self.0.services.agents.unlock(&agent).await?;
         Ok(Response::new(v1::UnlockAgentResponse {
             agent: Some(self.shown(agent)),
@@ -154,7 +153,7 @@ impl AgentService for Handler {
         request: Request<v1::ApproveAgentRecoveryRequest>,
     ) -> Result<Response<v1::ApproveAgentRecoveryResponse>, Status> {
         concerns(&request, &request.get_ref().agent);
-        let agent = reference(&request.get_ref().agent)?;
+        let agent = self.named(&request, &request.get_ref().agent).await?;
         let agent = self.0.services.agents.approve_recovery(&agent).await?;
         Ok(Response::new(v1::ApproveAgentRecoveryResponse {
             agent: Some(self.shown(agent)),
@@ -166,7 +165,7 @@ impl AgentService for Handler {
         request: Request<v1::ClearAgentAlertRequest>,
     ) -> Result<Response<v1::ClearAgentAlertResponse>, Status> {
         concerns(&request, &request.get_ref().agent);
-        let agent = reference(&request.get_ref().agent)?;
+        let agent = self.named(&request, &request.get_ref().agent).await?;
         let agent = self.0.services.agents.clear_alert(&agent).await?;
         Ok(Response::new(v1::ClearAgentAlertResponse {
             agent: Some(self.shown(agent)),

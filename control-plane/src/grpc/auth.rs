@@ -11,14 +11,13 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use super::browser::{FromOwnPage, OwnPages};
-use super::call::{caller, concerns};
+use super::call::{caller, concerns, whence};
 use super::error::bad_request;
 use super::{Shared, encode};
 use crate::domain::field::{BadField, Checks};
-use crate::domain::session::{SessionKind, Whence};
+use crate::domain::session::SessionKind;
 use crate::domain::text;
 use crate::domain::user::Login;
-use crate::listen::Peer;
 use crate::services::Error;
 use crate::services::auth::{Auth, Begin};
 
@@ -120,8 +119,8 @@ impl AuthService for Handler {
     ) -> Result<Response<v1::WhoAmIResponse>, Status> {
         let caller = caller(&request)?;
         Ok(Response::new(v1::WhoAmIResponse {
-            permissions: self.permissions.clone(),
-            restricted: false,
+            permissions: caller.rights.among(&self.permissions),
+            restricted: caller.rights.is_restricted(&self.permissions),
             session_expires_at: Some(timestamp(caller.expires_at)),
             totp_enabled: caller.user.has_totp,
             user: Some(encode::user(caller.user)),
@@ -204,20 +203,15 @@ impl AuthService for Handler {
 
 /// How the sign-in is to begin. A cookie is given to pages of ours alone.
 fn begin<T>(request: &Request<T>, cookie: bool) -> Result<Begin, Status> {
-    let (extensions, metadata) = (request.extensions(), request.metadata());
-    let kind = match (cookie, extensions.get::<FromOwnPage>()) {
+    let kind = match (cookie, request.extensions().get::<FromOwnPage>()) {
         (false, _) => SessionKind::Program,
         (true, Some(FromOwnPage)) => SessionKind::Browser,
         (true, None) => return Err(foreign().into()),
     };
-    let user_agent = metadata.get("user-agent").and_then(|value| value.to_str().ok());
-    let whence = Whence {
-        address: extensions
-            .get::<Peer>()
-            .map(|peer| peer.address().ip().to_string()),
-        user_agent: user_agent.unwrap_or_default().to_owned(),
-    };
-    Ok(Begin { kind, whence })
+    Ok(Begin {
+        kind,
+        whence: whence(request),
+    })
 }
 
 fn foreign() -> Error {

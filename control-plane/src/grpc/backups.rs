@@ -7,9 +7,9 @@ use dataguardian_proto::v1;
 use dataguardian_proto::v1::backup_service_server::BackupService;
 use tonic::{Request, Response, Status};
 
-use super::call::{caller, concerns};
+use super::call::{caller, concerns, mandate};
 use super::error::bad_request;
-use super::stream::Messages;
+use super::stream::{Messages, Reader};
 use super::{Shared, decode, encode};
 use crate::domain::backup::{BackupFilter, BackupStream, StreamFilter};
 use crate::domain::deletion::{LastBackup, pin_reason};
@@ -17,6 +17,7 @@ use crate::domain::field::{BadField, Checks};
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
 use crate::domain::restore::BackupChoice;
+use crate::domain::verification::NewVerification;
 use crate::services::deletion::DeletionRequest;
 
 mod download;
@@ -31,8 +32,10 @@ impl BackupService for Handler {
         &self,
         request: Request<v1::GetBackupRequest>,
     ) -> Result<Response<v1::GetBackupResponse>, Status> {
+        let mandate = mandate(&request)?;
         let request = request.into_inner();
         let choice = BackupChoice::parse(&request.backup, &request.datasource)?;
+        let choice = self.0.services.reach.chosen(&mandate, choice).await?;
         let backup = self.0.services.backups.get(&choice).await?;
         Ok(Response::new(v1::GetBackupResponse {
             backup: Some(encode::backup(backup)),
@@ -43,6 +46,7 @@ impl BackupService for Handler {
         &self,
         request: Request<v1::ListBackupsRequest>,
     ) -> Result<Response<v1::ListBackupsResponse>, Status> {
+        let mandate = mandate(&request)?;
         let request = request.into_inner();
         let mut checks = Checks::new();
         let filter = BackupFilter {
@@ -51,9 +55,11 @@ impl BackupService for Handler {
                 .flatten(),
             job: checks.take(decode::optional("job", &request.job)).flatten(),
             with_deleting: request.show_deleting,
+            ..BackupFilter::default()
         };
         let page = checks.take(PageRequest::parse(request.page_size, &request.page_token));
         let page = decode::checked(checks, page).map_err(bad_request)?;
+        let filter = self.0.services.reach.listed_backups(&mandate, filter).await?;
         let page = self.0.services.backups.list(&filter, &page).await?;
         Ok(Response::new(v1::ListBackupsResponse {
             backups: page.items.into_iter().map(encode::backup).collect(),
@@ -66,7 +72,9 @@ impl BackupService for Handler {
         request: Request<v1::DownloadBackupRequest>,
     ) -> Result<Response<Self::DownloadBackupStream>, Status> {
         concerns(&request, &download::subject(request.get_ref()));
-        download::begin(&self.0, request.into_inner())
+        let mandate = mandate(&request)?;
+        let reader = Reader::of(&request, &self.0)?;
+        download::begin(&self.0, &mandate, reader, request.into_inner())
             .await
             .map(Response::new)
     }
@@ -76,11 +84,17 @@ impl BackupService for Handler {
         request: Request<v1::CopyBackupRequest>,
     ) -> Result<Response<v1::CopyBackupResponse>, Status> {
         concerns(&request, &request.get_ref().backup);
+        let mandate = mandate(&request)?;
         let request = request.into_inner();
         let mut checks = Checks::new();
         let choice = checks.take(BackupChoice::parse(&request.backup, &request.datasource));
         let storage = checks.take(Reference::parse("storage", &request.storage));
         let (choice, storage) = decode::checked(checks, choice.zip(storage)).map_err(bad_request)?;
+        let reach = &self.0.services.reach;
+        let choice = reach.chosen(&mandate, choice).await?;
+        reach
+            .named_storages(&mandate, std::slice::from_ref(&storage))
+            .await?;
         let backup = self.0.services.copies.want(&choice, &storage).await?;
         Ok(Response::new(v1::CopyBackupResponse {
             backup: Some(encode::backup(backup)),
@@ -92,7 +106,14 @@ impl BackupService for Handler {
         request: Request<v1::VerifyBackupRequest>,
     ) -> Result<Response<v1::VerifyBackupResponse>, Status> {
         concerns(&request, &request.get_ref().backup);
+        let mandate = mandate(&request)?;
         let new = decode::new_verification(request.into_inner()).map_err(bad_request)?;
+        let reach = &self.0.services.reach;
+        reach.named_storages(&mandate, &new.storages).await?;
+        let new = NewVerification {
+            backup: reach.chosen(&mandate, new.backup).await?,
+            ..new
+        };
         let execution = self.0.services.verifications.start(new).await?;
         Ok(Response::new(v1::VerifyBackupResponse {
             execution: Some(encode::execution(execution)),
@@ -104,8 +125,10 @@ impl BackupService for Handler {
         request: Request<v1::DeleteBackupRequest>,
     ) -> Result<Response<v1::DeleteBackupResponse>, Status> {
         concerns(&request, &request.get_ref().backup_id);
+        let mandate = mandate(&request)?;
         let request = request.into_inner();
         let (backup, revision) = named(&request.backup_id, &request.etag)?;
+        let backup = self.0.services.reach.backup(&mandate, backup).await?;
         let what = DeletionRequest {
             backup,
             last: match request.allow_last {
@@ -136,6 +159,7 @@ impl BackupService for Handler {
     ) -> Result<Response<v1::PinBackupResponse>, Status> {
         concerns(&request, &request.get_ref().backup_id);
         let by = caller(&request)?.user.username;
+        let mandate = mandate(&request)?;
         let request = request.into_inner();
         let mut checks = Checks::new();
         let backup = checks.take(id(&request.backup_id));
@@ -143,6 +167,7 @@ impl BackupService for Handler {
         let reason = checks.take(pin_reason(&request.reason));
         let all = backup.zip(revision).zip(reason);
         let ((backup, revision), reason) = decode::checked(checks, all).map_err(bad_request)?;
+        let backup = self.0.services.reach.backup(&mandate, backup).await?;
         let backup = self
             .0
             .services
@@ -159,8 +184,10 @@ impl BackupService for Handler {
         request: Request<v1::UnpinBackupRequest>,
     ) -> Result<Response<v1::UnpinBackupResponse>, Status> {
         concerns(&request, &request.get_ref().backup_id);
+        let mandate = mandate(&request)?;
         let request = request.into_inner();
         let (backup, revision) = named(&request.backup_id, &request.etag)?;
+        let backup = self.0.services.reach.backup(&mandate, backup).await?;
         let backup = self.0.services.deletion.unpin(backup, revision).await?;
         Ok(Response::new(v1::UnpinBackupResponse {
             backup: Some(encode::backup(backup)),
@@ -171,6 +198,7 @@ impl BackupService for Handler {
         &self,
         request: Request<v1::ListBackupStreamsRequest>,
     ) -> Result<Response<v1::ListBackupStreamsResponse>, Status> {
+        let mandate = mandate(&request)?;
         let request = request.into_inner();
         let mut checks = Checks::new();
         let id = checks.take(id(&request.backup_id));
@@ -178,6 +206,7 @@ impl BackupService for Handler {
         let filter = checks.take(StreamFilter::parse(&request.database, &request.schema));
         let wanted = id.zip(page).zip(filter);
         let ((id, page), filter) = decode::checked(checks, wanted).map_err(bad_request)?;
+        let id = self.0.services.reach.backup(&mandate, id).await?;
         let page = self.0.services.backups.streams(id, filter, &page).await?;
         Ok(Response::new(v1::ListBackupStreamsResponse {
             streams: page.items.into_iter().map(encode_stream).collect(),

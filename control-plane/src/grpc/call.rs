@@ -7,8 +7,11 @@ use dataguardian_core::ids::AgentId;
 use dataguardian_proto::status::ApiError;
 use tonic::{Request, Status};
 
+use crate::domain::access::Mandate;
+use crate::domain::session::Whence;
 use crate::domain::text;
 use crate::domain::user::Caller;
+use crate::listen::Peer;
 
 /// What a call concerns, for the audit log. The handler says it as soon as it knows.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +43,15 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
         .ok_or_else(|| unproven().into())
 }
 
+/// What the call needs, and what its caller may do.
+pub(super) fn mandate<T>(request: &Request<T>) -> Result<Mandate, Status> {
+    request
+        .extensions()
+        .get::<Mandate>()
+        .cloned()
+        .ok_or_else(|| unproven().into())
+}
+
 /// The agent that calls.
 pub(super) fn agent<T>(request: &Request<T>) -> Result<AgentId, Status> {
     request
@@ -47,6 +59,17 @@ pub(super) fn agent<T>(request: &Request<T>) -> Result<AgentId, Status> {
         .get::<AgentId>()
         .copied()
         .ok_or_else(|| unproven().into())
+}
+
+/// Where the call comes from.
+pub(super) fn whence<T>(request: &Request<T>) -> Whence {
+    let user_agent = request.metadata().get("user-agent");
+    let user_agent = user_agent.and_then(|value| value.to_str().ok());
+    let peer = request.extensions().get::<Peer>();
+    Whence {
+        address: peer.map(|peer| peer.address().ip().to_string()),
+        user_agent: user_agent.unwrap_or_default().to_owned(),
+    }
 }
 
 /// Nobody has proven who calls.

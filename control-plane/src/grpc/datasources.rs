@@ -6,7 +6,7 @@ use dataguardian_proto::v1::datasource_service_server::DatasourceService;
 use tonic::{Request, Response, Status};
 
 use super::ask::{ask, failed, nonsense};
-use super::call::concerns;
+use super::call::{concerns, mandate};
 use super::error::bad_request;
 use super::{Shared, decode, encode};
 use crate::domain::datasource::Datasource;
@@ -42,7 +42,7 @@ impl DatasourceService for Handler {
         &self,
         request: Request<v1::GetDatasourceRequest>,
     ) -> Result<Response<v1::GetDatasourceResponse>, Status> {
-        let datasource = self.find(&request.get_ref().datasource).await?;
+        let datasource = self.find(&request, &request.get_ref().datasource).await?;
         Ok(Response::new(v1::GetDatasourceResponse {
             datasource: self.shown(vec![datasource]).await?.pop(),
         }))
@@ -52,9 +52,10 @@ impl DatasourceService for Handler {
         &self,
         request: Request<v1::ListDatasourcesRequest>,
     ) -> Result<Response<v1::ListDatasourcesResponse>, Status> {
+        let within = mandate(&request)?.within();
         let request = request.into_inner();
         let page = PageRequest::parse(request.page_size, &request.page_token)?;
-        let page = self.0.services.datasources.list(&page).await?;
+        let page = self.0.services.datasources.list_within(&within, &page).await?;
         Ok(Response::new(v1::ListDatasourcesResponse {
             datasources: self.shown(page.items).await?,
             next_page_token: page.next_page_token,
@@ -66,10 +67,12 @@ impl DatasourceService for Handler {
         request: Request<v1::UpdateDatasourceRequest>,
     ) -> Result<Response<v1::UpdateDatasourceResponse>, Status> {
         concerns(&request, &request.get_ref().datasource);
-        let request = request.into_inner();
-        let present = self.find(&request.datasource).await?;
+        let mandate = mandate(&request)?;
+        let present = self.find(&request, &request.get_ref().datasource).await?;
         let which = Reference::Id(present.id);
-        let change = decode::datasource_change(request, &present).map_err(bad_request)?;
+        let change = decode::datasource_change(request.into_inner(), &present).map_err(bad_request)?;
+        let reach = &self.0.services.reach;
+        reach.named_agent(&mandate, change.agent.as_ref()).await?;
         let datasource = self.0.services.datasources.update(&which, change).await?;
         Ok(Response::new(v1::UpdateDatasourceResponse {
             datasource: self.shown(vec![datasource]).await?.pop(),
@@ -81,7 +84,7 @@ impl DatasourceService for Handler {
         request: Request<v1::DeleteDatasourceRequest>,
     ) -> Result<Response<v1::DeleteDatasourceResponse>, Status> {
         concerns(&request, &request.get_ref().datasource);
-        let which = reference(&request.get_ref().datasource)?;
+        let which = self.named(&request, &request.get_ref().datasource).await?;
         self.0.services.datasources.delete(&which).await?;
         Ok(Response::new(v1::DeleteDatasourceResponse {}))
     }
@@ -91,7 +94,7 @@ impl DatasourceService for Handler {
         request: Request<v1::TestDatasourceRequest>,
     ) -> Result<Response<v1::TestDatasourceResponse>, Status> {
         concerns(&request, &request.get_ref().datasource);
-        let datasource = self.find(&request.get_ref().datasource).await?;
+        let datasource = self.find(&request, &request.get_ref().datasource).await?;
         let question = Question::TestDatasource {
             connection: self.0.services.datasources.target(datasource.id).await?,
             databases: datasource.databases.clone(),
@@ -111,9 +114,10 @@ impl DatasourceService for Handler {
         &self,
         request: Request<v1::ListDatasourceHealthChecksRequest>,
     ) -> Result<Response<v1::ListDatasourceHealthChecksResponse>, Status> {
+        let found = self.find(&request, &request.get_ref().datasource).await?;
+        let subject = Subject::Datasource(found.id);
         let request = request.into_inner();
         let page = PageRequest::parse(request.page_size, &request.page_token)?;
-        let subject = Subject::Datasource(self.find(&request.datasource).await?.id);
         let page = self.0.services.health.history(subject, &page).await?;
         Ok(Response::new(v1::ListDatasourceHealthChecksResponse {
             health_checks: page.items.into_iter().map(encode::health_check).collect(),
@@ -126,7 +130,7 @@ impl DatasourceService for Handler {
         request: Request<v1::DiscoverDatabasesRequest>,
     ) -> Result<Response<v1::DiscoverDatabasesResponse>, Status> {
         concerns(&request, &request.get_ref().datasource);
-        let datasource = self.find(&request.get_ref().datasource).await?;
+        let datasource = self.find(&request, &request.get_ref().datasource).await?;
         let connection = self.0.services.datasources.target(datasource.id).await?;
         let question = Question::DiscoverDatabases { connection };
         let agent = datasource.agent_name.as_str();
@@ -139,8 +143,24 @@ impl DatasourceService for Handler {
 }
 
 impl Handler {
-    async fn find(&self, text: &str) -> Result<Datasource, Status> {
-        Ok(self.0.services.datasources.get(&reference(text)?).await?)
+    /// The datasource that a request names, if its caller may do that to it.
+    async fn named<T: Sync>(
+        &self,
+        request: &Request<T>,
+        text: &str,
+    ) -> Result<Reference<DatasourceId>, Status> {
+        let mandate = mandate(request)?;
+        Ok(self
+            .0
+            .services
+            .reach
+            .datasource(&mandate, reference(text)?)
+            .await?)
+    }
+
+    async fn find<T: Sync>(&self, request: &Request<T>, text: &str) -> Result<Datasource, Status> {
+        let which = self.named(request, text).await?;
+        Ok(self.0.services.datasources.get(&which).await?)
     }
 
     /// Datasources, with how they do.

@@ -8,6 +8,7 @@ use dataguardian_repository::id::KeyId;
 
 use crate::domain::field::{BadField, Checks};
 
+mod access;
 mod datasource;
 mod execution;
 mod job;
@@ -20,6 +21,7 @@ mod schedule;
 mod storage;
 mod verification;
 
+pub(super) use access::{new_api_token, new_binding, role_change, user_change};
 pub(super) use datasource::{datasource_change, new_datasource};
 pub(super) use execution::{execution_filter, optional};
 pub(super) use job::{job_change, new_job};

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+mod access;
 mod agent;
 mod backup;
 mod datasource;
@@ -16,6 +17,7 @@ mod user;
 mod verification;
 mod worker;
 
+pub(super) use access::{account, api_token, binding, permissions, role};
 pub(super) use agent::agent;
 pub(super) use backup::backup;
 pub(super) use datasource::datasource;

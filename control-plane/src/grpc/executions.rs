@@ -6,9 +6,9 @@ use dataguardian_proto::v1::execution_service_server::ExecutionService;
 use futures::{StreamExt as _, stream};
 use tonic::{Request, Response, Status};
 
-use super::call::concerns;
+use super::call::{concerns, mandate};
 use super::error::bad_request;
-use super::stream::{Messages, until_stop};
+use super::stream::{Messages, Reader, until_stop, while_allowed};
 use super::{Shared, decode, encode};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::request::request_id;
@@ -25,12 +25,8 @@ impl ExecutionService for Handler {
         &self,
         request: Request<v1::GetExecutionRequest>,
     ) -> Result<Response<v1::GetExecutionResponse>, Status> {
-        let execution = self
-            .0
-            .services
-            .executions
-            .get(id("id", &request.get_ref().id)?)
-            .await?;
+        let id = self.named(&request, id("id", &request.get_ref().id)?).await?;
+        let execution = self.0.services.executions.get(id).await?;
         Ok(Response::new(v1::GetExecutionResponse {
             execution: Some(encode::execution(execution)),
         }))
@@ -41,6 +37,12 @@ impl ExecutionService for Handler {
         request: Request<v1::ListExecutionsRequest>,
     ) -> Result<Response<v1::ListExecutionsResponse>, Status> {
         let (filter, page) = decode::execution_filter(request.get_ref()).map_err(bad_request)?;
+        let filter = self
+            .0
+            .services
+            .reach
+            .executions(&mandate(&request)?, filter)
+            .await?;
         let page = self.0.services.executions.list(&filter, &page).await?;
         Ok(Response::new(v1::ListExecutionsResponse {
             executions: page.items.into_iter().map(encode::execution).collect(),
@@ -52,7 +54,8 @@ impl ExecutionService for Handler {
         &self,
         request: Request<v1::WatchExecutionRequest>,
     ) -> Result<Response<Self::WatchExecutionStream>, Status> {
-        let id = id("id", &request.get_ref().id)?;
+        let id = self.named(&request, id("id", &request.get_ref().id)?).await?;
+        let reader = Reader::of(&request, &self.0)?;
         let watch = self.0.services.executions.watch(id).await?;
         let changes = stream::try_unfold(watch, |mut watch| async move {
             let execution = watch.next().await?;
@@ -63,15 +66,20 @@ impl ExecutionService for Handler {
                 execution: Some(execution),
             })
         });
-        Ok(Response::new(until_stop(messages, self.0.stop.clone())))
+        Ok(Response::new(until_stop(
+            while_allowed(messages, reader),
+            self.0.stop.clone(),
+        )))
     }
 
     async fn tail_logs(
         &self,
         request: Request<v1::TailLogsRequest>,
     ) -> Result<Response<Self::TailLogsStream>, Status> {
+        let id = id("execution_id", &request.get_ref().execution_id)?;
+        let id = self.named(&request, id).await?;
+        let reader = Reader::of(&request, &self.0)?;
         let request = request.into_inner();
-        let id = id("execution_id", &request.execution_id)?;
         let follow = if request.follow {
             Follow::UntilEnded
         } else {
@@ -88,7 +96,10 @@ impl ExecutionService for Handler {
                 lines: chunk.lines.into_iter().map(encode::log_line).collect(),
             })
         });
-        Ok(Response::new(until_stop(messages, self.0.stop.clone())))
+        Ok(Response::new(until_stop(
+            while_allowed(messages, reader),
+            self.0.stop.clone(),
+        )))
     }
 
     async fn cancel_execution(
@@ -96,12 +107,8 @@ impl ExecutionService for Handler {
         request: Request<v1::CancelExecutionRequest>,
     ) -> Result<Response<v1::CancelExecutionResponse>, Status> {
         concerns(&request, &request.get_ref().id);
-        let execution = self
-            .0
-            .services
-            .executions
-            .cancel(id("id", &request.get_ref().id)?)
-            .await?;
+        let id = self.named(&request, id("id", &request.get_ref().id)?).await?;
+        let execution = self.0.services.executions.cancel(id).await?;
         Ok(Response::new(v1::CancelExecutionResponse {
             execution: Some(encode::execution(execution)),
         }))
@@ -116,10 +123,19 @@ impl ExecutionService for Handler {
         let which = checks.take(id("id", &request.get_ref().id));
         let request_id = checks.take(request_id(&request.get_ref().request_id)).flatten();
         let which = decode::checked(checks, which).map_err(bad_request)?;
+        let reach = &self.0.services.reach;
+        let which = reach.retried(&mandate(&request)?, which).await?;
         let execution = self.0.services.executions.retry(which, request_id).await?;
         Ok(Response::new(v1::RetryExecutionResponse {
             execution: Some(encode::execution(execution)),
         }))
+    }
+}
+
+impl Handler {
+    /// The execution that a request names, if its caller may do that to it.
+    async fn named<T: Sync>(&self, request: &Request<T>, id: ExecutionId) -> Result<ExecutionId, Status> {
+        Ok(self.0.services.reach.execution(&mandate(request)?, id).await?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who may call what. Every call passes here first; what a method needs is said by its own options, and a method that is
 //! unknown is refused.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use super::Shared;
 use super::audit::AuditTrail;
 use super::browser::{self, FromOwnPage};
 use super::call::unproven;
+use crate::domain::access::Mandate;
 use crate::domain::audit::Actor;
 use crate::domain::user::Caller;
 use crate::http::metrics::Metrics;
@@ -45,6 +46,9 @@ const OPEN_SERVICES: [&str; 3] = [
 
 /// The permission of agents over what is their own.
 const AGENT_SELF: &str = "agent.self";
+
+/// The permission of everybody who is signed in over what is his own.
+const AUTH_SELF: &str = "auth.self";
 
 /// What the guards know. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -76,16 +80,19 @@ impl Gate {
         })
     }
 
-    /// The names of all permissions that people may have, in order.
-    pub(super) fn permissions(&self) -> Vec<String> {
-        let named = self
-            .methods
-            .values()
-            .filter_map(|access| match &access.permission {
-                Permission::Named(name) if !name.ends_with(".self") => Some(name.clone()),
-                Permission::Named(_) | Permission::Open => None,
-            });
-        named.collect::<BTreeSet<_>>().into_iter().collect()
+    /// All permissions that people may have, in order, with the methods that need them.
+    pub(super) fn permissions(&self) -> BTreeMap<String, Vec<String>> {
+        let mut permissions: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (path, access) in self.methods.iter() {
+            if let Permission::Named(name) = &access.permission
+                && !name.ends_with(".self")
+            {
+                let method = path.trim_start_matches("/dataguardian.v1.").to_owned();
+                permissions.entry(name.clone()).or_default().push(method);
+            }
+        }
+        permissions.values_mut().for_each(|methods| methods.sort());
+        permissions
     }
 
     /// Who calls.
@@ -156,6 +163,10 @@ pub(super) async fn people(State(gate): State<Gate>, mut request: Request, next:
     if !allows(&caller, &permission) {
         return gate.deny(call, forbidden(&permission)).await;
     }
+    request.extensions_mut().insert(Mandate {
+        rights: caller.rights.clone(),
+        permission,
+    });
     request.extensions_mut().insert(caller);
     gate.admit(call, request, next).await
 }
@@ -199,9 +210,13 @@ pub(super) fn stopping() -> ApiError {
     .retry_after(Duration::from_secs(2))
 }
 
-/// Until there are roles, whoever is signed in is an administrator; but nobody of them is an agent.
-fn allows(_caller: &Caller, permission: &str) -> bool {
-    permission != AGENT_SELF
+/// What is one's own everybody may; nobody of them is an agent; all else is for roles to allow.
+fn allows(caller: &Caller, permission: &str) -> bool {
+    match permission {
+        AUTH_SELF => true,
+        AGENT_SELF => false,
+        permission => caller.rights.open(permission),
+    }
 }
 
 /// A cookie that a browser has sent along with what another site's page asked for, or that a program has taken.

@@ -5,7 +5,7 @@ use dataguardian_proto::v1;
 use dataguardian_proto::v1::job_service_server::JobService;
 use tonic::{Request, Response, Status};
 
-use super::call::concerns;
+use super::call::{concerns, mandate};
 use super::error::bad_request;
 use super::{decode, encode};
 use crate::domain::field::{BadField, Checks};
@@ -14,6 +14,7 @@ use crate::domain::reference::Reference;
 use crate::domain::request::request_id;
 use crate::services::Services;
 use crate::services::jobs::Jobs;
+use crate::services::reach::Reach;
 use crate::services::retention::{PreviewOf, Retention};
 use crate::services::schedules::Schedules;
 
@@ -21,6 +22,7 @@ pub(super) struct Handler {
     jobs: Jobs,
     schedules: Schedules,
     retention: Retention,
+    reach: Reach,
 }
 
 impl Handler {
@@ -29,7 +31,15 @@ impl Handler {
             jobs: services.jobs.clone(),
             schedules: services.schedules.clone(),
             retention: services.retention.clone(),
+            reach: services.reach.clone(),
         }
+    }
+}
+
+impl Handler {
+    /// The job that a request names, if its caller may do that to it.
+    async fn named<T: Sync>(&self, request: &Request<T>, text: &str) -> Result<Reference<JobId>, Status> {
+        Ok(self.reach.job(&mandate(request)?, reference(text)?).await?)
     }
 }
 
@@ -40,8 +50,10 @@ impl JobService for Handler {
         request: Request<v1::CreateJobRequest>,
     ) -> Result<Response<v1::CreateJobResponse>, Status> {
         concerns(&request, &request.get_ref().name);
+        let mandate = mandate(&request)?;
         let validate_only = request.get_ref().validate_only;
         let new = decode::new_job(request.into_inner()).map_err(bad_request)?;
+        let new = self.reach.new_job(&mandate, new).await?;
         let job = if validate_only {
             self.jobs.validate(new).await?
         } else {
@@ -56,7 +68,8 @@ impl JobService for Handler {
         &self,
         request: Request<v1::GetJobRequest>,
     ) -> Result<Response<v1::GetJobResponse>, Status> {
-        let job = self.jobs.get(&reference(&request.get_ref().job)?).await?;
+        let which = self.named(&request, &request.get_ref().job).await?;
+        let job = self.jobs.get(&which).await?;
         Ok(Response::new(v1::GetJobResponse {
             job: Some(encode::job(job)),
         }))
@@ -66,9 +79,10 @@ impl JobService for Handler {
         &self,
         request: Request<v1::ListJobsRequest>,
     ) -> Result<Response<v1::ListJobsResponse>, Status> {
+        let within = mandate(&request)?.within();
         let request = request.into_inner();
         let page = PageRequest::parse(request.page_size, &request.page_token)?;
-        let page = self.jobs.list(&page).await?;
+        let page = self.jobs.list_within(&within, &page).await?;
         Ok(Response::new(v1::ListJobsResponse {
             jobs: page.items.into_iter().map(encode::job).collect(),
             next_page_token: page.next_page_token,
@@ -80,8 +94,11 @@ impl JobService for Handler {
         request: Request<v1::UpdateJobRequest>,
     ) -> Result<Response<v1::UpdateJobResponse>, Status> {
         concerns(&request, &request.get_ref().job);
-        let which = reference(&request.get_ref().job)?;
+        let mandate = mandate(&request)?;
+        let which = self.named(&request, &request.get_ref().job).await?;
         let change = decode::job_change(request.into_inner()).map_err(bad_request)?;
+        let storages = change.storages.as_deref().unwrap_or_default();
+        self.reach.named_storages(&mandate, storages).await?;
         let job = self.jobs.update(&which, change).await?;
         Ok(Response::new(v1::UpdateJobResponse {
             job: Some(encode::job(job)),
@@ -93,7 +110,8 @@ impl JobService for Handler {
         request: Request<v1::DeleteJobRequest>,
     ) -> Result<Response<v1::DeleteJobResponse>, Status> {
         concerns(&request, &request.get_ref().job);
-        self.jobs.delete(&reference(&request.get_ref().job)?).await?;
+        let which = self.named(&request, &request.get_ref().job).await?;
+        self.jobs.delete(&which).await?;
         Ok(Response::new(v1::DeleteJobResponse {}))
     }
 
@@ -102,7 +120,8 @@ impl JobService for Handler {
         request: Request<v1::PauseJobRequest>,
     ) -> Result<Response<v1::PauseJobResponse>, Status> {
         concerns(&request, &request.get_ref().job);
-        let job = self.schedules.pause(&reference(&request.get_ref().job)?).await?;
+        let which = self.named(&request, &request.get_ref().job).await?;
+        let job = self.schedules.pause(&which).await?;
         Ok(Response::new(v1::PauseJobResponse {
             job: Some(encode::job(job)),
         }))
@@ -113,7 +132,8 @@ impl JobService for Handler {
         request: Request<v1::ResumeJobRequest>,
     ) -> Result<Response<v1::ResumeJobResponse>, Status> {
         concerns(&request, &request.get_ref().job);
-        let job = self.schedules.resume(&reference(&request.get_ref().job)?).await?;
+        let which = self.named(&request, &request.get_ref().job).await?;
+        let job = self.schedules.resume(&which).await?;
         Ok(Response::new(v1::ResumeJobResponse {
             job: Some(encode::job(job)),
         }))
@@ -123,9 +143,13 @@ impl JobService for Handler {
         &self,
         request: Request<v1::ListNextFireTimesRequest>,
     ) -> Result<Response<v1::ListNextFireTimesResponse>, Status> {
+        let mandate = mandate(&request)?;
         let (asked, count) = decode::next_fire_times(request.into_inner()).map_err(bad_request)?;
         let ahead = match asked {
-            decode::Asked::Job(job) => self.schedules.ahead(&reference(&job)?, count).await?,
+            decode::Asked::Job(job) => {
+                let which = self.reach.job(&mandate, reference(&job)?).await?;
+                self.schedules.ahead(&which, count).await?
+            }
             decode::Asked::Schedule(schedule) => self.schedules.preview(&schedule, count)?,
         };
         Ok(Response::new(v1::ListNextFireTimesResponse {
@@ -138,6 +162,7 @@ impl JobService for Handler {
         &self,
         request: Request<v1::PreviewRetentionRequest>,
     ) -> Result<Response<v1::PreviewRetentionResponse>, Status> {
+        let mandate = mandate(&request)?;
         let request = request.into_inner();
         let mut checks = Checks::new();
         let which = checks.take(reference(&request.job));
@@ -148,6 +173,7 @@ impl JobService for Handler {
         };
         let asked = (|| Some((which?, of?, page?)))();
         let (which, of, page) = decode::checked(checks, asked).map_err(bad_request)?;
+        let which = self.reach.job(&mandate, which).await?;
         let preview = self.retention.preview(&which, of, &page).await?;
         Ok(Response::new(encode::preview(preview)))
     }
@@ -161,6 +187,7 @@ impl JobService for Handler {
         let which = checks.take(reference(&request.get_ref().job));
         let request_id = checks.take(request_id(&request.get_ref().request_id)).flatten();
         let which = decode::checked(checks, which).map_err(bad_request)?;
+        let which = self.reach.job(&mandate(&request)?, which).await?;
         let execution = self.jobs.run(&which, request_id).await?;
         Ok(Response::new(v1::RunJobResponse {
             execution: Some(encode::execution(execution)),

@@ -4,12 +4,16 @@ use dataguardian_proto::v1;
 use dataguardian_proto::v1::restore_service_server::RestoreService;
 use tonic::{Request, Response, Status};
 
-use super::call::concerns;
+use super::call::{concerns, mandate};
 use super::error::bad_request;
 use super::{decode, encode};
+use crate::services::reach::Reach;
 use crate::services::restores::Restores;
 
-pub(super) struct Handler(pub(super) Restores);
+pub(super) struct Handler {
+    pub(super) restores: Restores,
+    pub(super) reach: Reach,
+}
 
 #[tonic::async_trait]
 impl RestoreService for Handler {
@@ -25,8 +29,10 @@ impl RestoreService for Handler {
         };
         let only = if asked.plan_only { ", planned only" } else { "" };
         concerns(&request, &format!("{} into {target}{only}", asked.backup));
+        let mandate = mandate(&request)?;
         let new = decode::new_restore(request.into_inner()).map_err(bad_request)?;
-        let execution = self.0.start(new).await?;
+        let new = self.reach.restore(&mandate, new).await?;
+        let execution = self.restores.start(new).await?;
         Ok(Response::new(v1::StartRestoreResponse {
             execution: Some(encode::execution(execution)),
         }))

@@ -13,8 +13,9 @@ use crate::http::Probe;
 const LOOK: Duration = Duration::from_secs(2);
 
 /// What can be asked for by name; the empty name is the whole.
-pub(super) const SERVICES: [&str; 12] = [
+pub(super) const SERVICES: [&str; 13] = [
     "",
+    "dataguardian.v1.AccessService",
     "dataguardian.v1.AgentService",
     "dataguardian.v1.AuthService",
     "dataguardian.v1.BackupService",

@@ -10,7 +10,7 @@ use dataguardian_proto::v1::storage_service_server::StorageService;
 use tonic::{Request, Response, Status};
 
 use super::ask::{ask, failed, nonsense};
-use super::call::concerns;
+use super::call::{concerns, mandate};
 use super::error::bad_request;
 use super::{Shared, decode, encode};
 use crate::domain::field::BadField;
@@ -61,7 +61,8 @@ impl StorageService for Handler {
         request: Request<v1::GetStorageRequest>,
     ) -> Result<Response<v1::GetStorageResponse>, Status> {
         let storages = &self.0.services.storages;
-        let storage = storages.get(&reference(&request.get_ref().storage)?).await?;
+        let which = self.named(&request, &request.get_ref().storage).await?;
+        let storage = storages.get(&which).await?;
         let holds = storages.holds(storage.id).await?;
         let hold = |hold: CollectionHold| v1::CollectionHold {
             datasource: hold.datasource,
@@ -69,7 +70,9 @@ impl StorageService for Handler {
             since: Some(timestamp(hold.since)),
         };
         let mut shown = self.shown(vec![storage]).await?.pop();
-        if let Some(shown) = &mut shown {
+        // A hold names a datasource, which whoever may see this storage alone need not know.
+        let everywhere = mandate(&request)?.is_everywhere();
+        if let Some(shown) = shown.as_mut().filter(|_| everywhere) {
             shown.collection_holds = holds.into_iter().map(hold).collect();
         }
         Ok(Response::new(v1::GetStorageResponse { storage: shown }))
@@ -79,9 +82,10 @@ impl StorageService for Handler {
         &self,
         request: Request<v1::ListStoragesRequest>,
     ) -> Result<Response<v1::ListStoragesResponse>, Status> {
+        let within = mandate(&request)?.within();
         let request = request.into_inner();
         let page = PageRequest::parse(request.page_size, &request.page_token)?;
-        let page = self.0.services.storages.list(&page).await?;
+        let page = self.0.services.storages.list_within(&within, &page).await?;
         Ok(Response::new(v1::ListStoragesResponse {
             storages: self.shown(page.items).await?,
             next_page_token: page.next_page_token,
@@ -93,8 +97,11 @@ impl StorageService for Handler {
         request: Request<v1::UpdateStorageRequest>,
     ) -> Result<Response<v1::UpdateStorageResponse>, Status> {
         concerns(&request, &request.get_ref().storage);
-        let which = reference(&request.get_ref().storage)?;
+        let which = self.named(&request, &request.get_ref().storage).await?;
         let change = decode::storage_change(request.get_ref()).map_err(bad_request)?;
+        let agent = change.local.as_ref().and_then(|local| local.agent.as_ref());
+        let reach = &self.0.services.reach;
+        reach.named_agent(&mandate(&request)?, agent).await?;
         let mut update = self.0.services.storages.begin_update(&which, &change).await?;
         if update.moves {
             update.after.conditional_put = self.find_repository(&update.after).await?;
@@ -110,7 +117,7 @@ impl StorageService for Handler {
         request: Request<v1::DeleteStorageRequest>,
     ) -> Result<Response<v1::DeleteStorageResponse>, Status> {
         concerns(&request, &request.get_ref().storage);
-        let which = reference(&request.get_ref().storage)?;
+        let which = self.named(&request, &request.get_ref().storage).await?;
         self.0.services.storages.delete(&which).await?;
         Ok(Response::new(v1::DeleteStorageResponse {}))
     }
@@ -119,9 +126,9 @@ impl StorageService for Handler {
         &self,
         request: Request<v1::ListStorageHealthChecksRequest>,
     ) -> Result<Response<v1::ListStorageHealthChecksResponse>, Status> {
+        let storage = self.named(&request, &request.get_ref().storage).await?;
         let request = request.into_inner();
         let page = PageRequest::parse(request.page_size, &request.page_token)?;
-        let storage = reference(&request.storage)?;
         let subject = Subject::Storage(self.0.services.storages.get(&storage).await?.id);
         let page = self.0.services.health.history(subject, &page).await?;
         Ok(Response::new(v1::ListStorageHealthChecksResponse {
@@ -135,7 +142,7 @@ impl StorageService for Handler {
         request: Request<v1::ImportBackupsRequest>,
     ) -> Result<Response<v1::ImportBackupsResponse>, Status> {
         concerns(&request, &request.get_ref().storage);
-        let storage = reference(&request.get_ref().storage)?;
+        let storage = self.named(&request, &request.get_ref().storage).await?;
         let storage = self.0.services.storages.get(&storage).await?;
         let mode = match request.get_ref().validate_only {
             true => ImportMode::Look,
@@ -150,12 +157,8 @@ impl StorageService for Handler {
         request: Request<v1::TestStorageRequest>,
     ) -> Result<Response<v1::TestStorageResponse>, Status> {
         concerns(&request, &request.get_ref().storage);
-        let storage = self
-            .0
-            .services
-            .storages
-            .get(&reference(&request.get_ref().storage)?)
-            .await?;
+        let storage = self.named(&request, &request.get_ref().storage).await?;
+        let storage = self.0.services.storages.get(&storage).await?;
         let (tested, agent_name) = self.test(&storage).await?;
         let own = self.0.services.storages.own_key_trouble(&storage).await?;
         let own: Vec<v1::Failure> = own.iter().map(Into::into).collect();
@@ -179,6 +182,12 @@ impl StorageService for Handler {
 }
 
 impl Handler {
+    /// The storage that a request names, if its caller may do that to it.
+    async fn named<T: Sync>(&self, request: &Request<T>, text: &str) -> Result<Reference<StorageId>, Status> {
+        let mandate = mandate(request)?;
+        Ok(self.0.services.reach.storage(&mandate, reference(text)?).await?)
+    }
+
     /// Storages, with how they do.
     async fn shown(&self, storages: Vec<Storage>) -> Result<Vec<v1::Storage>, Status> {
         let ids: Vec<_> = storages.iter().map(|storage| storage.id).collect();

@@ -7,6 +7,7 @@ use dataguardian_core::ids::{AgentId, JoinTokenId};
 use dataguardian_core::name::ResourceName;
 
 use super::{Context, Error, Noun, lookup};
+use crate::domain::access::Within;
 use crate::domain::agent::{Agent, AgentState, Boots, DEFAULT_JOIN_TTL, JoinToken, MAX_JOIN_TTL, Recovery};
 use crate::domain::certificate::APPROVAL;
 use crate::domain::execution::Execution;
@@ -112,7 +113,18 @@ impl Agents {
 
     /// Agents in order of their names.
     pub async fn list(&self, page: &PageRequest) -> Result<Page<Agent>, Error> {
-        let agents = agent_list(&self.context.store, page.after_name()?, u64::from(page.size) + 1).await?;
+        self.list_within(&Within::default(), page).await
+    }
+
+    /// The same, of those alone that somebody may see.
+    pub async fn list_within(&self, within: &Within, page: &PageRequest) -> Result<Page<Agent>, Error> {
+        let agents = agent_list(
+            &self.context.store,
+            within,
+            page.after_name()?,
+            u64::from(page.size) + 1,
+        )
+        .await?;
         Ok(Page::from_overfull(agents, page.size, |agent| {
             Cursor::Name(agent.name.to_string())
         }))

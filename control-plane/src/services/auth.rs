@@ -21,6 +21,7 @@ use crate::secrets::password::Passwords;
 use crate::secrets::token;
 use crate::store::installation::setup_token_consume_in_tx;
 use crate::store::requests::request_delete_before_in_tx;
+use crate::store::role_bindings::{NewBinding, role_binding_insert_in_tx};
 use crate::store::user_sessions::user_session_delete_over_in_tx;
 use crate::store::users;
 
@@ -97,6 +98,7 @@ impl Auth {
             username: username.to_owned(),
             created_at: self.context.now(),
             has_totp: false,
+            locked_at: None,
         };
         let hash = self.passwords.hash(password).await?;
         let tx = self.context.store.begin().await?;
@@ -104,6 +106,7 @@ impl Auth {
             return Err(wrong_setup_token());
         }
         users::user_insert_in_tx(&tx, &user, hash).await?;
+        role_binding_insert_in_tx(&tx, &NewBinding::administrator(user.id, user.created_at)).await?;
         let login = self.sign_in_in_tx(&tx, user, begin).await?;
         tx.commit().await?;
         if let Some(path) = lock(&self.setup_file).take() {
@@ -126,6 +129,9 @@ impl Auth {
         text::bounded("totp_code", code.expose(), text::MAX_TEXT)?;
         let found = users::user_by_name(&self.context.store, username).await?;
         let user = self.prove(username, password, found, wrong_credentials).await?;
+        if user.locked_at.is_some() {
+            return Err(locked());
+        }
         let tx = self.context.store.begin().await?;
         if let Some(code) = totp::asked_code(&user, code)?
             && !self.use_code_in_tx(&tx, user.id, &code).await?
@@ -161,6 +167,11 @@ impl Auth {
         })
     }
 
+    /// What hashes passwords.
+    pub(super) fn passwords(&self) -> Passwords {
+        self.passwords.clone()
+    }
+
     /// Forgets sign-ins, repeated requests and failed tries whose time is over. Gives the number of rows.
     pub async fn forget_expired(&self) -> Result<u64, Error> {
         let now = self.context.now();
@@ -183,6 +194,14 @@ fn wrong_setup_token() -> Error {
     Error::unauthenticated(
         "WRONG_SETUP_TOKEN",
         "this is not the setup token, or the first administrator has been made already",
+    )
+}
+
+/// Told only to who knows the password.
+fn locked() -> Error {
+    Error::unauthenticated(
+        "USER_LOCKED",
+        "this user is locked out: an administrator lets it in again with `dgctl user unlock`",
     )
 }
 

@@ -64,6 +64,7 @@ impl Backups {
     pub async fn list(&self, filter: &BackupFilter, page: &PageRequest) -> Result<Page<Backup>, Error> {
         let store = &self.context.store;
         let mut query = BackupQuery {
+            within: filter.within.clone(),
             before: page.after_id()?,
             limit: u64::from(page.size) + 1,
             with_deleting: filter.with_deleting,

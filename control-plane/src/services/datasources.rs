@@ -6,6 +6,7 @@ use dataguardian_core::target::ConnectionTarget;
 
 use super::lookup::{self, Remembered, Request};
 use super::{Context, Error, Noun};
+use crate::domain::access::Within;
 use crate::domain::datasource::{Datasource, DatasourceChange, NewDatasource};
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
@@ -75,8 +76,13 @@ impl Datasources {
 
     /// Datasources in order of their names.
     pub async fn list(&self, page: &PageRequest) -> Result<Page<Datasource>, Error> {
+        self.list_within(&Within::default(), page).await
+    }
+
+    /// The same, of those alone that somebody may see.
+    pub async fn list_within(&self, within: &Within, page: &PageRequest) -> Result<Page<Datasource>, Error> {
         let limit = u64::from(page.size) + 1;
-        let datasources = datasource_list(&self.context.store, page.after_name()?, limit).await?;
+        let datasources = datasource_list(&self.context.store, within, page.after_name()?, limit).await?;
         Ok(Page::from_overfull(datasources, page.size, |datasource| {
             Cursor::Name(datasource.name.to_string())
         }))

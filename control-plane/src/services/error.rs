@@ -129,6 +129,12 @@ pub enum Noun {
     User,
     /// A sign-in.
     Session,
+    /// A role.
+    Role,
+    /// That somebody has a role.
+    RoleBinding,
+    /// An API token.
+    ApiToken,
     /// A channel of notifications.
     NotificationChannel,
     /// A rule of notifications.
@@ -146,6 +152,9 @@ impl Noun {
             Self::Backup => ("backup", "BACKUP_NOT_FOUND"),
             Self::User => ("user", "USER_NOT_FOUND"),
             Self::Session => ("session", "SESSION_NOT_FOUND"),
+            Self::Role => ("role", "ROLE_NOT_FOUND"),
+            Self::RoleBinding => ("role binding", "ROLE_BINDING_NOT_FOUND"),
+            Self::ApiToken => ("API token", "API_TOKEN_NOT_FOUND"),
             Self::NotificationChannel => ("notification channel", "NOTIFICATION_CHANNEL_NOT_FOUND"),
             Self::NotificationRule => ("notification rule", "NOTIFICATION_RULE_NOT_FOUND"),
         }
@@ -153,13 +162,15 @@ impl Noun {
 
     const fn article(self) -> &'static str {
         match self {
-            Self::Agent | Self::Execution => "an",
+            Self::Agent | Self::Execution | Self::ApiToken => "an",
             Self::Datasource
             | Self::Storage
             | Self::Job
             | Self::Backup
             | Self::User
             | Self::Session
+            | Self::Role
+            | Self::RoleBinding
             | Self::NotificationChannel
             | Self::NotificationRule => "a",
         }
@@ -195,6 +206,14 @@ impl Error {
             reason,
             message: message.into(),
         }
+    }
+
+    /// The caller lacks a permission.
+    pub fn lacks(permission: &str) -> Self {
+        Self::forbidden(
+            "PERMISSION_DENIED",
+            format!("this caller lacks the permission {permission}"),
+        )
     }
 
     /// Something that the state of things forbids.

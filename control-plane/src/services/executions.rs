@@ -38,6 +38,7 @@ impl Executions {
     pub async fn list(&self, filter: &ExecutionFilter, page: &PageRequest) -> Result<Page<Execution>, Error> {
         let store = &self.context.store;
         let mut query = ExecutionQuery {
+            within: filter.within.clone(),
             states: filter.states.clone(),
             before: page.after_id()?,
             limit: u64::from(page.size) + 1,

@@ -11,6 +11,7 @@ use super::datasources::target;
 use super::storages::location;
 use super::verifications::reaching;
 use super::{Context, Error};
+use crate::domain::access::Within;
 use crate::domain::assignment::RepositoryLocation;
 use crate::domain::health::{Check, Condition, Depth, Health as Record, Policy, Report, Subject, depth};
 use crate::domain::page::{Cursor, Page, PageRequest, bad_token};
@@ -101,7 +102,7 @@ impl Health {
                 .is_none_or(|health| health.is_due(now, &policy))
         };
         let mut looks = Vec::new();
-        for datasource in datasource_list(store, None, AT_ONCE).await? {
+        for datasource in datasource_list(store, &Within::default(), None, AT_ONCE).await? {
             let subject = Subject::Datasource(datasource.id);
             if here.contains(&datasource.agent) && is_due(subject) {
                 let connection = target(&self.context, store, &datasource).await?;
@@ -113,7 +114,7 @@ impl Health {
                 });
             }
         }
-        for storage in storage_list(store, None, AT_ONCE).await? {
+        for storage in storage_list(store, &Within::default(), None, AT_ONCE).await? {
             let subject = Subject::Storage(storage.id);
             let Some(agent) = reaching(&storage, here).filter(|_| is_due(subject)) else {
                 continue;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::assignments::reuse::chunking;
 use super::lookup::{self, Remembered, Request};
 use super::{Context, Error, Noun};
+use crate::domain::access::Within;
 use crate::domain::agent::Agent;
 use crate::domain::datasource::Datasource;
 use crate::domain::execution::{BackupSpec, Execution, ExecutionSpec, Outlook};
@@ -88,8 +89,13 @@ impl Jobs {
 
     /// Jobs in order of their names.
     pub async fn list(&self, page: &PageRequest) -> Result<Page<Job>, Error> {
+        self.list_within(&Within::default(), page).await
+    }
+
+    /// The same, of those alone that somebody may see.
+    pub async fn list_within(&self, within: &Within, page: &PageRequest) -> Result<Page<Job>, Error> {
         let limit = u64::from(page.size) + 1;
-        let jobs = job_list(&self.context.store, page.after_name()?, limit).await?;
+        let jobs = job_list(&self.context.store, within, page.after_name()?, limit).await?;
         Ok(Page::from_overfull(jobs, page.size, |job| {
             Cursor::Name(job.name.to_string())
         }))

@@ -11,6 +11,7 @@ use dataguardian_repository::kit::{Credentials, KitError, KitStorage, Recipient,
 
 use super::storages::agents_access;
 use super::{Context, Error};
+use crate::domain::access::Within;
 use crate::domain::assignment::WrappedKey;
 use crate::domain::field::BadField;
 use crate::store::Connected;
@@ -79,7 +80,13 @@ impl Recovery {
         let mut found = Vec::new();
         let mut last: Option<String> = None;
         loop {
-            let page = storage_list(&self.context.store, last.as_deref(), STORAGES_AT_ONCE).await?;
+            let page = storage_list(
+                &self.context.store,
+                &Within::default(),
+                last.as_deref(),
+                STORAGES_AT_ONCE,
+            )
+            .await?;
             for storage in &page {
                 let access = agents_access(&self.context, storage)?;
                 let in_kit =

@@ -10,9 +10,12 @@ use crate::domain::user::{User, check_new_password};
 use crate::secrets::password::Passwords;
 use crate::store::Store;
 use crate::store::audit::audit_insert_in_tx;
+use crate::store::role_bindings::{NewBinding, role_binding_insert_in_tx};
 use crate::store::totp::totp_clear_in_tx;
 use crate::store::user_sessions::user_session_delete_of_in_tx;
-use crate::store::users::{api_token_delete_of_in_tx, user_first, user_set_password_in_tx};
+use crate::store::users::{
+    api_token_delete_of_in_tx, user_first, user_set_locked_in_tx, user_set_password_in_tx,
+};
 
 /// What a reset did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +26,8 @@ pub struct ResetAdmin {
     pub tokens_ended: u64,
 }
 
-/// Gives the first administrator another password, asks it for no code any more and ends all its sign-ins, in one transaction with a row in the audit log.
+/// Lets the first user in with another password: an administrator again whatever became of it, asked for no code, with its old
+/// sign-ins ended. In one transaction with a row in the audit log.
 pub async fn reset_admin(store: &Store, password: Secret, now: DateTime<Utc>) -> Result<ResetAdmin, Error> {
     check_new_password("password", &password)?;
     let hash = Passwords::new().await?.hash(password).await?;
@@ -32,6 +36,8 @@ pub async fn reset_admin(store: &Store, password: Secret, now: DateTime<Utc>) ->
     let user = first.ok_or_else(|| Error::not_found(Noun::User, "yet: `dgctl setup` makes the first one"))?;
     user_set_password_in_tx(&tx, user.id, hash).await?;
     totp_clear_in_tx(&tx, user.id).await?;
+    user_set_locked_in_tx(&tx, user.id, None).await?;
+    role_binding_insert_in_tx(&tx, &NewBinding::administrator(user.id, now)).await?;
     let tokens_ended = api_token_delete_of_in_tx(&tx, user.id, None).await?
         + user_session_delete_of_in_tx(&tx, user.id, None).await?;
     let entry = AuditEntry {

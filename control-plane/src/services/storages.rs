@@ -6,6 +6,7 @@ use dataguardian_repository::storage::s3::S3Settings;
 
 use super::lookup::{self, Remembered, Request};
 use super::{Context, Error, Noun};
+use crate::domain::access::Within;
 use crate::domain::assignment::{Place, RepositoryLocation};
 use crate::domain::execution::ExecutionSpec;
 use crate::domain::page::{Cursor, Page, PageRequest};
@@ -159,8 +160,13 @@ impl Storages {
 
     /// Storages in order of their names.
     pub async fn list(&self, page: &PageRequest) -> Result<Page<Storage>, Error> {
+        self.list_within(&Within::default(), page).await
+    }
+
+    /// The same, of those alone that somebody may see.
+    pub async fn list_within(&self, within: &Within, page: &PageRequest) -> Result<Page<Storage>, Error> {
         let limit = u64::from(page.size) + 1;
-        let storages = storage_list(&self.context.store, page.after_name()?, limit).await?;
+        let storages = storage_list(&self.context.store, within, page.after_name()?, limit).await?;
         Ok(Page::from_overfull(storages, page.size, |storage| {
             Cursor::Name(storage.name.to_string())
         }))

@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use super::entity::agents;
 use super::private::Executor as _;
+use super::within::visible;
 use super::{Connected, HELD, StoreError, Tx, convert};
+use crate::domain::access::{ResourceKind, Within};
 use crate::domain::agent::{Agent, AgentFacts, AgentState, AlertKind, Boots, IdentityAlert, Recovery};
 use crate::domain::reference::Reference;
 
@@ -79,10 +81,12 @@ pub async fn agent_lock_in_tx(tx: &Tx, id: AgentId) -> Result<Option<Agent>, Sto
 /// Up to `limit` agents after that name, in order of their names.
 pub async fn agent_list(
     on: &impl Connected,
+    within: &Within,
     after: Option<&str>,
     limit: u64,
 ) -> Result<Vec<Agent>, StoreError> {
     let mut query = agents::Entity::find()
+        .filter(visible(within, &[(ResourceKind::Agent, agents::Column::Id)]))
         .order_by_asc(agents::Column::Name)
         .limit(limit);
     if let Some(after) = after {

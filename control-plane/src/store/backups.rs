@@ -11,7 +11,9 @@ use uuid::Uuid;
 use super::copy_checks::checks_of;
 use super::entity::{backup_copies, backups, manifests};
 use super::jobs::storage_names;
+use super::within::visible;
 use super::{Connected, StoreError, convert};
+use crate::domain::access::{ResourceKind, Within};
 use crate::domain::backup::{Backup, BackupCopy, BackupSummary, CheckedBy, SignedManifest};
 use crate::domain::deletion::{BackupState, CopyState, Pin};
 use crate::domain::job::Encryption;
@@ -28,6 +30,8 @@ pub struct BackupQuery {
     pub job: Option<JobId>,
     /// Those too that are being deleted.
     pub with_deleting: bool,
+    /// Only those that somebody may see.
+    pub within: Within,
     /// Only those with a smaller id.
     pub before: Option<Uuid>,
     /// At most so many.
@@ -51,7 +55,14 @@ pub async fn backup_get_any(on: &impl Connected, id: BackupId) -> Result<Option<
 
 /// Backups, the newest first; those that are being deleted only if the query says so.
 pub async fn backup_list(on: &impl Connected, query: &BackupQuery) -> Result<Vec<Backup>, StoreError> {
-    let mut select = existing().order_by_desc(backups::Column::Id).limit(query.limit);
+    let columns = [
+        (ResourceKind::Job, backups::Column::JobId),
+        (ResourceKind::Datasource, backups::Column::DatasourceId),
+    ];
+    let mut select = existing()
+        .filter(visible(&query.within, &columns))
+        .order_by_desc(backups::Column::Id)
+        .limit(query.limit);
     if !query.with_deleting {
         select = select.filter(backups::Column::State.eq(BackupState::Complete.as_str()));
     }

@@ -15,7 +15,9 @@ use sea_orm::{
 use super::agents::agent_names;
 use super::entity::datasources::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
+use super::within::visible;
 use super::{Connected, StoreError, Tx, convert};
+use crate::domain::access::{ResourceKind, Within};
 use crate::domain::datasource::{ConnectionSettings, Datasource};
 use crate::domain::reference::Reference;
 
@@ -57,10 +59,14 @@ pub async fn datasource_get(
 /// Up to `limit` datasources after that name, in order of their names.
 pub async fn datasource_list(
     on: &impl Connected,
+    within: &Within,
     after: Option<&str>,
     limit: u64,
 ) -> Result<Vec<Datasource>, StoreError> {
-    let mut query = Entity::find().order_by_asc(Column::Name).limit(limit);
+    let mut query = Entity::find()
+        .filter(visible(within, &[(ResourceKind::Datasource, Column::Id)]))
+        .order_by_asc(Column::Name)
+        .limit(limit);
     if let Some(after) = after {
         query = query.filter(Column::Name.gt(after));
     }

@@ -42,6 +42,8 @@ pub(super) mod pack_copies;
 pub(super) mod packs;
 pub(super) mod recovery_codes;
 pub(super) mod retention_due;
+pub(super) mod role_bindings;
+pub(super) mod roles;
 pub(super) mod storages;
 pub(super) mod user_sessions;
 pub(super) mod users;

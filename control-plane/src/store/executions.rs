@@ -13,7 +13,9 @@ use uuid::Uuid;
 use super::attempts::attempts_of;
 use super::entity::executions::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
+use super::within::visible;
 use super::{Connected, HELD, StoreError, Tx, convert};
+use crate::domain::access::{ResourceKind, Within};
 use crate::domain::execution::{Execution, Lease, Outlook, Progress, Scheduled};
 use crate::domain::priority::Priority;
 use crate::domain::reuse::ReusePlan;
@@ -39,6 +41,8 @@ pub struct ExecutionQuery {
     pub agent: Option<AgentId>,
     /// Only those in one of these states; all if empty.
     pub states: Vec<ExecutionState>,
+    /// Only those that somebody may see.
+    pub within: Within,
     /// Only those with a smaller id.
     pub before: Option<Uuid>,
     /// At most so many.
@@ -118,7 +122,14 @@ pub async fn execution_list(
     on: &impl Connected,
     query: &ExecutionQuery,
 ) -> Result<Vec<Execution>, StoreError> {
-    let mut select = Entity::find().order_by_desc(Column::Id).limit(query.limit);
+    let columns = [
+        (ResourceKind::Job, Column::JobId),
+        (ResourceKind::Datasource, Column::DatasourceId),
+    ];
+    let mut select = Entity::find()
+        .filter(visible(&query.within, &columns))
+        .order_by_desc(Column::Id)
+        .limit(query.limit);
     if let Some(job) = query.job {
         select = select.filter(Column::JobId.eq(*job.as_uuid()));
     }

@@ -14,7 +14,9 @@ use uuid::Uuid;
 use super::entity::{datasources, job_storages, jobs, storages};
 use super::private::Executor as _;
 use super::schedules::last_scheduled;
+use super::within::visible;
 use super::{Connected, HELD, StoreError, Tx, convert};
+use crate::domain::access::{ResourceKind, Within};
 use crate::domain::job::{BackupOptions, Job, JobStorage};
 use crate::domain::reference::Reference;
 use crate::domain::retention::Retention;
@@ -68,8 +70,20 @@ pub async fn job_lock_in_tx(tx: &Tx, id: JobId) -> Result<Option<Job>, StoreErro
 }
 
 /// Up to `limit` jobs after that name, in order of their names.
-pub async fn job_list(on: &impl Connected, after: Option<&str>, limit: u64) -> Result<Vec<Job>, StoreError> {
-    let mut query = jobs::Entity::find().order_by_asc(jobs::Column::Name).limit(limit);
+pub async fn job_list(
+    on: &impl Connected,
+    within: &Within,
+    after: Option<&str>,
+    limit: u64,
+) -> Result<Vec<Job>, StoreError> {
+    let columns = [
+        (ResourceKind::Job, jobs::Column::Id),
+        (ResourceKind::Datasource, jobs::Column::DatasourceId),
+    ];
+    let mut query = jobs::Entity::find()
+        .filter(visible(within, &columns))
+        .order_by_asc(jobs::Column::Name)
+        .limit(limit);
     if let Some(after) = after {
         query = query.filter(jobs::Column::Name.gt(after));
     }

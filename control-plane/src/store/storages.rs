@@ -12,7 +12,9 @@ use sea_orm::{
 use super::agents::agent_names;
 use super::entity::storages::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
+use super::within::visible;
 use super::{Connected, StoreError, Tx, convert};
+use crate::domain::access::{ResourceKind, Within};
 use crate::domain::reference::Reference;
 use crate::domain::storage::{Neighbour, S3Bucket, SealedSecrets, Storage, StorageLocation};
 
@@ -79,10 +81,14 @@ pub async fn storage_get_many(on: &impl Connected, ids: &[StorageId]) -> Result<
 /// Up to `limit` storages after that name, in order of their names.
 pub async fn storage_list(
     on: &impl Connected,
+    within: &Within,
     after: Option<&str>,
     limit: u64,
 ) -> Result<Vec<Storage>, StoreError> {
-    let mut query = Entity::find().order_by_asc(Column::Name).limit(limit);
+    let mut query = Entity::find()
+        .filter(visible(within, &[(ResourceKind::Storage, Column::Id)]))
+        .order_by_asc(Column::Name)
+        .limit(limit);
     if let Some(after) = after {
         query = query.filter(Column::Name.gt(after));
     }

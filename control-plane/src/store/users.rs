@@ -2,17 +2,20 @@
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::{ApiTokenId, UserId};
+use dataguardian_core::name::ResourceName;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QueryOrder as _,
+    QueryOrder as _, QuerySelect as _,
 };
 
 use super::entity::{api_tokens, users};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
 use crate::domain::session::Whence;
-use crate::domain::user::User;
+use crate::domain::user::{User, UserReference};
+
+const FROM: convert::From = convert::From("api_tokens");
 
 /// An API token as it is kept.
 #[derive(Debug, Clone)]
@@ -31,6 +34,8 @@ pub struct ApiTokenRow {
     pub last_used_at: Option<DateTime<Utc>>,
     /// Where it was made.
     pub whence: Whence,
+    /// What it is for, for one that was made for a program; none for a sign-in.
+    pub name: Option<ResourceName>,
 }
 
 /// Makes a user.
@@ -43,6 +48,7 @@ pub async fn user_insert_in_tx(tx: &Tx, user: &User, password_hash: String) -> R
         totp_secret_sealed: Set(None),
         totp_confirmed_at: Set(None),
         totp_last_step: Set(None),
+        locked_at: Set(None),
     };
     users::Entity::insert(row)
         .exec_without_returning(&tx.executor())
@@ -70,6 +76,53 @@ pub async fn user_password(on: &impl Connected, id: UserId) -> Result<Option<Str
     Ok(found.map(|row| row.password_hash))
 }
 
+/// One user.
+pub async fn user_get(on: &impl Connected, which: &UserReference) -> Result<Option<User>, StoreError> {
+    let query = match which {
+        UserReference::Id(id) => users::Entity::find().filter(users::Column::Id.eq(*id.as_uuid())),
+        UserReference::Name(name) => users::Entity::find().filter(users::Column::Username.eq(name)),
+    };
+    Ok(query.one(&on.executor()).await?.map(user))
+}
+
+/// Up to `limit` users after that name, in order of their names.
+pub async fn user_list(
+    on: &impl Connected,
+    after: Option<&str>,
+    limit: u64,
+) -> Result<Vec<User>, StoreError> {
+    let mut query = users::Entity::find()
+        .order_by_asc(users::Column::Username)
+        .limit(limit);
+    if let Some(after) = after {
+        query = query.filter(users::Column::Username.gt(after));
+    }
+    let rows = query.all(&on.executor()).await?;
+    Ok(rows.into_iter().map(user).collect())
+}
+
+/// Locks a user out since then, or lets it in.
+pub async fn user_set_locked_in_tx(
+    tx: &Tx,
+    id: UserId,
+    since: Option<DateTime<Utc>>,
+) -> Result<(), StoreError> {
+    users::Entity::update_many()
+        .col_expr(users::Column::LockedAt, Expr::val(since.map(convert::time)))
+        .filter(users::Column::Id.eq(*id.as_uuid()))
+        .exec(&tx.executor())
+        .await?;
+    Ok(())
+}
+
+/// Forgets a user, with all that is its own.
+pub async fn user_delete_in_tx(tx: &Tx, id: UserId) -> Result<(), StoreError> {
+    users::Entity::delete_by_id(*id.as_uuid())
+        .exec(&tx.executor())
+        .await?;
+    Ok(())
+}
+
 /// Whether there is any user.
 pub async fn user_any(on: &impl Connected) -> Result<bool, StoreError> {
     Ok(users::Entity::find().count(&on.executor()).await? > 0)
@@ -95,13 +148,15 @@ pub async fn user_set_password_in_tx(tx: &Tx, id: UserId, password_hash: String)
     Ok(())
 }
 
-/// Ends all tokens of a user but this one; gives how many there were.
+/// Ends the tokens of a user's sign-ins but this one, not those that were made for programs; gives how many there were.
 pub async fn api_token_delete_of_in_tx(
     tx: &Tx,
     user: UserId,
     but: Option<ApiTokenId>,
 ) -> Result<u64, StoreError> {
-    let mut delete = api_tokens::Entity::delete_many().filter(api_tokens::Column::UserId.eq(*user.as_uuid()));
+    let mut delete = api_tokens::Entity::delete_many()
+        .filter(api_tokens::Column::UserId.eq(*user.as_uuid()))
+        .filter(api_tokens::Column::Name.is_null());
     if let Some(but) = but {
         delete = delete.filter(api_tokens::Column::Id.ne(*but.as_uuid()));
     }
@@ -120,6 +175,7 @@ pub async fn api_token_insert_in_tx(tx: &Tx, token: &ApiTokenRow) -> Result<(), 
         address: Set(token.whence.address.clone()),
         user_agent: Set(Some(token.whence.user_agent.clone())),
         last_used_at: Set(token.last_used_at.map(convert::time)),
+        name: Set(token.name.as_ref().map(ToString::to_string)),
     };
     api_tokens::Entity::insert(row)
         .exec_without_returning(&tx.executor())
@@ -141,7 +197,9 @@ pub async fn api_token_get(
     let owner = users::Entity::find_by_id(token.user_id)
         .one(&on.executor())
         .await?;
-    Ok(owner.map(|owner| (api_token(token), user(owner))))
+    owner
+        .map(|owner| Ok((api_token(token)?, user(owner))))
+        .transpose()
 }
 
 /// The tokens of a user, the newest first.
@@ -151,7 +209,7 @@ pub async fn api_token_list_of(on: &impl Connected, user: UserId) -> Result<Vec<
         .order_by_desc(api_tokens::Column::Id)
         .all(&on.executor())
         .await?;
-    Ok(rows.into_iter().map(api_token).collect())
+    rows.into_iter().map(api_token).collect()
 }
 
 /// Notes that a token was used, unless that was noted after `unless_after`.
@@ -196,11 +254,13 @@ pub(super) fn user(row: users::Model) -> User {
         username: row.username,
         created_at: row.created_at,
         has_totp: row.totp_confirmed_at.is_some(),
+        locked_at: row.locked_at,
     }
 }
 
-fn api_token(row: api_tokens::Model) -> ApiTokenRow {
-    ApiTokenRow {
+fn api_token(row: api_tokens::Model) -> Result<ApiTokenRow, StoreError> {
+    Ok(ApiTokenRow {
+        name: row.name.as_deref().map(|name| FROM.parse(name)).transpose()?,
         id: ApiTokenId::from_uuid(row.id),
         user: UserId::from_uuid(row.user_id),
         secret_sha256: row.secret_sha256,
@@ -211,5 +271,5 @@ fn api_token(row: api_tokens::Model) -> ApiTokenRow {
             address: row.address,
             user_agent: row.user_agent.unwrap_or_default(),
         },
-    }
+    })
 }

@@ -15,7 +15,7 @@ use dataguardian_core::secret::Secret;
 
 use crate::world::{World, on_both};
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 pub(crate) fn begin() -> Begin {
     Begin {
@@ -55,7 +55,7 @@ fn unbase32(text: &str) -> Vec<u8> {
         .collect()
 }
 
-async fn set_up(world: &World) -> Secret {
+pub(crate) async fn set_up(world: &World) -> Secret {
     let auth = &world.services.auth;
     let path = auth
         .provide_setup_token(world.directory.path())

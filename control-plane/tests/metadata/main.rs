@@ -34,6 +34,7 @@ mod races;
 mod retention;
 mod retention_histories;
 mod reuse;
+mod roles;
 mod schedules;
 mod schema;
 mod secrecy;

@@ -103,6 +103,10 @@ ids! {
     RepositoryId, "repository";
     /// A question put to an agent over its session.
     RequestId, "request";
+    /// A set of permissions.
+    RoleId, "role";
+    /// That somebody has a role.
+    RoleBindingId, "role binding";
     /// One sign-in of a user.
     SessionId, "session";
     /// A place for backups.

@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::ask::SecretSource;
 use crate::commands::{
-    agent, auth, backup, completions, datasource, execution, job, notification, restore, session, storage,
-    system, totp, user,
+    agent, auth, backup, completions, datasource, execution, job, notification, restore, role, session,
+    storage, system, token, totp, user,
 };
 use crate::output::Format;
 
@@ -83,6 +83,12 @@ pub(crate) enum Command {
     /// Users, and your own password
     #[command(subcommand)]
     User(user::Command),
+    /// Roles: what users and API tokens may do, and who has which
+    #[command(subcommand)]
+    Role(role::Command),
+    /// API tokens for programs
+    #[command(subcommand)]
+    Token(token::Command),
     /// Agents: what runs beside databases
     #[command(subcommand)]
     Agent(agent::Command),

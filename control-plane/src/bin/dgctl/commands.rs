@@ -10,9 +10,11 @@ pub(crate) mod job;
 pub(crate) mod notification;
 pub(crate) mod recovery_kit;
 pub(crate) mod restore;
+pub(crate) mod role;
 pub(crate) mod session;
 pub(crate) mod storage;
 pub(crate) mod system;
+pub(crate) mod token;
 pub(crate) mod totp;
 pub(crate) mod user;
 mod verify;
@@ -107,6 +109,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<()> {
         Command::Setup(setup) => Box::pin(setup.run(context)).await,
         Command::Login(login) => Box::pin(login.run(context)).await,
         Command::Logout => Box::pin(auth::logout(context)).await,
+        Command::Role(command) => Box::pin(command.run(context)).await,
+        Command::Token(command) => Box::pin(command.run(context)).await,
         Command::Session(command) => Box::pin(command.run(context)).await,
         Command::Totp(command) => Box::pin(command.run(context)).await,
         Command::User(command) => Box::pin(command.run(context)).await,

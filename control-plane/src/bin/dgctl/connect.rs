@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dataguardian_core::secret::Secret;
+use dataguardian_proto::v1::access_service_client::AccessServiceClient;
 use dataguardian_proto::v1::agent_service_client::AgentServiceClient;
 use dataguardian_proto::v1::auth_service_client::AuthServiceClient;
 use dataguardian_proto::v1::backup_service_client::BackupServiceClient;
@@ -147,6 +148,7 @@ macro_rules! clients {
 }
 
 clients! {
+    access: AccessServiceClient;
     agents: AgentServiceClient;
     auth: AuthServiceClient;
     backups: BackupServiceClient;

@@ -106,6 +106,7 @@ pages! {
     ListNotificationsResponse.notifications;
     ListStoragesResponse.storages;
     ListStorageHealthChecksResponse.health_checks;
+    ListUsersResponse.accounts;
     PreviewRetentionResponse.decisions;
 }
 

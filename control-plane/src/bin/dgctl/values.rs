@@ -180,6 +180,11 @@ fn word(wire: &str, prefix: &str) -> String {
     wire.strip_prefix(prefix).unwrap_or(wire).to_lowercase()
 }
 
+/// `agent`, `datasource`, ….
+pub(crate) fn scope_word(kind: v1::ScopeKind) -> String {
+    word(kind.as_str_name(), "SCOPE_KIND_")
+}
+
 /// `queued`, `retry_wait`, ….
 pub(crate) fn state_word(state: v1::ExecutionState) -> String {
     word(state.as_str_name(), "EXECUTION_STATE_")

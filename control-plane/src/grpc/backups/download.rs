@@ -9,12 +9,13 @@ use dataguardian_proto::v1::download_backup_response::Message;
 use futures::{Stream, StreamExt as _, stream};
 use tonic::Status;
 
+use crate::domain::access::Mandate;
 use crate::domain::download::{ScriptPart, Wanted};
 use crate::domain::field::Checks;
 use crate::domain::restore::BackupChoice;
 use crate::grpc::ask::{ask, failed, nonsense};
 use crate::grpc::error::bad_request;
-use crate::grpc::stream::{Messages, until_stop};
+use crate::grpc::stream::{Messages, Reader, until_stop, while_allowed};
 use crate::grpc::{Shared, decode};
 use crate::sessions::{Answer, Broken, Incoming, Question};
 
@@ -31,12 +32,15 @@ pub(super) fn subject(asked: &v1::DownloadBackupRequest) -> String {
 /// Has the agent begin, and passes on what comes.
 pub(super) async fn begin(
     shared: &Shared,
+    mandate: &Mandate,
+    reader: Reader,
     asked: v1::DownloadBackupRequest,
 ) -> Result<Messages<v1::DownloadBackupResponse>, Status> {
     let mut checks = Checks::new();
     let choice = checks.take(BackupChoice::parse(&asked.backup, &asked.datasource));
     let wanted = checks.take(Wanted::parse(&asked.database, asked.globals));
     let (choice, wanted) = decode::checked(checks, choice.zip(wanted)).map_err(bad_request)?;
+    let choice = shared.services.reach.chosen(mandate, choice).await?;
     let connected: Vec<_> = shared
         .sessions
         .all()
@@ -72,7 +76,7 @@ pub(super) async fn begin(
         left: bytes,
     };
     let messages = stream::iter([Ok(response(start))]).chain(rest.messages());
-    Ok(until_stop(messages, shared.stop.clone()))
+    Ok(until_stop(while_allowed(messages, reader), shared.stop.clone()))
 }
 
 /// What is still to come.

@@ -17,6 +17,7 @@ pub(in crate::grpc) fn execution_filter(
         job: checks.take(optional("job", &request.job)).flatten(),
         datasource: checks.take(optional("datasource", &request.datasource)).flatten(),
         states: checks.take(states(&request.states)).unwrap_or_default(),
+        ..ExecutionFilter::default()
     };
     Ok((filter, checked(checks, page)?))
 }

@@ -1,15 +1,17 @@
 //! Sign-ins: tokens of programs and cookies of browsers.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use dataguardian_core::ids::{ApiTokenId, SessionId};
+use dataguardian_core::ids::{ApiTokenId, SessionId, UserId};
 use dataguardian_core::secret::Secret;
 
+use crate::domain::access::Rights;
 use crate::domain::session::{Credential, Session, SessionKind, USE_NOTED_EVERY, Whence};
 use crate::domain::text;
 use crate::domain::user::{Caller, Login, User};
 use crate::secrets::token::{NewToken, PresentedToken, TokenKind};
 use crate::services::auth::Auth;
 use crate::services::{Error, Noun};
+use crate::store::role_bindings::grants_of;
 use crate::store::user_sessions::{self, UserSessionRow};
 use crate::store::users::{self, ApiTokenRow};
 use crate::store::{StoreError, Tx};
@@ -34,9 +36,11 @@ impl Auth {
         let now = self.context.now();
         let found = users::api_token_get(&self.context.store, id).await?;
         let (row, user) = found
-            .filter(|(row, _)| presented.matches(&row.secret_sha256) && now < row.expires_at)
+            .filter(|(row, _)| presented.matches(&row.secret_sha256))
+            .filter(|(row, user)| now < row.expires_at && user.locked_at.is_none())
             .ok_or_else(bad_token)?;
         let caller = Caller {
+            rights: self.rights(user.id, program(&row)).await?,
             user,
             credential: Credential::Token(id),
             expires_at: row.expires_at,
@@ -56,8 +60,11 @@ impl Auth {
                 && policy.is_good(session.last_used_at, session.expires_at, now)
         };
         let found = user_sessions::user_session_get(&self.context.store, id).await?;
-        let (row, user) = found.filter(|(row, _)| good(row)).ok_or_else(bad_cookie)?;
+        let (row, user) = found
+            .filter(|(row, user)| good(row) && user.locked_at.is_none())
+            .ok_or_else(bad_cookie)?;
         let caller = Caller {
+            rights: self.rights(user.id, None).await?,
             user,
             credential: Credential::Cookie(id),
             expires_at: row.session.expires_at,
@@ -65,6 +72,36 @@ impl Auth {
         self.note_use(caller.credential, Some(row.session.last_used_at))
             .await;
         Ok(caller)
+    }
+
+    /// What a user may do, or an API token of its.
+    async fn rights(&self, user: UserId, token: Option<ApiTokenId>) -> Result<Rights, Error> {
+        let (of_user, of_token) = grants_of(&self.context.store, user, token).await?;
+        let rights = Rights::of_user(of_user);
+        Ok(match token {
+            Some(_) => rights.and(of_token),
+            None => rights,
+        })
+    }
+
+    /// What a caller may do by now, if he is still who he was when his call began: for calls that last.
+    pub async fn still(&self, caller: &Caller) -> Result<Rights, Error> {
+        let (store, now) = (&self.context.store, self.context.now());
+        let (user, expires_at, token) = match caller.credential {
+            Credential::Token(id) => {
+                let (row, user) = users::api_token_get(store, id).await?.ok_or_else(bad_token)?;
+                (user, row.expires_at, program(&row))
+            }
+            Credential::Cookie(id) => {
+                let found = user_sessions::user_session_get(store, id).await?;
+                let (row, user) = found.ok_or_else(bad_cookie)?;
+                (user, row.session.expires_at, None)
+            }
+        };
+        if now >= expires_at || user.locked_at.is_some() {
+            return Err(bad_token());
+        }
+        self.rights(user.id, token).await
     }
 
     /// Ends the sign-in that the call is made with.
@@ -78,7 +115,8 @@ impl Auth {
         let (store, user) = (&self.context.store, caller.user.id);
         let mut sessions = user_sessions::user_session_list_of(store, user).await?;
         let tokens = users::api_token_list_of(store, user).await?;
-        sessions.extend(tokens.into_iter().map(of_token));
+        let sign_ins = tokens.into_iter().filter(|token| token.name.is_none());
+        sessions.extend(sign_ins.map(of_token));
         let (policy, now) = (self.context.sessions, self.context.now());
         sessions.retain(|session| match session.kind {
             SessionKind::Browser => policy.is_good(session.last_used_at, session.expires_at, now),
@@ -179,6 +217,7 @@ async fn insert_in_tx(tx: &Tx, user: &User, session: Session, token: &NewToken) 
                 expires_at: session.expires_at,
                 last_used_at: None,
                 whence: session.whence,
+                name: None,
             };
             users::api_token_insert_in_tx(tx, &row).await
         }
@@ -191,6 +230,11 @@ async fn insert_in_tx(tx: &Tx, user: &User, session: Session, token: &NewToken) 
             user_sessions::user_session_insert_in_tx(tx, &row).await
         }
     }
+}
+
+/// The token's own id, if it was made for a program and has roles of its own.
+fn program(row: &ApiTokenRow) -> Option<ApiTokenId> {
+    row.name.is_some().then_some(row.id)
 }
 
 fn of_token(row: ApiTokenRow) -> Session {

@@ -7,6 +7,7 @@ use dataguardian_core::failure::Failure;
 use dataguardian_core::ids::{DatasourceId, StorageId};
 
 use super::Notifications;
+use crate::domain::access::Within;
 use crate::domain::agent::AgentState;
 use crate::domain::health::{Health, Subject};
 use crate::domain::job::Job;
@@ -44,7 +45,7 @@ impl Notifications {
     pub(super) async fn facts(&self) -> Result<Facts, Error> {
         let (store, now) = (&self.context.store, self.context.now());
         let health = health_all(store).await?;
-        let storages = storage_list(store, None, AT_ONCE).await?;
+        let storages = storage_list(store, &Within::default(), None, AT_ONCE).await?;
         let storages: Vec<_> = storages
             .into_iter()
             .map(|storage| StorageFacts {
@@ -54,7 +55,7 @@ impl Notifications {
             })
             .collect();
         let datasources = self.datasource_facts(&health).await?;
-        let agents = agent_list(store, None, AT_ONCE).await?;
+        let agents = agent_list(store, &Within::default(), None, AT_ONCE).await?;
         let agents = agents
             .into_iter()
             .filter(|agent| agent.state != AgentState::Revoked);
@@ -87,7 +88,7 @@ impl Notifications {
 
     async fn job_facts(&self) -> Result<Vec<JobFacts>, Error> {
         let store = &self.context.store;
-        let jobs = job_list(store, None, AT_ONCE).await?;
+        let jobs = job_list(store, &Within::default(), None, AT_ONCE).await?;
         let ends = fact_job_ends(store).await?;
         let unfinished = fact_job_unfinished(store).await?;
         let mut facts = Vec::with_capacity(jobs.len());
@@ -116,7 +117,7 @@ impl Notifications {
             .map(|protection| (protection.datasource.as_str(), protection))
             .collect();
         let objectives = self.context.objectives;
-        let datasources = datasource_list(&self.context.store, None, AT_ONCE).await?;
+        let datasources = datasource_list(&self.context.store, &Within::default(), None, AT_ONCE).await?;
         let facts = datasources.into_iter().map(|datasource| {
             let protection = protection.get(datasource.name.as_str());
             let own = datasource

@@ -8,6 +8,7 @@ use dataguardian_repository::verify::Level;
 
 use super::found::{copies_in_tx, copy_in_tx, objects, objects_in_tx};
 use super::{Verifications, outline_of};
+use crate::domain::access::Within;
 use crate::domain::assignment::RepositoryLocation;
 use crate::domain::storage::Storage;
 use crate::domain::verification::schedule::{Due, Policy, Stock};
@@ -53,7 +54,7 @@ pub struct ObjectsWork {
 impl Verifications {
     /// All storages.
     pub async fn storages(&self) -> Result<Vec<Storage>, Error> {
-        Ok(storage_list(&self.context.store, None, STORAGES).await?)
+        Ok(storage_list(&self.context.store, &Within::default(), None, STORAGES).await?)
     }
 
     /// How an agent reaches a storage.

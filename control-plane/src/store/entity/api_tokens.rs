@@ -14,6 +14,7 @@ pub struct Model {
     pub address: Option<String>,
     pub user_agent: Option<String>,
     pub last_used_at: Option<DateTimeUtc>,
+    pub name: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

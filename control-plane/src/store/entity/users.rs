@@ -13,6 +13,7 @@ pub struct Model {
     pub totp_secret_sealed: Option<Vec<u8>>,
     pub totp_confirmed_at: Option<DateTimeUtc>,
     pub totp_last_step: Option<i64>,
+    pub locked_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

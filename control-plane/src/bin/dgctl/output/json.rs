@@ -102,6 +102,23 @@ replies! {
     UpdateNotificationChannelResponse
     UpdateNotificationRuleResponse
     UpdateStorageResponse
+    CreateUserResponse
+    GetUserResponse
+    ListUsersResponse
+    UpdateUserResponse
+    DeleteUserResponse
+    CreateRoleResponse
+    GetRoleResponse
+    ListRolesResponse
+    UpdateRoleResponse
+    DeleteRoleResponse
+    CreateRoleBindingResponse
+    ListRoleBindingsResponse
+    DeleteRoleBindingResponse
+    ListPermissionsResponse
+    CreateApiTokenResponse
+    ListApiTokensResponse
+    RevokeApiTokenResponse
     WatchExecutionResponse
     WhoAmIResponse
 }
