@@ -3,6 +3,20 @@ import js from '@eslint/js';
 import hooks from 'eslint-plugin-react-hooks';
 import ts from 'typescript-eslint';
 
+// What scripts and tests find in Node, and what tests find in the page that they look into.
+const names = [
+  'console',
+  'process',
+  'URL',
+  'Buffer',
+  'setTimeout',
+  'clearTimeout',
+  'document',
+  'window',
+  'localStorage',
+  'sessionStorage',
+];
+
 export default ts.config(
   { ignores: ['dist', 'src/api/gen'] },
   js.configs.recommended,
@@ -19,7 +33,7 @@ export default ts.config(
   },
   {
     files: ['scripts/**', 'tests/**'],
-    languageOptions: { globals: { console: 'readonly', process: 'readonly', URL: 'readonly' } },
+    languageOptions: { globals: Object.fromEntries(names.map((name) => [name, 'readonly'])) },
     rules: { 'no-console': 'off' },
   },
 );
