@@ -8,9 +8,10 @@ import { firstBackup } from './flows/first-backup.mjs';
 import { outages } from './flows/outages.mjs';
 import { restores } from './flows/restores.mjs';
 import { signIn } from './flows/sign-in.mjs';
+import { viewer } from './flows/viewer.mjs';
 import { troubles } from './flows/troubles.mjs';
 
-const flows = { delivery, signIn, firstBackup, restores, troubles, appearance, outages };
+const flows = { delivery, signIn, firstBackup, restores, troubles, appearance, viewer, outages };
 
 class Broken extends Error {}
 

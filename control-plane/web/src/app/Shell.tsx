@@ -6,6 +6,7 @@ import { Link, useLocation } from 'wouter';
 
 import { useRead } from '../api/call';
 import type { DescMethod } from '@bufbuild/protobuf';
+import { AccessService } from '../api/gen/dataguardian/v1/access_pb';
 import { AgentService } from '../api/gen/dataguardian/v1/agent_admin_pb';
 import { BackupService } from '../api/gen/dataguardian/v1/backup_pb';
 import { DatasourceService } from '../api/gen/dataguardian/v1/datasource_pb';
@@ -36,6 +37,7 @@ const groups: readonly (readonly Entry[])[] = [
   ],
   [
     ['/notifications', 'Notifications', 'bell', NotificationService.method.listNotifications],
+    ['/users', 'Users', 'people', AccessService.method.listUsers],
     ['/system', 'System', 'gear', SystemService.method.getSystemInfo],
   ],
 ];
@@ -130,6 +132,7 @@ const schemes = [
 
 function Account(): ReactElement {
   const { user, signOut } = useSession();
+  const [, navigate] = useLocation();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   return (
     <div className="account">
@@ -151,6 +154,7 @@ function Account(): ReactElement {
             </Menu.Item>
           ))}
           <Menu.Divider />
+          <Menu.Item onClick={() => navigate('/account')}>Your account</Menu.Item>
           <Menu.Item onClick={signOut}>Sign out</Menu.Item>
         </Menu.Dropdown>
       </Menu>

@@ -36,6 +36,10 @@ const pages: readonly (readonly [path: string, load: Loader])[] = [
   ['/notifications/channels/:name', () => import('../pages/notifications/ChannelForm')],
   ['/notifications/rules/new', () => import('../pages/notifications/RuleForm')],
   ['/notifications/rules/:name', () => import('../pages/notifications/RuleForm')],
+  ['/users', () => import('../pages/users/UserList')],
+  ['/users/new', () => import('../pages/users/UserForm')],
+  ['/users/:name', () => import('../pages/users/UserPage')],
+  ['/account', () => import('../pages/account/AccountPage')],
   ['/system', () => import('../pages/system/SystemPage')],
 ];
 

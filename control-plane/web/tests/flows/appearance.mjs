@@ -26,6 +26,10 @@ const pages = {
   'channel-new': '/notifications/channels/new',
   channel: '/notifications/channels/oncall',
   rule: '/notifications/rules/all-troubles',
+  users: '/users',
+  'user-new': '/users/new',
+  user: '/users/admin',
+  account: '/account',
   system: '/system',
   'no-such-page': '/nowhere',
 };

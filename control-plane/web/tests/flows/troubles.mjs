@@ -78,7 +78,7 @@ export async function troubles({ scene, browser, test }) {
     await page.getByRole('link', { name: 'Add channel' }).click();
     await page.getByText('Webhook', { exact: true }).click();
     await page.getByLabel('Name').fill('oncall');
-    await page.getByLabel('URL', { exact: true }).fill('http://127.0.0.1:9/hook');
+    await page.getByRole('textbox', { name: 'URL' }).fill('http://127.0.0.1:9/hook');
     await page.getByLabel(/may begin with http/).check();
     await page.getByRole('button', { name: 'Add channel' }).click();
     await page.getByRole('button', { name: 'Test' }).click();
