@@ -142,7 +142,13 @@ export class Scene {
     this.apiPort ??= await freePort();
     this.agentPort ??= await freePort();
     this.data = join(this.work, 'control-plane');
+    // What a proxy is called by, for the test that has one.
+    this.proxyPort ??= await freePort();
+    const config = join(this.work, 'control-plane.toml');
+    writeFileSync(config, `[api]\npublic_urls = ["http://localhost:${this.proxyPort}"]\n`);
     const listen = [
+      '--config',
+      config,
       '--api-listen',
       `127.0.0.1:${this.apiPort}`,
       '--agent-listen',

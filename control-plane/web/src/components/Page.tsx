@@ -106,7 +106,7 @@ export function Empty({
 }): ReactElement {
   return (
     <div className="empty">
-      <h3>{title}</h3>
+      <strong>{title}</strong>
       {children && <p>{children}</p>}
       {action}
     </div>

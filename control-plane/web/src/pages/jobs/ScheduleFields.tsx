@@ -78,7 +78,7 @@ export function ScheduleFields({ draft, set, fieldError, brief = false }: Fields
         <TextInput
           label="Cron pattern"
           description="Minute, hour, day of the month, month, day of the week"
-          className="mono"
+          classNames={{ input: 'mono' }}
           value={draft.cron}
           onChange={(event) => set({ cron: event.currentTarget.value })}
           error={fieldError('schedule.cron')}

@@ -179,7 +179,7 @@ function Fields({ channel }: { channel?: NotificationChannel }): ReactElement {
             label="Template"
             description="Jinja; blank for all fields as JSON"
             rows={4}
-            className="mono"
+            classNames={{ input: 'mono' }}
             {...text('bodyTemplate', 'webhook.body_template')}
           />
           <PasswordInput

@@ -1,4 +1,4 @@
-// What failed in the last week, why, and what to do next.
+// What failed in the last week and was not made good since, why, and what to do next.
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { Button } from '@mantine/core';
 import type { ReactElement } from 'react';
@@ -13,22 +13,22 @@ import { Panel } from '../../components/Page';
 import { Note, ProblemNote } from '../../components/Problem';
 import { Time } from '../../components/Time';
 import { millis } from '../../format/time';
+import { unresolved } from './unresolved';
 import { executionName } from '../executions/ExecutionTable';
 
 const WEEK = 7 * 86_400_000;
+/** More are in the list of executions. */
+const MOST = 5;
 
-export function Failures({
-  executions,
-  now,
-}: {
+interface FailuresProps {
   executions: readonly Execution[];
+  /** What ended lately: what has made a failure good is among it. */
+  recent: readonly Execution[];
   now: Timestamp | undefined;
-}): ReactElement | null {
-  const after = now ? millis(now) - WEEK : 0;
-  const fresh = executions.filter(({ endedAt, createdAt }) => {
-    const at = endedAt ?? createdAt;
-    return at !== undefined && millis(at) >= after;
-  });
+}
+
+export function Failures({ executions, recent, now }: FailuresProps): ReactElement | null {
+  const fresh = unresolved(executions, recent, now ? millis(now) - WEEK : 0).slice(0, MOST);
   if (fresh.length === 0) return null;
   return (
     <Panel title="What failed" actions={<Link href="/executions?state=failed">All that failed</Link>}>

@@ -37,8 +37,14 @@ export function Overview(): ReactElement {
   );
   const failed = useRead(
     ExecutionService.method.listExecutions,
-    { states: [ExecutionState.FAILED], pageSize: 5 },
+    { states: [ExecutionState.FAILED], pageSize: 50 },
     { every: 10_000, enabled: seesRuns },
+  );
+
+  const completed = useRead(
+    ExecutionService.method.listExecutions,
+    { states: [ExecutionState.COMPLETED], pageSize: 200 },
+    { every: 10_000, enabled: seesRuns && (failed.data?.executions.length ?? 0) > 0 },
   );
 
   const data = dashboard.data;
@@ -67,7 +73,13 @@ export function Overview(): ReactElement {
     >
       <Protection data={data} />
       {active.data && active.data.executions.length > 0 && <Running executions={active.data.executions} />}
-      {failed.data && <Failures executions={failed.data.executions} now={data.now} />}
+      {failed.data && (
+        <Failures
+          executions={failed.data.executions}
+          recent={[...data.recentExecutions, ...(completed.data?.executions ?? [])]}
+          now={data.now}
+        />
+      )}
       <div className="two">
         <NextRuns runs={data.nextRuns} />
         <StoragePanel />

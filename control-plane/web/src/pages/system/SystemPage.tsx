@@ -187,7 +187,7 @@ function Recovery({ info }: { info: GetSystemInfoResponse }): ReactElement {
             label="Who can open it"
             description="Public keys of age (age1…), one a line: age-keygen makes a pair"
             rows={3}
-            className="mono"
+            classNames={{ input: 'mono' }}
             value={recipients}
             onChange={(event) => setRecipients(event.currentTarget.value)}
             spellCheck={false}
