@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -50,6 +51,9 @@ export class Scene {
     chmodSync(work, 0o755);
     mkdirSync(join(work, 'logs'));
     const scene = new Scene(work);
+    // Whatever ends the tests, no server is left behind.
+    process.once('exit', () => scene.processes.forEach(({ child }) => child.kill('SIGINT')));
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
     try {
       await Promise.all([scene.startPostgres(), scene.startControlPlane()]);
     } catch (error) {

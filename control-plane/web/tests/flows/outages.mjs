@@ -53,9 +53,9 @@ export async function outages({ scene, browser, test }) {
       passed.on('error', () => answer.destroy());
       asked.pipe(passed);
     });
-    await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    await new Promise((resolve) => proxy.listen(scene.proxyPort, '127.0.0.1', resolve));
     const direct = browser.url;
-    browser.url = `http://localhost:${proxy.address().port}`;
+    browser.url = `http://localhost:${scene.proxyPort}`;
     try {
       const fresh = await browser.freshContext();
       await browser.goto('/backups-of-ours/jobs/main-nightly');
