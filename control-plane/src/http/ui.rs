@@ -39,7 +39,10 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
 ];
 
 /// For builds without the interface.
@@ -133,7 +136,9 @@ fn based(index: &str, path: &str, wants_setup: bool) -> String {
 
 fn secured(mut response: Response) -> Response {
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
     }
     response
 }
@@ -194,7 +199,10 @@ mod tests {
     fn only_what_reads_pages_gets_the_page() {
         let browser = "text/html,application/xhtml+xml,*/*;q=0.8";
         assert_eq!(wanted(&request(Method::GET, "/backups/1", browser)), Wanted::Page);
-        assert_eq!(wanted(&request(Method::GET, "/backups/1", "*/*")), Wanted::Nothing);
+        assert_eq!(
+            wanted(&request(Method::GET, "/backups/1", "*/*")),
+            Wanted::Nothing
+        );
         assert_eq!(wanted(&request(Method::POST, "/", browser)), Wanted::Nothing);
     }
 
@@ -217,6 +225,9 @@ mod tests {
         let answer = page("/", false);
         let policy = answer.headers().get(header::CONTENT_SECURITY_POLICY).unwrap();
         assert!(!policy.to_str().unwrap().contains("unsafe"));
-        assert_eq!(answer.headers().get(header::X_CONTENT_TYPE_OPTIONS).unwrap(), "nosniff");
+        assert_eq!(
+            answer.headers().get(header::X_CONTENT_TYPE_OPTIONS).unwrap(),
+            "nosniff"
+        );
     }
 }

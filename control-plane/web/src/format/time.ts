@@ -28,7 +28,8 @@ const units: [string, number][] = [
 /** `2 h 5 min`, `48 s`, `320 ms`: at most two units, the second one only if it is the next smaller. */
 export function span(milliseconds: number): string {
   const rounded = milliseconds < 1000 ? milliseconds : Math.round(milliseconds / 1000) * 1000;
-  if (rounded < 1000) return rounded < 1 ? '0 s' : `${Math.round(rounded)} ms`;
+  if (rounded < 1000)
+    return rounded === 0 ? '0 s' : rounded < 1 ? 'less than 1 ms' : `${Math.round(rounded)} ms`;
   const first = units.findIndex(([, size]) => rounded >= size);
   const [unit, size] = units[first] ?? ['s', 1000];
   const count = Math.floor(rounded / size);
