@@ -181,7 +181,7 @@ function SignIns(): ReactElement {
                   </>
                 ),
               },
-              { head: 'From', cell: (session) => session.address },
+              { head: 'From', cell: (session) => <span className="nowrap">{session.address}</span> },
               { head: 'Began', cell: (session) => <Time at={session.createdAt} /> },
               { head: 'Last used', cell: (session) => <Time at={session.lastUsedAt} /> },
               { head: 'Ends', cell: (session) => <Time at={session.expiresAt} /> },

@@ -79,12 +79,15 @@ export default function UserList(): ReactElement {
                   { head: 'What it is for', cell: (role) => role.description },
                   {
                     head: 'May do',
-                    cell: (role) => (
-                      <details>
-                        <summary>{plural(role.permissions.length, 'thing')}</summary>
-                        <span className="mono small">{role.permissions.join(', ')}</span>
-                      </details>
-                    ),
+                    cell: (role) =>
+                      role.permissions.includes('*') ? (
+                        'everything'
+                      ) : (
+                        <details>
+                          <summary>{plural(role.permissions.length, 'thing')}</summary>
+                          <span className="mono small">{role.permissions.join(', ')}</span>
+                        </details>
+                      ),
                   },
                 ]}
               />
@@ -109,5 +112,6 @@ const kinds: Partial<Record<ScopeKind, string>> = {
 
 /** `operator`, or `operator over job nightly`. */
 export function bindingWords({ role, scope }: RoleBinding): string {
-  return scope ? `${role} over ${kinds[scope.kind] ?? ''} ${scope.resource}` : role;
+  const kind = scope && kinds[scope.kind];
+  return kind ? `${role} over ${kind} ${scope.resource}` : role;
 }

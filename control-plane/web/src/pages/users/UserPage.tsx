@@ -44,7 +44,7 @@ function Roles({ name, account }: { name: string; account: UserAccount }): React
   const roles = useRead(method.listRoles, {}, { enabled: may(method.listRoles) });
   const bind = useChange(method.createRoleBinding);
   const unbind = useChange(method.deleteRoleBinding);
-  const has = account.bindings.filter(({ scope }) => !scope).map(({ role }) => role);
+  const has = account.bindings.filter(({ scope }) => !scope?.kind).map(({ role }) => role);
   const others = roles.data?.roles.filter((role) => !has.includes(role.name)) ?? [];
   const [chosen, setChosen] = useState('');
   const role = others.some((each) => each.name === chosen) ? chosen : (others[0]?.name ?? '');
