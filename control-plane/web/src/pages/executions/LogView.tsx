@@ -13,6 +13,8 @@ import './log.css';
 
 /** The height of a line in CSS pixels; lines do not wrap, so that any number of them scrolls smoothly. */
 const LINE = 20;
+/** The height of the log in CSS pixels: so much is kept free while lines may come. */
+const TALL = 400;
 
 export function LogView({ executionId, ended }: { executionId: string; ended: boolean }): ReactElement {
   const { log, line, found } = useLog(executionId, ended);
@@ -20,7 +22,7 @@ export function LogView({ executionId, ended }: { executionId: string; ended: bo
   const [current, setCurrent] = useState(0);
   const [follows, setFollows] = useState(true);
   const box = useRef<HTMLDivElement>(null);
-  const [view, setView] = useState({ top: 0, height: 400 });
+  const [view, setView] = useState({ top: 0, height: TALL });
   const hits = found(search);
   const hit = hits[Math.min(current, hits.length - 1)];
 
@@ -90,6 +92,7 @@ export function LogView({ executionId, ended }: { executionId: string; ended: bo
     >
       <div
         className="log"
+        style={{ height: isOver ? Math.min(TALL, Math.max(3, log.lines.length + 1) * LINE) : TALL }}
         ref={box}
         onScroll={onScroll}
         tabIndex={0}

@@ -57,10 +57,8 @@ export default function JobPage(): ReactElement {
       <Panel>
         <Particulars job={job} />
       </Panel>
-      <div className="two">
-        <Runs name={job.name} />
-        {job.schedule && <NextTimes name={job.name} paused={job.paused} />}
-      </div>
+      <Runs name={job.name} />
+      {job.schedule && <NextTimes name={job.name} paused={job.paused} />}
       <RetentionPreview job={job.name} />
     </Page>
   );
@@ -133,7 +131,12 @@ function Particulars({ job }: { job: Job }): ReactElement {
             schedule &&
               (schedule.misfirePolicy === MisfirePolicy.SKIP ? 'it is skipped' : 'one run makes up for it'),
           ],
-          ['Spread', schedule?.jitter && `up to ${span(durationMillis(schedule.jitter))} later`],
+          [
+            'Spread',
+            schedule?.jitter &&
+              durationMillis(schedule.jitter) > 0 &&
+              `up to ${span(durationMillis(schedule.jitter))} later`,
+          ],
           ['Cut', cutting[job.nextChunking] && `${cutting[job.nextChunking]}${reason ? `, ${reason}` : ''}`],
         ]}
       />
