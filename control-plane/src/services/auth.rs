@@ -72,6 +72,11 @@ impl Auth {
         Ok(Some(path))
     }
 
+    /// Whether there is no user yet.
+    pub async fn wants_setup(&self) -> Result<bool, Error> {
+        Ok(!users::user_any(&self.context.store).await?)
+    }
+
     /// Makes the first administrator. Works once.
     pub async fn setup(
         &self,
