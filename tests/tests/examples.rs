@@ -57,7 +57,7 @@ impl Scene {
         let mut running = program()?;
         running.arg("nightly");
         let followed = self.run(running)?;
-        ensure!(followed.contains("completed"), "{followed}");
+        ensure!(followed.to_lowercase().contains("completed"), "{followed}");
         Ok(())
     }
 }
