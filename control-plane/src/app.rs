@@ -88,9 +88,7 @@ impl App {
         let context = Context::new(store.clone(), installation, Arc::clone(&clock), queue.clone());
         let metrics = Metrics::new()?;
         let context = as_configured(context, &config, &metrics)?;
-        let (control_plane, started_at) = (context.installation.control_plane, context.started_at);
-        let replica = context.replica;
-        let services = Services::start(context).await?;
+        let services = Services::start(context.clone()).await?;
         let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
         let life = config.agents.certificate_life();
         let authority = Trust::load(&services.authorities, Arc::clone(&clock), life).await?;
@@ -105,20 +103,9 @@ impl App {
             node: node.clone(),
             cleanup: cleanup(&config, &services, &asking),
             asking,
-            facts: Arc::new(Facts {
-                control_plane,
-                metadata_backend: store.backend().as_str(),
-                replica,
-                started_at,
-                operators_pin: ports.operators_pin,
-                api_address: ports.api.address()?.to_string(),
-                agent_address: config.agents.advertised(ports.agents.address()?),
-                heartbeat_interval: config.agents.heartbeat_interval(),
-                performance_history: config.monitor.history_size,
-                downloads_per_agent: config.agents.downloads_per_agent,
-            }),
+            facts: Arc::new(facts(&config, &context, &ports)?),
             trail: AuditTrail::new(services.audit.clone()),
-            sender: sender(&config, control_plane, &clock),
+            sender: sender(&config, context.installation.control_plane, &clock),
             pages: Arc::new(OwnPages::new(&config.api.public_urls, config.api.plaintext)),
             services,
             sessions,
@@ -302,6 +289,22 @@ fn as_configured(context: Context, config: &Config, metrics: &Metrics) -> Result
     context.notification_tally = NotificationTally::new(&metrics.meter());
     context.agent_away_after = chrono::TimeDelta::from_std(silence).unwrap_or(chrono::TimeDelta::hours(1));
     Ok(context)
+}
+
+/// What callers are told of this control plane.
+fn facts(config: &Config, context: &Context, ports: &Ports) -> Result<Facts, StartError> {
+    Ok(Facts {
+        control_plane: context.installation.control_plane,
+        metadata_backend: context.store.backend().as_str(),
+        replica: context.replica,
+        started_at: context.started_at,
+        operators_pin: ports.operators_pin.clone(),
+        api_address: ports.api.address()?.to_string(),
+        agent_address: config.agents.advertised(ports.agents.address()?),
+        heartbeat_interval: config.agents.heartbeat_interval(),
+        performance_history: config.monitor.history_size,
+        downloads_per_agent: config.agents.downloads_per_agent,
+    })
 }
 
 /// What sends notifications.

@@ -9,6 +9,8 @@ use dataguardian_control_plane::services::schedules::Fired;
 use dataguardian_control_plane::services::{Error, Services};
 use dataguardian_control_plane::store::Backend;
 
+use tokio::task::JoinSet;
+
 use crate::world::{World, on_both};
 
 impl World {
@@ -104,14 +106,11 @@ async fn of_many_that_want_it_at_once_one_gets_it() {
         world.replica().await,
     ];
     for _ in 0..10 {
-        let tasks = replicas.each_ref().map(|replica| {
-            let replica = replica.clone();
-            tokio::spawn(async move { keep(&replica).await })
-        });
-        let mut taken = 0;
-        for task in tasks {
-            taken += usize::from(task.await.unwrap());
+        let mut tasks = JoinSet::new();
+        for replica in replicas.clone() {
+            tasks.spawn(async move { keep(&replica).await });
         }
+        let taken = tasks.join_all().await.into_iter().filter(|taken| *taken).count();
         assert_eq!(taken, 1);
         let holders: BTreeSet<_> = replicas.iter().map(|replica| tenure(replica).is_some()).collect();
         assert_eq!(holders.len(), 2, "one has it and others have not");

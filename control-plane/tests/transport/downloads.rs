@@ -78,7 +78,7 @@ async fn next(incoming: &mut Incoming) -> Result<Option<Vec<u8>>, Broken> {
 
 #[tokio::test]
 async fn a_transfer_is_its_own_agents_and_good_once() {
-    let (server, admin, agent) = scene().await;
+    let (server, admin, agent) = Box::pin(scene()).await;
     let other = TestAgent::enroll(&server, &admin, "db2").await;
     let (id, mut incoming) = open(&server, &agent);
     let not_found = |outcome: Result<Sending, Status>| {
@@ -107,7 +107,7 @@ async fn a_transfer_is_its_own_agents_and_good_once() {
 
 #[tokio::test]
 async fn what_does_not_end_with_its_word_is_broken() {
-    let (server, _, agent) = scene().await;
+    let (server, _, agent) = Box::pin(scene()).await;
     let failure = v1::Failure {
         reason: "REPOSITORY_DAMAGED".to_owned(),
         message: "pack abc is damaged".to_owned(),
@@ -152,7 +152,7 @@ async fn what_does_not_end_with_its_word_is_broken() {
 
 #[tokio::test]
 async fn an_agent_learns_at_once_that_nobody_waits_any_more() {
-    let (server, _, agent) = scene().await;
+    let (server, _, agent) = Box::pin(scene()).await;
     let (id, mut incoming) = open(&server, &agent);
     let sending = Sending::begin(&server, &agent, id).await.unwrap();
     sending.say(Sent::Piece(vec![1])).await;
@@ -164,7 +164,7 @@ async fn an_agent_learns_at_once_that_nobody_waits_any_more() {
 #[tokio::test]
 async fn a_slow_reader_holds_the_agent_up_and_not_its_session() {
     const PIECES: u64 = 1000;
-    let (server, _, agent) = scene().await;
+    let (server, _, agent) = Box::pin(scene()).await;
     let mut session = agent.open_session(&server).await.unwrap();
     let (id, mut incoming) = open(&server, &agent);
     let sending = Sending::begin(&server, &agent, id).await.unwrap();
@@ -203,7 +203,7 @@ async fn a_slow_reader_holds_the_agent_up_and_not_its_session() {
 
 #[tokio::test]
 async fn a_revoked_agent_sends_nothing_more() {
-    let (server, admin, agent) = scene().await;
+    let (server, admin, agent) = Box::pin(scene()).await;
     let (id, mut incoming) = open(&server, &agent);
     let sending = Sending::begin(&server, &agent, id).await.unwrap();
     sending.say(Sent::Piece(vec![1])).await;
@@ -222,7 +222,7 @@ async fn a_revoked_agent_sends_nothing_more() {
 
 #[tokio::test]
 async fn what_first_comes_must_be_a_transfer() {
-    let (server, _, agent) = scene().await;
+    let (server, _, agent) = Box::pin(scene()).await;
     for first in [Sent::Piece(vec![1]), Sent::TransferId("x".to_owned())] {
         let error = refused(Sending::begin_with(&server, &agent, first).await);
         assert_eq!(error.fields[0].field, "transfer_id");
@@ -231,7 +231,7 @@ async fn what_first_comes_must_be_a_transfer() {
 
 #[tokio::test]
 async fn bad_downloads_name_their_fields_and_what_is_not_there() {
-    let (_server, admin, _) = scene().await;
+    let (_server, admin, _) = Box::pin(scene()).await;
     let mut backups = BackupServiceClient::new(admin);
     let bad = v1::DownloadBackupRequest {
         backup: "latest".to_owned(),

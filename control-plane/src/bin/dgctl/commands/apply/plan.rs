@@ -139,7 +139,7 @@ impl Plan {
         let shown = self.declared.kind.shown()?;
         let wanted = merged(present, &self.declared.wanted, &shown);
         let job = DynamicMessage::deserialize(shown, Json::Object(wanted));
-        let job = job.and_then(|job| Ok(job.transcode_to::<v1::Job>()));
+        let job = job.map(|job| job.transcode_to::<v1::Job>());
         let job = job.map_err(|error| Error::usage(error.to_string()))?;
         let job = job.map_err(|error| Error::Json(error.to_string()))?;
         let retention = job.retention.clone();
