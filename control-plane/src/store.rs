@@ -18,6 +18,7 @@ use sea_orm::{
 
 pub mod ageing;
 pub mod agent_requests;
+pub mod agent_sessions;
 pub mod agents;
 pub mod attempts;
 pub mod audit;

@@ -17,9 +17,10 @@ use crate::domain::reference::{Reference, new_name};
 use crate::domain::verdict::{Forgotten, judge_forgotten};
 use crate::queue::Signal;
 use crate::secrets::token::{NewToken, TokenKind};
+use crate::store::agent_sessions::agent_boots_in_tx;
 use crate::store::agents::{
-    agent_alert_in_tx, agent_boots_in_tx, agent_get, agent_list, agent_lock_in_tx, agent_recovery_in_tx,
-    agent_revoke_in_tx, agent_state_in_tx,
+    agent_alert_in_tx, agent_get, agent_list, agent_lock_in_tx, agent_recovery_in_tx, agent_revoke_in_tx,
+    agent_state_in_tx,
 };
 use crate::store::executions::execution_unfinished_of_agent;
 use crate::store::join_tokens::{JoinTokenRow, join_token_insert_in_tx};

@@ -12,10 +12,11 @@ use super::{Context, Error, Noun};
 use crate::domain::agent::{Agent, AlertKind, BootVerdict, IdentityAlert, Opening};
 use crate::domain::reference::Reference;
 use crate::domain::text;
-use crate::store::agents::{
-    agent_boots, agent_boots_in_tx, agent_get, agent_heard_in_tx, agent_lock_in_tx,
-    agent_session_close_in_tx, agent_session_open_in_tx, agent_slots_in_tx, agents_elsewhere,
+use crate::store::agent_sessions::{
+    agent_boots, agent_boots_in_tx, agent_heard_in_tx, agent_session_close_in_tx, agent_session_open_in_tx,
+    agent_slots_in_tx, agents_elsewhere,
 };
+use crate::store::agents::{agent_get, agent_lock_in_tx};
 
 /// When an agent was heard of, and how far its clock was ahead.
 type Heard = (DateTime<Utc>, Option<TimeDelta>);
