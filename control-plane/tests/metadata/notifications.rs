@@ -227,6 +227,25 @@ on_both! {
         assert_eq!(failed.items.len(), 1);
     }
 
+    async fn a_channel_whose_secrets_can_not_be_read_holds_nobody_up(world: &World) {
+        let agent = world.agent("db1").await;
+        let job = world.job(agent.id, "shop", BackupOptions::default()).await;
+        let notifications = &world.services.notifications;
+        for name in ["broken", "ops"] {
+            notifications.create_channel(webhook(name)).await.unwrap();
+        }
+        world.sql("UPDATE notification_channels SET secrets_sealed = (SELECT secrets_sealed FROM notification_channels WHERE name = 'ops') WHERE name = 'broken'").await;
+        fail(world, &agent, &job).await;
+        watch(world).await;
+        let claims = notifications.claim().await.unwrap();
+        assert_eq!(claims.iter().map(|claim| claim.channel.as_str()).collect::<Vec<_>>(), ["ops"]);
+        let broken = notifications.channel(&Reference::parse("channel", "broken").unwrap()).await.unwrap();
+        let failure = broken.standing.failed.unwrap().1;
+        assert!(failure.starts_with("SETTINGS: what is secret"), "{failure}");
+        let deliveries = told(world).await.remove(0).deliveries;
+        assert!(deliveries.iter().all(|(_, delivery)| delivery.state == DeliveryState::Pending), "it is tried again");
+    }
+
     async fn rules_say_who_is_told_and_old_news_is_forgotten(world: &World) {
         let agent = world.agent("db1").await;
         let shop = world.job(agent.id, "shop", BackupOptions::default()).await;

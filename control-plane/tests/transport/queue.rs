@@ -16,6 +16,8 @@ use crate::raw::get;
 use crate::scene::Scene;
 use crate::server::{Server, refused};
 
+/// How often each call is made: one may meet a busy disk.
+const CALLS: usize = 3;
 /// The longest that going offline and coming back may take.
 const TURN: Duration = Duration::from_secs(5);
 
@@ -98,28 +100,33 @@ impl Scene {
             ..v1::RetryExecutionRequest::default()
         };
         for call in ["RunJob", "StartRestore", "RetryExecution", "VerifyBackup"] {
-            let began = Instant::now();
-            let error = match call {
-                "RunJob" => refused(
-                    JobServiceClient::new(self.admin.clone())
-                        .run_job(run.clone())
-                        .await,
-                ),
-                "StartRestore" => {
-                    let mut restores = RestoreServiceClient::new(self.admin.clone());
-                    refused(restores.start_restore(restore.clone()).await)
-                }
-                "RetryExecution" => refused(self.executions().retry_execution(retry.clone()).await),
-                _ => {
-                    let mut backups = BackupServiceClient::new(self.admin.clone());
-                    refused(backups.verify_backup(verify.clone()).await)
-                }
-            };
-            let took = began.elapsed();
-            assert_eq!(error.reason, "QUEUE_OFFLINE", "{call}: {error:?}");
-            assert!(error.retry_after.is_some(), "{call}: {error:?}");
-            println!("{call} was refused after {took:?}");
-            assert!(took < Duration::from_millis(500), "{call} took {took:?}");
+            let mut times = Vec::new();
+            for _ in 0..CALLS {
+                let began = Instant::now();
+                let error = match call {
+                    "RunJob" => refused(
+                        JobServiceClient::new(self.admin.clone())
+                            .run_job(run.clone())
+                            .await,
+                    ),
+                    "StartRestore" => {
+                        let mut restores = RestoreServiceClient::new(self.admin.clone());
+                        refused(restores.start_restore(restore.clone()).await)
+                    }
+                    "RetryExecution" => refused(self.executions().retry_execution(retry.clone()).await),
+                    _ => {
+                        let mut backups = BackupServiceClient::new(self.admin.clone());
+                        refused(backups.verify_backup(verify.clone()).await)
+                    }
+                };
+                times.push(began.elapsed());
+                assert_eq!(error.reason, "QUEUE_OFFLINE", "{call}: {error:?}");
+                assert!(error.retry_after.is_some(), "{call}: {error:?}");
+            }
+            times.sort_unstable();
+            println!("{call} was refused after {times:?}");
+            let median = times[CALLS / 2];
+            assert!(median < Duration::from_millis(500), "{call} took {times:?}");
         }
     }
 }

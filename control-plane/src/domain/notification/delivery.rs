@@ -94,6 +94,18 @@ pub struct Fault {
     pub lasting: bool,
 }
 
+impl Fault {
+    /// The secrets of the channel can't be read.
+    pub fn unusable() -> Self {
+        Self {
+            stage: Stage::Settings,
+            problem: "what is secret of this channel can't be read: give it its secrets again".to_owned(),
+            retry_after: None,
+            lasting: true,
+        }
+    }
+}
+
 impl Stage {
     /// As a word, for programs.
     pub const fn as_str(self) -> &'static str {

@@ -95,8 +95,18 @@ impl Notifications {
             let Some((channel, notification)) = channel.zip(notification) else {
                 continue;
             };
+            let to = match self.open(&channel) {
+                Ok(to) => to,
+                // The others are not to wait for a channel whose secrets can't be read.
+                Err(error) => {
+                    tracing::error!(channel.name = %channel.name, %error, "a notification channel can't be used");
+                    let kind = channel.target.kind();
+                    self.settle(&delivery, kind, Err(Fault::unusable())).await?;
+                    continue;
+                }
+            };
             claims.push(Claim {
-                to: self.open(&channel)?,
+                to,
                 channel: channel.name.to_string(),
                 delivery,
                 notification,
@@ -107,8 +117,18 @@ impl Notifications {
 
     /// Closes the attempt that a claim stands for.
     pub async fn close(&self, claim: &Claim, outcome: Result<(), Fault>) -> Result<Sent, Error> {
+        self.settle(&claim.delivery, claim.to.target.kind(), outcome)
+            .await
+    }
+
+    async fn settle(
+        &self,
+        delivery: &Delivery,
+        channel_kind: &'static str,
+        outcome: Result<(), Fault>,
+    ) -> Result<Sent, Error> {
         let now = self.context.now();
-        let (after, failure) = self.closed(&claim.delivery, outcome, now)?;
+        let (after, failure) = self.closed(delivery, outcome, now)?;
         let tx = self.context.store.begin().await?;
         let closed = delivery_close_in_tx(&tx, &after).await?;
         channel_standing_in_tx(&tx, after.channel, failure.as_deref(), now).await?;
@@ -121,9 +141,7 @@ impl Notifications {
             DeliveryState::Pending => (Sent::Retried, "retried"),
             DeliveryState::Failed => (Sent::GivenUp, "given_up"),
         };
-        self.context
-            .notification_tally
-            .count(claim.to.target.kind(), outcome);
+        self.context.notification_tally.count(channel_kind, outcome);
         Ok(sent)
     }
 
@@ -171,7 +189,16 @@ impl Notifications {
             let tx = store.begin().await?;
             if channel_ping_claim_in_tx(&tx, channel.id, now, next).await? {
                 tx.commit().await?;
-                due.push(self.due_ping(&channel, next)?);
+                match self.due_ping(&channel, next) {
+                    Ok(ping) => due.push(ping),
+                    Err(error) => {
+                        tracing::error!(channel.name = %channel.name, %error, "a ping can't be sent");
+                        let tx = store.begin().await?;
+                        let failure = Fault::unusable().to_string();
+                        channel_standing_in_tx(&tx, channel.id, Some(&failure), now).await?;
+                        tx.commit().await?;
+                    }
+                }
             }
         }
         Ok(due)
