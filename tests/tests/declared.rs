@@ -152,7 +152,7 @@ fn what_is_declared_is_made_once_and_changed_where_it_differs() -> Result<()> {
         back.len() == 6 && Scene::all_are(&back, "unchanged"),
         "{back:#?}\n{exported}"
     );
-    Ok(())
+    scene.system.check_invariants()
 }
 
 #[test]
@@ -235,5 +235,5 @@ fn a_file_with_a_mistake_changes_nothing_and_says_where_it_is() -> Result<()> {
         tested.status != Some(0) || scene.server.connection().password.is_empty(),
         "{tested:?}"
     );
-    Ok(())
+    scene.system.check_invariants()
 }

@@ -58,7 +58,7 @@ impl Scene {
         running.arg("nightly");
         let followed = self.run(running)?;
         ensure!(followed.to_lowercase().contains("completed"), "{followed}");
-        Ok(())
+        self.system.check_invariants()
     }
 }
 
