@@ -24,13 +24,12 @@ build: ## Build the programs into target/debug, with the web interface if Node i
 quickstart: ## Back up a real PostgreSQL, restore it, compare (KEEP=1 leaves all running)
 	@bash examples/quickstart/run.sh
 
-# Tests run the workspace's own programs, so these are built first, in one go with the tests. Many wait for what they broke to come back, so
-# there is one more at a time than there are processors.
+# Tests run the workspace's own programs, so these are built first, in one go with the tests.
 test: ## Run all tests, against real servers that are installed if missing
 	.ci/prepare --nextest $(PARTS)
 	bash control-plane/web/make.sh build
 	cargo build --locked --workspace --all-targets
-	cargo nextest run --locked --workspace --test-threads $$(($$(nproc) + 1))
+	cargo nextest run --locked --workspace
 	bash control-plane/web/make.sh test
 
 bench: ## Measure an optimised build beside pg_dump and pg_restore (ROWS=, RUNS=)
