@@ -38,8 +38,8 @@ impl Pair {
             config.secrets.master_key = Some(Secret::new(key.clone()));
             config.queue.redis_url = redis.as_ref().map(|redis| Secret::new(redis.url()));
         };
-        let scene = Scene::set_with(settings).await;
-        let other = Server::start_with(settings).await;
+        let scene = Box::pin(Scene::set_with(settings)).await;
+        let other = Box::pin(Server::start_with(settings)).await;
         let admin = other.administrator_again(&other.ca_pem).await.unwrap();
         Self {
             scene,
