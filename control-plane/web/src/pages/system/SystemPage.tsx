@@ -85,6 +85,7 @@ const states: Record<WorkerState, Told> = {
   [WorkerState.UNSPECIFIED]: ['Unknown', 'quiet'],
   [WorkerState.RUNNING]: ['Works', 'good'],
   [WorkerState.PAUSED]: ['Paused', 'warn'],
+  [WorkerState.STANDBY]: ['Standby', 'quiet'],
   [WorkerState.ERROR]: ['Its last pass failed', 'bad'],
 };
 
