@@ -8,6 +8,7 @@ import { useRead } from '../api/call';
 import type { DescMethod } from '@bufbuild/protobuf';
 import { AccessService } from '../api/gen/dataguardian/v1/access_pb';
 import { AgentService } from '../api/gen/dataguardian/v1/agent_admin_pb';
+import { AuditService } from '../api/gen/dataguardian/v1/audit_pb';
 import { BackupService } from '../api/gen/dataguardian/v1/backup_pb';
 import { DatasourceService } from '../api/gen/dataguardian/v1/datasource_pb';
 import { ExecutionService } from '../api/gen/dataguardian/v1/execution_pb';
@@ -38,6 +39,8 @@ const groups: readonly (readonly Entry[])[] = [
   [
     ['/notifications', 'Notifications', 'bell', NotificationService.method.listNotifications],
     ['/users', 'Users', 'people', AccessService.method.listUsers],
+    ['/roles', 'Roles', 'key', AccessService.method.listRoles],
+    ['/audit', 'Audit', 'list', AuditService.method.listAuditLogs],
     ['/system', 'System', 'gear', SystemService.method.getSystemInfo],
   ],
 ];
