@@ -29,7 +29,12 @@ const pages = {
   users: '/users',
   'user-new': '/users/new',
   user: '/users/admin',
+  roles: '/roles',
+  role: '/roles/operator',
+  'role-new': '/roles/new',
+  audit: '/audit',
   account: '/account',
+  'token-new': '/account/tokens/new',
   system: '/system',
   'no-such-page': '/nowhere',
 };
