@@ -7,22 +7,25 @@ export async function mariadb({ scene, browser, test }) {
   await test('a MariaDB server is added, and its databases are found', async () => {
     await page.getByRole('link', { name: 'Datasources' }).click();
     await page.getByRole('link', { name: 'Add datasource' }).click();
-    await page.getByLabel('Name', { exact: true }).fill('store-db');
+    await page.getByLabel('Name').first().fill('store-db');
     await page.getByLabel('Engine').selectOption('MariaDB');
-    await page.getByLabel('Host', { exact: true }).fill('127.0.0.1');
+    await page.getByRole('textbox', { name: /^Host/ }).fill('127.0.0.1');
     await page.getByLabel('Port').fill(String(scene.mariadb.port));
-    await page.getByLabel('User', { exact: true }).fill(scene.mariadb.user);
+    await page.getByRole('textbox', { name: /^User/ }).fill(scene.mariadb.user);
     await page.getByRole('textbox', { name: 'Password' }).fill(scene.mariadb.password);
     await page.getByRole('button', { name: 'Add datasource' }).click();
     await page.getByRole('heading', { name: 'store-db' }).waitFor();
     await page.getByRole('button', { name: 'Test' }).click();
-    await page.getByText('store', { exact: true }).first().waitFor({ timeout: 30_000 });
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('A backup could run now.').waitFor({ timeout: 30_000 });
+    await dialog.getByRole('row', { name: /^store/ }).waitFor();
+    await dialog.getByRole('button', { name: 'Leave it' }).click();
   });
 
   await test('it is backed up by a job', async () => {
     await page.getByRole('link', { name: 'Jobs' }).click();
     await page.getByRole('link', { name: 'Add job' }).click();
-    await page.getByLabel('Name', { exact: true }).fill('store-nightly');
+    await page.getByLabel('Name').first().fill('store-nightly');
     await page.getByLabel('Datasource').selectOption('store-db');
     const storage = page.getByLabel('vault', { exact: true });
     if (!(await storage.isChecked())) await storage.check();

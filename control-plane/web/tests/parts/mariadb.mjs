@@ -54,6 +54,7 @@ export class MariaDb {
       `CREATE USER '${own.user}'@'127.0.0.1' IDENTIFIED BY '${own.password}';
        GRANT ALL PRIVILEGES ON *.* TO '${own.user}'@'127.0.0.1' WITH GRANT OPTION;
        CREATE DATABASE store;
+       USE store;
        CREATE TABLE store.items (id int PRIMARY KEY, name varchar(60) NOT NULL);
        INSERT INTO store.items SELECT seq, concat('item ', seq) FROM seq_1_to_3000;`,
     );

@@ -29,7 +29,7 @@ export function Details({ row, onClose, onNarrow }: DetailsProps): ReactElement 
             ['Who', actorWords(row)],
             ['Its id', row.actorId && <span className="mono">{row.actorId}</span>],
             ['From', row.remote],
-            ['Method', <span className="mono">{row.method}</span>],
+            ['Method', <span className="mono">{row.method.replace('/dataguardian.v1.', '')}</span>],
             ['Concerned', row.resource],
             ['Ended', <Mark told={outcomeWords(row.outcome)} />],
             ['Reason', row.outcome !== 'ok' && <span className="mono">{row.outcome}</span>],
