@@ -24,8 +24,8 @@ const flows = {
   troubles,
   appearance,
   access,
-  viewer,
   queue,
+  viewer,
   outages,
 };
 // `FLOWS=delivery,signIn,firstBackup,access`: only these, in this order; all but the first ones need `firstBackup`.

@@ -4,7 +4,7 @@ import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 
-import { password, username } from './sign-in.mjs';
+import { enter, password, username } from './sign-in.mjs';
 
 /** What an authenticator app shows now (RFC 6238). */
 function totp(secret, now = Date.now()) {
@@ -147,7 +147,7 @@ export async function access({ scene, browser, test }) {
     await page.getByLabel('Method').fill('CreateUser');
     await page.getByLabel('Who').fill(username);
     await page.getByRole('row', { name: /Create user.*ada/ }).waitFor();
-    await page.getByRole('row', { name: /Create api token/ }).waitFor({ state: 'detached' });
+    await page.getByRole('row', { name: /Make API token/ }).waitFor({ state: 'detached' });
     assert.equal(new URL(page.url()).search, '?method=CreateUser&actor=admin');
     await page.reload();
     await page.getByRole('button', { name: 'Create user' }).first().click();
@@ -163,14 +163,20 @@ export async function access({ scene, browser, test }) {
     await page.getByRole('button', { name: 'Show all' }).click();
     assert.equal(new URL(page.url()).search, '');
     await page.getByLabel('Ended').selectOption('WRONG_CREDENTIALS');
-    await page.getByRole('row', { name: /Login/ }).first().waitFor();
+    await page
+      .getByRole('row', { name: /Sign in/ })
+      .first()
+      .waitFor();
     await page.getByRole('button', { name: 'Show all' }).click();
   });
 
   await test('the audit log is saved as JSON Lines, and proven whole', async () => {
     await page.evaluate(() => Reflect.deleteProperty(window, 'showSaveFilePicker'));
     await page.getByLabel('Method').fill('AccessService/');
-    await page.getByRole('row', { name: /Login/ }).first().waitFor({ state: 'detached' });
+    await page
+      .getByRole('row', { name: /Sign in/ })
+      .first()
+      .waitFor({ state: 'detached' });
     const arriving = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Export' }).click();
     const rows = readFileSync(await (await arriving).path(), 'utf8')
@@ -205,5 +211,10 @@ export async function access({ scene, browser, test }) {
     await fresh.getByText('audit.list').waitFor();
     await browser.axe('a page that is denied');
     await browser.shot('audit-denied');
+    // What follows is an administrator's again.
+    await browser.freshContext();
+    await browser.goto('/');
+    await enter(browser.page);
+    await browser.page.getByRole('heading', { name: 'Protection' }).waitFor();
   });
 }

@@ -95,10 +95,10 @@ function Rows(): ReactElement {
                         <RowButton onClick={() => setShown(row)}>{methodWords(row.method)}</RowButton>
                       ),
                     },
-                    { head: 'Who', cell: actorWords },
+                    { head: 'Who', cell: (row) => <span className="nowrap">{actorWords(row)}</span> },
                     { head: 'Concerned', cell: (row) => <span className="small">{row.resource}</span> },
                     { head: 'Ended', cell: (row) => <Mark told={outcomeWords(row.outcome)} /> },
-                    { head: 'From', cell: (row) => <span className="dim small">{row.remote}</span> },
+                    { head: 'From', cell: (row) => <span className="dim small nowrap">{row.remote}</span> },
                     { head: 'When', align: 'end', cell: (row) => <Time at={row.at} /> },
                   ]}
                 />

@@ -7,7 +7,7 @@ const none = { actor: '', method: '', resource: '', outcome: '' };
 
 it('tells methods as deeds', () => {
   expect(methodWords('/dataguardian.v1.BackupService/DeleteBackup')).toBe('Delete backup');
-  expect(methodWords('/dataguardian.v1.AuthService/EnrolTotp')).toBe('Enrol totp');
+  expect(methodWords('/dataguardian.v1.AuthService/EnrolTotp')).toBe('Set up authenticator app');
   expect(methodWords('dataguardian reset-admin')).toBe('Dataguardian reset-admin');
 });
 

@@ -41,9 +41,24 @@ export const methodParts: readonly string[] = services.flatMap((service) => [
     .map((method) => `${service.name}/${method.name}`),
 ]);
 
+// Where a method's name reads badly.
+const deeds: Record<string, string> = {
+  ConfirmTotp: 'Confirm authenticator app',
+  CreateApiToken: 'Make API token',
+  DisableTotp: 'Sign in without a code again',
+  EnrolTotp: 'Set up authenticator app',
+  Enroll: 'Enroll agent',
+  Login: 'Sign in',
+  Logout: 'Sign out',
+  RevokeApiToken: 'Revoke API token',
+  Setup: 'Make the first administrator',
+};
+
 /** `/dataguardian.v1.BackupService/DeleteBackup` as `Delete backup`; what is no path stays as it is. */
 export function methodWords(method: string): string {
   const name = /^\/[\w.]+\/(\w+)$/.exec(method)?.[1];
+  const deed = name && deeds[name];
+  if (deed) return deed;
   if (name === undefined) return method.charAt(0).toUpperCase() + method.slice(1);
   const words = name.replaceAll(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
@@ -57,8 +72,8 @@ export function outcomeWords(outcome: string): Told {
 }
 
 const nobodys: Record<string, string> = {
-  system: 'The control plane',
-  anonymous: 'Somebody not signed in',
+  system: 'Control plane',
+  anonymous: 'Not signed in',
 };
 
 /** Who did it. */
