@@ -34,7 +34,7 @@ export class Scene {
     mkdirSync(join(work, 'logs'));
     const scene = new Scene(work);
     // Whatever ends the tests, no server is left behind.
-    process.once('exit', () => scene.processes.forEach(({ child }) => child.kill('SIGINT')));
+    process.once('exit', () => scene.processes.forEach(({ child, signal }) => child.kill(signal)));
     for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
     try {
       await Promise.all([scene.startPostgres(), scene.startMariaDb(), scene.startControlPlane()]);
@@ -57,7 +57,8 @@ export class Scene {
     child.stdout.pipe(file, { end: false });
     child.stderr.pipe(file, { end: false });
     const ended = new Promise((resolve) => child.once('exit', resolve));
-    this.processes.set(name, { child, ended });
+    // MariaDB takes no notice of SIGINT, and private-postgres ends at it in order.
+    this.processes.set(name, { child, ended, signal: name.startsWith('mariadb') ? 'SIGTERM' : 'SIGINT' });
     return log;
   }
 
@@ -71,7 +72,7 @@ export class Scene {
     const running = this.processes.get(name);
     if (!running) return;
     this.processes.delete(name);
-    running.child.kill('SIGINT');
+    running.child.kill(running.signal);
     const late = setTimeout(() => running.child.kill('SIGKILL'), 15_000);
     await running.ended;
     clearTimeout(late);
