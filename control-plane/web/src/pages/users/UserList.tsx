@@ -7,6 +7,7 @@ import { useRead } from '../../api/call';
 import { AccessService } from '../../api/gen/dataguardian/v1/access_pb';
 import type { UserAccount } from '../../api/gen/dataguardian/v1/access_pb';
 import { useMay } from '../../api/permissions';
+import { Denied } from '../../components/Denied';
 import { Loaded } from '../../components/Loaded';
 import { Mark } from '../../components/Mark';
 import { Page, Panel } from '../../components/Page';
@@ -22,10 +23,11 @@ export default function UserList(): ReactElement {
   const users = useRead(
     method.listUsers,
     { pageSize: 50, pageToken: pages.token },
-    { keep: true, every: 30_000 },
+    { keep: true, every: 30_000, enabled: may(method.listUsers) },
   );
   const isScoped = users.data?.accounts.some(({ bindings }) => bindings.some(({ scope }) => scope?.kind));
   const things = useThings(isScoped ?? false);
+  if (!may(method.listUsers)) return <Denied title="Users" method={method.listUsers} />;
   return (
     <Page
       title="Users"
