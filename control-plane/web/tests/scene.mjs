@@ -1,4 +1,4 @@
-// Real servers for the browser tests: a control plane, an agent and PostgreSQL, in a temporary directory on free ports of
+// Real servers for the browser tests: a control plane, an agent, PostgreSQL, MariaDB and Redis, in a temporary directory on free ports of
 // 127.0.0.1. Each is stopped by its own process id.
 import { spawn, spawnSync } from 'node:child_process';
 import {
@@ -11,34 +11,16 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { MariaDb } from './parts/mariadb.mjs';
+import { Redis } from './parts/redis.mjs';
+import { answers, freePort } from './ports.mjs';
 import { until } from './until.mjs';
 
 const root = new URL('../../..', import.meta.url).pathname;
-const bin = join(root, 'target/debug');
-
-/** A port that was free a moment ago. */
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-function answers(port) {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-}
+const bin = process.env.DATAGUARDIAN_BIN ?? join(root, 'target/debug');
 
 export class Scene {
   processes = new Map();
@@ -52,10 +34,10 @@ export class Scene {
     mkdirSync(join(work, 'logs'));
     const scene = new Scene(work);
     // Whatever ends the tests, no server is left behind.
-    process.once('exit', () => scene.processes.forEach(({ child }) => child.kill('SIGINT')));
+    process.once('exit', () => scene.processes.forEach(({ child, signal }) => child.kill(signal)));
     for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
     try {
-      await Promise.all([scene.startPostgres(), scene.startControlPlane()]);
+      await Promise.all([scene.startPostgres(), scene.startMariaDb(), scene.startControlPlane()]);
     } catch (error) {
       await scene.stop();
       throw error;
@@ -64,25 +46,33 @@ export class Scene {
   }
 
   /** Starts a program whose output goes into a log of its own. */
-  run(name, program, args, env = {}) {
+  run(name, program, args, env = {}, cwd = undefined) {
     const log = join(this.work, 'logs', `${name}.log`);
     const child = spawn(program, args, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      cwd,
     });
     const file = createWriteStream(log, { flags: 'a' });
     child.stdout.pipe(file, { end: false });
     child.stderr.pipe(file, { end: false });
     const ended = new Promise((resolve) => child.once('exit', resolve));
-    this.processes.set(name, { child, ended });
+    // MariaDB takes no notice of SIGINT, and private-postgres ends at it in order.
+    this.processes.set(name, { child, ended, signal: name.startsWith('mariadb') ? 'SIGTERM' : 'SIGINT' });
     return log;
+  }
+
+  /** Waits for a program that ends by itself. */
+  async ended(name) {
+    await this.processes.get(name).ended;
+    this.processes.delete(name);
   }
 
   async end(name) {
     const running = this.processes.get(name);
     if (!running) return;
     this.processes.delete(name);
-    running.child.kill('SIGINT');
+    running.child.kill(running.signal);
     const late = setTimeout(() => running.child.kill('SIGKILL'), 15_000);
     await running.ended;
     clearTimeout(late);
@@ -142,6 +132,16 @@ export class Scene {
     this.postgres.password = password;
   }
 
+  async startMariaDb() {
+    this.mariadb = await MariaDb.start(this);
+  }
+
+  /** From the control plane's next start on, its queue is in a Redis of its own. */
+  async startRedis() {
+    this.redis ??= new Redis(this, await freePort());
+    await this.redis.start();
+  }
+
   async startControlPlane() {
     this.apiPort ??= await freePort();
     this.agentPort ??= await freePort();
@@ -158,7 +158,13 @@ export class Scene {
       '--agent-listen',
       `127.0.0.1:${this.agentPort}`,
     ];
-    this.run('control-plane', join(bin, 'dataguardian'), ['serve', '--data-dir', this.data, ...listen]);
+    const queue = this.redis ? { DATAGUARDIAN_REDIS_URL: this.redis.url } : {};
+    this.run(
+      'control-plane',
+      join(bin, 'dataguardian'),
+      ['serve', '--data-dir', this.data, ...listen],
+      queue,
+    );
     this.url = `https://127.0.0.1:${this.apiPort}`;
     await until('the control plane', () => answers(this.apiPort));
   }
@@ -181,7 +187,7 @@ export class Scene {
   }
 
   startAgent() {
-    const path = `${this.psqlPath}:${process.env.PATH}`;
+    const path = `${this.psqlPath}:${this.mariadb.bin}:${process.env.PATH}`;
     this.run('agent', join(bin, 'dataguardian-agent'), ['run', '--state-dir', join(this.work, 'agent')], {
       PATH: path,
     });

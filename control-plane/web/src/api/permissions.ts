@@ -8,6 +8,11 @@ import { permission } from './gen/dataguardian/v1/options_pb';
 /** The caller's permissions; undefined where the server does not tell, and then everything is shown. */
 export const Permissions = createContext<ReadonlySet<string> | undefined>(undefined);
 
+/** What whoever is signed in may do; undefined where the server does not tell. */
+export function usePermissions(): ReadonlySet<string> | undefined {
+  return useContext(Permissions);
+}
+
 /** Whether somebody with these permissions may call the method. */
 export function mayCall(granted: ReadonlySet<string> | undefined, method: DescMethod): boolean {
   const needed = getOption(method, permission);

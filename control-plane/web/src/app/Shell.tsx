@@ -8,6 +8,8 @@ import { useRead } from '../api/call';
 import type { DescMethod } from '@bufbuild/protobuf';
 import { AccessService } from '../api/gen/dataguardian/v1/access_pb';
 import { AgentService } from '../api/gen/dataguardian/v1/agent_admin_pb';
+import { AuditService } from '../api/gen/dataguardian/v1/audit_pb';
+import { AuthService } from '../api/gen/dataguardian/v1/auth_pb';
 import { BackupService } from '../api/gen/dataguardian/v1/backup_pb';
 import { DatasourceService } from '../api/gen/dataguardian/v1/datasource_pb';
 import { ExecutionService } from '../api/gen/dataguardian/v1/execution_pb';
@@ -21,11 +23,12 @@ import { useSession } from '../auth/session';
 import { Icon } from '../components/Icon';
 import type { IconName } from '../components/Icon';
 
+/** A page, and the method without which there is nothing to see on it. */
 type Entry = readonly [path: string, name: string, icon: IconName, method: DescMethod];
 
 const groups: readonly (readonly Entry[])[] = [
   [
-    ['/', 'Overview', 'home', SystemService.method.getDashboard],
+    ['/', 'Overview', 'home', AuthService.method.whoAmI],
     ['/backups', 'Backups', 'archive', BackupService.method.listBackups],
     ['/executions', 'Executions', 'runs', ExecutionService.method.listExecutions],
   ],
@@ -38,6 +41,8 @@ const groups: readonly (readonly Entry[])[] = [
   [
     ['/notifications', 'Notifications', 'bell', NotificationService.method.listNotifications],
     ['/users', 'Users', 'people', AccessService.method.listUsers],
+    ['/roles', 'Roles', 'key', AccessService.method.listRoles],
+    ['/audit', 'Audit', 'list', AuditService.method.listAuditLogs],
     ['/system', 'System', 'gear', SystemService.method.getSystemInfo],
   ],
 ];
@@ -167,7 +172,10 @@ function Banner(): ReactElement | null {
   const may = useMay();
   const enabled = may(SystemService.method.getSystemInfo);
   const info = useRead(SystemService.method.getSystemInfo, {}, { every: 10_000, enabled });
-  if (info.error && problemOf(info.error).reason === 'NO_ANSWER') {
+  // Who may not see the system still learns when nothing answers.
+  const alive = useRead(AuthService.method.whoAmI, {}, { every: 10_000, enabled: !enabled });
+  const error = info.error ?? alive.error;
+  if (error && problemOf(error).reason === 'NO_ANSWER') {
     return (
       <div className="banner" role="status">
         <strong>The control plane does not answer.</strong> What you see may be old. Running backups go on;

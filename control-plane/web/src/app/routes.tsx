@@ -39,7 +39,13 @@ const pages: readonly (readonly [path: string, load: Loader])[] = [
   ['/users', () => import('../pages/users/UserList')],
   ['/users/new', () => import('../pages/users/UserForm')],
   ['/users/:name', () => import('../pages/users/UserPage')],
+  ['/roles', () => import('../pages/roles/RoleList')],
+  ['/roles/new', () => import('../pages/roles/RoleForm')],
+  ['/roles/:name', () => import('../pages/roles/RolePage')],
+  ['/roles/:name/edit', () => import('../pages/roles/RoleForm')],
+  ['/audit', () => import('../pages/audit/AuditPage')],
   ['/account', () => import('../pages/account/AccountPage')],
+  ['/account/tokens/new', () => import('../pages/account/TokenForm')],
   ['/system', () => import('../pages/system/SystemPage')],
 ];
 

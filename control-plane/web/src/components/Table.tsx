@@ -74,6 +74,15 @@ export function RowLink({ to, children }: { to: string; children: ReactNode }): 
   );
 }
 
+/** The button that the whole row stands for, where what it opens has no address of its own. */
+export function RowButton({ onClick, children }: { onClick: () => void; children: ReactNode }): ReactElement {
+  return (
+    <button type="button" className="cover plain" onClick={onClick}>
+      {children}
+    </button>
+  );
+}
+
 export interface Pages {
   token: string;
   isFirst: boolean;

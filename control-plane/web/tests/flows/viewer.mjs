@@ -16,6 +16,9 @@ const pages = [
   '/agents',
   '/agents/db-host',
   '/notifications',
+  '/users',
+  '/roles',
+  '/audit',
   '/system',
   '/account',
 ];

@@ -1,18 +1,18 @@
-// The caller's own account: password, the code besides it, and where they are signed in.
-import { Button, PasswordInput, TextInput } from '@mantine/core';
+// The caller's own account: password, the code besides it, API tokens, and where they are signed in.
+import { Button, PasswordInput } from '@mantine/core';
 import { useState } from 'react';
 import type { FormEvent, ReactElement } from 'react';
 
 import { useChange, useRead } from '../../api/call';
 import { AuthService, SessionKind } from '../../api/gen/dataguardian/v1/auth_pb';
 import { useSession } from '../../auth/session';
-import { Command } from '../../components/Command';
 import { Loaded } from '../../components/Loaded';
-import { Mark } from '../../components/Mark';
 import { Page, Panel } from '../../components/Page';
 import { Note, ProblemNote } from '../../components/Problem';
 import { Table } from '../../components/Table';
 import { Time } from '../../components/Time';
+import { Codes } from './Codes';
+import { Tokens } from './Tokens';
 
 export default function AccountPage(): ReactElement {
   const { user } = useSession();
@@ -22,6 +22,7 @@ export default function AccountPage(): ReactElement {
         <Password />
         <Codes />
       </div>
+      <Tokens />
       <SignIns />
     </Page>
   );
@@ -70,90 +71,6 @@ function Password(): ReactElement {
           </Button>
         </div>
       </form>
-    </Panel>
-  );
-}
-
-/** Enrolling an authenticator app: the secret, then a code that proves that the app has it, then the recovery codes. */
-function Codes(): ReactElement {
-  const who = useRead(AuthService.method.whoAmI, {});
-  const [password, setPassword] = useState('');
-  const [code, setCode] = useState('');
-  const enrol = useChange(AuthService.method.enrolTotp);
-  const confirm = useChange(AuthService.method.confirmTotp);
-  const disable = useChange(AuthService.method.disableTotp);
-  const error = enrol.error ?? confirm.error ?? disable.error;
-  const isOn = who.data?.totpEnabled ?? false;
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (isOn) disable.mutate({ password }, { onSuccess: () => setPassword('') });
-    else if (enrol.data) confirm.mutate({ code: code.trim() });
-    else enrol.mutate({ password }, { onSuccess: () => setPassword('') });
-  };
-  const codes = isOn ? confirm.data?.recoveryCodes : undefined;
-  return (
-    <Panel title="A code besides the password">
-      <Loaded query={who}>
-        {() => (
-          <form className="form" onSubmit={submit}>
-            <div>
-              <Mark
-                told={
-                  isOn
-                    ? ['Signing in needs a code of your app', 'good']
-                    : ['Signing in needs the password alone', 'quiet']
-                }
-              />
-            </div>
-            {codes && (
-              <>
-                <Note tone="warn" title="Keep these recovery codes where the app is not.">
-                  Each signs in once, if the app is lost. They are shown only here.
-                </Note>
-                <Command text={codes.join('\n')} label="Copy codes" />
-              </>
-            )}
-            {enrol.data && !isOn ? (
-              <>
-                <p>
-                  Enter this secret into your authenticator app by hand, then type the code that it shows.
-                </p>
-                <Command text={enrol.data.secret} label="Copy secret" />
-                <TextInput
-                  label="Code of the app"
-                  value={code}
-                  onChange={(event) => setCode(event.currentTarget.value)}
-                  inputMode="numeric"
-                  autoComplete="one-time-code"
-                  required
-                />
-              </>
-            ) : (
-              <PasswordInput
-                label="Your password once more"
-                value={password}
-                onChange={(event) => setPassword(event.currentTarget.value)}
-                autoComplete="current-password"
-                required
-              />
-            )}
-            {error && <ProblemNote error={error} />}
-            <div className="row">
-              <Button
-                type="submit"
-                variant="default"
-                loading={enrol.isPending || confirm.isPending || disable.isPending}
-              >
-                {isOn
-                  ? 'Sign in without a code again'
-                  : enrol.data
-                    ? 'Confirm'
-                    : 'Set up an authenticator app'}
-              </Button>
-            </div>
-          </form>
-        )}
-      </Loaded>
     </Panel>
   );
 }

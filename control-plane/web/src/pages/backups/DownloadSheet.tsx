@@ -3,7 +3,8 @@ import { Button, NativeSelect } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 
-import { download, openFile } from '../../api/download';
+import { download } from '../../api/download';
+import { openFile } from '../../api/file';
 import type { Backup } from '../../api/gen/dataguardian/v1/backup_pb';
 import { Bar } from '../../components/Bar';
 import { Sheet } from '../../components/Confirm';

@@ -12,13 +12,15 @@ import { requestId } from '../../api/requestId';
 import { Panel } from '../../components/Page';
 import { Note, ProblemNote } from '../../components/Problem';
 import { Time } from '../../components/Time';
+import { plural } from '../../format/size';
 import { millis } from '../../format/time';
-import { unresolved } from './unresolved';
+import { byCause, unresolved } from './unresolved';
 import { executionName } from '../executions/ExecutionTable';
 
 const WEEK = 7 * 86_400_000;
 /** More are in the list of executions. */
 const MOST = 5;
+const MOST_OF_CAUSE = 3;
 
 interface FailuresProps {
   executions: readonly Execution[];
@@ -28,16 +30,36 @@ interface FailuresProps {
 }
 
 export function Failures({ executions, recent, now }: FailuresProps): ReactElement | null {
-  const fresh = unresolved(executions, recent, now ? millis(now) - WEEK : 0).slice(0, MOST);
-  if (fresh.length === 0) return null;
+  const causes = byCause(unresolved(executions, recent, now ? millis(now) - WEEK : 0));
+  if (causes.length === 0) return null;
   return (
     <Panel title="What failed" actions={<Link href="/executions?state=failed">All that failed</Link>}>
       <div className="stack">
-        {fresh.map((execution) => (
-          <FailedRun key={execution.id} execution={execution} />
+        {causes.slice(0, MOST).map((failed) => (
+          <Cause key={failed[0]?.id} failed={failed} />
         ))}
       </div>
     </Panel>
+  );
+}
+
+function Cause({ failed }: { failed: readonly Execution[] }): ReactElement {
+  const failure = failed[0]?.failure;
+  const more = failed.length - MOST_OF_CAUSE;
+  return (
+    <Note
+      tone="bad"
+      title={failure?.message ?? 'It failed without a word.'}
+      advice={failure?.advice}
+      reason={failure?.reason ?? ''}
+    >
+      <div className="stack tight">
+        {failed.slice(0, MOST_OF_CAUSE).map((execution) => (
+          <FailedRun key={execution.id} execution={execution} />
+        ))}
+        {more > 0 && <span>and {plural(more, 'more run', 'more runs')} that failed the same way</span>}
+      </div>
+    </Note>
   );
 }
 
@@ -51,12 +73,7 @@ function FailedRun({ execution }: { execution: Execution }): ReactElement {
       { onSuccess: (answer) => answer.execution && navigate(`/executions/${answer.execution.id}`) },
     );
   return (
-    <Note
-      tone="bad"
-      title={execution.failure?.message ?? 'It failed without a word.'}
-      advice={execution.failure?.advice}
-      reason={execution.failure?.reason ?? ''}
-    >
+    <>
       <div className="row between">
         <span>
           <Link href={`/executions/${execution.id}`}>{executionName(execution)}</Link>{' '}
@@ -69,6 +86,6 @@ function FailedRun({ execution }: { execution: Execution }): ReactElement {
         )}
       </div>
       {retry.error && <ProblemNote error={retry.error} />}
-    </Note>
+    </>
   );
 }

@@ -21,11 +21,17 @@ import type { Told } from '../../format/words';
 import { unended } from '../../format/words';
 import { Failures } from './Failures';
 import { Machines } from './Machines';
+import { OwnOverview } from './OwnOverview';
 import { Protection } from './Protection';
 import { Running } from './Running';
 import { StoragePanel } from './StoragePanel';
 
 export function Overview(): ReactElement {
+  const may = useMay();
+  return may(SystemService.method.getDashboard) ? <Dashboard /> : <OwnOverview />;
+}
+
+function Dashboard(): ReactElement {
   const may = useMay();
   const seesRuns = may(ExecutionService.method.listExecutions);
   const dashboard = useRead(SystemService.method.getDashboard, { historySize: 60 }, { every: 5000 });

@@ -25,3 +25,13 @@ export function unresolved(
     );
   return failed.filter((one) => startOf(one) >= from && isNewest(one) && !isMended(one));
 }
+
+/** Those that failed for one and the same reason, together: a server that is away fails all its jobs at once. */
+export function byCause(failures: readonly Execution[]): Execution[][] {
+  const causes = new Map<string, Execution[]>();
+  for (const execution of failures) {
+    const cause = `${execution.failure?.reason} ${execution.failure?.message}`;
+    causes.set(cause, [...(causes.get(cause) ?? []), execution]);
+  }
+  return [...causes.values()];
+}

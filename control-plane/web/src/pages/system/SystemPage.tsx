@@ -5,6 +5,7 @@ import type { ReactElement } from 'react';
 import { Link } from 'wouter';
 
 import { useChange, useRead } from '../../api/call';
+import { saveFile } from '../../api/file';
 import { SystemService, WorkerState } from '../../api/gen/dataguardian/v1/system_pb';
 import type { GetSystemInfoResponse } from '../../api/gen/dataguardian/v1/system_pb';
 import { useMay } from '../../api/permissions';
@@ -87,6 +88,7 @@ const states: Record<WorkerState, Told> = {
   [WorkerState.PAUSED]: ['Paused', 'warn'],
   [WorkerState.STANDBY]: ['Standby', 'quiet'],
   [WorkerState.ERROR]: ['Its last pass failed', 'bad'],
+  [WorkerState.STANDBY]: ['Another replica does it', 'quiet'],
 };
 
 function Workers({ info }: { info: GetSystemInfoResponse }): ReactElement {
@@ -132,14 +134,6 @@ function Recovery({ info }: { info: GetSystemInfoResponse }): ReactElement {
   const [open, setOpen] = useState(false);
   const make = useChange(SystemService.method.createRecoveryKit);
   const allowed = may(SystemService.method.createRecoveryKit);
-  const save = (kit: string) => {
-    const address = URL.createObjectURL(new Blob([kit], { type: 'text/plain' }));
-    Object.assign(document.createElement('a'), {
-      href: address,
-      download: 'dataguardian-recovery-kit.age',
-    }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 60_000);
-  };
   const list = recipients.split(/[\s,]+/).filter(Boolean);
   return (
     <Panel title="Recovery kit">
@@ -176,7 +170,7 @@ function Recovery({ info }: { info: GetSystemInfoResponse }): ReactElement {
               { recipients: list },
               {
                 onSuccess: ({ kit }) => {
-                  save(kit);
+                  saveFile('dataguardian-recovery-kit.age', [kit]);
                   setOpen(false);
                 },
               },

@@ -1,18 +1,20 @@
-// Who may sign in, and what the roles are that say what they may do.
+// Who may sign in, and which roles they have.
 import { Button } from '@mantine/core';
 import type { ReactElement } from 'react';
 import { Link } from 'wouter';
 
 import { useRead } from '../../api/call';
-import { AccessService, ScopeKind } from '../../api/gen/dataguardian/v1/access_pb';
-import type { RoleBinding, UserAccount } from '../../api/gen/dataguardian/v1/access_pb';
+import { AccessService } from '../../api/gen/dataguardian/v1/access_pb';
+import type { UserAccount } from '../../api/gen/dataguardian/v1/access_pb';
 import { useMay } from '../../api/permissions';
+import { Denied } from '../../components/Denied';
 import { Loaded } from '../../components/Loaded';
 import { Mark } from '../../components/Mark';
 import { Page, Panel } from '../../components/Page';
 import { Pager, RowLink, Table, usePages } from '../../components/Table';
 import { Time } from '../../components/Time';
-import { plural } from '../../format/size';
+import { bindingWords } from '../roles/scopes';
+import { useThings } from '../roles/things';
 
 export default function UserList(): ReactElement {
   const may = useMay();
@@ -21,10 +23,11 @@ export default function UserList(): ReactElement {
   const users = useRead(
     method.listUsers,
     { pageSize: 50, pageToken: pages.token },
-    { keep: true, every: 30_000 },
+    { keep: true, every: 30_000, enabled: may(method.listUsers) },
   );
-  const sees = may(method.listRoles);
-  const roles = useRead(method.listRoles, {}, { enabled: sees });
+  const isScoped = users.data?.accounts.some(({ bindings }) => bindings.some(({ scope }) => scope?.kind));
+  const things = useThings(isScoped ?? false);
+  if (!may(method.listUsers)) return <Denied title="Users" method={method.listUsers} />;
   return (
     <Page
       title="Users"
@@ -55,7 +58,9 @@ export default function UserList(): ReactElement {
                   {
                     head: 'Roles',
                     cell: ({ bindings }) =>
-                      bindings.map(bindingWords).join(', ') || <span className="dim">none</span>,
+                      bindings.map((each) => bindingWords(each, things)).join(', ') || (
+                        <span className="dim">none</span>
+                      ),
                   },
                   { head: 'Code at sign-in', cell: ({ totpEnabled }) => (totpEnabled ? 'yes' : 'no') },
                   { head: 'Made', align: 'end', cell: ({ user }) => <Time at={user?.createdAt} /> },
@@ -66,52 +71,10 @@ export default function UserList(): ReactElement {
           )}
         </Loaded>
       </Panel>
-      {sees && (
-        <Panel flush title="Roles">
-          <Loaded query={roles}>
-            {(data) => (
-              <Table
-                label="Roles"
-                rows={data.roles}
-                id={(role) => role.id}
-                columns={[
-                  { head: 'Role', main: true, cell: (role) => <strong>{role.name}</strong> },
-                  { head: 'What it is for', cell: (role) => role.description },
-                  {
-                    head: 'May do',
-                    cell: (role) =>
-                      role.permissions.includes('*') ? (
-                        'everything'
-                      ) : (
-                        <details>
-                          <summary>{plural(role.permissions.length, 'thing')}</summary>
-                          <span className="mono small">{role.permissions.join(', ')}</span>
-                        </details>
-                      ),
-                  },
-                ]}
-              />
-            )}
-          </Loaded>
-        </Panel>
-      )}
     </Page>
   );
 }
 
 export function UserMark({ account }: { account: UserAccount }): ReactElement {
   return <Mark told={account.lockedAt ? ['Locked', 'warn'] : ['May sign in', 'good']} />;
-}
-
-const kinds: Partial<Record<ScopeKind, string>> = {
-  [ScopeKind.AGENT]: 'agent',
-  [ScopeKind.DATASOURCE]: 'datasource',
-  [ScopeKind.STORAGE]: 'storage',
-  [ScopeKind.JOB]: 'job',
-};
-
-/** `operator`, or `operator over job nightly`. */
-export function bindingWords({ role, scope }: RoleBinding): string {
-  const kind = scope && kinds[scope.kind];
-  return kind ? `${role} over ${kind} ${scope.resource}` : role;
 }

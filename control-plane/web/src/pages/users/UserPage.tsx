@@ -14,7 +14,10 @@ import { Empty, Page, Panel } from '../../components/Page';
 import { ProblemNote } from '../../components/Problem';
 import { Table } from '../../components/Table';
 import { Time } from '../../components/Time';
-import { bindingWords, UserMark } from './UserList';
+import { everything, ScopeFields, toScope } from '../roles/ScopeFields';
+import { scopeWords } from '../roles/scopes';
+import { useThings } from '../roles/things';
+import { UserMark } from './UserList';
 
 export default function UserPage(): ReactElement {
   const { name = '' } = useParams();
@@ -44,7 +47,9 @@ function Roles({ name, account }: { name: string; account: UserAccount }): React
   const roles = useRead(method.listRoles, {}, { enabled: may(method.listRoles) });
   const bind = useChange(method.createRoleBinding);
   const unbind = useChange(method.deleteRoleBinding);
-  const has = account.bindings.filter(({ scope }) => !scope?.kind).map(({ role }) => role);
+  const things = useThings();
+  const [scope, setScope] = useState(everything);
+  const has = account.bindings.filter((each) => !each.scope?.kind).map(({ role }) => role);
   const others = roles.data?.roles.filter((role) => !has.includes(role.name)) ?? [];
   const [chosen, setChosen] = useState('');
   const role = others.some((each) => each.name === chosen) ? chosen : (others[0]?.name ?? '');
@@ -57,7 +62,8 @@ function Roles({ name, account }: { name: string; account: UserAccount }): React
         id={(binding) => binding.id}
         empty={<Empty title="No role">Without a role they can sign in, and see nothing.</Empty>}
         columns={[
-          { head: 'Role', main: true, cell: (binding) => <strong>{bindingWords(binding)}</strong> },
+          { head: 'Role', main: true, cell: (binding) => <strong>{binding.role}</strong> },
+          { head: 'Over', cell: (binding) => scopeWords(binding.scope, things) },
           { head: 'Since', cell: (binding) => <Time at={binding.createdAt} both /> },
           may(method.deleteRoleBinding) && {
             head: '',
@@ -68,7 +74,7 @@ function Roles({ name, account }: { name: string; account: UserAccount }): React
                 size="compact-sm"
                 onClick={() => unbind.mutate({ bindingId: binding.id })}
               >
-                Take away<span className="hidden"> {bindingWords(binding)}</span>
+                Take away<span className="hidden"> {binding.role}</span>
               </Button>
             ),
           },
@@ -82,10 +88,13 @@ function Roles({ name, account }: { name: string; account: UserAccount }): React
             onChange={(event) => setChosen(event.currentTarget.value)}
             data={others.map((each) => each.name)}
           />
+          <ScopeFields choice={scope} things={things} set={setScope} />
           <Button
             variant="default"
             loading={bind.isPending}
-            onClick={() => bind.mutate({ role, user: name })}
+            onClick={() =>
+              bind.mutate({ role, user: name, ...toScope(scope) }, { onSuccess: () => setScope(everything) })
+            }
           >
             Give it
           </Button>
