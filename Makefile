@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help ui build quickstart test bench lint protos publish-protos doc deny clean-parts
+.PHONY: help ui build quickstart test bench lint protos publish-protos api-docs doc deny clean-parts
 
 # The servers and tools that the tests use; each that `tests/parts/install.sh` knows.
 PARTS := postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools restic seaweedfs rclone aiosmtpd grpcio promtool node chromium
@@ -51,6 +51,9 @@ protos: ## Check the protos' style, and that they break nothing which was publis
 publish-protos: ## Promise the API as it is now to programs: at each release, and where a break is meant
 	.ci/prepare node
 	bash control-plane/web/make.sh protos publish
+
+api-docs: ## Write docs/api anew, from the protos
+	cargo run --locked --quiet -p dataguardian-proto --bin api-reference
 
 doc: ## Build the API documentation into target/doc
 	cargo doc --locked --workspace --no-deps

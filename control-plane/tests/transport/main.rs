@@ -27,6 +27,7 @@ mod pages;
 mod program;
 mod queue;
 mod raw;
+mod reasons;
 mod reflection;
 mod replicas;
 mod retention;
