@@ -4,7 +4,6 @@ use clap::{Args, Subcommand};
 use dataguardian_proto::v1;
 
 use super::{Context, required};
-use crate::ask;
 use crate::error::Result;
 use crate::output::table::{Field, List, Look, details};
 use crate::output::text;
@@ -185,7 +184,7 @@ impl Update {
 
 impl Delete {
     async fn run(self, context: &Context) -> Result<()> {
-        ask::confirm(self.yes, &format!("Delete role {}?", self.role))?;
+        context.confirm(self.yes, &format!("Delete role {}?", self.role))?;
         let mut access = context.api().await?.access();
         let request = v1::DeleteRoleRequest {
             role: self.role.clone(),
