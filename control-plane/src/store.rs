@@ -56,6 +56,7 @@ mod open;
 pub mod overview;
 pub mod packs;
 pub mod requests;
+mod resource_names;
 pub mod retention;
 pub mod reuse;
 pub mod role_bindings;

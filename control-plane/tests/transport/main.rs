@@ -37,4 +37,5 @@ mod schedules;
 mod scopes;
 mod security;
 mod server;
+mod told;
 mod work;

@@ -120,7 +120,8 @@ async fn login_with_password(
     store(context, target, reply.user.as_ref(), token)?;
     let profile = context.profile_name()?;
     context.output.show(&reply, |reply, _| {
-        signed_in(target, &profile, reply.user.as_ref(), reply.expires_at.as_ref())
+        let told = signed_in(target, &profile, reply.user.as_ref(), reply.expires_at.as_ref());
+        told + &failed(reply.failed_sign_ins.as_ref())
     })
 }
 
@@ -210,6 +211,21 @@ fn signed_in(
         profile => format!(" (profile {profile})"),
     };
     format!("Signed in to {} as {name}{until}{kept}.", target.server)
+}
+
+/// Whoever signs in reads of tries that were perhaps not theirs.
+fn failed(failed: Option<&v1::FailedSignIns>) -> String {
+    failed.map_or_else(String::new, |failed| {
+        let from = match failed.last_from.as_str() {
+            "" => String::new(),
+            address => format!(" from {}", text::cell(address)),
+        };
+        format!(
+            "\nSince you last signed in, {} failed; the last {}{from}. If it was not you, choose another password: `dgctl user password`.",
+            text::counted(failed.count, "try", "tries"),
+            text::time_and_distance(failed.last_at.as_ref()),
+        )
+    })
 }
 
 fn describe(reply: &v1::WhoAmIResponse, server: &str, look: Look) -> String {

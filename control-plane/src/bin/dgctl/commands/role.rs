@@ -213,7 +213,12 @@ fn describe(role: &v1::Role, look: Look) -> String {
 fn over(scope: Option<&v1::Scope>) -> String {
     match scope {
         Some(scope) if scope.kind() != v1::ScopeKind::Unspecified => {
-            format!("{} {}", scope_word(scope.kind()), text::cell(&scope.resource))
+            // Of what is gone, only the id is known.
+            let thing = match scope.name.as_str() {
+                "" => &scope.resource,
+                name => name,
+            };
+            format!("{} {}", scope_word(scope.kind()), text::cell(thing))
         }
         Some(_) | None => "everything".to_owned(),
     }
