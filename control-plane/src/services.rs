@@ -86,6 +86,7 @@ pub mod progress;
 pub mod reach;
 pub mod recovery;
 pub mod relay;
+pub mod replicas;
 pub mod reset;
 pub mod restores;
 pub mod retention;
@@ -152,6 +153,8 @@ pub struct Services {
     pub leadership: leadership::Leadership,
     /// Questions to agents that are with other replicas.
     pub relay: relay::Relay,
+    /// The other replicas.
+    pub replicas: replicas::Replicas,
     /// Copies of backups that are to be.
     pub copies: copies::Copies,
     /// How datasources and storages do.
@@ -204,6 +207,7 @@ impl Services {
             downloads: downloads::Downloads::new(context.clone()),
             leadership: leadership::Leadership::new(context.clone()),
             relay: relay::Relay::new(context.clone()),
+            replicas: replicas::Replicas::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
             health: health::Health::new(context.clone()),
             notifications: notifications::Notifications::new(context.clone()),

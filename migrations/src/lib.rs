@@ -29,6 +29,7 @@ mod m20261201_000023_audit_chain;
 mod m20261201_000025_audit_resources;
 mod m20261201_000026_audit_changes;
 mod m20261201_000030_replicas;
+mod m20261201_000031_replica_list;
 
 /// All migrations, the oldest first.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000030_replicas::Migration),
             Box::new(m20261201_000025_audit_resources::Migration),
             Box::new(m20261201_000026_audit_changes::Migration),
+            Box::new(m20261201_000031_replica_list::Migration),
         ]
     }
 }
