@@ -61,9 +61,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000022_roles::Migration),
             Box::new(m20261201_000023_audit_chain::Migration),
             Box::new(m20261201_000030_replicas::Migration),
+            Box::new(m20261201_000031_replica_list::Migration),
             Box::new(m20261201_000025_audit_resources::Migration),
             Box::new(m20261201_000026_audit_changes::Migration),
-            Box::new(m20261201_000031_replica_list::Migration),
         ]
     }
 }
