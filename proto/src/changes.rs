@@ -94,8 +94,6 @@ fn shown(message: &DynamicMessage, field: &FieldDescriptor, secret: &ExtensionDe
 
 #[cfg(test)]
 mod tests {
-    use prost::Message as _;
-
     use super::*;
     use crate::v1;
 

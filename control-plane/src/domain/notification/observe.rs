@@ -3,14 +3,15 @@
 //! What can't be known now stays as it is: a storage whose agent is away has not recovered, and an agent is not offline because
 //! the control plane was.
 
+mod telling;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dataguardian_core::execution::ExecutionKind;
 
 use super::facts::{
-    AgentFacts, ChannelFacts, Damage, DatasourceFacts, Facts, FailedExecution, HealthFacts, JobFacts,
-    StorageFacts, WaitingUser,
+    AgentFacts, Damage, DatasourceFacts, Facts, FailedExecution, HealthFacts, JobFacts, StorageFacts,
 };
 use super::missing::{Grace, missing};
 use super::{About, Course, EventKind, Policy, Trouble};
@@ -20,8 +21,6 @@ use crate::domain::health::Condition as Health;
 const SETTLE: TimeDelta = TimeDelta::minutes(5);
 /// A certificate that the operator brought is to be replaced so long before its end.
 const API_CERTIFICATE: TimeDelta = TimeDelta::days(14);
-/// A channel that lets something lie for so long is told of: a mail server that takes nothing at the first try is none.
-const CHANNEL: TimeDelta = TimeDelta::minutes(5);
 /// A token is to be replaced so long before its end.
 const TOKEN: TimeDelta = TimeDelta::days(3);
 
@@ -279,7 +278,8 @@ impl Seen {
         for channel in &facts.channels {
             self.channel(channel, now);
         }
-        self.troubles.extend(facts.waiting_users.iter().map(waiting));
+        self.troubles
+            .extend(facts.waiting_users.iter().map(telling::waiting));
         let offline = facts.queue_offline.as_ref();
         if let Some((since, why)) =
             offline.filter(|(since, _)| now.signed_duration_since(*since) >= policy.queue_offline_after)
@@ -292,32 +292,6 @@ impl Seen {
                 details: format!("{why}. No backup and no restore begins until it answers again."),
                 since: *since,
             });
-        }
-    }
-
-    /// One that has failed, and not for long, may be about to work again: until then all stays as it is.
-    fn channel(&mut self, channel: &ChannelFacts, now: DateTime<Utc>) {
-        let Some(failure) = &channel.failure else {
-            return;
-        };
-        let (id, name) = &channel.id;
-        match channel.undelivered_since.filter(|since| now - *since >= CHANNEL) {
-            None => {
-                self.unknown.insert(key(EventKind::ChannelFailing, id));
-            }
-            Some(since) => self.lasts(Lasting {
-                id,
-                kind: EventKind::ChannelFailing,
-                about: About {
-                    channel: Some(channel.id.clone()),
-                    ..About::default()
-                },
-                summary: format!("Nothing arrives through channel {name}"),
-                details: format!(
-                    "{failure}\nWhat was to be told there: dgctl notification list. Once it is mended: dgctl notification channel test {name}"
-                ),
-                since,
-            }),
         }
     }
 
@@ -365,27 +339,6 @@ fn damaged(damage: &Damage) -> Trouble {
             damage.copies
         ),
         since: damage.since,
-    }
-}
-
-/// Each time is told of by itself: there is nobody who could say that it is over.
-fn waiting(waiting: &WaitingUser) -> Trouble {
-    let name = &waiting.user.1;
-    let from = waiting.from.as_deref().unwrap_or("an unknown address");
-    Trouble {
-        key: format!("{}/{}", EventKind::SignInsFailing.as_str(), waiting.number),
-        kind: EventKind::SignInsFailing,
-        course: Course::Happened,
-        about: About {
-            user: Some(waiting.user.clone()),
-            ..About::default()
-        },
-        summary: format!("Wrong passwords were tried for user {name}"),
-        details: format!(
-            "The last try came from {from}; each further one has to wait, up to 15 minutes. If it was not {name}: dgctl user lock {name} \
-             keeps everybody out, dgctl audit list --resource {name} shows the tries."
-        ),
-        since: waiting.at,
     }
 }
 
