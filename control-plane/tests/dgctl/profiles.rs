@@ -41,6 +41,13 @@ async fn each_server_has_a_login_of_its_own() {
         ("Bearer dg_1_secret", "")
     );
 
+    // Signing in elsewhere without a name takes no login away.
+    let password = dgctl.path("password");
+    let line = format!("login --username ada --password-file {password} {}", lab.flags());
+    let ran = dgctl.run(&line).await;
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.contains("--profile"), "{ran:?}");
+
     assert_eq!(dgctl.run("profile use lab").await.status, 0);
     assert_eq!(dgctl.run("whoami").await.status, 0);
     assert_eq!(lab.last_authorization(), "Bearer dg_1_secret");

@@ -88,10 +88,21 @@ impl Context {
         Target::resolve(self.wanted(token, stored.as_ref()), stored.as_ref())
     }
 
-    /// Where to connect, as nobody yet. A login that is to be made need not be there.
+    /// Where to connect, as nobody yet. A login that is to be made need not be there; one that has a name is not replaced by another
+    /// server's unless that name is given.
     pub(crate) fn anonymous_target(&self) -> Result<Target> {
         let stored = Profile::load(&self.profile_file()?)?;
         let target = Target::resolve(self.wanted(None, stored.as_ref()), stored.as_ref())?;
+        let name = self.profile_name()?;
+        if let Some(other) = stored.filter(|stored| stored.server != target.server)
+            && name != DEFAULT
+            && self.named_profile().is_none()
+        {
+            return Err(Error::usage(format!(
+                "profile {name} is for {}: give the login to {} a name of its own with --profile",
+                other.server, target.server
+            )));
+        }
         Ok(Target {
             token: None,
             ..target
