@@ -34,7 +34,7 @@ page says:
 | PERMISSION_DENIED | `PERMISSION_DENIED` | the caller lacks the permission that the method needs; the text names it |
 | NOT_FOUND | `…_NOT_FOUND` | there is no such thing, or none that the caller may see |
 | INVALID_ARGUMENT | `MALFORMED_CALL` | what was sent is no such request |
-| RESOURCE_EXHAUSTED | `MESSAGE_TOO_LARGE`, `TOO_MANY_TRIES` | the request is too long; too many calls without a good proof came from that address |
+| RESOURCE_EXHAUSTED | `MESSAGE_TOO_LARGE`, `TOO_MANY_TRIES`, `TOO_MANY_CALLS`, `TOO_MANY_STREAMS` | the request is too long; too many calls without a good proof came from that address; too many are at work, or too many streams are open |
 | UNAVAILABLE | `DATABASE_UNAVAILABLE`, `DATABASE_FULL`, `STOPPING` | the metadata database or this replica is away: try again |
 | DEADLINE_EXCEEDED | `TIMED_OUT` | the call took longer than the server allows |
 | INTERNAL | `INTERNAL`, `SECRETS`, `DATABASE_ERROR` | we are wrong; the server's log has the particulars |
