@@ -82,7 +82,7 @@ impl Notifications {
                     .map_or("Redis was not asked yet", |outage| outage.as_str());
                 (gate.since, why.to_owned())
             }),
-            started_at: self.context.started_at,
+            seen_since: self.context.started_at,
         })
     }
 
