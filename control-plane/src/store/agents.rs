@@ -209,6 +209,9 @@ pub struct AgentAtWork {
     pub active: bool,
 }
 
+/// Id, last seen, slots, state.
+type AtWorkRow = (Uuid, Option<DateTime<Utc>>, Option<i32>, String);
+
 /// Those of these agents that are there.
 pub async fn agents_at_work(
     on: &impl Connected,
@@ -217,7 +220,7 @@ pub async fn agents_at_work(
     let mut ids: Vec<Uuid> = ids.into_iter().map(|id| *id.as_uuid()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let rows: Vec<(Uuid, Option<DateTime<Utc>>, Option<i32>, String)> = agents::Entity::find()
+    let rows: Vec<AtWorkRow> = agents::Entity::find()
         .select_only()
         .columns([
             agents::Column::Id,
