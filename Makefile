@@ -3,14 +3,14 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help ui build quickstart test bench lint doc deny clean-parts
+.PHONY: help ui build quickstart test bench lint protos publish-protos api-docs doc deny clean-parts
 
 # The servers and tools that the tests use; each that `tests/parts/install.sh` knows.
 PARTS := postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools restic seaweedfs rclone aiosmtpd grpcio promtool node chromium
 
 help: ## Show this
 	@echo 'make TARGET, where TARGET is one of'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ui: ## Build the web interface, which the next build takes into the program
 	.ci/prepare node
@@ -37,11 +37,23 @@ bench: ## Measure an optimised build beside pg_dump and pg_restore (ROWS=, RUNS=
 	cargo build --locked --release --workspace --bins
 	target/release/bench $${ROWS:+--rows $$ROWS} $${RUNS:+--runs $$RUNS}
 
-lint: ## Check format and lints; warnings are errors
+lint: ## Check format, lints and protos; warnings are errors
 	.ci/prepare node
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	bash control-plane/web/make.sh check
+	bash control-plane/web/make.sh protos
+
+protos: ## Check the protos' style, and that they break nothing which was published
+	.ci/prepare node
+	bash control-plane/web/make.sh protos
+
+publish-protos: ## Promise the API as it is now to programs: at each release, and where a break is meant
+	.ci/prepare node
+	bash control-plane/web/make.sh protos publish
+
+api-docs: ## Write docs/api anew, from the protos
+	cargo run --locked --quiet -p dataguardian-proto --bin api-reference
 
 doc: ## Build the API documentation into target/doc
 	cargo doc --locked --workspace --no-deps

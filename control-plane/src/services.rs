@@ -47,6 +47,10 @@
 //! few seconds; both keep in memory what is newer), `auth.forget_expired` (hourly). Whoever holds an agent's stream listens to
 //! [`crate::queue::Queue`] and calls `assignments.claim` on `WorkQueued`, on free slots, and at least every 5 s.
 
+mod changed;
+
+pub use changed::Changed;
+
 pub mod access;
 pub mod ageing;
 pub mod agents;

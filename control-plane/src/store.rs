@@ -57,6 +57,7 @@ pub mod overview;
 pub mod packs;
 pub mod replicas;
 pub mod requests;
+mod resource_names;
 pub mod retention;
 pub mod reuse;
 pub mod role_bindings;

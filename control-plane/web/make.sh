@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# The web interface's own steps, each quick when there is nothing to do: `bash control-plane/web/make.sh build|check|test`.
+# The web interface's own steps, each quick when there is nothing to do: `bash control-plane/web/make.sh build|check|test|protos`.
 #
 #   build   into dist/, from where the control plane's build takes it in; without Node it says so and leaves things as they are
 #   check   types, lints and format
 #   test    unit tests, then the browser tests against the programs in target/debug
+#   protos  the protos, with the buf that the interface's clients are made with: their style, and that nothing breaks which
+#           programs were promised (proto/published.binpb); `protos publish` promises what there is now
 #
 # Node is that of the parts (tests/parts/install.sh node), else the system's.
 set -euo pipefail
@@ -57,6 +59,22 @@ build() {
     echo "$wanted" >$stamp
 }
 
+# What was published is compared file by file, without a network and without any other commit, so that a fresh clone can do it.
+# A change that breaks programs on purpose is published in its own commit: the diff shows it.
+protos() {
+    local buf=$PWD/node_modules/.bin/buf
+    cd ../../proto
+    if [[ ${1:-} == publish ]]; then
+        "$buf" build --exclude-source-info -o published.binpb
+        return
+    fi
+    "$buf" lint
+    "$buf" breaking --against published.binpb || {
+        say "this breaks programs that were written for the API as it was published. Where that is meant: make publish-protos, and CHANGELOG.md"
+        exit 1
+    }
+}
+
 main() {
     if ! find_node; then
         [[ $1 == build ]] || { say "Node.js 20.19 or later, with npm, is not here: bash tests/parts/install.sh node"; exit 3; }
@@ -76,8 +94,12 @@ main() {
             npm test --silent
             node tests/run.mjs
             ;;
-        *) say "there are build, check and test"; exit 1 ;;
+        protos)
+            install_packages
+            protos "${@:2}"
+            ;;
+        *) say "there are build, check, test and protos"; exit 1 ;;
     esac
 }
 
-main "${1:-build}"
+main "${@:-build}"

@@ -26,6 +26,8 @@ mod m20261130_000020_agent_requests;
 mod m20261201_000021_user_sessions;
 mod m20261201_000022_roles;
 mod m20261201_000023_audit_chain;
+mod m20261201_000025_audit_resources;
+mod m20261201_000026_audit_changes;
 mod m20261201_000030_replicas;
 mod m20261201_000031_replica_list;
 
@@ -60,6 +62,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000023_audit_chain::Migration),
             Box::new(m20261201_000030_replicas::Migration),
             Box::new(m20261201_000031_replica_list::Migration),
+            Box::new(m20261201_000025_audit_resources::Migration),
+            Box::new(m20261201_000026_audit_changes::Migration),
         ]
     }
 }

@@ -4,6 +4,7 @@
 //! With the features of a client this crate is the Rust SDK: see `examples/`.
 
 pub mod access;
+pub mod changes;
 pub mod convert;
 pub mod redacted;
 pub mod status;

@@ -27,7 +27,7 @@ pub fn request_json(path: &str, message: &[u8], most: usize) -> Option<String> {
     Some(text)
 }
 
-fn known() -> Option<&'static (DescriptorPool, ExtensionDescriptor)> {
+pub(crate) fn known() -> Option<&'static (DescriptorPool, ExtensionDescriptor)> {
     static KNOWN: OnceLock<Option<(DescriptorPool, ExtensionDescriptor)>> = OnceLock::new();
     let load = || {
         let pool = DescriptorPool::decode(crate::DESCRIPTOR_SET).ok()?;
@@ -37,7 +37,7 @@ fn known() -> Option<&'static (DescriptorPool, ExtensionDescriptor)> {
     KNOWN.get_or_init(load).as_ref()
 }
 
-fn redact(message: &mut DynamicMessage, secret: &ExtensionDescriptor) {
+pub(crate) fn redact(message: &mut DynamicMessage, secret: &ExtensionDescriptor) {
     let fields: Vec<_> = message.descriptor().fields().collect();
     for field in fields {
         if !message.has_field(&field) {

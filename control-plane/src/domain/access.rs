@@ -56,6 +56,14 @@ pub enum Verdict {
     Unseen,
 }
 
+/// What whoever lacks a permission is told: which one, and who can do what about it.
+pub fn denial(permission: &str) -> String {
+    format!(
+        "this caller lacks the permission {permission}: who may manage roles, such as an administrator, gives a role that has it with \
+         `dgctl role bind ROLE --user NAME`; `dgctl role get ROLE` shows what a role has"
+    )
+}
+
 impl Rights {
     /// Those of a user.
     pub fn of_user(grants: Vec<Grant>) -> Self {

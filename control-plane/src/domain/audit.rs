@@ -52,8 +52,28 @@ pub struct AuditRecord {
     pub at: DateTime<Utc>,
     /// What.
     pub entry: AuditEntry,
-    /// What was asked, in JSON, without what is secret.
+    /// What more is known of it.
+    pub particulars: Particulars,
+}
+
+/// What is written down of a call besides who, what and how it ended. Nothing of it is secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Particulars {
+    /// What was asked, in JSON.
     pub request: Option<String>,
+    /// What it has changed, in JSON: a list of fields with what they were and are.
+    pub changes: Option<String>,
+}
+
+/// Tries to sign in as a user that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedSignIns {
+    /// How many.
+    pub count: u64,
+    /// When the last of them was made.
+    pub last_at: DateTime<Utc>,
+    /// From which address, if known.
+    pub last_from: Option<String>,
 }
 
 /// Which rows are wanted; what is none narrows nothing.
@@ -71,6 +91,8 @@ pub struct AuditFilter {
     pub since: Option<DateTime<Utc>>,
     /// Before this.
     pub until: Option<DateTime<Utc>>,
+    /// Exactly this row.
+    pub number: Option<u64>,
 }
 
 /// Something wrong with the log.

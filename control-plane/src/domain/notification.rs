@@ -16,7 +16,7 @@
 
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::{
-    AgentId, DatasourceId, ExecutionId, JobId, NotificationChannelId, NotificationId, StorageId,
+    AgentId, DatasourceId, ExecutionId, JobId, NotificationChannelId, NotificationId, StorageId, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,10 @@ pub enum EventKind {
     QueueOffline,
     /// A channel was tested.
     Test,
+    /// Nothing arrives through a channel.
+    ChannelFailing,
+    /// So many wrong passwords were tried for a user that it has to wait.
+    SignInsFailing,
 }
 
 /// Which part of a story is told.
@@ -110,6 +114,10 @@ pub struct About {
     pub agent: Option<(AgentId, String)>,
     /// An execution.
     pub execution: Option<ExecutionId>,
+    /// A channel of notifications, which is not told itself.
+    pub channel: Option<Addressee>,
+    /// A user.
+    pub user: Option<(UserId, String)>,
 }
 
 /// Whether a trouble lasts until it is over, or has happened and that is all.
@@ -246,7 +254,7 @@ impl Severity {
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::BackupFailed,
         Self::BackupMissing,
         Self::BackupTooOld,
@@ -262,6 +270,8 @@ impl EventKind {
         Self::TokenExpiring,
         Self::QueueOffline,
         Self::Test,
+        Self::ChannelFailing,
+        Self::SignInsFailing,
     ];
 
     /// Its name, in tables and messages.
@@ -282,6 +292,8 @@ impl EventKind {
             Self::TokenExpiring => "token_expiring",
             Self::QueueOffline => "queue_offline",
             Self::Test => "test",
+            Self::ChannelFailing => "channel_failing",
+            Self::SignInsFailing => "sign_ins_failing",
         }
     }
 
@@ -301,7 +313,9 @@ impl EventKind {
             | Self::DatasourceUnhealthy
             | Self::StorageNearlyFull
             | Self::CertificateExpiring
-            | Self::TokenExpiring => Severity::Warning,
+            | Self::TokenExpiring
+            | Self::ChannelFailing
+            | Self::SignInsFailing => Severity::Warning,
             Self::Test => Severity::Info,
         }
     }

@@ -57,16 +57,20 @@ impl<K: Eq + Hash> Tries<K> {
         self.failures.get(whose)?.wait(self.tolerance, now)
     }
 
-    /// One more failure. Beyond what is remembered at most, newcomers are not held back.
-    pub fn fail(&mut self, whose: K, now: DateTime<Utc>) {
+    /// One more failure; whether the next try has to wait from now on, and had not to before. Beyond what is remembered at most,
+    /// newcomers are not held back.
+    pub fn fail(&mut self, whose: K, now: DateTime<Utc>) -> bool {
         if self.failures.len() >= MAX_REMEMBERED && !self.failures.contains_key(&whose) {
             let tolerance = self.tolerance;
             self.failures.retain(|_, old| old.wait(tolerance, now).is_some());
         }
         let before = self.failures.get(&whose).copied();
         if before.is_some() || self.failures.len() < MAX_REMEMBERED {
-            self.failures.insert(whose, Failures::add(before, now));
+            let after = Failures::add(before, now);
+            self.failures.insert(whose, after);
+            return after.count == self.tolerance.free_tries;
         }
+        false
     }
 
     /// A success.
@@ -145,6 +149,17 @@ mod tests {
         let later = now + TimeDelta::hours(2);
         tries.fail("ada", later);
         assert_eq!(tries.wait(&"ada", later), None);
+    }
+
+    #[test]
+    fn that_the_next_try_has_to_wait_is_said_once() {
+        let now = DateTime::UNIX_EPOCH;
+        let mut tries = Tries::new(Tolerance::ACCOUNT);
+        let said: Vec<_> = (0..8).map(|_| tries.fail("ada", now)).collect();
+        assert_eq!(said, [false, false, false, false, true, false, false, false]);
+        tries.succeed(&"ada");
+        let again = (0..8).filter(|_| tries.fail("ada", now)).count();
+        assert_eq!(again, 1);
     }
 
     #[test]

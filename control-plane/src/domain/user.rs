@@ -5,6 +5,7 @@ use dataguardian_core::ids::UserId;
 use dataguardian_core::secret::Secret;
 
 use super::access::Rights;
+use super::audit::FailedSignIns;
 use super::field::BadField;
 use super::session::Credential;
 use super::text;
@@ -77,6 +78,8 @@ pub struct Login {
     pub secret: Secret,
     /// When it ends at the latest.
     pub expires_at: DateTime<Utc>,
+    /// Tries that failed since the last one that did not.
+    pub failed: Option<FailedSignIns>,
 }
 
 /// Checks a name to sign in with: 1 to 63 bytes, printable, no space at either end, not like an id.

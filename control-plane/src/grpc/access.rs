@@ -8,7 +8,7 @@ use dataguardian_proto::v1;
 use dataguardian_proto::v1::access_service_server::AccessService;
 use tonic::{Request, Response, Status};
 
-use super::call::{caller, concerns, whence};
+use super::call::{caller, concerns, subject, whence};
 use super::error::bad_request;
 use super::{Shared, decode, encode};
 use crate::domain::access::check_permissions;
@@ -16,6 +16,7 @@ use crate::domain::field::{BadField, Checks};
 use crate::domain::page::PageRequest;
 use crate::domain::reference::{Reference, new_name};
 use crate::domain::user::UserReference;
+use crate::services::Changed;
 use crate::services::access::{Access, NewUser};
 
 pub(super) struct Handler {
@@ -88,10 +89,13 @@ impl AccessService for Handler {
         concerns(&request, &request.get_ref().user);
         let caller = caller(&request)?;
         let which = UserReference::parse("user", &request.get_ref().user)?;
+        let subject = subject(&request);
         let change = decode::user_change(request.into_inner());
-        let account = self.access.update_user(&caller, &which, change).await?;
+        let Changed { before, after } = self.access.update_user(&caller, &which, change).await?;
+        let account = encode::account(after);
+        subject.changed("UserAccount", &encode::account(before), &account);
         Ok(Response::new(v1::UpdateUserResponse {
-            account: Some(encode::account(account)),
+            account: Some(account),
         }))
     }
 
@@ -154,11 +158,12 @@ impl AccessService for Handler {
         concerns(&request, &request.get_ref().role);
         let rights = caller(&request)?.rights;
         let which = role(&request.get_ref().role)?;
+        let subject = subject(&request);
         let change = decode::role_change(request.into_inner(), &self.names()).map_err(bad_request)?;
-        let role = self.access.update_role(&rights, &which, change).await?;
-        Ok(Response::new(v1::UpdateRoleResponse {
-            role: Some(encode::role(role)),
-        }))
+        let Changed { before, after } = self.access.update_role(&rights, &which, change).await?;
+        let role = encode::role(after);
+        subject.changed("Role", &encode::role(before), &role);
+        Ok(Response::new(v1::UpdateRoleResponse { role: Some(role) }))
     }
 
     async fn delete_role(

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use crate::domain::audit::{Actor, AuditEntry};
+use crate::domain::audit::{Actor, AuditEntry, Particulars};
 use crate::services::audit::Audit;
 
 /// Writes audit rows.
@@ -35,10 +35,10 @@ impl AuditTrail {
         }
     }
 
-    /// A call that its method wants written down, with what was asked in JSON.
-    pub async fn call(&self, entry: AuditEntry, request: Option<String>) {
+    /// A call that its method wants written down, with what was asked and changed.
+    pub async fn call(&self, entry: AuditEntry, particulars: Particulars) {
         let (method, outcome) = (entry.method.clone(), entry.outcome.clone());
-        if let Err(error) = self.audit.append_with(entry, request).await {
+        if let Err(error) = self.audit.append_with(entry, particulars).await {
             tracing::error!(rpc.method = method, outcome, %error, "a call is missing from the audit log");
         }
     }
@@ -46,7 +46,7 @@ impl AuditTrail {
     /// A call that was denied before anything was done.
     pub async fn denial(&self, entry: AuditEntry) {
         if self.denials.spend() {
-            self.call(entry, None).await;
+            self.call(entry, Particulars::default()).await;
         } else {
             let left_out = self.denials.left_out.fetch_add(1, Ordering::Relaxed) + 1;
             if left_out.is_power_of_two() {

@@ -95,6 +95,7 @@ impl AuthService for Handler {
         let mut response = Response::new(v1::LoginResponse {
             expires_at: Some(timestamp(login.expires_at)),
             user: Some(encode::user(login.user.clone())),
+            failed_sign_ins: login.failed.clone().map(encode::failed_sign_ins),
             ..v1::LoginResponse::default()
         });
         response.get_mut().api_token = self.hand_over(kind, &login, response.metadata_mut());

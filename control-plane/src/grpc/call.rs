@@ -5,11 +5,13 @@ use std::sync::{Arc, OnceLock};
 use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::ids::AgentId;
 use dataguardian_core::secret::SecretBytes;
+use dataguardian_proto::changes::changes_json;
 use dataguardian_proto::redacted::request_json;
 use dataguardian_proto::status::ApiError;
 use tonic::{Request, Status};
 
 use crate::domain::access::Mandate;
+use crate::domain::audit::Particulars;
 use crate::domain::session::Whence;
 use crate::domain::text;
 use crate::domain::user::Caller;
@@ -21,6 +23,7 @@ use crate::services::audit::MAX_REQUEST;
 pub(super) struct Subject {
     name: Arc<OnceLock<String>>,
     request: Arc<OnceLock<SecretBytes>>,
+    changes: Arc<OnceLock<String>>,
 }
 
 impl Subject {
@@ -28,9 +31,22 @@ impl Subject {
         self.name.get().cloned().unwrap_or_default()
     }
 
-    /// What was asked of that method, in JSON and without what is secret.
-    pub(super) fn request_json(&self, method: &str) -> Option<String> {
-        request_json(method, self.request.get()?.expose(), MAX_REQUEST)
+    /// What was asked of that method and what it changed, in JSON and without what is secret.
+    pub(super) fn particulars(&self, method: &str) -> Particulars {
+        let asked = self.request.get();
+        Particulars {
+            request: asked.and_then(|asked| request_json(method, asked.expose(), MAX_REQUEST)),
+            changes: self.changes.get().cloned(),
+        }
+    }
+
+    /// Notes what a change has made of a thing, shown by the message of that name.
+    pub(super) fn changed<T: prost::Message>(&self, name: &str, before: &T, after: &T) {
+        let name = format!("dataguardian.v1.{name}");
+        let told = changes_json(&name, &before.encode_to_vec(), &after.encode_to_vec());
+        if let Some(told) = told {
+            self.changes.get_or_init(|| told);
+        }
     }
 }
 
@@ -45,6 +61,11 @@ pub(super) fn concerns<T: prost::Message>(request: &Request<T>, what: &str) {
         let asked = || SecretBytes::new(request.get_ref().encode_to_vec());
         subject.request.get_or_init(asked);
     }
+}
+
+/// Where to note what a call changes.
+pub(super) fn subject<T>(request: &Request<T>) -> Subject {
+    request.extensions().get::<Subject>().cloned().unwrap_or_default()
 }
 
 /// The user who calls.

@@ -6,7 +6,7 @@ use dataguardian_proto::v1::datasource_service_server::DatasourceService;
 use tonic::{Request, Response, Status};
 
 use super::ask::{ask, failed, nonsense};
-use super::call::{concerns, mandate};
+use super::call::{concerns, mandate, subject};
 use super::error::bad_request;
 use super::{Shared, decode, encode};
 use crate::domain::datasource::Datasource;
@@ -14,6 +14,7 @@ use crate::domain::field::BadField;
 use crate::domain::health::Subject;
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
+use crate::services::Changed;
 use crate::sessions::{Answer, Question};
 
 pub(super) struct Handler(pub(super) Shared);
@@ -70,12 +71,15 @@ impl DatasourceService for Handler {
         let mandate = mandate(&request)?;
         let present = self.find(&request, &request.get_ref().datasource).await?;
         let which = Reference::Id(present.id);
+        let subject = subject(&request);
         let change = decode::datasource_change(request.into_inner(), &present).map_err(bad_request)?;
         let reach = &self.0.services.reach;
         reach.named_agent(&mandate, change.agent.as_ref()).await?;
-        let datasource = self.0.services.datasources.update(&which, change).await?;
+        let Changed { before, after } = self.0.services.datasources.update(&which, change).await?;
+        let alone = |datasource: &Datasource| encode::datasource(datasource.clone(), None);
+        subject.changed("Datasource", &alone(&before), &alone(&after));
         Ok(Response::new(v1::UpdateDatasourceResponse {
-            datasource: self.shown(vec![datasource]).await?.pop(),
+            datasource: self.shown(vec![after]).await?.pop(),
         }))
     }
 

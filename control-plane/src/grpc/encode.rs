@@ -30,7 +30,7 @@ pub(super) use notification::{channel, rule, told};
 pub(super) use retention::preview;
 pub(super) use schedule::fire_time;
 pub(super) use storage::storage;
-pub(super) use user::{session, user};
+pub(super) use user::{failed_sign_ins, session, user};
 pub(super) use verification::notice;
 pub(super) use worker::{queue, worker};
 

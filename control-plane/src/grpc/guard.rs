@@ -21,7 +21,7 @@ use super::audit::AuditTrail;
 use super::browser::{self, FromOwnPage};
 use super::call::unproven;
 use crate::config::StreamLimits;
-use crate::domain::access::Mandate;
+use crate::domain::access::{Mandate, denial};
 use crate::domain::audit::Actor;
 use crate::domain::user::Caller;
 use crate::http::metrics::Metrics;
@@ -218,7 +218,7 @@ pub(super) async fn agents(State(gate): State<Gate>, mut request: Request, next:
     }
     let mut call = Call::new(&request, path, access.audited);
     if access.permission != Permission::Named(AGENT_SELF.to_owned()) {
-        return gate.deny(call, forbidden("anything but agent.self")).await;
+        return gate.deny(call, not_here()).await;
     }
     let Some(peer) = request.extensions().get::<Peer>().cloned() else {
         return gate.deny(call, unproven()).await;
@@ -268,7 +268,13 @@ fn foreign_page() -> ApiError {
     )
 }
 
+/// What people and programs call is on the other listener.
+fn not_here() -> ApiError {
+    let message = "an agent's certificate is for what agents do, and for nothing else: people and programs call the API's port";
+    ApiError::new(ErrorCode::PermissionDenied, "PERMISSION_DENIED", message)
+}
+
 fn forbidden(permission: &str) -> ApiError {
-    let message = format!("this caller lacks the permission {permission}");
+    let message = denial(permission);
     ApiError::new(ErrorCode::PermissionDenied, "PERMISSION_DENIED", message)
 }

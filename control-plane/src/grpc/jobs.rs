@@ -1,22 +1,23 @@
 //! JobService.
 
 use dataguardian_core::ids::JobId;
+use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::job_service_server::JobService;
 use tonic::{Request, Response, Status};
 
-use super::call::{concerns, mandate};
+use super::call::{concerns, mandate, subject};
 use super::error::bad_request;
 use super::{decode, encode};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
 use crate::domain::request::request_id;
-use crate::services::Services;
 use crate::services::jobs::Jobs;
 use crate::services::reach::Reach;
 use crate::services::retention::{PreviewOf, Retention};
 use crate::services::schedules::Schedules;
+use crate::services::{Changed, Services};
 
 pub(super) struct Handler {
     jobs: Jobs,
@@ -96,13 +97,14 @@ impl JobService for Handler {
         concerns(&request, &request.get_ref().job);
         let mandate = mandate(&request)?;
         let which = self.named(&request, &request.get_ref().job).await?;
+        let subject = subject(&request);
         let change = decode::job_change(request.into_inner()).map_err(bad_request)?;
         let storages = change.storages.as_deref().unwrap_or_default();
         self.reach.named_storages(&mandate, storages).await?;
-        let job = self.jobs.update(&which, change).await?;
-        Ok(Response::new(v1::UpdateJobResponse {
-            job: Some(encode::job(job)),
-        }))
+        let Changed { before, after } = self.jobs.update(&which, change).await?;
+        let job = encode::job(after);
+        subject.changed("Job", &encode::job(before), &job);
+        Ok(Response::new(v1::UpdateJobResponse { job: Some(job) }))
     }
 
     async fn delete_job(
@@ -153,6 +155,7 @@ impl JobService for Handler {
             decode::Asked::Schedule(schedule) => self.schedules.preview(&schedule, count)?,
         };
         Ok(Response::new(v1::ListNextFireTimesResponse {
+            paused_at: ahead.paused_at.map(timestamp),
             timezone: ahead.timezone,
             times: ahead.times.into_iter().map(encode::fire_time).collect(),
         }))

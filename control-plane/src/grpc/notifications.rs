@@ -7,13 +7,14 @@ use dataguardian_proto::v1::notification_service_server::NotificationService;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
-use super::call::concerns;
+use super::call::{concerns, subject};
 use super::error::bad_request;
 use super::{Shared, decode, encode};
 use crate::domain::field::BadField;
 use crate::domain::notification::Notification;
 use crate::domain::page::PageRequest;
 use crate::domain::reference::Reference;
+use crate::services::Changed;
 use crate::services::notifications::Notifications;
 
 pub(super) struct Handler(pub(super) Shared);
@@ -73,10 +74,16 @@ impl NotificationService for Handler {
         concerns(&request, &request.get_ref().channel);
         let which = channel(&request.get_ref().channel)?;
         let validate_only = request.get_ref().validate_only;
+        let subject = subject(&request);
         let change = decode::channel_change(request.into_inner()).map_err(bad_request)?;
         let channel = match validate_only {
             true => self.service().validate_channel_update(&which, change).await?,
-            false => self.service().update_channel(&which, change).await?,
+            false => {
+                let Changed { before, after } = self.service().update_channel(&which, change).await?;
+                let shown = encode::channel(after.clone());
+                subject.changed("NotificationChannel", &encode::channel(before), &shown);
+                after
+            }
         };
         Ok(Response::new(v1::UpdateNotificationChannelResponse {
             channel: Some(encode::channel(channel)),
@@ -173,7 +180,12 @@ impl NotificationService for Handler {
         let change = decode::rule_change(request.get_ref()).map_err(bad_request)?;
         let rule = match request.get_ref().validate_only {
             true => self.service().validate_rule_update(&which, change).await?,
-            false => self.service().update_rule(&which, change).await?,
+            false => {
+                let Changed { before, after } = self.service().update_rule(&which, change).await?;
+                let shown = encode::rule(after.clone());
+                subject(&request).changed("NotificationRule", &encode::rule(before), &shown);
+                after
+            }
         };
         Ok(Response::new(v1::UpdateNotificationRuleResponse {
             rule: Some(encode::rule(rule)),

@@ -10,7 +10,7 @@ use dataguardian_proto::v1::storage_service_server::StorageService;
 use tonic::{Request, Response, Status};
 
 use super::ask::{ask, failed, nonsense};
-use super::call::{concerns, mandate};
+use super::call::{concerns, mandate, subject};
 use super::error::bad_request;
 use super::{Shared, decode, encode};
 use crate::domain::field::BadField;
@@ -20,6 +20,7 @@ use crate::domain::reference::Reference;
 use crate::domain::storage::{
     CollectionHold, PreparedRepository, Storage, StorageCreation, StorageDraft, StorageLocation,
 };
+use crate::services::Changed;
 use crate::services::imports::ImportMode;
 use crate::sessions::{Answer, Question, TestDepth};
 
@@ -106,9 +107,11 @@ impl StorageService for Handler {
         if update.moves {
             update.after.conditional_put = self.find_repository(&update.after).await?;
         }
-        let storage = self.0.services.storages.finish_update(update).await?;
+        let Changed { before, after } = self.0.services.storages.finish_update(update).await?;
+        let alone = |storage: &Storage| encode::storage(storage.clone(), None);
+        subject(&request).changed("Storage", &alone(&before), &alone(&after));
         Ok(Response::new(v1::UpdateStorageResponse {
-            storage: self.shown(vec![storage]).await?.pop(),
+            storage: self.shown(vec![after]).await?.pop(),
         }))
     }
 

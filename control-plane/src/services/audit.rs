@@ -1,7 +1,7 @@
 //! The audit log.
 
 use super::{Context, Error};
-use crate::domain::audit::{AuditEntry, AuditFilter, AuditRecord};
+use crate::domain::audit::{AuditEntry, AuditFilter, AuditRecord, Particulars};
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::text;
 use crate::store::audit::{audit_insert_with_in_tx, audit_list, audit_list_after};
@@ -27,17 +27,22 @@ impl Audit {
 
     /// Adds an entry that no request stands behind.
     pub async fn append(&self, entry: AuditEntry) -> Result<(), Error> {
-        self.append_with(entry, None).await
+        self.append_with(entry, Particulars::default()).await
     }
 
-    /// Adds an entry, with what was asked in JSON.
-    pub async fn append_with(&self, mut entry: AuditEntry, request: Option<String>) -> Result<(), Error> {
+    /// Adds an entry, with what more is known.
+    pub async fn append_with(&self, mut entry: AuditEntry, particulars: Particulars) -> Result<(), Error> {
         for field in [&mut entry.method, &mut entry.resource, &mut entry.outcome] {
             *field = text::kept(field, text::MAX_TEXT);
         }
         let tx = self.context.store.begin().await?;
-        let request = request.map(|request| text::kept(&request, MAX_REQUEST));
-        audit_insert_with_in_tx(&tx, &entry, request, self.context.now()).await?;
+        let particulars = Particulars {
+            request: particulars
+                .request
+                .map(|request| text::kept(&request, MAX_REQUEST)),
+            ..particulars
+        };
+        audit_insert_with_in_tx(&tx, &entry, particulars, self.context.now()).await?;
         tx.commit().await?;
         Ok(())
     }

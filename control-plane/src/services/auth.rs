@@ -25,6 +25,7 @@ use crate::store::role_bindings::{NewBinding, role_binding_insert_in_tx};
 use crate::store::user_sessions::user_session_delete_over_in_tx;
 use crate::store::users;
 
+mod failures;
 mod password;
 mod sign_ins;
 mod totp;
@@ -36,6 +37,14 @@ pub use totp::NewTotp;
 const REQUEST_MEMORY: TimeDelta = TimeDelta::days(7);
 /// The file with the setup token.
 const SETUP_FILE: &str = "setup-token";
+
+/// How a password is tried.
+struct Tried {
+    /// From which address, if known.
+    from: Option<String>,
+    /// What is answered when it is wrong.
+    wrong: fn() -> Error,
+}
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -128,7 +137,18 @@ impl Auth {
         text::bounded("password", password.expose(), text::MAX_LONG_TEXT)?;
         text::bounded("totp_code", code.expose(), text::MAX_TEXT)?;
         let found = users::user_by_name(&self.context.store, username).await?;
-        let user = self.prove(username, password, found, wrong_credentials).await?;
+        let from = begin.whence.address.clone();
+        let user = self
+            .prove(
+                username,
+                password,
+                found,
+                Tried {
+                    from: from.clone(),
+                    wrong: wrong_credentials,
+                },
+            )
+            .await?;
         if user.locked_at.is_some() {
             return Err(locked());
         }
@@ -137,13 +157,14 @@ impl Auth {
             && !self.use_code_in_tx(&tx, user.id, &code).await?
         {
             drop(tx);
-            lock(&self.tries).fail(username.to_owned(), self.context.now());
+            self.note_failure(username, from).await?;
             return Err(wrong_credentials());
         }
         lock(&self.tries).succeed(&username.to_owned());
+        let failed = self.failed_sign_ins(username).await?;
         let login = self.sign_in_in_tx(&tx, user, begin).await?;
         tx.commit().await?;
-        Ok(login)
+        Ok(Login { failed, ..login })
     }
 
     /// Proves a password, with as much work for a user that is not there. A wrong one counts against the account; a right one
@@ -153,7 +174,7 @@ impl Auth {
         account: &str,
         password: Secret,
         found: Option<(User, String)>,
-        wrong: fn() -> Error,
+        tried: Tried,
     ) -> Result<User, Error> {
         let account = account.to_owned();
         if let Some(wait) = lock(&self.tries).wait(&account, self.context.now()) {
@@ -161,10 +182,13 @@ impl Auth {
         }
         let (user, hash) = found.unzip();
         let right = self.passwords.verify(password, hash).await?;
-        user.filter(|_| right).ok_or_else(|| {
-            lock(&self.tries).fail(account, self.context.now());
-            wrong()
-        })
+        match user.filter(|_| right) {
+            Some(user) => Ok(user),
+            None => {
+                self.note_failure(&account, tried.from).await?;
+                Err((tried.wrong)())
+            }
+        }
     }
 
     /// What hashes passwords.

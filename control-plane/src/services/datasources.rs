@@ -5,7 +5,7 @@ use dataguardian_core::secret::Secret;
 use dataguardian_core::target::ConnectionTarget;
 
 use super::lookup::{self, Remembered, Request};
-use super::{Context, Error, Noun};
+use super::{Changed, Context, Error, Noun};
 use crate::domain::access::Within;
 use crate::domain::datasource::{Datasource, DatasourceChange, NewDatasource};
 use crate::domain::page::{Cursor, Page, PageRequest};
@@ -93,7 +93,7 @@ impl Datasources {
         &self,
         datasource: &Reference<DatasourceId>,
         change: DatasourceChange,
-    ) -> Result<Datasource, Error> {
+    ) -> Result<Changed<Datasource>, Error> {
         let tx = self.context.store.begin().await?;
         let before = lookup::datasource(&tx, datasource).await?;
         let mismatch = || Error::EtagMismatch {
@@ -139,7 +139,7 @@ impl Datasources {
         }
         let after = lookup::datasource(&tx, &Reference::Id(before.id)).await?;
         tx.commit().await?;
-        Ok(after)
+        Ok(Changed { before, after })
     }
 
     /// Deletes a datasource that no job, backup or unfinished execution belongs to.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dataguardian_core::error_code::ErrorCode;
 
+use crate::domain::access;
 use crate::domain::field::BadField;
 use crate::domain::placement::NotReachable;
 use crate::secrets::SecretsError;
@@ -213,10 +214,7 @@ impl Error {
 
     /// The caller lacks a permission.
     pub fn lacks(permission: &str) -> Self {
-        Self::forbidden(
-            "PERMISSION_DENIED",
-            format!("this caller lacks the permission {permission}"),
-        )
+        Self::forbidden("PERMISSION_DENIED", access::denial(permission))
     }
 
     /// Something that the state of things forbids.

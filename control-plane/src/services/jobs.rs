@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::assignments::reuse::chunking;
 use super::lookup::{self, Remembered, Request};
-use super::{Context, Error, Noun};
+use super::{Changed, Context, Error, Noun};
 use crate::domain::access::Within;
 use crate::domain::agent::Agent;
 use crate::domain::datasource::Datasource;
@@ -102,7 +102,7 @@ impl Jobs {
     }
 
     /// Changes a job. Executions that are queued already keep what they were queued with.
-    pub async fn update(&self, job: &Reference<JobId>, change: JobChange) -> Result<Job, Error> {
+    pub async fn update(&self, job: &Reference<JobId>, change: JobChange) -> Result<Changed<Job>, Error> {
         let tx = self.context.store.begin().await?;
         let found = lookup::job(&tx, job).await?.id;
         // Held, so that the scheduler does not fire what is being changed.
@@ -156,7 +156,7 @@ impl Jobs {
         tx.commit().await?;
         self.context.signal(Signal::SchedulesChanged);
         self.context.signal(Signal::RetentionDue);
-        Ok(after)
+        Ok(Changed { before, after })
     }
 
     /// What comes next for a job with another schedule; nothing while it is paused.

@@ -32,6 +32,8 @@ pub struct Ahead {
     pub timezone: String,
     /// The soonest first.
     pub times: Vec<FireTime>,
+    /// Since when the job is paused, so that it runs at none of them.
+    pub paused_at: Option<DateTime<Utc>>,
 }
 
 /// A time in a schedule, ahead.
@@ -108,7 +110,10 @@ impl Schedules {
         let plan = Plan::new(job.id, schedule)?;
         let first = job.next_firing.or_else(|| plan.next_after(self.context.now()));
         let firings = std::iter::successors(first, |before| plan.next_after(before.scheduled_for));
-        Ok(told(schedule, plan.timetable(), firings.take(count)))
+        Ok(Ahead {
+            paused_at: job.paused_at,
+            ..told(schedule, plan.timetable(), firings.take(count))
+        })
     }
 
     /// The next times in a schedule that no job has yet; without jitter, which each job has of its own.
@@ -133,5 +138,6 @@ fn told(schedule: &Schedule, timetable: &Timetable, firings: impl Iterator<Item 
     Ahead {
         timezone: schedule.timezone.clone(),
         times: firings.map(time).collect(),
+        paused_at: None,
     }
 }

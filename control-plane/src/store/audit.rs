@@ -1,30 +1,35 @@
 //! The audit log.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use dataguardian_core::ids::{AgentId, UserId};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, QueryTrait as _,
 };
 use uuid::Uuid;
 
 use super::entity::audit_logs::{ActiveModel, Column, Entity, Model};
+use super::entity::users;
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
-use crate::domain::audit::{Actor, AuditEntry, AuditFilter, AuditRecord};
+use crate::domain::audit::{Actor, AuditEntry, AuditFilter, AuditRecord, FailedSignIns, Particulars};
+use crate::domain::notification::facts::WaitingUser;
 
 const FROM: convert::From = convert::From("audit_logs");
 
 /// Adds an entry that no request stands behind.
 pub async fn audit_insert_in_tx(tx: &Tx, entry: &AuditEntry, now: DateTime<Utc>) -> Result<(), StoreError> {
-    audit_insert_with_in_tx(tx, entry, None, now).await
+    audit_insert_with_in_tx(tx, entry, Particulars::default(), now).await
 }
 
-/// Adds an entry, with what was asked in JSON.
+/// Adds an entry, with what more is known.
 pub async fn audit_insert_with_in_tx(
     tx: &Tx,
     entry: &AuditEntry,
-    request: Option<String>,
+    particulars: Particulars,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let (actor_id, actor_name): (Option<Uuid>, String) = match &entry.actor {
@@ -42,7 +47,8 @@ pub async fn audit_insert_with_in_tx(
         resource: Set(entry.resource.clone()),
         outcome: Set(entry.outcome.clone()),
         remote: Set(entry.remote.clone()),
-        request: Set(request),
+        request: Set(particulars.request),
+        changes: Set(particulars.changes),
         link: Set(None),
         day: Set(None),
         hash: Set(None),
@@ -86,6 +92,84 @@ pub async fn audit_list_after(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
+/// What the row is about that says that an account has to wait for wrong passwords.
+pub const WAITING: &str = "wrong passwords";
+/// The method by which people and programs sign in.
+const LOGIN: &str = "/dataguardian.v1.AuthService/Login";
+/// How a try ends that was made with something wrong.
+const FAILED: [&str; 2] = ["WRONG_CREDENTIALS", "TOO_MANY_TRIES"];
+
+/// Tries to sign in as that user that failed since the last one that did not, none before `since`.
+pub async fn audit_failed_sign_ins(
+    on: &impl Connected,
+    username: &str,
+    since: DateTime<Utc>,
+) -> Result<Option<FailedSignIns>, StoreError> {
+    let tries = || {
+        Entity::find()
+            .filter(Column::Resource.eq(username))
+            .filter(Column::Method.eq(LOGIN))
+            .filter(Column::At.gte(convert::time(since)))
+    };
+    let signed_in = tries()
+        .filter(Column::Outcome.eq("ok"))
+        .order_by_desc(Column::Id)
+        .one(&on.executor())
+        .await?;
+    let failed = || {
+        tries()
+            .filter(Column::Outcome.is_in(FAILED))
+            .filter(Column::Id.gt(signed_in.as_ref().map_or(0, |row| row.id)))
+    };
+    let Some(last) = failed().order_by_desc(Column::Id).one(&on.executor()).await? else {
+        return Ok(None);
+    };
+    Ok(Some(FailedSignIns {
+        count: failed().count(&on.executor()).await?,
+        last_at: last.at,
+        last_from: last.remote,
+    }))
+}
+
+/// Users who had to wait for wrong passwords since that time, the first of them first; accounts that nobody has are left out.
+pub async fn fact_waiting_users(
+    on: &impl Connected,
+    since: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<WaitingUser>, StoreError> {
+    let rows = Entity::find()
+        .filter(Column::At.gte(convert::time(since)))
+        .filter(Column::Method.eq(WAITING))
+        .filter(
+            Column::Resource.in_subquery(
+                users::Entity::find()
+                    .select_only()
+                    .column(users::Column::Username)
+                    .into_query(),
+            ),
+        )
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .all(&on.executor())
+        .await?;
+    let names = rows.iter().map(|row| row.resource.clone());
+    let found = users::Entity::find()
+        .filter(users::Column::Username.is_in(names))
+        .all(&on.executor())
+        .await?;
+    let ids: HashMap<_, _> = found.into_iter().map(|user| (user.username, user.id)).collect();
+    let waiting = rows.into_iter().filter_map(|row| {
+        let id = *ids.get(&row.resource)?;
+        Some(FROM.number(row.id).map(|number| WaitingUser {
+            number,
+            user: (UserId::from_uuid(id), row.resource),
+            at: row.at,
+            from: row.remote,
+        }))
+    });
+    waiting.collect()
+}
+
 fn fitting(filter: &AuditFilter) -> Condition {
     let actor = filter.actor.as_ref().map(|actor| {
         let named = Condition::any()
@@ -96,7 +180,11 @@ fn fitting(filter: &AuditFilter) -> Condition {
             Err(_) => named,
         }
     });
+    let number = filter
+        .number
+        .map(|number| Column::Id.eq(i64::try_from(number).unwrap_or(-1)));
     Condition::all()
+        .add_option(number)
         .add_option(actor)
         .add_option(filter.method.as_ref().map(|part| Column::Method.contains(part)))
         .add_option(filter.resource.as_ref().map(|text| Column::Resource.eq(text)))
@@ -118,7 +206,10 @@ impl TryFrom<Model> for AuditRecord {
         Ok(Self {
             number: FROM.number(row.id)?,
             at: row.at,
-            request: row.request,
+            particulars: Particulars {
+                request: row.request,
+                changes: row.changes,
+            },
             entry: AuditEntry {
                 actor,
                 method: row.method,

@@ -38,20 +38,23 @@ impl ChainRow {
     pub fn hash_at(&self, link: i64, previous: &Hash) -> Hash {
         let row = &self.row;
         let actor = row.actor_id.map(|id| id.to_string());
+        let mut texts = vec![
+            Some(row.actor_kind.as_str()),
+            actor.as_deref(),
+            Some(row.actor_name.as_str()),
+            Some(row.method.as_str()),
+            Some(row.resource.as_str()),
+            Some(row.outcome.as_str()),
+            row.remote.as_deref(),
+            row.request.as_deref(),
+        ];
+        // Rows from before there were any have the hash that they had.
+        texts.extend(row.changes.as_deref().map(Some));
         let content = Content {
             link,
             number: row.id,
             micros: row.at.timestamp_micros(),
-            texts: &[
-                Some(&row.actor_kind),
-                actor.as_deref(),
-                Some(&row.actor_name),
-                Some(&row.method),
-                Some(&row.resource),
-                Some(&row.outcome),
-                row.remote.as_deref(),
-                row.request.as_deref(),
-            ],
+            texts: &texts,
         };
         content.hash(previous)
     }

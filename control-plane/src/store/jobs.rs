@@ -224,7 +224,8 @@ fn name_of(names: &HashMap<Uuid, String>, id: Uuid) -> Result<&str, StoreError> 
         .ok_or_else(|| StoreError::unreadable("jobs", "what it names is gone"))
 }
 
-async fn datasource_names(
+/// The names of datasources.
+pub(super) async fn datasource_names(
     on: &impl Connected,
     ids: impl Iterator<Item = Uuid>,
 ) -> Result<HashMap<Uuid, String>, StoreError> {

@@ -41,6 +41,27 @@ pub async fn deliveries_due(
     rows.into_iter().map(delivery).collect()
 }
 
+/// Since when something that was tried has not arrived in a channel, of what was to be told since that time.
+pub async fn delivery_undelivered_since(
+    on: &impl Connected,
+    channel: NotificationChannelId,
+    after: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    use notification_deliveries::Column;
+    let first = notification_deliveries::Entity::find()
+        .select_only()
+        .column(Column::CreatedAt)
+        .filter(Column::ChannelId.eq(*channel.as_uuid()))
+        .filter(Column::State.ne(DeliveryState::Delivered.as_str()))
+        .filter(Column::Attempts.gt(0))
+        .filter(Column::CreatedAt.gte(convert::time(after)))
+        .order_by_asc(Column::CreatedAt)
+        .into_tuple::<DateTime<Utc>>()
+        .one(&on.executor())
+        .await?;
+    Ok(first)
+}
+
 /// Claims a delivery until then: its next attempt begins. None if it is not as it was: somebody was quicker.
 pub async fn delivery_claim_in_tx(
     tx: &Tx,

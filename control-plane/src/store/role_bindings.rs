@@ -12,6 +12,7 @@ use sea_orm::{
 use super::entity::role_bindings::{ActiveModel, Column, Entity, Model};
 use super::entity::{api_tokens, roles, users};
 use super::private::Executor as _;
+use super::resource_names::resource_names;
 use super::roles::permissions;
 use super::{Connected, StoreError, Tx, convert};
 use crate::domain::access::{ADMIN, Grant, Resource, ResourceKind, RoleBinding, RoleHolder, Scope};
@@ -184,23 +185,31 @@ async fn with_names(on: &impl Connected, rows: Vec<Model>) -> Result<Vec<RoleBin
         .filter(api_tokens::Column::Id.is_in(tokens))
         .all(executor)
         .await?;
-    let owners: HashMap<_, _> = found.into_iter().map(|token| (token.id, token.user_id)).collect();
+    let tokens: HashMap<_, _> = found.into_iter().map(|token| (token.id, token)).collect();
+    let owner_of = |token: &uuid::Uuid| tokens.get(token).map(|token| token.user_id);
     let holders = rows
         .iter()
         .filter_map(|row| row.user_id)
-        .chain(owners.values().copied());
+        .chain(tokens.values().map(|token| token.user_id));
     let found = users::Entity::find()
         .filter(users::Column::Id.is_in(holders))
         .all(executor)
         .await?;
     let usernames: HashMap<_, _> = found.into_iter().map(|user| (user.id, user.username)).collect();
+    let mut things = Vec::new();
+    for row in &rows {
+        if let Scope::Only(resource) = scope(row)? {
+            things.push(resource);
+        }
+    }
+    let things = resource_names(on, &things).await?;
     let mut bindings = Vec::with_capacity(rows.len());
     for row in rows {
         let (holder, owner) = match (row.user_id, row.api_token_id) {
             (Some(user), _) => (RoleHolder::User(UserId::from_uuid(user)), Some(user)),
             (None, Some(token)) => {
                 let holder = RoleHolder::Token(ApiTokenId::from_uuid(token));
-                (holder, owners.get(&token).copied())
+                (holder, owner_of(&token))
             }
             (None, None) => return Err(StoreError::unreadable("role_bindings", "nobody has it")),
         };
@@ -212,7 +221,11 @@ async fn with_names(on: &impl Connected, rows: Vec<Model>) -> Result<Vec<RoleBin
                 role_name: FROM.parse(role_name)?,
                 holder,
                 username,
+                token_name: row
+                    .api_token_id
+                    .and_then(|token| tokens.get(&token)?.name.clone()),
                 scope: scope(&row)?,
+                scope_name: row.scope_id.and_then(|id| things.get(&id).cloned()),
                 created_at: row.created_at,
             });
         }

@@ -222,6 +222,7 @@ impl AuthService for Answers {
             user: ada(),
             api_token: "dg_1_secret".into(),
             expires_at: None,
+            failed_sign_ins: None,
         }))
     }
 

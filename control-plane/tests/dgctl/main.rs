@@ -7,6 +7,7 @@
 )]
 
 mod fake_server;
+mod profiles;
 mod program;
 
 use fake_server::{FakeServer, ended, running};

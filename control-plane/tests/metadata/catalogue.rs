@@ -50,7 +50,7 @@ on_both! {
             expected_revision: Some(revision),
             ..DatasourceChange::default()
         };
-        let after = datasources.update(&reference, change(made.revision)).await.unwrap();
+        let after = datasources.update(&reference, change(made.revision)).await.unwrap().after;
         assert_eq!(after.connection.host, "db.internal");
         assert_eq!(after.connection.port, made.connection.port);
         assert_eq!(after.databases, DatabaseSelection::AllExcept(vec!["test.*".into()]));
@@ -226,7 +226,7 @@ on_both! {
             expected_revision: Some(made.revision),
             ..JobChange::default()
         };
-        let after = jobs.update(&Reference::Id(made.id), change.clone()).await.unwrap();
+        let after = jobs.update(&Reference::Id(made.id), change.clone()).await.unwrap().after;
         assert_eq!((after.storages.len(), after.strategy), (1, Strategy::Fallback));
         assert_eq!(jobs.update(&Reference::Id(made.id), change).await.unwrap_err().reason(), "ETAG_MISMATCH");
     }

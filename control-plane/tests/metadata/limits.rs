@@ -110,7 +110,7 @@ on_both! {
             storages.finish_update(begun).await
         };
         assert!(update(change(Some(0))).await.is_err());
-        let changed = update(change(Some(1))).await.unwrap();
+        let changed = update(change(Some(1))).await.unwrap().after;
         assert_eq!((changed.max_concurrent, changed.revision), (Some(1), 2));
         let stale = StorageChange { expected_revision: Some(1), ..change(None) };
         assert_eq!(update(stale).await.unwrap_err().reason(), "ETAG_MISMATCH");

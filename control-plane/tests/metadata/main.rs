@@ -18,6 +18,7 @@ mod commits;
 mod deletion;
 mod downloads;
 mod executions;
+mod failing_channels;
 mod health;
 mod histories;
 mod history;

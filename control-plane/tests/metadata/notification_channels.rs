@@ -92,7 +92,7 @@ on_both! {
             expected_revision: Some(made.revision),
             ..ChannelChange::default()
         };
-        let after = notifications.update_channel(&which, moved.clone()).await.unwrap();
+        let after = notifications.update_channel(&which, moved.clone()).await.unwrap().after;
         let Target::Webhook(target) = &after.target else { unreachable!() };
         assert_eq!((target.shown_url.as_str(), target.signed), ("https://elsewhere.example.com/…", false));
         assert_eq!(target.header_names, ["Authorization"], "what was not named stays");
@@ -131,7 +131,7 @@ on_both! {
         assert_eq!(reason(&held), "NOTIFICATION_CHANNEL_IN_USE");
 
         let all = RuleChange { channels: Some(Vec::new()), job: Some(None), ..RuleChange::default() };
-        let after = notifications.update_rule(&Reference::Id(made.id), all).await.unwrap();
+        let after = notifications.update_rule(&Reference::Id(made.id), all).await.unwrap().after;
         assert_eq!((&after.channels, &after.job, after.events.len()), (&Channels::All, &None, 1));
         notifications.delete_channel(&Reference::Id(ops.id)).await.unwrap();
         notifications.delete_rule(&Reference::Id(made.id)).await.unwrap();

@@ -53,7 +53,7 @@ async fn watch(world: &World) {
     world.services.notifications.watch(Tenure::Free).await.unwrap();
 }
 
-async fn fail(world: &World, agent: &SimulatedAgent, job: &Job) {
+pub(crate) async fn fail(world: &World, agent: &SimulatedAgent, job: &Job) {
     world.run(job).await;
     let assignment = agent.begin().await;
     agent

@@ -38,7 +38,7 @@ async fn retain(world: &World, job: &Job, retention: Option<Retention>) {
         ..JobChange::default()
     };
     let updated = world.services.jobs.update(&Reference::Id(job.id), change).await;
-    assert_eq!(updated.unwrap().retention, retention);
+    assert_eq!(updated.unwrap().after.retention, retention);
 }
 
 /// So many backups, an hour apart; the oldest first.

@@ -41,6 +41,7 @@ impl World {
             .update(&Reference::Id(job.id), change)
             .await
             .unwrap()
+            .after
     }
 
     fn go_to(&self, time: &str) {

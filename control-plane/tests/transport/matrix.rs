@@ -53,6 +53,7 @@ pub(crate) async fn bind(admin: &Signed, role: &str, user: &str, kind: v1::Scope
         scope: Some(v1::Scope {
             kind: kind.into(),
             resource: resource.to_owned(),
+            name: String::new(),
         }),
         ..Default::default()
     };

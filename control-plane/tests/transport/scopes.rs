@@ -349,6 +349,7 @@ async fn an_api_token_may_what_its_roles_and_its_user_both_may() {
         scope: Some(v1::Scope {
             kind: v1::ScopeKind::Job.into(),
             resource: "nightly".to_owned(),
+            name: String::new(),
         }),
         ..Default::default()
     };

@@ -7,14 +7,15 @@ use clap::{Args, Parser, Subcommand};
 use crate::ask::SecretSource;
 use crate::commands::{
     agent, apply, audit, auth, backup, completions, datasource, execution, export, job, notification,
-    restore, role, session, storage, system, token, totp, user,
+    profile, restore, role, session, storage, system, token, totp, user,
 };
 use crate::output::Format;
 
 /// Back up databases and bring them back: the command line of DataGuardian's control plane
 ///
 /// The server, its authority and the token come from the flags, else from DATAGUARDIAN_SERVER, DATAGUARDIAN_CA and
-/// DATAGUARDIAN_TOKEN, else from the login that `dgctl login` stored.
+/// DATAGUARDIAN_TOKEN, else from the login that `dgctl login` stored. --profile chooses among several logins, and goes before the
+/// environment: no server is ever sent what was meant for another.
 ///
 /// Exit status: 0 done, 1 failed (an execution that was waited for and did not complete, and a partial backup, included), 2 wrong usage, 130 interrupted.
 #[derive(Debug, Parser)]
@@ -51,7 +52,10 @@ pub(crate) struct Global {
     /// A file with the API token, - for standard input [else: DATAGUARDIAN_TOKEN, the stored login]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) token_file: Option<SecretSource>,
-    /// Tables for people, or the API's messages in proto3 JSON for programs
+    /// The stored login to use, by its name [else: DATAGUARDIAN_PROFILE, the one of `dgctl profile use`]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Tables for people, or the API's messages in proto3 JSON for programs, or the same in YAML
     #[arg(
         short,
         long,
@@ -74,6 +78,9 @@ pub(crate) enum Command {
     Logout,
     /// Show who the token belongs to
     Whoami,
+    /// Logins to several servers, by name
+    #[command(subcommand)]
+    Profile(profile::Command),
     /// Where you are signed in
     #[command(subcommand)]
     Session(session::Command),

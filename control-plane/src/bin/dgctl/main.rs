@@ -10,6 +10,7 @@ mod call;
 mod cli;
 mod commands;
 mod connect;
+mod context;
 mod declared;
 mod error;
 mod output;
@@ -22,20 +23,22 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::Cli;
-use crate::commands::Context;
+use crate::context::{Context, Given};
 use crate::error::Error;
 
 fn main() -> ExitCode {
     // A second installation is refused, and changes nothing.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let given = Given::of(&matches);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => {
-            let outcome = runtime.block_on(run(cli));
+            let outcome = runtime.block_on(run(cli, given));
             // A reader of our output who takes nothing must not keep a command that was interrupted.
             runtime.shutdown_background();
             outcome
@@ -51,8 +54,8 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> error::Result<()> {
-    let context = Context::new(&cli);
+async fn run(cli: Cli, given: Given) -> error::Result<()> {
+    let context = Context::new(&cli, given);
     tokio::select! {
         // First the command, which may ask something at the terminal: until it waits for the server, Ctrl-C simply ends us.
         biased;

@@ -1,4 +1,4 @@
-//! How answers reach standard output: as a table for people, as one JSON message for programs.
+//! How answers reach standard output: as a table for people, as one message in JSON or YAML for programs.
 
 pub(crate) mod execution;
 pub(crate) mod findings;
@@ -13,6 +13,7 @@ pub(crate) mod verification;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 use self::json::Reply;
 use self::table::Look;
@@ -26,6 +27,8 @@ pub(crate) enum Format {
     Table,
     /// The API's message in proto3 JSON, for programs.
     Json,
+    /// The same fields in the same shape, as YAML.
+    Yaml,
 }
 
 /// Standard output, and how it wants to be written to.
@@ -58,6 +61,7 @@ impl Output {
     pub(crate) fn show<R: Reply>(&self, reply: &R, text: impl FnOnce(&R, Look) -> String) -> Result<()> {
         match self.format {
             Format::Json => self.line(&json::pretty(reply)?),
+            Format::Yaml => self.line(json::yaml(reply)?.trim_end_matches('\n')),
             Format::Table => self.line(text(reply, self.look).trim_end_matches('\n')),
         }
     }
@@ -79,7 +83,21 @@ impl Output {
     pub(crate) fn stream<R: Reply>(&self, reply: &R, text: impl FnOnce(&R, Look) -> String) -> Result<()> {
         match self.format {
             Format::Json => self.line(&json::compact(reply)?),
+            // Documents of one stream.
+            Format::Yaml => self.line(&format!("---\n{}", json::yaml(reply)?.trim_end_matches('\n'))),
             Format::Table => self.line(text(reply, self.look).trim_end_matches('\n')),
+        }
+    }
+
+    /// An answer for programs that is no message of the API.
+    pub(crate) fn value(&self, value: &impl Serialize) -> Result<()> {
+        match self.format {
+            Format::Yaml => self.line(json::yaml_of(value)?.trim_end_matches('\n')),
+            Format::Json | Format::Table => {
+                let json =
+                    serde_json::to_string_pretty(value).map_err(|error| Error::Json(error.to_string()))?;
+                self.line(&json)
+            }
         }
     }
 

@@ -1,4 +1,6 @@
-//! The stored login: server, authority and token, in a file that only its owner can read.
+//! A stored login: server, authority and token, in a file that only its owner can read.
+
+pub(crate) mod named;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -33,18 +35,6 @@ struct Layout {
     token: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ca_pem: Option<String>,
-}
-
-/// `$XDG_CONFIG_HOME/dataguardian/dgctl.toml`, or the same below `~/.config`.
-pub(crate) fn path() -> Result<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let base = variable("XDG_CONFIG_HOME").or_else(|| variable("HOME").map(|home| home.join(".config")));
-    base.map(|base| base.join("dataguardian/dgctl.toml"))
-        .ok_or_else(|| Error::usage("there is no place for the login: set HOME or XDG_CONFIG_HOME"))
 }
 
 impl Profile {

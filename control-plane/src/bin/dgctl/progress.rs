@@ -20,8 +20,8 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Two lines at most: what goes on, cut to the terminal's width, and how far it is.
 const WAITING: &str = "{spinner} {elapsed} {wide_msg}";
 const COUNTED: &str = "{spinner} {elapsed} {wide_msg}\n  {binary_bytes} {binary_bytes_per_sec} {prefix}";
-const MEASURED: &str = "{spinner} {elapsed} {wide_msg}\n  {bar:24.cyan/dim} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {prefix}";
-const MEASURED_PLAIN: &str = "{spinner} {elapsed} {wide_msg}\n  {bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {prefix}";
+const MEASURED: &str = "{spinner} {elapsed} {wide_msg}\n  {bar:24.cyan/dim} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} about {eta} left, {prefix}";
+const MEASURED_PLAIN: &str = "{spinner} {elapsed} {wide_msg}\n  {bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} about {eta} left, {prefix}";
 
 /// Follows the execution to its end and gives it as it is then, however it ended.
 pub(crate) async fn wait(api: &Api, id: &str) -> Result<v1::Execution> {

@@ -104,8 +104,12 @@ pub struct RoleBinding {
     pub holder: RoleHolder,
     /// The user's name; that of the token's user, for a token.
     pub username: String,
+    /// The token's name, if a token has it.
+    pub token_name: Option<String>,
     /// Over what.
     pub scope: Scope,
+    /// The name of what it is given over; none for everything, and once that is gone.
+    pub scope_name: Option<String>,
     /// Since when.
     pub created_at: DateTime<Utc>,
 }

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dataguardian_core::execution::ExecutionKind;
-use dataguardian_core::ids::{AgentId, ApiTokenId, DatasourceId, ExecutionId, JobId, StorageId};
+use dataguardian_core::ids::{AgentId, ApiTokenId, DatasourceId, ExecutionId, JobId, StorageId, UserId};
 
-use super::{About, Condition, EventKind};
+use super::{About, Addressee, Condition, EventKind};
 use crate::domain::health;
 use crate::domain::schedule::Schedule;
 
@@ -25,6 +25,10 @@ pub struct Facts {
     pub failures: Vec<FailedExecution>,
     /// API tokens.
     pub tokens: Vec<TokenFacts>,
+    /// The channels that are not disabled.
+    pub channels: Vec<ChannelFacts>,
+    /// Users who had to wait for wrong passwords lately.
+    pub waiting_users: Vec<WaitingUser>,
     /// Since when this replica's queue is offline, and why; none while it is online.
     pub queue_offline: Option<(DateTime<Utc>, String)>,
     /// Since when this replica has been looking, without a break.
@@ -168,6 +172,32 @@ pub struct TokenFacts {
     pub expires_at: DateTime<Utc>,
 }
 
+/// A channel of notifications.
+#[derive(Debug, Clone)]
+pub struct ChannelFacts {
+    /// Its id and name.
+    pub id: Addressee,
+    /// When something last arrived.
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// Why the last try failed; none if it did not.
+    pub failure: Option<String>,
+    /// Since when something that was tried has not arrived.
+    pub undelivered_since: Option<DateTime<Utc>>,
+}
+
+/// A user whose password was tried wrongly so often that the next try had to wait.
+#[derive(Debug, Clone)]
+pub struct WaitingUser {
+    /// The row of the audit log that says so.
+    pub number: u64,
+    /// Who.
+    pub user: (UserId, String),
+    /// When the wait began.
+    pub at: DateTime<Utc>,
+    /// From which address the last try came, if known.
+    pub from: Option<String>,
+}
+
 impl Facts {
     /// Whether what a condition is about is still there and still expected: what was deleted or called off does not recover.
     pub fn still_concern(&self, condition: &Condition) -> bool {
@@ -176,6 +206,7 @@ impl Facts {
             job,
             storage,
             agent,
+            channel,
             ..
         } = &condition.about;
         let job_is_there = job.as_ref().is_none_or(|(id, _)| {
@@ -191,6 +222,16 @@ impl Facts {
             .as_ref()
             .is_none_or(|(id, _)| self.agents.iter().any(|agent| agent.id == *id));
         let token_is_there = condition.kind != EventKind::TokenExpiring;
-        job_is_there && datasource_is_there && storage_is_there && agent_is_there && token_is_there
+        // What was changed since, or never took anything again, is not known to work.
+        let channel_works = channel.as_ref().is_none_or(|(id, _)| {
+            let channel = self.channels.iter().find(|known| known.id.0 == *id);
+            channel.is_some_and(|known| known.delivered_at > Some(condition.began_at))
+        });
+        channel_works
+            && job_is_there
+            && datasource_is_there
+            && storage_is_there
+            && agent_is_there
+            && token_is_there
     }
 }

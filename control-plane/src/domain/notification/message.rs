@@ -34,6 +34,10 @@ pub struct Fields {
     pub agent: String,
     /// The execution's id.
     pub execution: String,
+    /// The channel's name: one that does not work itself.
+    pub channel: String,
+    /// The user's name.
+    pub user: String,
     /// When it was found, RFC 3339.
     pub at: String,
     /// When it began, RFC 3339.
@@ -71,6 +75,8 @@ pub fn fields(notification: &Notification, control_plane: &str) -> Fields {
         storage: name(about.storage.as_ref().map(|(_, name)| name)),
         agent: name(about.agent.as_ref().map(|(_, name)| name)),
         execution: about.execution.map(|id| id.to_string()).unwrap_or_default(),
+        channel: name(about.channel.as_ref().map(|(_, name)| name)),
+        user: name(about.user.as_ref().map(|(_, name)| name)),
         at: notification.created_at.to_rfc3339(),
         since: notification.since.to_rfc3339(),
         control_plane: control_plane.to_owned(),
@@ -92,6 +98,8 @@ pub fn mail(notification: &Notification, control_plane: &str) -> (String, String
         ("Storage", &fields.storage),
         ("Agent", &fields.agent),
         ("Execution", &fields.execution),
+        ("Channel", &fields.channel),
+        ("User", &fields.user),
     ] {
         if !name.is_empty() {
             body += &format!("{what}: {name}\n");

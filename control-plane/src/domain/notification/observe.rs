@@ -3,6 +3,8 @@
 //! What can't be known now stays as it is: a storage whose agent is away has not recovered, and an agent is not offline because
 //! the control plane was.
 
+mod telling;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -273,6 +275,11 @@ impl Seen {
                 since: token.expires_at - TOKEN,
             });
         }
+        for channel in &facts.channels {
+            self.channel(channel, now);
+        }
+        self.troubles
+            .extend(facts.waiting_users.iter().map(telling::waiting));
         let offline = facts.queue_offline.as_ref();
         if let Some((since, why)) =
             offline.filter(|(since, _)| now.signed_duration_since(*since) >= policy.queue_offline_after)

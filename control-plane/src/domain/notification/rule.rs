@@ -115,7 +115,10 @@ pub fn addressees(
             Channels::Named(named) => named.iter().any(|(id, _)| id == *channel),
         })
     };
-    channels.iter().filter(is_named).copied().collect()
+    // What concerns a channel can't be told there.
+    let concerned = notification.about.channel.as_ref().map(|(id, _)| id);
+    let others = channels.iter().filter(|channel| concerned != Some(*channel));
+    others.filter(is_named).copied().collect()
 }
 
 /// Checks how much a rule names.

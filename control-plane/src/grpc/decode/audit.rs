@@ -32,6 +32,7 @@ pub(in crate::grpc) fn audit_filter(filter: Option<v1::AuditFilter>) -> Result<A
         outcome,
         since,
         until,
+        number: Some(filter.number).filter(|number| *number > 0),
     })
 }
 

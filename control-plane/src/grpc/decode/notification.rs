@@ -235,6 +235,8 @@ fn event(number: i32) -> Result<EventKind, BadField> {
         Given::CertificateExpiring => EventKind::CertificateExpiring,
         Given::TokenExpiring => EventKind::TokenExpiring,
         Given::QueueOffline => EventKind::QueueOffline,
+        Given::ChannelFailing => EventKind::ChannelFailing,
+        Given::SignInsFailing => EventKind::SignInsFailing,
     })
 }
 

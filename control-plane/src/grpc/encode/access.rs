@@ -40,12 +40,13 @@ pub(in crate::grpc) fn binding(binding: RoleBinding) -> v1::RoleBinding {
         role: binding.role_name.to_string(),
         user: binding.username,
         api_token_id: token.map(|token| token.to_string()).unwrap_or_default(),
-        scope: Some(scope(binding.scope)),
+        api_token: binding.token_name.unwrap_or_default(),
+        scope: Some(scope(binding.scope, binding.scope_name)),
         created_at: Some(timestamp(binding.created_at)),
     }
 }
 
-fn scope(scope: Scope) -> v1::Scope {
+fn scope(scope: Scope, name: Option<String>) -> v1::Scope {
     match scope {
         Scope::Everything => v1::Scope::default(),
         Scope::Only(resource) => {
@@ -58,6 +59,7 @@ fn scope(scope: Scope) -> v1::Scope {
             v1::Scope {
                 kind: kind.into(),
                 resource: resource.uuid().to_string(),
+                name: name.unwrap_or_default(),
             }
         }
     }

@@ -21,8 +21,24 @@ pub(in crate::grpc) fn audit_log(record: AuditRecord) -> v1::AuditLog {
         resource: entry.resource,
         outcome: entry.outcome,
         remote: entry.remote.unwrap_or_default(),
-        request_json: record.request.unwrap_or_default(),
+        request_json: record.particulars.request.unwrap_or_default(),
+        changes: changes(record.particulars.changes.as_deref().unwrap_or_default()),
     }
+}
+
+/// What a change has changed, as the log keeps it.
+fn changes(kept: &str) -> Vec<v1::FieldChange> {
+    let kept: Vec<serde_json::Value> = serde_json::from_str(kept).unwrap_or_default();
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => String::new(),
+        value => value.to_string(),
+    };
+    let change = |change: serde_json::Value| v1::FieldChange {
+        field: change["field"].as_str().unwrap_or_default().to_owned(),
+        before_json: text(&change["before"]),
+        after_json: text(&change["after"]),
+    };
+    kept.into_iter().map(change).collect()
 }
 
 /// What a look at the whole log came to.

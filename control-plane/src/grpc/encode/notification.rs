@@ -98,6 +98,8 @@ pub(in crate::grpc) fn told(told: Told) -> v1::Notification {
         job: name(about.job.as_ref().map(|(_, name)| name)),
         storage: name(about.storage.as_ref().map(|(_, name)| name)),
         agent: name(about.agent.as_ref().map(|(_, name)| name)),
+        channel: name(about.channel.as_ref().map(|(_, name)| name)),
+        user: name(about.user.as_ref().map(|(_, name)| name)),
         execution: about.execution.map(|id| id.to_string()).unwrap_or_default(),
         created_at: Some(timestamp(notification.created_at)),
         since: Some(timestamp(notification.since)),
@@ -152,6 +154,8 @@ const fn event(kind: EventKind) -> v1::NotificationEvent {
         EventKind::CertificateExpiring => Shown::CertificateExpiring,
         EventKind::TokenExpiring => Shown::TokenExpiring,
         EventKind::QueueOffline => Shown::QueueOffline,
+        EventKind::ChannelFailing => Shown::ChannelFailing,
+        EventKind::SignInsFailing => Shown::SignInsFailing,
         EventKind::Test => Shown::Test,
     }
 }

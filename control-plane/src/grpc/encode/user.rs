@@ -1,6 +1,7 @@
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
+use crate::domain::audit::FailedSignIns;
 use crate::domain::session::{Session, SessionKind};
 use crate::domain::user::{Caller, User};
 
@@ -28,5 +29,14 @@ pub(in crate::grpc) fn session(session: Session, caller: &Caller) -> v1::Session
         address: session.whence.address.unwrap_or_default(),
         user_agent: session.whence.user_agent,
         current: session.id == caller.credential.session(),
+    }
+}
+
+/// Tries to sign in that failed.
+pub(in crate::grpc) fn failed_sign_ins(failed: FailedSignIns) -> v1::FailedSignIns {
+    v1::FailedSignIns {
+        count: failed.count,
+        last_at: Some(timestamp(failed.last_at)),
+        last_from: failed.last_from.unwrap_or_default(),
     }
 }

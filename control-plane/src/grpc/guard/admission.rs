@@ -94,7 +94,7 @@ impl Gate {
         let outcome = audit::outcome(response.headers());
         let method = call.method;
         let entry = audit::entry(call.actor, &method, subject.get(), outcome, call.remote);
-        self.trail.call(entry, subject.request_json(&method)).await;
+        self.trail.call(entry, subject.particulars(&method)).await;
         response
     }
 

@@ -7,7 +7,7 @@ use super::{Access, grant, must_cover, role};
 use crate::domain::access::{ADMIN, Permissions, Rights, Role, Scope};
 use crate::domain::reference::Reference;
 use crate::domain::text;
-use crate::services::{Error, Noun};
+use crate::services::{Changed, Error, Noun};
 use crate::store::StoreError;
 use crate::store::roles::{role_delete_in_tx, role_insert_in_tx, role_list, role_update_in_tx};
 
@@ -71,10 +71,11 @@ impl Access {
         rights: &Rights,
         which: &Reference<RoleId>,
         change: RoleChange,
-    ) -> Result<Role, Error> {
+    ) -> Result<Changed<Role>, Error> {
         let tx = self.context.store.begin().await?;
-        let mut changed = not_admin(role(&tx, which).await?)?;
-        let revision = changed.revision;
+        let before = not_admin(role(&tx, which).await?)?;
+        let mut changed = before.clone();
+        let revision = before.revision;
         if let Some(description) = change.description {
             text::bounded("description", &description, text::MAX_TEXT)?;
             changed.description = description;
@@ -93,7 +94,10 @@ impl Access {
         }
         changed.revision += 1;
         tx.commit().await?;
-        Ok(changed)
+        Ok(Changed {
+            before,
+            after: changed,
+        })
     }
 
     /// Forgets a role that nobody has.

@@ -11,7 +11,7 @@ use crate::domain::access::{Rights, RoleHolder, Scope};
 use crate::domain::field::Checks;
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::user::{Caller, User, UserReference, check_new_password, check_username};
-use crate::services::{Error, Noun};
+use crate::services::{Changed, Error, Noun};
 use crate::store::role_bindings::{BindingsOf, NewBinding, role_binding_insert_in_tx, role_binding_list};
 use crate::store::totp::totp_clear_in_tx;
 use crate::store::user_sessions::user_session_delete_of_in_tx;
@@ -113,7 +113,7 @@ impl Access {
         caller: &Caller,
         which: &UserReference,
         change: UserChange,
-    ) -> Result<Account, Error> {
+    ) -> Result<Changed<Account>, Error> {
         if let Some(password) = &change.password {
             check_new_password("new_password", password)?;
         }
@@ -125,6 +125,7 @@ impl Access {
         hold_administrators_in_tx(&tx).await?;
         let found = user(&tx, which).await?;
         must_cover(&caller.rights, &held(&tx, found.id, None).await?)?;
+        let before = account(&tx, found.clone()).await?;
         if let Some(hash) = hash {
             users::user_set_password_in_tx(&tx, found.id, hash).await?;
             totp_clear_in_tx(&tx, found.id).await?;
@@ -140,9 +141,9 @@ impl Access {
             Some(true) | None => {}
         }
         let changed = user(&tx, &UserReference::Id(found.id)).await?;
-        let account = account(&tx, changed).await?;
+        let after = account(&tx, changed).await?;
         tx.commit().await?;
-        Ok(account)
+        Ok(Changed { before, after })
     }
 
     /// Forgets a user, with its sign-ins and API tokens.

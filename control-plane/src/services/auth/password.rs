@@ -6,7 +6,7 @@ use crate::domain::session::Credential;
 use crate::domain::text;
 use crate::domain::user::{Caller, check_new_password};
 use crate::services::Error;
-use crate::services::auth::{Auth, lock};
+use crate::services::auth::{Auth, Tried, lock};
 use crate::store::user_sessions::user_session_delete_of_in_tx;
 use crate::store::users;
 
@@ -40,7 +40,15 @@ impl Auth {
         let hash = users::user_password(&self.context.store, caller.user.id).await?;
         let found = hash.map(|hash| (caller.user.clone(), hash));
         let user = self
-            .prove(&caller.user.username, password, found, wrong_password)
+            .prove(
+                &caller.user.username,
+                password,
+                found,
+                Tried {
+                    from: None,
+                    wrong: wrong_password,
+                },
+            )
             .await?;
         lock(&self.tries).succeed(&user.username);
         Ok(())

@@ -169,6 +169,7 @@ impl Auth {
                 user,
                 secret: token.text,
                 expires_at,
+                failed: None,
             }),
             // The user was deleted in the meantime.
             Err(StoreError::Referenced(_)) => Err(bad_token()),

@@ -51,7 +51,8 @@ impl Auth {
         let tx = self.context.store.begin().await?;
         let row = rows::totp_get(&tx, user).await?.ok_or_else(not_enrolled)?;
         let Some(step) = self.opened(user, &row)?.step_of(code, now) else {
-            lock(&self.tries).fail(account.clone(), now);
+            drop(tx);
+            self.note_failure(account, None).await?;
             return Err(Error::forbidden(
                 "WRONG_CODE",
                 "this is not what the app shows now",

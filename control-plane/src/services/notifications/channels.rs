@@ -11,7 +11,7 @@ use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::services::lookup::{self, Remembered, Request};
-use crate::services::{Error, Noun};
+use crate::services::{Changed, Error, Noun};
 use crate::store::notification_channels::{
     channel_delete_in_tx, channel_get, channel_insert_in_tx, channel_list, channel_standing_in_tx,
     channel_update_in_tx,
@@ -78,7 +78,7 @@ impl Notifications {
         &self,
         which: &Reference<NotificationChannelId>,
         change: ChannelChange,
-    ) -> Result<Channel, Error> {
+    ) -> Result<Changed<Channel>, Error> {
         let tx = self.context.store.begin().await?;
         let before = channel(&tx, which).await?;
         let after = self.changed(&before, change)?;
@@ -87,7 +87,7 @@ impl Notifications {
         }
         let after = channel(&tx, &Reference::Id(before.id)).await?;
         tx.commit().await?;
-        Ok(after)
+        Ok(Changed { before, after })
     }
 
     /// Checks everything that the change would, and changes nothing. Gives what it would be.

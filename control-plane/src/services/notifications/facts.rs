@@ -11,15 +11,19 @@ use crate::domain::access::Within;
 use crate::domain::agent::AgentState;
 use crate::domain::health::{Health, Subject};
 use crate::domain::job::Job;
+use crate::domain::notification::channel::Standing;
 use crate::domain::notification::facts::{
-    AgentFacts, Damage, DatasourceFacts, Facts, FailedExecution, HealthFacts, JobFacts, JobFailure,
-    StorageFacts,
+    AgentFacts, ChannelFacts, Damage, DatasourceFacts, Facts, FailedExecution, HealthFacts, JobFacts,
+    JobFailure, StorageFacts,
 };
 use crate::services::Error;
 use crate::store::agents::agent_list;
+use crate::store::audit::fact_waiting_users;
 use crate::store::datasources::datasource_list;
 use crate::store::health::health_all;
 use crate::store::jobs::job_list;
+use crate::store::notification_channels::channel_list;
+use crate::store::notification_deliveries::delivery_undelivered_since;
 use crate::store::notification_facts::{
     Failed, JobEnds, JobUnfinished, fact_damage, fact_failures, fact_job_ends, fact_job_failure,
     fact_job_unfinished, fact_tokens,
@@ -35,6 +39,8 @@ const LATELY: TimeDelta = TimeDelta::hours(24);
 const LONGEST_LIFE: TimeDelta = TimeDelta::days(31);
 /// Failures that are told of in one pass.
 const FAILURES: u64 = 1000;
+/// Users who had to wait that are told of in one pass.
+const WAITING: u64 = 100;
 /// Damaged copies that are counted.
 const DAMAGED: u64 = 10_000;
 /// Tokens that end within this time are looked at.
@@ -82,8 +88,33 @@ impl Notifications {
                     .map_or("Redis was not asked yet", |outage| outage.as_str());
                 (gate.since, why.to_owned())
             }),
+            channels: self.channel_facts().await?,
+            waiting_users: fact_waiting_users(store, now - LATELY, WAITING).await?,
             seen_since: self.context.started_at,
         })
+    }
+
+    async fn channel_facts(&self) -> Result<Vec<ChannelFacts>, Error> {
+        let store = &self.context.store;
+        let channels = channel_list(store, None, AT_ONCE).await?;
+        let mut facts = Vec::new();
+        for channel in channels.into_iter().filter(|channel| !channel.disabled) {
+            let Standing { delivered_at, failed } = channel.standing;
+            let last = delivered_at.unwrap_or(channel.created_at);
+            let undelivered_since = match (&failed, channel.target.interval()) {
+                (None, _) => None,
+                // Of a ping nothing is kept: each is due again.
+                (Some(_), Some(_)) => Some(last),
+                (Some(_), None) => delivery_undelivered_since(store, channel.id, last).await?,
+            };
+            facts.push(ChannelFacts {
+                id: (channel.id, channel.name.to_string()),
+                delivered_at,
+                failure: failed.map(|(_, why)| why),
+                undelivered_since,
+            });
+        }
+        Ok(facts)
     }
 
     async fn job_facts(&self) -> Result<Vec<JobFacts>, Error> {

@@ -11,7 +11,7 @@ use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::reference::Reference;
 use crate::domain::request::RequestKind;
 use crate::services::lookup::{self, Remembered, Request};
-use crate::services::{Error, Noun};
+use crate::services::{Changed, Error, Noun};
 use crate::store::notification_rules::{
     rule_delete_in_tx, rule_get, rule_insert_in_tx, rule_list, rule_update_in_tx,
 };
@@ -73,7 +73,7 @@ impl Notifications {
         &self,
         which: &Reference<NotificationRuleId>,
         change: RuleChange,
-    ) -> Result<Rule, Error> {
+    ) -> Result<Changed<Rule>, Error> {
         let tx = self.context.store.begin().await?;
         let before = rule(&tx, which).await?;
         let after = self.changed_rule(&tx, &before, change).await?;
@@ -85,7 +85,7 @@ impl Notifications {
         }
         let after = rule(&tx, &Reference::Id(before.id)).await?;
         tx.commit().await?;
-        Ok(after)
+        Ok(Changed { before, after })
     }
 
     /// Checks everything that the change would, and changes nothing. Gives what it would be.

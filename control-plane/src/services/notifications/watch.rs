@@ -8,14 +8,16 @@ use dataguardian_core::ids::NotificationChannelId;
 use serde::Serialize;
 
 use super::Notifications;
+use crate::domain::audit::{Actor, AuditEntry};
 use crate::domain::leadership::Tenure;
 use crate::domain::notification::facts::Facts;
 use crate::domain::notification::observe::observe;
 use crate::domain::notification::plan::{Step, plan};
 use crate::domain::notification::rule::{Channels, Rule, addressees};
-use crate::domain::notification::{Condition, Course, Notification, Severity};
+use crate::domain::notification::{Condition, Course, Notification, Phase, Severity};
 use crate::services::Error;
 use crate::store::Tx;
+use crate::store::audit::audit_insert_in_tx;
 use crate::store::notification_channels::channel_list;
 use crate::store::notification_rules::rule_list;
 use crate::store::notifications::{
@@ -147,6 +149,7 @@ impl Distribution {
         match step {
             Step::Begin(condition, notification) => {
                 if condition_begin_in_tx(tx, condition).await? && self.tell_in_tx(tx, notification).await? {
+                    note_edge_in_tx(tx, notification).await?;
                     watched.began += 1;
                 }
             }
@@ -158,6 +161,7 @@ impl Distribution {
             }
             Step::End(condition, notification) => {
                 if condition_end_in_tx(tx, condition).await? && self.tell_in_tx(tx, notification).await? {
+                    note_edge_in_tx(tx, notification).await?;
                     watched.recovered += 1;
                 }
             }
@@ -191,4 +195,23 @@ impl Distribution {
         }
         Ok(told)
     }
+}
+
+/// Whether people are told at all is worth a row in the audit log, which needs no channel.
+async fn note_edge_in_tx(tx: &Tx, notification: &Notification) -> Result<(), Error> {
+    let Some((_, channel)) = &notification.about.channel else {
+        return Ok(());
+    };
+    let (method, outcome) = match notification.phase {
+        Phase::Recovered => ("notification channel works again", "ok"),
+        Phase::Began | Phase::Reminder | Phase::Happened => ("notification channel fails", "CHANNEL_FAILING"),
+    };
+    let entry = AuditEntry {
+        actor: Actor::System,
+        method: method.to_owned(),
+        resource: channel.clone(),
+        outcome: outcome.to_owned(),
+        remote: None,
+    };
+    Ok(audit_insert_in_tx(tx, &entry, notification.created_at).await?)
 }

@@ -7,7 +7,7 @@ use super::{DELETE_SECRET, SECRET, Storages, check_place_is_free, check_unused};
 use crate::domain::field::{BadField, Checks};
 use crate::domain::reference::Reference;
 use crate::domain::storage::{LocalMove, S3Change, Storage, StorageChange, StorageLocation, StorageUpdate};
-use crate::services::{Error, Noun, lookup};
+use crate::services::{Changed, Error, Noun, lookup};
 use crate::store::Connected;
 use crate::store::storages::{storage_neighbours, storage_update_in_tx};
 
@@ -42,7 +42,7 @@ impl Storages {
     }
 
     /// Second step: saves it. What is at work goes on; what waits may begin at once.
-    pub async fn finish_update(&self, update: StorageUpdate) -> Result<Storage, Error> {
+    pub async fn finish_update(&self, update: StorageUpdate) -> Result<Changed<Storage>, Error> {
         let StorageUpdate { after, moves } = update;
         let tx = self.context.store.begin().await?;
         if moves {
@@ -59,7 +59,7 @@ impl Storages {
         if let StorageLocation::Local { agent, .. } = &after.location {
             self.context.slots_freed(*agent);
         }
-        Ok(after)
+        Ok(Changed { before, after })
     }
 
     /// The storage with other keys or another address, its secrets sealed.

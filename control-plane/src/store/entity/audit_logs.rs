@@ -16,6 +16,7 @@ pub struct Model {
     pub outcome: String,
     pub remote: Option<String>,
     pub request: Option<String>,
+    pub changes: Option<String>,
     pub link: Option<i64>,
     pub day: Option<String>,
     pub hash: Option<Vec<u8>>,

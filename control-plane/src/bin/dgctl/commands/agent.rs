@@ -7,7 +7,6 @@ use clap::{Args, Subcommand};
 use dataguardian_proto::{convert, v1};
 
 use super::{Context, required};
-use crate::ask;
 use crate::error::Result;
 use crate::output::table::{Field, Look, details};
 use crate::output::text;
@@ -160,7 +159,7 @@ impl Revoke {
             "Revoke agent {} for good? It will have to enroll anew.",
             self.agent
         );
-        ask::confirm(self.yes, &question)?;
+        context.confirm(self.yes, &question)?;
         let mut agents = context.api().await?.agents();
         let reply = agents
             .revoke_agent(v1::RevokeAgentRequest { agent: self.agent })

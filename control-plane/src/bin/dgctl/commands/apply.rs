@@ -66,7 +66,7 @@ impl Apply {
         for plan in &plans {
             plan.check()?;
             if let Some((job, retention)) = plan.new_retention()?.filter(|_| !self.dry_run) {
-                confirm(&api, &job, &retention, self.yes).await?;
+                confirm(context, &api, &job, &retention, self.yes).await?;
             }
         }
         for plan in &plans {
@@ -78,15 +78,14 @@ impl Apply {
             }
         }
         match context.output.format() {
-            Format::Json => self.tell_programs(context, &plans),
+            Format::Json | Format::Yaml => self.tell_programs(context, &plans),
             Format::Table => self.tell_people(context, &plans),
         }
     }
 
     fn tell_programs(&self, context: &Context, plans: &[Plan]) -> Result<()> {
         let told: Vec<_> = plans.iter().map(told).collect();
-        let json = serde_json::to_string_pretty(&told).map_err(|error| Error::Json(error.to_string()))?;
-        context.output.line(&json)
+        context.output.value(&told)
     }
 
     fn tell_people(&self, context: &Context, plans: &[Plan]) -> Result<()> {

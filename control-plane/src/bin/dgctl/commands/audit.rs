@@ -6,7 +6,7 @@ use dataguardian_proto::v1;
 use super::Context;
 use crate::error::{Error, Result};
 use crate::output::json;
-use crate::output::table::{Field, List, Look, Tone};
+use crate::output::table::{Field, List, Look, Tone, details};
 use crate::output::text;
 use crate::paging::Limit;
 
@@ -15,6 +15,8 @@ use crate::paging::Limit;
 pub(crate) enum Command {
     /// List what was done, tried and denied, the newest first
     List(Listed),
+    /// Show one row, with what was asked and what it changed
+    Get(Named),
     /// Write all rows that fit as JSON Lines, the oldest first
     Export(Filter),
     /// Look whether every row is there and as it was; status 1 if not
@@ -28,6 +30,14 @@ pub(crate) struct Listed {
     filter: Filter,
     #[command(flatten)]
     limit: Limit,
+}
+
+/// `dgctl audit get`
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// The row's number, as `audit list` shows it
+    #[arg(value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    number: u64,
 }
 
 /// Which rows.
@@ -53,9 +63,9 @@ pub(crate) struct Filter {
     until: Option<prost_types::Timestamp>,
 }
 
-const ROWS: List<6> = List {
-    titles: ["at", "who", "what", "on", "outcome", "from"],
-    spare: &["from", "on"],
+const ROWS: List<7> = List {
+    titles: ["row", "at", "who", "what", "on", "outcome", "from"],
+    spare: &["from", "row", "on"],
     none: "No such rows.",
 };
 
@@ -63,6 +73,7 @@ impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         match self {
             Self::List(listed) => listed.run(context).await,
+            Self::Get(named) => named.run(context).await,
             Self::Export(filter) => export(filter, context).await,
             Self::Verify => verify(context).await,
         }
@@ -78,6 +89,7 @@ impl Filter {
             outcome: self.outcome.unwrap_or_default(),
             since: self.since,
             until: self.until,
+            number: 0,
         }
     }
 }
@@ -151,12 +163,9 @@ fn table(rows: &[v1::AuditLog], look: Look) -> String {
             "ok" => Field::text("ok").toned(Tone::Good),
             reason => Field::text(reason).toned(Tone::Bad),
         };
-        let who = match row.actor_name.as_str() {
-            "" => &row.actor_kind,
-            name => name,
-        };
-        let what = row.method.trim_start_matches("/dataguardian.v1.");
+        let (who, what) = (who(row), what(row));
         [
+            Field::number(row.number.to_string()),
             Field::text(&text::short_time(row.at.as_ref(), look.width)),
             Field::text(who),
             Field::text(what),
@@ -166,6 +175,61 @@ fn table(rows: &[v1::AuditLog], look: Look) -> String {
         ]
     };
     ROWS.show(look, &rows.iter().map(row).collect::<Vec<_>>())
+}
+
+fn who(row: &v1::AuditLog) -> &str {
+    match row.actor_name.as_str() {
+        "" => &row.actor_kind,
+        name => name,
+    }
+}
+
+fn what(row: &v1::AuditLog) -> &str {
+    row.method.trim_start_matches("/dataguardian.v1.")
+}
+
+impl Named {
+    async fn run(self, context: &Context) -> Result<()> {
+        let mut audit = context.api().await?.audit();
+        let request = v1::ListAuditLogsRequest {
+            filter: Some(v1::AuditFilter {
+                number: self.number,
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let reply = audit.list_audit_logs(request).await?.into_inner();
+        let row =
+            reply.audit_logs.into_iter().next().ok_or_else(|| {
+                Error::TestFailed(format!("there is no row {} in the audit log", self.number))
+            })?;
+        context.output.show(&row, describe)
+    }
+}
+
+fn describe(row: &v1::AuditLog, look: Look) -> String {
+    let mut shown = details(
+        look,
+        vec![
+            ("Row", Field::text(&row.number.to_string())),
+            ("At", Field::text(&text::time_and_distance(row.at.as_ref()))),
+            ("Who", Field::text(who(row))),
+            ("What", Field::text(what(row))),
+            ("On", Field::text(&row.resource)),
+            ("Outcome", Field::text(&row.outcome)),
+            ("From", Field::text(&row.remote)),
+            ("Asked", Field::text(&row.request_json)),
+        ],
+    );
+    let or_nothing = |json: &str| match json {
+        "" => "nothing".to_owned(),
+        json => text::cell(json),
+    };
+    for change in &row.changes {
+        let (before, after) = (or_nothing(&change.before_json), or_nothing(&change.after_json));
+        shown += &format!("  {}: {before} → {after}\n", text::cell(&change.field));
+    }
+    shown
 }
 
 /// A day, or a point in time (RFC 3339).
@@ -180,6 +244,37 @@ fn time(given: &str) -> std::result::Result<prost_types::Timestamp, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_is_shown_with_what_it_changed() {
+        let change = |field: &str, before: &str, after: &str| v1::FieldChange {
+            field: field.into(),
+            before_json: before.into(),
+            after_json: after.into(),
+        };
+        let row = v1::AuditLog {
+            number: 7,
+            actor_kind: "user".into(),
+            actor_name: "ada".into(),
+            method: "/dataguardian.v1.JobService/UpdateJob".into(),
+            resource: "nightly".into(),
+            outcome: "ok".into(),
+            changes: vec![
+                change("schedule", "", r#"{"cron":"@daily"}"#),
+                change("options.compressionLevel", "3", "9"),
+            ],
+            ..Default::default()
+        };
+        insta::assert_snapshot!(describe(&row, Look::PLAIN), @r#"
+        Row      7
+        Who      ada
+        What     JobService/UpdateJob
+        On       nightly
+        Outcome  ok
+          schedule: nothing → {"cron":"@daily"}
+          options.compressionLevel: 3 → 9
+        "#);
+    }
 
     #[test]
     fn a_day_or_a_time_is_read() {

@@ -6,13 +6,15 @@ use dataguardian_proto::status::ApiError;
 use dataguardian_proto::v1;
 use tonic::Code;
 
+use super::profile::forget;
 use super::{Context, required};
 use crate::ask::{self, SecretSource};
 use crate::connect::Target;
 use crate::error::{Error, Result};
 use crate::output::table::{Field, Look, details};
 use crate::output::text;
-use crate::profile::{self, Profile};
+use crate::profile::Profile;
+use crate::profile::named::{DEFAULT, Folder};
 
 /// `dgctl setup`
 #[derive(Debug, Args)]
@@ -63,12 +65,14 @@ impl Setup {
         };
         let reply = target.connect().await?.auth().setup(request).await?.into_inner();
         store(
+            context,
             &target,
             reply.user.as_ref(),
             Secret::new(reply.api_token.as_str()),
         )?;
+        let profile = context.profile_name()?;
         context.output.show(&reply, |reply, _| {
-            signed_in(&target, reply.user.as_ref(), reply.expires_at.as_ref())
+            signed_in(&target, &profile, reply.user.as_ref(), reply.expires_at.as_ref())
         })
     }
 }
@@ -112,9 +116,12 @@ async fn login_with_password(
         }
         answered => answered?.into_inner(),
     };
-    store(target, reply.user.as_ref(), Secret::new(reply.api_token.as_str()))?;
+    let token = Secret::new(reply.api_token.as_str());
+    store(context, target, reply.user.as_ref(), token)?;
+    let profile = context.profile_name()?;
     context.output.show(&reply, |reply, _| {
-        signed_in(target, reply.user.as_ref(), reply.expires_at.as_ref())
+        let told = signed_in(target, &profile, reply.user.as_ref(), reply.expires_at.as_ref());
+        told + &failed(reply.failed_sign_ins.as_ref())
     })
 }
 
@@ -132,16 +139,17 @@ async fn login_with_token(context: &Context, target: Target) -> Result<()> {
         .who_am_i(v1::WhoAmIRequest {})
         .await?
         .into_inner();
-    store(&target, reply.user.as_ref(), token)?;
-    context
-        .output
-        .show(&reply, |reply, _| signed_in(&target, reply.user.as_ref(), None))
+    store(context, &target, reply.user.as_ref(), token)?;
+    let profile = context.profile_name()?;
+    context.output.show(&reply, |reply, _| {
+        signed_in(&target, &profile, reply.user.as_ref(), None)
+    })
 }
 
 /// `dgctl logout`: the stored login is forgotten even if the server no longer knows its token.
 pub(crate) async fn logout(context: &Context) -> Result<()> {
-    let path = profile::path()?;
-    let Some(stored) = Profile::load(&path)? else {
+    let (folder, name) = (Folder::of_user()?, context.profile_name()?);
+    let Some(stored) = Profile::load(&folder.file(&name)?)? else {
         return Err(Error::usage("there is no stored login"));
     };
     let target = Target {
@@ -154,7 +162,7 @@ pub(crate) async fn logout(context: &Context) -> Result<()> {
         Err(status) if status.code() == Code::Unauthenticated => v1::LogoutResponse {},
         Err(status) => return Err(status.into()),
     };
-    profile::remove(&path)?;
+    forget(&folder, &name)?;
     context
         .output
         .show(&reply, |_, _| format!("Signed out of {}.", stored.server))
@@ -170,18 +178,26 @@ pub(crate) async fn whoami(context: &Context) -> Result<()> {
         .show(&reply, |reply, look| describe(reply, &target.server, look))
 }
 
-fn store(target: &Target, user: Option<&v1::User>, token: Secret) -> Result<()> {
+/// Stores the login under the name that was given. The first login of all counts from now on, whatever it is called.
+fn store(context: &Context, target: &Target, user: Option<&v1::User>, token: Secret) -> Result<()> {
     let profile = Profile {
         server: target.server.clone(),
         username: user.map(|user| user.username.clone()).unwrap_or_default(),
         ca_pem: target.ca_pem.clone(),
         token,
     };
-    profile.store(&profile::path()?)
+    let (folder, name) = (Folder::of_user()?, context.profile_name()?);
+    let first = folder.names()?.is_empty();
+    profile.store(&folder.file(&name)?)?;
+    match first {
+        true => folder.choose(&name),
+        false => Ok(()),
+    }
 }
 
 fn signed_in(
     target: &Target,
+    profile: &str,
     user: Option<&v1::User>,
     expires_at: Option<&prost_types::Timestamp>,
 ) -> String {
@@ -190,7 +206,26 @@ fn signed_in(
         Some(_) => format!(", until {}", text::time(expires_at)),
         None => String::new(),
     };
-    format!("Signed in to {} as {name}{until}.", target.server)
+    let kept = match profile {
+        DEFAULT => String::new(),
+        profile => format!(" (profile {profile})"),
+    };
+    format!("Signed in to {} as {name}{until}{kept}.", target.server)
+}
+
+/// Whoever signs in reads of tries that were perhaps not theirs.
+fn failed(failed: Option<&v1::FailedSignIns>) -> String {
+    failed.map_or_else(String::new, |failed| {
+        let from = match failed.last_from.as_str() {
+            "" => String::new(),
+            address => format!(" from {}", text::cell(address)),
+        };
+        format!(
+            "\nSince you last signed in, {} failed; the last {}{from}. If it was not you, choose another password: `dgctl user password`.",
+            text::counted(failed.count, "try", "tries"),
+            text::time_and_distance(failed.last_at.as_ref()),
+        )
+    })
 }
 
 fn describe(reply: &v1::WhoAmIResponse, server: &str, look: Look) -> String {

@@ -11,7 +11,6 @@ use dataguardian_proto::{convert, v1};
 
 use self::connection::{Connection, Selection};
 use super::{Context, request_id, required};
-use crate::ask;
 use crate::error::{Error, Result};
 use crate::paging::Limit;
 use crate::values;
@@ -299,7 +298,7 @@ impl Named {
 
 impl Delete {
     async fn run(self, context: &Context) -> Result<()> {
-        ask::confirm(self.yes, &format!("Forget datasource {}?", self.datasource))?;
+        context.confirm(self.yes, &format!("Forget datasource {}?", self.datasource))?;
         let request = v1::DeleteDatasourceRequest {
             datasource: self.datasource.clone(),
         };

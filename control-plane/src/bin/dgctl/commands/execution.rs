@@ -159,7 +159,7 @@ impl Named {
         let api = context.api().await?;
         let execution = match context.output.format() {
             Format::Table => progress::wait(&api, &self.id).await?,
-            Format::Json => self.stream(&api, context).await?,
+            Format::Json | Format::Yaml => self.stream(&api, context).await?,
         };
         if context.output.format() == Format::Table {
             context

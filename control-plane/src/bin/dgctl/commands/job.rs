@@ -13,7 +13,6 @@ use self::options::Options;
 use self::retention::{Preview, Words, confirm};
 use self::schedule::{Next, Schedule};
 use super::{Context, request_id, required};
-use crate::ask;
 use crate::error::{Error, Result};
 use crate::output::execution as shown;
 use crate::paging::Limit;
@@ -244,7 +243,7 @@ impl Update {
         let before = required(before.job, "job")?;
         let retention = self.retention.change(before.retention.as_ref())?;
         if let Some(retention) = &retention {
-            confirm(&api, &before, retention, self.yes).await?;
+            confirm(context, &api, &before, retention, self.yes).await?;
         }
         let request = v1::UpdateJobRequest {
             job: before.id,
@@ -285,7 +284,7 @@ impl Run {
 
 impl Delete {
     async fn run(self, context: &Context) -> Result<()> {
-        ask::confirm(self.yes, &format!("Remove job {}? Its backups stay.", self.job))?;
+        context.confirm(self.yes, &format!("Remove job {}? Its backups stay.", self.job))?;
         let request = v1::DeleteJobRequest {
             job: self.job.clone(),
         };

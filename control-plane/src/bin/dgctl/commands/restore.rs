@@ -6,7 +6,6 @@ use clap::Args;
 use dataguardian_proto::{convert, v1};
 
 use super::{Context, request_id, required};
-use crate::ask;
 use crate::connect::Api;
 use crate::error::Result;
 use crate::output::{execution as shown, restored};
@@ -86,7 +85,7 @@ impl Restore {
         if self.replace && !self.plan {
             let question =
                 "Replace the live databases by those of the backup? What was written since is lost.";
-            ask::confirm(self.yes, question)?;
+            context.confirm(self.yes, question)?;
         }
         let (wait, plan) = (self.wait, self.plan);
         let api = context.api().await?;

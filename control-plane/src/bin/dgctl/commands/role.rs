@@ -4,7 +4,6 @@ use clap::{Args, Subcommand};
 use dataguardian_proto::v1;
 
 use super::{Context, required};
-use crate::ask;
 use crate::error::Result;
 use crate::output::table::{Field, List, Look, details};
 use crate::output::text;
@@ -185,7 +184,7 @@ impl Update {
 
 impl Delete {
     async fn run(self, context: &Context) -> Result<()> {
-        ask::confirm(self.yes, &format!("Delete role {}?", self.role))?;
+        context.confirm(self.yes, &format!("Delete role {}?", self.role))?;
         let mut access = context.api().await?.access();
         let request = v1::DeleteRoleRequest {
             role: self.role.clone(),
@@ -214,7 +213,12 @@ fn describe(role: &v1::Role, look: Look) -> String {
 fn over(scope: Option<&v1::Scope>) -> String {
     match scope {
         Some(scope) if scope.kind() != v1::ScopeKind::Unspecified => {
-            format!("{} {}", scope_word(scope.kind()), text::cell(&scope.resource))
+            // Of what is gone, only the id is known.
+            let thing = match scope.name.as_str() {
+                "" => &scope.resource,
+                name => name,
+            };
+            format!("{} {}", scope_word(scope.kind()), text::cell(thing))
         }
         Some(_) | None => "everything".to_owned(),
     }

@@ -4,7 +4,6 @@ use clap::{Args, Subcommand};
 use dataguardian_proto::v1;
 
 use super::{Context, request_id, required};
-use crate::ask;
 use crate::error::{Error, Result};
 use crate::output::table::{Field, List, Look, Tone, details};
 use crate::output::text;
@@ -231,7 +230,7 @@ impl Update {
 
 impl Delete {
     async fn run(self, context: &Context) -> Result<()> {
-        ask::confirm(self.yes, &format!("Forget storage {}?", self.storage))?;
+        context.confirm(self.yes, &format!("Forget storage {}?", self.storage))?;
         let mut storages = context.api().await?.storages();
         let request = v1::DeleteStorageRequest {
             storage: self.storage.clone(),

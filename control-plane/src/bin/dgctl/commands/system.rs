@@ -5,7 +5,6 @@ use dataguardian_proto::v1;
 
 use super::Context;
 use super::recovery_kit::RecoveryKit;
-use crate::ask;
 use crate::error::Result;
 use crate::output::table::{Field, Look, Tone, details};
 use crate::output::text;
@@ -92,7 +91,7 @@ async fn info(context: &Context) -> Result<()> {
 impl Rotate {
     async fn run(self, context: &Context) -> Result<()> {
         let question = "Make a new certificate authority? The agents fetch new certificates within minutes.";
-        ask::confirm(self.yes, question)?;
+        context.confirm(self.yes, question)?;
         let reply = context
             .api()
             .await?

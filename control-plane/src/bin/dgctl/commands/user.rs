@@ -207,7 +207,7 @@ impl Reset {
 impl Delete {
     async fn run(self, context: &Context) -> Result<()> {
         let question = format!("Delete user {} with its sign-ins and API tokens?", self.user);
-        ask::confirm(self.yes, &question)?;
+        context.confirm(self.yes, &question)?;
         let mut access = context.api().await?.access();
         let request = v1::DeleteUserRequest {
             user: self.user.clone(),

@@ -1,11 +1,11 @@
 //! Messages as proto3 JSON, by the compiled protos themselves: field names in lowerCamelCase, 64-bit numbers as strings,
-//! enums by name, times as RFC 3339. Fields at their default are written too, so that a script finds `false` and `0`.
+//! enums by name, times as RFC 3339. YAML has the same. Fields at their default are written too, so that a script finds `false` and `0`.
 
 use std::sync::OnceLock;
 
 use dataguardian_proto::{DESCRIPTOR_SET, v1};
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
-use serde::Serializer;
+use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
@@ -141,7 +141,34 @@ pub(crate) fn compact<R: Reply>(reply: &R) -> Result<String> {
     into_text(json.into_inner())
 }
 
+/// The same in YAML: the fields, and the shapes of their values, are those of the JSON.
+pub(crate) fn yaml<R: Reply>(reply: &R) -> Result<String> {
+    yaml_of(&Shown(dynamic(reply)?))
+}
+
+/// Anything in YAML.
+pub(crate) fn yaml_of(value: &impl Serialize) -> Result<String> {
+    serde_saphyr::to_string(value).map_err(|error| Error::Json(error.to_string()))
+}
+
+/// A message as proto3 JSON has it, whatever it is written as.
+struct Shown(DynamicMessage);
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let options = SerializeOptions::new().skip_default_fields(false);
+        self.0.serialize_with_options(serializer, &options)
+    }
+}
+
 fn serialize<R: Reply, S: Serializer>(reply: &R, serializer: S) -> Result<()> {
+    let written = Shown(dynamic(reply)?).serialize(serializer);
+    written
+        .map(|_| ())
+        .map_err(|error| Error::Json(error.to_string()))
+}
+
+fn dynamic<R: Reply>(reply: &R) -> Result<DynamicMessage> {
     let full_name = format!("dataguardian.v1.{}", R::NAME);
     let descriptor = pool()?.get_message_by_name(&full_name);
     let descriptor = descriptor.ok_or_else(|| Error::Json(format!("{full_name} is unknown")))?;
@@ -149,11 +176,7 @@ fn serialize<R: Reply, S: Serializer>(reply: &R, serializer: S) -> Result<()> {
     message
         .transcode_from(reply)
         .map_err(|error| Error::Json(error.to_string()))?;
-    let options = SerializeOptions::new().skip_default_fields(false);
-    let written = message.serialize_with_options(serializer, &options);
-    written
-        .map(|_| ())
-        .map_err(|error| Error::Json(error.to_string()))
+    Ok(message)
 }
 
 fn into_text(bytes: Vec<u8>) -> Result<String> {
@@ -220,6 +243,30 @@ mod tests {
         insta::assert_snapshot!(pretty(&reply).unwrap());
         let line = compact(&reply).unwrap();
         assert!(!line.contains('\n'), "{line}");
+    }
+
+    /// Whatever reads the YAML finds what the JSON says: a long number that is text stays text.
+    #[test]
+    fn yaml_says_what_json_says() {
+        let reply = v1::RunJobResponse {
+            execution: Some(v1::Execution {
+                id: "123".into(),
+                job: "yes".into(),
+                failure: Some(v1::Failure {
+                    message: "a: b\n- c # d\n".into(),
+                    ..Default::default()
+                }),
+                progress: Some(v1::Progress {
+                    raw_bytes: u64::MAX,
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+        };
+        let json: serde_json::Value = serde_json::from_str(&compact(&reply).unwrap()).unwrap();
+        let yaml: serde_json::Value = serde_saphyr::from_str(&yaml(&reply).unwrap()).unwrap();
+        assert_eq!(yaml, json);
+        assert_eq!(yaml["execution"]["progress"]["rawBytes"], u64::MAX.to_string());
     }
 
     #[test]

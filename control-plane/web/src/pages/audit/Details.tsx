@@ -1,4 +1,4 @@
-// One row of the audit log, with what was asked.
+// One row of the audit log, with what was asked and what it changed.
 import { Button } from '@mantine/core';
 import type { ReactElement } from 'react';
 
@@ -45,6 +45,19 @@ export function Details({ row, onClose, onNarrow }: DetailsProps): ReactElement 
           </div>
         ) : (
           <p className="dim">Nothing was asked besides.</p>
+        )}
+        {row.changes.length > 0 && (
+          <div>
+            <h3>What it changed</h3>
+            <pre className="excerpt" tabIndex={0} aria-label="What it changed">
+              {row.changes
+                .map(
+                  ({ field, beforeJson, afterJson }) =>
+                    `${field}: ${beforeJson || 'nothing'} → ${afterJson || 'nothing'}`,
+                )
+                .join('\n')}
+            </pre>
+          </div>
         )}
         <div className="row">
           <Button variant="default" size="xs" onClick={() => onNarrow({ actor })}>

@@ -22,6 +22,8 @@ export const events: Partial<Record<NotificationEvent, string>> = {
   [NotificationEvent.CERTIFICATE_EXPIRING]: 'A certificate ends soon',
   [NotificationEvent.TOKEN_EXPIRING]: 'A token ends soon',
   [NotificationEvent.QUEUE_OFFLINE]: 'The queue is offline',
+  [NotificationEvent.CHANNEL_FAILING]: 'A channel does not work',
+  [NotificationEvent.SIGN_INS_FAILING]: 'Wrong passwords were tried',
 };
 
 export const severities: Partial<Record<Severity, string>> = {

@@ -25,7 +25,8 @@ const besides: Partial<Record<ScopeKind, string>> = {
 export function scopeWords(scope: Scope | undefined, things: Things = {}, brief = false): string {
   const kind = scope && scopeKinds[scope.kind];
   if (!scope || !kind) return 'everything';
-  const name = things[scope.kind]?.find(({ id }) => id === scope.resource)?.name ?? scope.resource;
+  const known = things[scope.kind]?.find(({ id }) => id === scope.resource)?.name;
+  const name = scope.name || known || scope.resource;
   return `${kind} ${name}${brief ? '' : (besides[scope.kind] ?? '')}`;
 }
 

@@ -86,7 +86,6 @@ const states: Record<WorkerState, Told> = {
   [WorkerState.UNSPECIFIED]: ['Unknown', 'quiet'],
   [WorkerState.RUNNING]: ['Works', 'good'],
   [WorkerState.PAUSED]: ['Paused', 'warn'],
-  [WorkerState.STANDBY]: ['Standby', 'quiet'],
   [WorkerState.ERROR]: ['Its last pass failed', 'bad'],
   [WorkerState.STANDBY]: ['Another replica does it', 'quiet'],
 };

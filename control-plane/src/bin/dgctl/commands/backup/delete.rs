@@ -5,7 +5,6 @@ use dataguardian_proto::v1;
 
 use super::show::describe;
 use super::{Context, required};
-use crate::ask;
 use crate::error::{Error, Result};
 use crate::output::text::{self, bytes};
 
@@ -86,7 +85,7 @@ impl Delete {
             told.join("\n"),
             text::counted(self.backups.len() as u64, "backup", "backups")
         );
-        ask::confirm(self.yes, &question)?;
+        context.confirm(self.yes, &question)?;
         for reply in checked {
             // What was pinned or changed in the meantime is not what was asked about.
             let seen = required(reply.backup, "backup")?;

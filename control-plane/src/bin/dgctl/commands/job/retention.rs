@@ -8,7 +8,6 @@ use dataguardian_proto::{convert, v1};
 
 use super::Context;
 use super::kept::{self, policy};
-use crate::ask;
 use crate::connect::Api;
 use crate::error::{Error, Result};
 use crate::output::text::counted;
@@ -184,7 +183,13 @@ impl Words {
 }
 
 /// Asks before a policy deletes backups at once. `yes` is the answer where nobody can be asked.
-pub(crate) async fn confirm(api: &Api, job: &v1::Job, retention: &v1::Retention, yes: bool) -> Result<()> {
+pub(crate) async fn confirm(
+    context: &Context,
+    api: &Api,
+    job: &v1::Job,
+    retention: &v1::Retention,
+    yes: bool,
+) -> Result<()> {
     let request = v1::PreviewRetentionRequest {
         job: job.id.clone(),
         retention: Some(retention.clone()),
@@ -202,7 +207,7 @@ pub(crate) async fn confirm(api: &Api, job: &v1::Job, retention: &v1::Retention,
         preview.kept,
         policy(retention)
     );
-    ask::confirm(yes, &question)
+    context.confirm(yes, &question)
 }
 
 impl Preview {

@@ -118,9 +118,20 @@ impl Next {
                     Field::text(&text::time_and_distance(time.fire_at.as_ref())),
                 ]
             };
-            TIMES.show(look, &reply.times.iter().map(row).collect::<Vec<_>>())
+            let times = TIMES.show(look, &reply.times.iter().map(row).collect::<Vec<_>>());
+            paused(reply.paused_at.as_ref()) + &times
         })
     }
+}
+
+/// A line before the times of a job that is paused: it runs at none of them.
+fn paused(since: Option<&prost_types::Timestamp>) -> String {
+    since.map_or_else(String::new, |since| {
+        format!(
+            "The job is paused since {}: it runs at none of these times before `dgctl job resume`.\n",
+            text::time_and_distance(Some(since))
+        )
+    })
 }
 
 /// `30 2 * * * Europe/Berlin`.

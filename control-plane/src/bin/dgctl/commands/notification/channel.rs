@@ -6,7 +6,6 @@ use dataguardian_proto::v1;
 use super::change::Update;
 use super::create::Create;
 use super::show;
-use crate::ask;
 use crate::commands::{Context, required};
 use crate::error::{Error, Result};
 use crate::paging::Limit;
@@ -115,7 +114,7 @@ impl Named {
 impl Delete {
     async fn run(self, context: &Context) -> Result<()> {
         let question = format!("Delete channel {} and what is on its way there?", self.channel);
-        ask::confirm(self.yes, &question)?;
+        context.confirm(self.yes, &question)?;
         let mut notifications = context.api().await?.notifications();
         let request = v1::DeleteNotificationChannelRequest {
             channel: self.channel.clone(),

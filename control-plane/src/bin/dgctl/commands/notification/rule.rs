@@ -5,7 +5,6 @@ use dataguardian_proto::v1;
 
 use super::show;
 use super::words::{EventWord, SeverityWord};
-use crate::ask;
 use crate::commands::{Context, request_id, required};
 use crate::error::{Error, Result};
 use crate::paging::Limit;
@@ -212,7 +211,7 @@ impl Update {
 
 impl Delete {
     async fn run(self, context: &Context) -> Result<()> {
-        ask::confirm(self.yes, &format!("Delete rule {}?", self.rule))?;
+        context.confirm(self.yes, &format!("Delete rule {}?", self.rule))?;
         let mut notifications = context.api().await?.notifications();
         let request = v1::DeleteNotificationRuleRequest {
             rule: self.rule.clone(),

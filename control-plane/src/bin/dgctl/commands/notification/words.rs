@@ -76,6 +76,10 @@ words! {
         TokenExpiring,
         /// Nothing can be queued.
         QueueOffline,
+        /// Nothing arrives through a channel; told by the others.
+        ChannelFailing,
+        /// So many wrong passwords were tried for a user that it has to wait.
+        SignInsFailing,
     }
 }
 
@@ -119,6 +123,6 @@ mod tests {
             assert_eq!(said, Some(event(wire)));
         }
         // All but the unspecified one and the test.
-        assert_eq!(EventWord::value_variants().len(), 14);
+        assert_eq!(EventWord::value_variants().len(), 16);
     }
 }

@@ -40,6 +40,7 @@ impl Over {
             Some(v1::Scope {
                 kind: kind.into(),
                 resource: resource?,
+                name: String::new(),
             })
         })
     }
@@ -129,7 +130,10 @@ fn row(binding: &v1::RoleBinding) -> [Field; 5] {
         Field::id(&binding.id),
         Field::text(&binding.role),
         Field::text(&binding.user),
-        Field::id(&binding.api_token_id),
+        match binding.api_token.as_str() {
+            "" => Field::id(&binding.api_token_id),
+            name => Field::text(name),
+        },
         Field::text(&over(binding.scope.as_ref())),
     ]
 }

@@ -4,7 +4,6 @@ use clap::Args;
 use dataguardian_proto::v1;
 
 use super::super::Context;
-use crate::ask;
 use crate::error::Result;
 use crate::output::text;
 
@@ -27,7 +26,7 @@ const COMPROMISED: &str = "Make a new key for backups, and let no backup refer t
 
 impl RotateKey {
     pub(super) async fn run(self, context: &Context) -> Result<()> {
-        ask::confirm(self.yes, if self.compromised { COMPROMISED } else { PLANNED })?;
+        context.confirm(self.yes, if self.compromised { COMPROMISED } else { PLANNED })?;
         let api = context.api().await?;
         let info = api.system().get_system_info(v1::GetSystemInfoRequest {}).await?;
         // So that a call that is made again, after its answer was lost, makes no second key.
