@@ -31,6 +31,8 @@ use tokio_util::task::TaskTracker;
 mod cli;
 mod shutdown;
 
+use cli::install::InstallArgs;
+use cli::propose::{BackupUserArgs, ProposeArgs};
 use cli::read_secret;
 use cli::rescue::Rescue;
 use shutdown::StopRequests;
@@ -59,10 +61,16 @@ struct Cli {
 enum Command {
     /// Make this host an agent, with a join token from `dgctl agent token create`
     Enroll(EnrollArgs),
+    /// Make this host an agent whose service runs: enrolls, and sets the service up; what is there already stays
+    Install(InstallArgs),
     /// Run the agent
     Run(RunArgs),
     /// Look which client programs this host has, and what it lacks
     Doctor(ConfigArgs),
+    /// Find the database servers of this host, and write a file for `dgctl apply` that backs them up
+    Propose(ProposeArgs),
+    /// Print the statements that make a user for backups, for the client of that server; its password stays on this host
+    BackupUser(BackupUserArgs),
     /// Restore with nothing but a storage and the recovery kit: no control plane, no enrolment
     #[command(subcommand)]
     Rescue(Rescue),
@@ -205,8 +213,11 @@ fn keep_files_private() {
 async fn start(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Enroll(args) => enroll_host(args).await,
+        Command::Install(args) => Box::pin(args.run()).await,
         Command::Run(args) => run(args).await,
         Command::Doctor(args) => doctor(args).await,
+        Command::Propose(args) => args.run().await,
+        Command::BackupUser(args) => args.run().await,
         Command::Rescue(rescue) => Box::pin(rescue.run()).await,
     }
 }
