@@ -6,7 +6,7 @@ SHELL := /usr/bin/env bash
 .PHONY: help ui build quickstart test bench package lint doc deny clean-parts
 
 # The servers and tools that the tests use; each that `tests/parts/install.sh` knows.
-PARTS := postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools restic seaweedfs rclone aiosmtpd grpcio promtool node chromium
+PARTS := postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools systemd-tools restic seaweedfs rclone aiosmtpd grpcio promtool node chromium
 
 help: ## Show this
 	@echo 'make TARGET, where TARGET is one of'

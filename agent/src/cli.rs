@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use dataguardian_core::secret::Secret;
 use zeroize::Zeroizing;
 
+pub(crate) mod doctor;
 pub(crate) mod install;
 pub(crate) mod propose;
 pub(crate) mod rescue;

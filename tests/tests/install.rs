@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use dataguardian_tests::cache;
 use dataguardian_tests::mysql::{self, MySql};
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::system::{AGENT, STORAGE, System, binary};
@@ -21,6 +22,8 @@ struct Host {
 
 impl Host {
     fn new() -> Result<Self> {
+        // What makes users and has units start with a system.
+        cache::part("systemd-tools")?;
         Ok(Self {
             root: tempfile::tempdir()?,
         })
@@ -223,7 +226,7 @@ fn nothing_is_made_when_it_is_only_to_be_shown_or_can_not_be_done() -> Result<()
     let before = host.picture()?;
     let shown = host.install(&[&words[..], &[&token, "--dry-run"]].concat())?;
     ensure!(
-        shown.contains("Nothing is done") && shown.contains("done   unit"),
+        shown.contains("Nothing is done") && shown.contains("to do  unit"),
         "{shown}"
     );
     let unenrolled = host.install(&[]).unwrap_err().to_string();
@@ -247,6 +250,7 @@ fn nothing_is_made_when_it_is_only_to_be_shown_or_can_not_be_done() -> Result<()
 /// A unit that systemd itself finds nothing wrong with, and thinks little exposed.
 #[test]
 fn the_unit_is_sound_and_hardened() -> Result<()> {
+    let analyze = cache::part("systemd-tools")?.join("systemd-analyze");
     let folder = tempfile::tempdir()?;
     let units = [
         include_str!("../../agent/systemd/dataguardian-agent.service"),
@@ -259,14 +263,11 @@ fn the_unit_is_sound_and_hardened() -> Result<()> {
         let unit = folder.path().join(name);
         // The programs are not installed on this machine.
         fs::write(&unit, text.replace("/usr/bin/dataguardian", "/bin/true "))?;
-        let verified = Command::new("systemd-analyze")
-            .arg("verify")
-            .arg(&unit)
-            .output()?;
+        let verified = Command::new(&analyze).arg("verify").arg(&unit).output()?;
         let said = String::from_utf8_lossy(&verified.stderr);
         let of_ours: Vec<_> = said.lines().filter(|line| line.contains(name)).collect();
         ensure!(of_ours.is_empty(), "{of_ours:#?}");
-        let security = Command::new("systemd-analyze")
+        let security = Command::new(&analyze)
             .args(["security", "--offline=yes", "--threshold=15", "--no-pager"])
             .arg(&unit)
             .output()?;

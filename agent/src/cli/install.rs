@@ -210,7 +210,10 @@ fn tell(steps: &[Step], way: Way) {
         println!("Nothing is done; this is what would be:");
     }
     for step in steps {
-        println!("{step}");
+        match way {
+            Way::Tell if step.is_done() => println!("  to do  {}", step.what),
+            _ => println!("{step}"),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::{Gid, Uid, User, geteuid};
 
-use super::files::at;
+use super::files::{at, make_folders};
 use super::{InstallError, Outcome, Step, Way};
 
 /// Its name.
@@ -106,6 +106,8 @@ fn ids_in(passwd: &str) -> Option<(u32, u32)> {
 
 /// Makes the user with `systemd-sysusers`, which needs no systemd that runs, else with `useradd`.
 fn make(root: &Path) -> Result<(), InstallError> {
+    let lists = root.join("etc");
+    make_folders(&lists).map_err(at(&lists))?;
     let mut sysusers = Command::new("systemd-sysusers");
     sysusers.arg(format!("--root={}", root.display())).arg("-");
     match run(&mut sysusers, SYSUSERS) {

@@ -275,7 +275,7 @@ pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> InstallError + '_ {
 }
 
 /// Makes folders for everybody to look into, whatever this process's umask is.
-fn make_folders(path: &Path) -> io::Result<()> {
+pub(super) fn make_folders(path: &Path) -> io::Result<()> {
     let mut missing: Vec<&Path> = path.ancestors().take_while(|above| !above.exists()).collect();
     while let Some(folder) = missing.pop() {
         fs::create_dir(folder)?;
