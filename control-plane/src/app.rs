@@ -21,10 +21,11 @@ use tokio_util::task::TaskTracker;
 use crate::asking::Asking;
 use crate::config::{Config, DataDir};
 use crate::domain::agent::JoinToken;
-use crate::grpc::{self, AuditTrail, Facts, Gate, Node, OwnPages, Serving, Shared};
+use crate::grpc::{self, AuditTrail, Facts, Gate, OwnPages, Serving, Shared};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Pages, Probe};
 use crate::listen::Listener;
+use crate::nodes::{Node, Nodes};
 use crate::notify::Sender;
 use crate::queue::Queue;
 use crate::queue::redis::RedisLink;
@@ -100,6 +101,7 @@ impl App {
         let asking = Asking::new(sessions.clone(), &services);
         let reconcilers = Reconcilers::new(Arc::clone(&clock), stop.clone());
         let shared = Shared {
+            nodes: Nodes::new(node.clone(), sessions.clone(), &services),
             node: node.clone(),
             cleanup: cleanup(&config, &services, &asking),
             asking,
@@ -239,6 +241,9 @@ impl App {
         tracing::info!("stopping: no new connections, agents are sent away");
         if let Err(error) = self.shared.services.leadership.resign().await {
             tracing::warn!(%error, "other replicas take over only after some seconds");
+        }
+        if let Err(error) = self.shared.services.replicas.say_gone().await {
+            tracing::warn!(%error, "other replicas ask this one in vain for some seconds");
         }
         self.shared.sessions.drain(RECONNECT_AFTER).await;
         self.stop.cancel();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dataguardian_core::ids::AgentId;
 
+use crate::domain::addressee::Addressee;
 use crate::services::relay::{Relay, Relayed};
 use crate::services::sessions::Sessions as Catalogue;
 use crate::services::{Error, Services};
@@ -58,12 +59,14 @@ impl Asking {
         let Some(bytes) = question.to_bytes() else {
             return Ok(Err(AskError::Elsewhere));
         };
-        Ok(match self.relay.ask(agent, &bytes, patience).await? {
-            Relayed::Answer(bytes) => Answer::from_bytes(bytes.expose()),
-            Relayed::NotConnected => Err(AskError::NotConnected),
-            Relayed::Busy => Err(AskError::Busy),
-            Relayed::NoAnswer => Err(AskError::NoAnswer(patience)),
-        })
+        Ok(
+            match self.relay.ask(Addressee::Agent(agent), &bytes, patience).await? {
+                Relayed::Answer(bytes) => Answer::from_bytes(bytes.expose()),
+                Relayed::NotConnected => Err(AskError::NotConnected),
+                Relayed::Busy => Err(AskError::Busy),
+                Relayed::NoAnswer => Err(AskError::NoAnswer(patience)),
+            },
+        )
     }
 
     async fn is_elsewhere(&self, agent: AgentId) -> Result<bool, Error> {

@@ -4,6 +4,7 @@
 //! right from then on.
 
 pub mod access;
+pub mod addressee;
 pub mod agent;
 pub mod assignment;
 pub mod audit;

@@ -27,8 +27,6 @@ use dataguardian_proto::v1::notification_service_server::NotificationServiceServ
 use dataguardian_proto::v1::restore_service_server::RestoreServiceServer;
 use dataguardian_proto::v1::storage_service_server::StorageServiceServer;
 use dataguardian_proto::v1::system_service_server::SystemServiceServer;
-use dataguardian_telemetry::cpu_pool::CpuPool;
-use dataguardian_telemetry::system_monitor::SystemMonitor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
@@ -38,6 +36,7 @@ use crate::asking::Asking;
 use crate::ca::{Authority, SpkiPin};
 use crate::domain::assignment::MAX_PAYLOAD;
 use crate::http::metrics::Metrics;
+use crate::nodes::{Node, Nodes};
 use crate::notify::Sender;
 use crate::queue::Queue;
 use crate::reconcilers::{Cleanup, DispatchWake, Reconcilers};
@@ -108,6 +107,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// How this machine is.
     pub node: Node,
+    /// How all machines are.
+    pub nodes: Nodes,
     /// Writes down who was denied what.
     pub trail: AuditTrail,
     /// Has the work that waits handed out.
@@ -130,15 +131,6 @@ impl Shared {
         let operators = self.facts.operators_pin.clone();
         operators.unwrap_or_else(|| self.authority.pin())
     }
-}
-
-/// The machine that this replica runs on.
-#[derive(Debug, Clone)]
-pub struct Node {
-    /// Looks at it.
-    pub monitor: Arc<SystemMonitor>,
-    /// Threads for CPU-bound work.
-    pub cpu: CpuPool,
 }
 
 /// What callers are told of this control plane.

@@ -9,6 +9,7 @@ pub mod domain;
 pub mod grpc;
 pub mod http;
 pub mod listen;
+pub mod nodes;
 pub mod notify;
 pub mod queue;
 pub mod reconcilers;

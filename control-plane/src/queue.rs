@@ -14,6 +14,7 @@ use dataguardian_core::clock::SharedClock;
 use dataguardian_core::execution::Fence;
 use dataguardian_core::ids::{AgentId, ControlPlaneId, ExecutionId, RequestId};
 
+use crate::domain::addressee::Addressee;
 use crate::domain::worker::Worker;
 use embedded::EmbeddedQueue;
 use gate::{Edge, Gate, GateStatus};
@@ -42,10 +43,10 @@ pub enum Signal {
     RetentionDue,
     /// Another certificate authority signs from now on.
     AuthoritiesChanged,
-    /// This agent is asked something by a replica that has no session of it.
-    AgentAsked(AgentId),
+    /// Another replica asks something of this agent, or of this replica.
+    Asked(Addressee),
     /// Such a question has its answer.
-    AgentAnswered(RequestId),
+    Answered(RequestId),
 }
 
 /// What a listener hears.

@@ -82,6 +82,7 @@ pub mod progress;
 pub mod reach;
 pub mod recovery;
 pub mod relay;
+pub mod replicas;
 pub mod reset;
 pub mod restores;
 pub mod retention;
@@ -148,6 +149,8 @@ pub struct Services {
     pub leadership: leadership::Leadership,
     /// Questions to agents that are with other replicas.
     pub relay: relay::Relay,
+    /// The other replicas.
+    pub replicas: replicas::Replicas,
     /// Copies of backups that are to be.
     pub copies: copies::Copies,
     /// How datasources and storages do.
@@ -200,6 +203,7 @@ impl Services {
             downloads: downloads::Downloads::new(context.clone()),
             leadership: leadership::Leadership::new(context.clone()),
             relay: relay::Relay::new(context.clone()),
+            replicas: replicas::Replicas::new(context.clone()),
             copies: copies::Copies::new(context.clone()),
             health: health::Health::new(context.clone()),
             notifications: notifications::Notifications::new(context.clone()),

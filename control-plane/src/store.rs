@@ -55,6 +55,7 @@ pub mod object_checks;
 mod open;
 pub mod overview;
 pub mod packs;
+pub mod replicas;
 pub mod requests;
 pub mod retention;
 pub mod reuse;

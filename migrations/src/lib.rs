@@ -27,6 +27,7 @@ mod m20261201_000021_user_sessions;
 mod m20261201_000022_roles;
 mod m20261201_000023_audit_chain;
 mod m20261201_000030_replicas;
+mod m20261201_000031_replica_list;
 
 /// All migrations, the oldest first.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000022_roles::Migration),
             Box::new(m20261201_000023_audit_chain::Migration),
             Box::new(m20261201_000030_replicas::Migration),
+            Box::new(m20261201_000031_replica_list::Migration),
         ]
     }
 }

@@ -68,6 +68,7 @@ pub(super) async fn take_over(app: &Loops<'_>) {
 fn leases(app: &Loops<'_>) -> KeepLeases {
     KeepLeases {
         leadership: app.shared.services.leadership.clone(),
+        replicas: app.shared.services.replicas.clone(),
         queue: app.queue.clone(),
         wakes: [
             app.wakes.schedules.clone(),
@@ -86,6 +87,7 @@ async fn start_keepers(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), Start
     let forgetting = ForgetExpired {
         auth: services.auth.clone(),
         relay: services.relay.clone(),
+        replicas: services.replicas.clone(),
     };
     start.woken(forgetting, &Wake::default(), 3600 * SECOND).await?;
     start
@@ -104,6 +106,7 @@ async fn start_keepers(app: &Loops<'_>, start: &Starter<'_>) -> Result<(), Start
     let relay = RelayQuestions {
         relay: services.relay.clone(),
         sessions: app.shared.sessions.clone(),
+        nodes: app.shared.nodes.clone(),
     };
     start.woken(relay, &app.wakes.questions, SECOND).await
 }

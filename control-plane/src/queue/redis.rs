@@ -268,8 +268,8 @@ impl Channels {
                 | Signal::BackupDeleted
                 | Signal::SchedulesChanged
                 | Signal::RetentionDue
-                | Signal::AgentAsked(_)
-                | Signal::AgentAnswered(_)
+                | Signal::Asked(_)
+                | Signal::Answered(_)
                 | Signal::AuthoritiesChanged,
             )
             | Message::LookAnew => &self.news,

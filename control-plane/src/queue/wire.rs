@@ -10,10 +10,11 @@
 //! What can't be read (a newer replica's, or nobody's) means the same as [`Message::LookAnew`]: something happened.
 
 use dataguardian_core::execution::Fence;
-use dataguardian_core::ids::{AgentId, ExecutionId, LeaseToken, RequestId};
+use dataguardian_core::ids::{AgentId, ExecutionId, LeaseToken, ReplicaId, RequestId};
 use uuid::Uuid;
 
 use super::Signal;
+use crate::domain::addressee::Addressee;
 use crate::domain::worker::Worker;
 
 const VERSION: u8 = 1;
@@ -57,8 +58,9 @@ pub(super) fn encode(sender: Uuid, message: Message) -> Vec<u8> {
         Message::Signal(Signal::AuthoritiesChanged) => (9, &[]),
         Message::Signal(Signal::SchedulesChanged) => (10, &[]),
         Message::Signal(Signal::RetentionDue) => (11, &[]),
-        Message::Signal(Signal::AgentAsked(agent)) => (12, &[agent.as_uuid()]),
-        Message::Signal(Signal::AgentAnswered(request)) => (13, &[request.as_uuid()]),
+        Message::Signal(Signal::Asked(Addressee::Agent(agent))) => (12, &[agent.as_uuid()]),
+        Message::Signal(Signal::Answered(request)) => (13, &[request.as_uuid()]),
+        Message::Signal(Signal::Asked(Addressee::Replica(replica))) => (14, &[replica.as_uuid()]),
     };
     bytes.push(kind);
     for id in ids {
@@ -102,8 +104,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Uuid, Message), Unreadable> {
         9 => Message::Signal(Signal::AuthoritiesChanged),
         10 => Message::Signal(Signal::SchedulesChanged),
         11 => Message::Signal(Signal::RetentionDue),
-        12 => Message::Signal(Signal::AgentAsked(rest.agent()?)),
-        13 => Message::Signal(Signal::AgentAnswered(RequestId::from_uuid(rest.id()?))),
+        12 => Message::Signal(Signal::Asked(Addressee::Agent(rest.agent()?))),
+        13 => Message::Signal(Signal::Answered(RequestId::from_uuid(rest.id()?))),
+        14 => Message::Signal(Signal::Asked(Addressee::Replica(ReplicaId::from_uuid(
+            rest.id()?,
+        )))),
         _ => return Err(Unreadable),
     };
     match rest.0 {
@@ -159,8 +164,9 @@ mod tests {
             Signal::AuthoritiesChanged,
             Signal::SchedulesChanged,
             Signal::RetentionDue,
-            Signal::AgentAsked(agent),
-            Signal::AgentAnswered(RequestId::new()),
+            Signal::Asked(Addressee::Agent(agent)),
+            Signal::Asked(Addressee::Replica(ReplicaId::new())),
+            Signal::Answered(RequestId::new()),
         ];
         let mut all: Vec<Message> = signals.into_iter().map(Message::Signal).collect();
         all.push(Message::LookAnew);

@@ -7,6 +7,7 @@ use dataguardian_core::ids::AgentId;
 use tokio_util::sync::CancellationToken;
 
 use super::{DispatchWake, Wake};
+use crate::domain::addressee::Addressee;
 use crate::queue::{Heard, Queue, Signal};
 use crate::sessions::{EndReason, Sessions};
 
@@ -71,13 +72,14 @@ impl Courier {
             Signal::SchedulesChanged => self.schedules.wake(),
             Signal::RetentionDue => self.retention.wake(),
             Signal::AuthoritiesChanged => self.certificates.wake(),
-            Signal::AgentAsked(agent) => {
+            Signal::Asked(Addressee::Agent(agent)) => {
                 if self.sessions.is_connected(agent) {
                     self.questions.wake();
                 }
             }
+            Signal::Asked(Addressee::Replica(_)) => self.questions.wake(),
             // Whoever watches, or waits for an answer, listens by himself.
-            Signal::ExecutionChanged(_) | Signal::LogsAppended(_) | Signal::AgentAnswered(_) => {}
+            Signal::ExecutionChanged(_) | Signal::LogsAppended(_) | Signal::Answered(_) => {}
         }
     }
 

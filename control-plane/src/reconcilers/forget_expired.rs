@@ -1,4 +1,4 @@
-//! Tokens, marks and questions whose time is over are gone.
+//! Tokens, marks, questions and replicas whose time is over are gone.
 
 use serde::Serialize;
 
@@ -6,6 +6,7 @@ use super::{Pass, Reconcile};
 use crate::services::Error;
 use crate::services::auth::Auth;
 use crate::services::relay::Relay;
+use crate::services::replicas::Replicas;
 
 /// Deletes what expired.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub struct ForgetExpired {
     pub auth: Auth,
     /// Knows which questions nobody waits for.
     pub relay: Relay,
+    /// Knows which replicas were killed.
+    pub replicas: Replicas,
 }
 
 /// What a pass did.
@@ -28,8 +31,8 @@ impl Reconcile for ForgetExpired {
     type Report = Forgotten;
 
     async fn pass(&self) -> Result<Pass<Forgotten>, Error> {
-        Ok(Pass::Done(Forgotten {
-            rows: self.auth.forget_expired().await? + self.relay.forget().await?,
-        }))
+        let rows =
+            self.auth.forget_expired().await? + self.relay.forget().await? + self.replicas.forget().await?;
+        Ok(Pass::Done(Forgotten { rows }))
     }
 }

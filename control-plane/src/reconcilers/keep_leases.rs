@@ -1,4 +1,4 @@
-//! What only one replica does at a time has one that does it.
+//! What only one replica does at a time has one that does it, and each finds the others.
 
 use serde::Serialize;
 
@@ -7,12 +7,15 @@ use crate::domain::leadership::Duty;
 use crate::queue::Queue;
 use crate::services::Error;
 use crate::services::leadership::Leadership;
+use crate::services::replicas::Replicas;
 
 /// Takes, renews and gives up leases.
 #[derive(Debug, Clone)]
 pub struct KeepLeases {
     /// Knows them.
     pub leadership: Leadership,
+    /// Says that this replica is there.
+    pub replicas: Replicas,
     /// Jobs are fired by a replica whose queue is online.
     pub queue: Queue,
     /// Wake loops that have something to do when this replica takes over.
@@ -44,6 +47,7 @@ impl Reconcile for KeepLeases {
         if kept.taken > 0 {
             self.wakes.iter().for_each(Wake::wake);
         }
+        self.replicas.say_here().await?;
         Ok(Pass::Done(kept))
     }
 }

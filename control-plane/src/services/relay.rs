@@ -1,16 +1,17 @@
-//! Questions to agents whose session another replica has.
+//! Questions to other replicas, and to agents whose session another replica has.
 //!
-//! Who is asked enters the question, sealed, as a row; the replica with the agent's session takes it, puts it and enters the answer.
+//! Who is asked enters the question, sealed, as a row; the replica that it concerns takes it, puts it and enters the answer.
 //! Signals make that quick; both sides also look by themselves, so that a lost one costs no more than a second. Questions are
 //! asked by calls, whose callers ask again: nothing here outlives them.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use dataguardian_core::ids::{AgentId, RequestId};
+use dataguardian_core::ids::RequestId;
 use dataguardian_core::secret::SecretBytes;
 
 use super::{Context, Error};
+use crate::domain::addressee::Addressee;
 use crate::queue::{Heard, Listener, Signal};
 use crate::secrets::vault::Place;
 use crate::store::Backend;
@@ -20,7 +21,7 @@ use crate::store::agent_requests::{
     agent_request_open, agent_request_progress, agent_request_take_in_tx,
 };
 
-/// A replica that has the agent takes a question on within this.
+/// The replica that it concerns takes a question on within this.
 const TAKEN_WITHIN: TimeDelta = TimeDelta::seconds(3);
 /// How often the row is looked at when nothing is heard.
 const LOOK: Duration = Duration::from_millis(500);
@@ -30,9 +31,9 @@ const KEPT: TimeDelta = TimeDelta::minutes(1);
 /// What came of a question.
 #[derive(Debug)]
 pub enum Relayed {
-    /// The answer, as the agent gave it.
+    /// The answer, as it was given.
     Answer(SecretBytes),
-    /// No replica has a session of the agent.
+    /// No replica has a session of the agent, or the replica is gone.
     NotConnected,
     /// The agent takes no messages right now.
     Busy,
@@ -43,7 +44,7 @@ pub enum Relayed {
 /// What a replica that put a question has to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply<'a> {
-    /// The answer, as the agent gave it.
+    /// The answer, as it was given.
     Answer(&'a [u8]),
     /// The agent takes no messages right now.
     Busy,
@@ -77,8 +78,8 @@ pub struct Taken {
     /// Which.
     pub id: RequestId,
     /// To whom.
-    pub agent: AgentId,
-    /// The question, as the agent gets it.
+    pub addressee: Addressee,
+    /// The question, as the addressee gets it.
     pub question: SecretBytes,
     /// How long somebody waits for the answer.
     pub patience: Duration,
@@ -102,14 +103,19 @@ impl Relay {
     }
 
     /// Has another replica put a question, and waits for the answer.
-    pub async fn ask(&self, agent: AgentId, question: &[u8], patience: Duration) -> Result<Relayed, Error> {
+    pub async fn ask(
+        &self,
+        addressee: Addressee,
+        question: &[u8],
+        patience: Duration,
+    ) -> Result<Relayed, Error> {
         let id = RequestId::new();
         let mut listener = self.context.queue.listen();
         let asked_at = self.context.now();
         let expires_at = asked_at + TimeDelta::from_std(patience).unwrap_or(KEPT);
         let request = OpenRequest {
             id,
-            agent,
+            addressee,
             question_sealed: self
                 .context
                 .installation
@@ -120,7 +126,7 @@ impl Relay {
         let tx = self.context.store.begin().await?;
         agent_request_insert_in_tx(&tx, &request).await?;
         tx.commit().await?;
-        self.context.signal(Signal::AgentAsked(agent));
+        self.context.signal(Signal::Asked(addressee));
         let relayed = loop {
             let progress = agent_request_progress(&self.context.store, id).await?;
             let now = self.context.now();
@@ -152,11 +158,11 @@ impl Relay {
         Ok(relayed)
     }
 
-    /// Takes the questions to these agents, which have their sessions here.
-    pub async fn take(&self, agents: &[AgentId]) -> Result<Vec<Taken>, Error> {
+    /// Takes the questions to these: this replica, and the agents that have their sessions here.
+    pub async fn take(&self, addressees: &[Addressee]) -> Result<Vec<Taken>, Error> {
         let now = self.context.now();
         let mut taken = Vec::new();
-        for open in agent_request_open(&self.context.store, agents, now).await? {
+        for open in agent_request_open(&self.context.store, addressees, now).await? {
             let tx = self.context.store.begin().await?;
             let is_ours = agent_request_take_in_tx(&tx, open.id, now).await?;
             tx.commit().await?;
@@ -166,7 +172,7 @@ impl Relay {
             let vault = &self.context.installation.vault;
             taken.push(Taken {
                 id: open.id,
-                agent: open.agent,
+                addressee: open.addressee,
                 question: vault.open(place(&open.id, "question"), &open.question_sealed)?,
                 patience: (open.expires_at - now).to_std().unwrap_or_default(),
             });
@@ -184,16 +190,16 @@ impl Relay {
         let tx = self.context.store.begin().await?;
         agent_request_answer_in_tx(&tx, id, sealed).await?;
         tx.commit().await?;
-        self.context.signal(Signal::AgentAnswered(id));
+        self.context.signal(Signal::Answered(id));
         Ok(())
     }
 
     /// Gives a question back whose agent has left: it may be with another replica by now.
-    pub async fn give_back(&self, id: RequestId, agent: AgentId) -> Result<(), Error> {
+    pub async fn give_back(&self, id: RequestId, addressee: Addressee) -> Result<(), Error> {
         let tx = self.context.store.begin().await?;
         agent_request_give_back_in_tx(&tx, id).await?;
         tx.commit().await?;
-        self.context.signal(Signal::AgentAsked(agent));
+        self.context.signal(Signal::Asked(addressee));
         Ok(())
     }
 
@@ -210,7 +216,7 @@ impl Relay {
 async fn answered(listener: &mut Listener, id: RequestId) {
     loop {
         match listener.next().await {
-            Heard::Signal(Signal::AgentAnswered(answered)) if answered == id => return,
+            Heard::Signal(Signal::Answered(answered)) if answered == id => return,
             Heard::Signal(_) => {}
             Heard::Missed => return,
             Heard::Closed => std::future::pending().await,

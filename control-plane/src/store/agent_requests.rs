@@ -1,13 +1,14 @@
-//! Questions to agents whose session another replica has: a row lives for as long as somebody waits for its answer.
+//! Questions to other replicas, and to agents whose session another replica has: a row lives for as long as somebody waits for its answer.
 
 use chrono::{DateTime, Utc};
-use dataguardian_core::ids::{AgentId, RequestId};
+use dataguardian_core::ids::RequestId;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 
-use super::entity::agent_requests::{ActiveModel, Column, Entity};
+use super::entity::agent_requests::{ActiveModel, Column, Entity, Model};
 use super::private::Executor as _;
 use super::{Connected, StoreError, Tx, convert};
+use crate::domain::addressee::Addressee;
 
 /// A question that nobody has put yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct OpenRequest {
     /// Which.
     pub id: RequestId,
     /// To whom.
-    pub agent: AgentId,
+    pub addressee: Addressee,
     /// The question, sealed.
     pub question_sealed: Vec<u8>,
     /// When nobody waits for the answer any more.
@@ -37,7 +38,7 @@ pub enum RequestProgress {
 pub async fn agent_request_insert_in_tx(tx: &Tx, request: &OpenRequest) -> Result<(), StoreError> {
     let row = ActiveModel {
         id: Set(*request.id.as_uuid()),
-        agent_id: Set(*request.agent.as_uuid()),
+        addressee_id: Set(*request.addressee.as_uuid()),
         question_sealed: Set(request.question_sealed.clone()),
         expires_at: Set(convert::time(request.expires_at)),
         taken_at: Set(None),
@@ -47,28 +48,31 @@ pub async fn agent_request_insert_in_tx(tx: &Tx, request: &OpenRequest) -> Resul
     Ok(())
 }
 
-/// The questions to these agents that nobody has taken and somebody waits for, the oldest first.
+/// The questions to these that nobody has taken and somebody waits for, the oldest first.
 pub async fn agent_request_open(
     on: &impl Connected,
-    agents: &[AgentId],
+    addressees: &[Addressee],
     now: DateTime<Utc>,
 ) -> Result<Vec<OpenRequest>, StoreError> {
     let rows = Entity::find()
         .filter(Column::TakenAt.is_null())
         .filter(Column::ExpiresAt.gt(convert::time(now)))
-        .filter(Column::AgentId.is_in(agents.iter().map(|agent| *agent.as_uuid())))
+        .filter(Column::AddresseeId.is_in(addressees.iter().map(|each| *each.as_uuid())))
         .order_by_asc(Column::Id)
         .all(&on.executor())
         .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| OpenRequest {
+    let open = |row: Model| {
+        let addressee = *addressees
+            .iter()
+            .find(|each| *each.as_uuid() == row.addressee_id)?;
+        Some(OpenRequest {
             id: RequestId::from_uuid(row.id),
-            agent: AgentId::from_uuid(row.agent_id),
+            addressee,
             question_sealed: row.question_sealed,
             expires_at: row.expires_at,
         })
-        .collect())
+    };
+    Ok(rows.into_iter().filter_map(open).collect())
 }
 
 /// Takes a question on; false if somebody else has.

@@ -43,6 +43,7 @@ pub(super) mod object_checks;
 pub(super) mod pack_copies;
 pub(super) mod packs;
 pub(super) mod recovery_codes;
+pub(super) mod replicas;
 pub(super) mod retention_due;
 pub(super) mod role_bindings;
 pub(super) mod roles;

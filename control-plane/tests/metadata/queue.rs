@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dataguardian_control_plane::domain::addressee::Addressee;
 use dataguardian_control_plane::domain::assignment::FreeSlots;
 use dataguardian_control_plane::domain::job::BackupOptions;
 use dataguardian_control_plane::domain::worker::Worker;
@@ -9,7 +10,7 @@ use dataguardian_control_plane::queue::redis::RedisSettings;
 use dataguardian_control_plane::queue::{Heard, Listener, Queue, Signal};
 use dataguardian_core::clock::SystemClock;
 use dataguardian_core::execution::Fence;
-use dataguardian_core::ids::{AgentId, ControlPlaneId, ExecutionId, LeaseToken, RequestId};
+use dataguardian_core::ids::{AgentId, ControlPlaneId, ExecutionId, LeaseToken, ReplicaId, RequestId};
 use dataguardian_core::secret::Secret;
 use dataguardian_tests::redis::RedisServer;
 use tokio_util::sync::CancellationToken;
@@ -139,8 +140,9 @@ fn signals() -> Vec<Signal> {
         Signal::AuthoritiesChanged,
         Signal::SchedulesChanged,
         Signal::RetentionDue,
-        Signal::AgentAsked(agent),
-        Signal::AgentAnswered(RequestId::new()),
+        Signal::Asked(Addressee::Agent(agent)),
+        Signal::Asked(Addressee::Replica(ReplicaId::new())),
+        Signal::Answered(RequestId::new()),
     ]
 }
 

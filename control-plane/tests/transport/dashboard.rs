@@ -39,7 +39,7 @@ async fn seen(
     waited.unwrap_or_else(|_| panic!("{what}: not in time"))
 }
 
-fn told(seconds: std::ops::Range<i64>) -> Said {
+pub(crate) fn told(seconds: std::ops::Range<i64>) -> Said {
     let sample = |seconds| v1::MachineSample {
         at: Some(prost_types::Timestamp { seconds, nanos: 0 }),
         cpu_percent: 12.5,

@@ -8,6 +8,7 @@ use dataguardian_core::secret::Secret;
 use dataguardian_proto::agent::v1 as wire;
 use dataguardian_proto::v1;
 use dataguardian_proto::v1::datasource_service_client::DatasourceServiceClient;
+use dataguardian_proto::v1::system_service_client::SystemServiceClient;
 use dataguardian_tests::postgres::{Postgres, Version};
 use dataguardian_tests::redis::RedisServer;
 use wire::session_request::Message as Said;
@@ -123,4 +124,52 @@ async fn an_agent_that_is_with_no_replica_is_not_connected() {
     assert_eq!(error.reason, "AGENT_NOT_CONNECTED", "{error:?}");
     other.stop().await;
     scene.server.stop().await;
+}
+
+/// The agents and replicas that the dashboard shows at one replica, each with the replica that tells of it.
+async fn machines(admin: &Signed) -> Vec<(String, String)> {
+    let request = v1::GetDashboardRequest { history_size: 2 };
+    let answer = SystemServiceClient::new(admin.clone())
+        .get_dashboard(request)
+        .await
+        .unwrap();
+    let nodes = answer.into_inner().performance.into_iter();
+    nodes.map(|node| (node.agent, node.replica_id)).collect()
+}
+
+async fn replica_id(admin: &Signed) -> String {
+    let request = v1::GetSystemInfoRequest {};
+    let answer = SystemServiceClient::new(admin.clone())
+        .get_system_info(request)
+        .await
+        .unwrap();
+    answer.into_inner().replica_id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_replica_shows_the_machines_of_all() {
+    for with_redis in [true, false] {
+        let pair = Box::pin(Pair::start(with_redis)).await;
+        pair.scene.session.say(crate::dashboard::told(0..5)).await;
+        let first = replica_id(&pair.scene.admin).await;
+        let second = replica_id(&pair.admin).await;
+        let agent = ("db1".to_owned(), first.clone());
+        let own = |replica: &str| (String::new(), replica.to_owned());
+        let wanted = [
+            vec![own(&first), own(&second), agent.clone()],
+            vec![own(&second), own(&first), agent],
+        ];
+        let patience = Duration::from_secs(20);
+        let began = Instant::now();
+        for (admin, wanted) in [&pair.scene.admin, &pair.admin].into_iter().zip(wanted) {
+            while machines(admin).await != wanted {
+                assert!(began.elapsed() < patience, "{:?}", machines(admin).await);
+            }
+        }
+        // One that left is asked no more.
+        pair.other.stop().await;
+        let alone = [own(&first), ("db1".to_owned(), first.clone())];
+        assert_eq!(machines(&pair.scene.admin).await, alone);
+        pair.scene.server.stop().await;
+    }
 }

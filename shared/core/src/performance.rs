@@ -1,12 +1,13 @@
-//! What a machine and a process of ours on it are doing: seen by every node of itself, told to the control plane by agents.
+//! What a machine and a process of ours on it are doing: seen by every node of itself, told to the control plane by agents,
+//! and by one replica of it to another.
 //!
 //! These are observations, shown to people and to monitoring. Nothing is ever decided by them.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One look at the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// When, by the machine's own clock.
     pub at: DateTime<Utc>,
@@ -28,7 +29,7 @@ pub struct Sample {
 }
 
 /// This process at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProcessSample {
     /// Use of CPUs, 100 for each one that is kept busy.
     pub cpu_percent: f32,
@@ -39,7 +40,7 @@ pub struct ProcessSample {
 }
 
 /// The system's load averages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct LoadAverage {
     /// Over one minute.
     pub one: f64,
@@ -50,7 +51,7 @@ pub struct LoadAverage {
 }
 
 /// What does not change while the process lives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The host's name.
     pub hostname: String,
@@ -63,7 +64,7 @@ pub struct Machine {
 }
 
 /// A file system that matters to this process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
     /// A folder of this process that lies on it.
     pub path: String,
@@ -74,7 +75,7 @@ pub struct Disk {
 }
 
 /// What a pool of threads is doing at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuPoolSnapshot {
     /// Threads that live.
     pub size: usize,
@@ -89,7 +90,7 @@ pub struct CpuPoolSnapshot {
 }
 
 /// What a node has seen of itself.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodePerformance {
     /// What does not change.
     pub machine: Machine,

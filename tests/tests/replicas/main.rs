@@ -63,6 +63,7 @@ fn replicas_are_killed_frozen_and_restarted_and_nothing_is_lost_or_done_twice() 
             writeln!(report, "| {which:?} | {fate:?} | {took:.1} s |")?;
         }
     }
+    scene.show_all_machines()?;
     scene.download()?;
     scene.settle()?;
     let broken = "select coalesce(string_agg(distinct job_name || ' ' || state || ' ' || attempt || ' ' || coalesce(failure_message, ''), '; '), '') \

@@ -207,6 +207,23 @@ impl Scene {
         Ok(took)
     }
 
+    /// Each replica's dashboard shows both replicas and both agents, and none that was killed or stopped before.
+    pub(crate) fn show_all_machines(&self) -> Result<()> {
+        let wanted = ["", "", AGENTS[0], AGENTS[1]];
+        for dgctl in &self.direct {
+            wait::until("every machine to be on the dashboard", || {
+                let dashboard = dgctl.json(&["system", "dashboard"])?;
+                let nodes = dashboard["performance"].as_array().context("machines")?;
+                let names: Vec<_> = nodes
+                    .iter()
+                    .map(|node| node["agent"].as_str().unwrap_or_default())
+                    .collect();
+                Ok(names == wanted)
+            })?;
+        }
+        Ok(())
+    }
+
     /// Downloads a backup of each agent: whichever replica a call comes to, the one that has the agent is found.
     pub(crate) fn download(&self) -> Result<()> {
         for agent in AGENTS {

@@ -1,6 +1,5 @@
 //! The dashboard: figures from the catalogue, and how the machines are as their nodes tell.
 
-use dataguardian_core::performance::NodePerformance;
 use dataguardian_proto::convert::timestamp;
 use dataguardian_proto::v1;
 
@@ -9,18 +8,18 @@ use crate::domain::job::Job;
 use crate::domain::overview::{Dashboard, Statistics, waits};
 use crate::domain::protection::{Objectives, Protection, ProtectionState};
 use crate::grpc::{Shared, encode};
+use crate::nodes::NodeSeen;
 use crate::services::Error;
 
 /// Samples of each node where the caller does not say.
 const USUAL_HISTORY: usize = 60;
-/// Samples of all nodes together: the answer stays below the size of a message.
-const MOST_HISTORY: usize = 20_000;
 
 /// All of it.
 pub(super) async fn show(shared: &Shared, history_size: u32) -> Result<v1::GetDashboardResponse, Error> {
     let dashboard = shared.services.overview.dashboard().await?;
     let connected = shared.asking.connected().await?.len();
-    let performance = performance(shared, &dashboard, wanted(history_size));
+    let nodes = shared.nodes.everywhere(wanted(history_size)).await?;
+    let performance = performance(nodes, &dashboard);
     let (now, objectives) = (shared.clock.now(), shared.services.overview.objectives());
     let protection = dashboard.overview.protection.iter();
     Ok(v1::GetDashboardResponse {
@@ -115,27 +114,25 @@ fn datasource(
     }
 }
 
-/// This replica, then its agents in order of their names.
-fn performance(shared: &Shared, dashboard: &Dashboard, wanted: usize) -> Vec<v1::NodePerformance> {
-    let sessions = shared.sessions.all();
-    let each = wanted.min(MOST_HISTORY / (sessions.len() + 1)).max(1);
-    let (monitor, cpu) = (&shared.node.monitor, shared.node.cpu.snapshot());
-    let mut own = monitor.performance(None, cpu);
-    let older = own.samples.len().saturating_sub(each);
-    own.samples.drain(..older);
-    let named = |session: &crate::sessions::SessionHandle| {
-        let name = dashboard.agents.get(&session.agent())?.clone();
-        Some((name, session.performance(each)?))
+/// The replicas, the one that answers first; then the agents in order of their names.
+fn performance(nodes: Vec<NodeSeen>, dashboard: &Dashboard) -> Vec<v1::NodePerformance> {
+    let named = |node: NodeSeen| {
+        let name = match node.agent {
+            Some(agent) => dashboard.agents.get(&agent)?.clone(),
+            None => String::new(),
+        };
+        Some(self::node(name, &node))
     };
-    let mut agents: Vec<_> = sessions.iter().filter_map(named).collect();
-    agents.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let nodes = std::iter::once((String::new(), own)).chain(agents);
-    nodes.map(|(name, seen)| node(name, &seen)).collect()
+    let mut nodes: Vec<_> = nodes.into_iter().filter_map(named).collect();
+    nodes.sort_by(|one, other| one.agent.cmp(&other.agent));
+    nodes
 }
 
-fn node(agent: String, seen: &NodePerformance) -> v1::NodePerformance {
+fn node(agent: String, node: &NodeSeen) -> v1::NodePerformance {
+    let seen = &node.performance;
     v1::NodePerformance {
         agent,
+        replica_id: node.replica.to_string(),
         machine: Some((&seen.machine).into()),
         current: seen.samples.last().map(Into::into),
         history: seen.samples.iter().map(Into::into).collect(),

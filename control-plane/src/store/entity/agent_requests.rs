@@ -7,7 +7,9 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    pub agent_id: Uuid,
+    /// An agent, or a replica: no two things have the same id.
+    #[sea_orm(column_name = "agent_id")]
+    pub addressee_id: Uuid,
     pub question_sealed: Vec<u8>,
     pub expires_at: DateTimeUtc,
     pub taken_at: Option<DateTimeUtc>,

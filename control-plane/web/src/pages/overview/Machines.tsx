@@ -14,7 +14,7 @@ export function Machines({ nodes }: { nodes: readonly NodePerformance[] }): Reac
     <Panel flush title="Machines">
       <div className="nodes">
         {nodes.map((node) => (
-          <Node key={node.agent} node={node} />
+          <Node key={`${node.replicaId}/${node.agent}`} node={node} />
         ))}
       </div>
     </Panel>

@@ -165,13 +165,17 @@ fn state(state: v1::ProtectionState) -> Field {
 }
 
 fn nodes(nodes: &[v1::NodePerformance], look: Look) -> String {
-    NODES.show(look, &nodes.iter().map(node).collect::<Vec<_>>())
+    let replicas = nodes.iter().filter(|node| node.agent.is_empty()).count();
+    let row = |each| node(each, replicas > 1);
+    NODES.show(look, &nodes.iter().map(row).collect::<Vec<_>>())
 }
 
-fn node(node: &v1::NodePerformance) -> [Field; 8] {
-    let name = match node.agent.as_str() {
-        "" => "(control plane)",
-        agent => agent,
+fn node(node: &v1::NodePerformance, is_one_of_several: bool) -> [Field; 8] {
+    let host = node.machine.as_ref().map_or("", |machine| &machine.hostname);
+    let name = match (node.agent.as_str(), is_one_of_several) {
+        ("", false) => "(control plane)".to_owned(),
+        ("", true) => format!("(replica on {host})"),
+        (agent, _) => agent.to_owned(),
     };
     let sample = node.current.unwrap_or_default();
     let (load, process) = (
@@ -189,7 +193,7 @@ fn node(node: &v1::NodePerformance) -> [Field; 8] {
     };
     let (used, total) = (text::bytes(sample.memory_used), text::bytes(sample.memory_total));
     [
-        Field::text(name),
+        Field::text(&name),
         Field::number(seen(format!("{:.0} %", sample.cpu_percent))),
         Field::text(&seen(format!("{used} of {total}"))),
         Field::text(&seen(format!(
