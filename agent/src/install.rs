@@ -16,7 +16,7 @@ mod service;
 mod unit;
 
 pub use account::{Account, USER};
-pub use files::{Layout, Origin};
+pub use files::Layout;
 pub use service::Manager;
 pub use unit::UnitError;
 

@@ -67,6 +67,9 @@ impl InstallArgs {
             return Ok(());
         }
         installation.permitted()?;
+        if self.dry_run {
+            println!("Nothing is done; this is what would be:");
+        }
         if self.remove {
             tell(&installation.remove()?, installation.way);
             println!("{}", what_stays(&installation.layout()));
@@ -79,52 +82,69 @@ impl InstallArgs {
         let program = std::env::current_exe().context("this program's own path")?;
         // Before anything is made: a token that can't be read, or none at all, leaves the host as it was.
         let way_in = self.way_in(&installation.layout())?;
-        let (account, mut steps) = installation.prepare(&program)?;
-        let (enrolled, name) = match way_in {
-            WayIn::Enrolled(name) => {
-                let step = (Outcome::Present, format!("agent {name} is enrolled"));
-                (step, Some(name))
-            }
-            WayIn::Token(..) if self.dry_run => ((Outcome::Done, "enrolled with the token".to_owned()), None),
-            WayIn::Token(pin, token) => {
-                let enrolled = self.enroll(installation, &account, pin, &token).await;
-                tell(&std::mem::take(&mut steps), installation.way);
-                enrolled?;
-                let name = Identity::look(&installation.layout().state_dir())?.agent_name;
-                ((Outcome::Done, format!("agent {name} enrolled")), Some(name))
-            }
-        };
-        let (outcome, what) = enrolled;
-        steps.push(Step { outcome, what });
+        // What is done is said as soon as it is, so that whoever sees a later step fail knows what there is.
+        let (account, prepared) = installation.prepare(&program)?;
+        tell(&prepared, installation.way);
+        let (enrolled, name) = self.become_agent(installation, &account, way_in).await?;
+        let enrolled = [enrolled];
+        tell(&enrolled, installation.way);
         let units = installation.write_units()?;
-        let changed = steps.iter().chain(&units).any(Step::is_done);
+        tell(&units, installation.way);
         let units_changed = units.iter().any(Step::is_done);
-        steps.extend(units);
-        let manager = Manager::of(installation);
-        if units_changed {
-            steps.extend(manager.reload(installation.way)?);
-        }
-        if let (true, Way::Tell) = (units_changed, installation.way) {
-            // There is no unit yet that could be asked about.
-            steps.push(Step {
-                outcome: Outcome::Done,
-                what: "the service starts with the host".to_owned(),
-            });
-        } else {
-            steps.push(manager.enable(installation.way)?);
-        }
-        if manager.is_running() && !self.no_start {
-            steps.push(manager.start(changed, installation.way)?);
-        }
-        tell(&steps, installation.way);
-        if !self.no_start && !manager.is_running() {
-            println!("{}", without_systemd(installation));
-        }
+        let changed = prepared.iter().chain(&enrolled).any(Step::is_done) || units_changed;
+        self.start(installation, units_changed, changed)?;
         if self.dry_run || !installation.is_this_host() {
             return Ok(());
         }
         println!();
         propose::after_installing(name).await
+    }
+
+    /// The service, from now on and with the host.
+    fn start(&self, installation: &Installation, units_changed: bool, changed: bool) -> anyhow::Result<()> {
+        let (manager, way) = (Manager::of(installation), installation.way);
+        if units_changed {
+            tell(manager.reload(way)?.as_slice(), way);
+        }
+        if units_changed && way == Way::Tell {
+            // There is no unit yet that could be asked about.
+            println!("  to do  the service starts with the host");
+        } else {
+            tell(&[manager.enable(way)?], way);
+        }
+        if self.no_start {
+            return Ok(());
+        }
+        if manager.is_running() {
+            tell(&[manager.start(changed, way)?], way);
+        } else {
+            println!("{}", without_systemd(installation));
+        }
+        Ok(())
+    }
+
+    /// The host is an agent afterwards; of which name, unless that was only to be told.
+    async fn become_agent(
+        &self,
+        installation: &Installation,
+        account: &Account,
+        way_in: WayIn,
+    ) -> anyhow::Result<(Step, Option<String>)> {
+        let step = |outcome, what: String| Step { outcome, what };
+        Ok(match way_in {
+            WayIn::Enrolled(name) => (
+                step(Outcome::Present, format!("agent {name} is enrolled")),
+                Some(name),
+            ),
+            WayIn::Token(..) if self.dry_run => {
+                (step(Outcome::Done, "enrolled with the token".to_owned()), None)
+            }
+            WayIn::Token(pin, token) => {
+                self.enroll(installation, account, pin, &token).await?;
+                let name = Identity::look(&installation.layout().state_dir())?.agent_name;
+                (step(Outcome::Done, format!("agent {name} enrolled")), Some(name))
+            }
+        })
     }
 
     /// How the host becomes an agent, or that it is one.
@@ -206,9 +226,6 @@ enum WayIn {
 }
 
 fn tell(steps: &[Step], way: Way) {
-    if way == Way::Tell {
-        println!("Nothing is done; this is what would be:");
-    }
     for step in steps {
         match way {
             Way::Tell if step.is_done() => println!("  to do  {}", step.what),

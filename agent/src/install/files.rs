@@ -23,7 +23,7 @@ pub struct Layout {
 
 /// Whose a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+enum Origin {
     /// Ours, and unedited.
     Ours,
     /// Somebody's.
