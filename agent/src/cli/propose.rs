@@ -1,7 +1,7 @@
 //! `dataguardian-agent propose` and `backup-user`: from a host that has enrolled to its first backup.
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -68,7 +68,7 @@ pub(crate) async fn after_installing(agent: Option<String>) -> anyhow::Result<()
         );
         return Ok(());
     }
-    print!("{}", args.proposal(servers).await?.text());
+    say(&args.proposal(servers).await?.text())?;
     println!(
         "\n# All from the first # on is such a file; `dataguardian-agent propose > FILE` writes it again."
     );
@@ -88,8 +88,7 @@ impl ProposeArgs {
             !servers.is_empty(),
             "no PostgreSQL, MySQL or MariaDB listens here: name one with --at HOST:PORT"
         );
-        print!("{}", self.proposal(servers).await?.text());
-        Ok(())
+        say(&self.proposal(servers).await?.text())
     }
 
     async fn proposal(&self, servers: Vec<FoundServer>) -> anyhow::Result<Proposal> {
@@ -125,8 +124,7 @@ impl BackupUserArgs {
         let mut salt = [0; 16];
         rand::rng().fill_bytes(&mut salt);
         if server.needs_no_password() {
-            print!("{}", statements(&server, None, salt));
-            return Ok(());
+            return say(&statements(&server, None, salt));
         }
         let credential = Credential::of(&server, self.config.config.as_deref(), &self.state_dir)?;
         if credential.is_new {
@@ -142,9 +140,14 @@ impl BackupUserArgs {
                 client(server.engine)
             );
         }
-        print!("{}", statements(&server, Some(&credential.password), salt));
-        Ok(())
+        say(&statements(&server, Some(&credential.password), salt))
     }
+}
+
+/// Whoever reads may have read enough: that is an error like others, and no panic.
+fn say(text: &str) -> anyhow::Result<()> {
+    let written = io::stdout().write_all(text.as_bytes());
+    written.context("standard output can't be written to")
 }
 
 fn client(engine: Engine) -> &'static str {
