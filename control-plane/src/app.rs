@@ -93,7 +93,7 @@ impl App {
         let setup_token = services.auth.provide_setup_token(data_dir.path()).await?;
         let life = config.agents.certificate_life();
         let authority = Trust::load(&services.authorities, Arc::clone(&clock), life).await?;
-        let ports = Ports::bind(&config, authority, &clock).await?;
+        let ports = Ports::bind(&config, authority, &clock)?;
         let sessions = Sessions::new();
         let trust = trust(&config, &data_dir, &services, &sessions, &ports)?;
         let node = node(&config, &data_dir, &clock)?;
@@ -128,12 +128,16 @@ impl App {
         };
         let (api_router, serving) = Box::pin(grpc::api_router(
             &shared,
-            Gate::new(&shared, config.api.limits.request_timeout())?,
+            Gate::new(&shared, config.api.limits.request_timeout(), config.api.streams)?,
         ))
         .await?;
         let agent_router = grpc::agent_router(
             &shared,
-            Gate::new(&shared, config.agents.limits.request_timeout())?,
+            Gate::new(
+                &shared,
+                config.agents.limits.request_timeout(),
+                config.api.streams,
+            )?,
         );
         Ok(Self {
             renewal: RenewCertificates { trust },

@@ -35,7 +35,7 @@ pub use data_dir::{DataDir, DataDirError};
 pub use database::DatabaseConfig;
 pub use flags::{Command, CommandLine, DevFlags, ResetAdminFlags, ServeFlags};
 pub use health::HealthConfig;
-pub use limits::ConnectionLimits;
+pub use limits::{ConnectionLimits, StreamLimits};
 pub use notifications::NotificationsConfig;
 pub use protection::ProtectionConfig;
 pub use queue::QueueConfig;

@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use ipnet::IpNet;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,8 +20,10 @@ use crate::config::ConnectionLimits;
 
 mod connection;
 mod handshake;
+mod newcomers;
 mod origin;
 mod peer;
+mod places;
 mod proxy;
 mod shares;
 mod tls;
@@ -34,7 +35,8 @@ pub use tls::{ServerCertificate, TlsError, agent_tls, api_tls, read_identity};
 pub use verifier::AgentVerifier;
 
 use connection::Protocols;
-use handshake::{Accepted, Handshakes};
+use handshake::Handshakes;
+use newcomers::Newcomers;
 use proxy::Proxies;
 
 /// How connections are secured.
@@ -56,12 +58,14 @@ pub struct Listener {
     limits: ConnectionLimits,
 }
 
+/// Connections that the system holds for us until they are accepted, if it is set to hold as many (`listen(2)`).
+const BACKLOG: u32 = 4096;
 /// Time for calls that run when the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
 
 impl Listener {
     /// Binds the port. The name is for logs; `proxies` are balancers that say on whose behalf they connect.
-    pub async fn bind(
+    pub fn bind(
         name: &'static str,
         address: SocketAddr,
         security: Security,
@@ -70,7 +74,7 @@ impl Listener {
     ) -> io::Result<Self> {
         Ok(Self {
             name,
-            socket: TcpListener::bind(address).await?,
+            socket: bind(address)?,
             security,
             proxies: Proxies::new(proxies),
             limits,
@@ -85,15 +89,15 @@ impl Listener {
     /// Serves `router` until told to stop; then lets calls that run come to their end, for a while.
     pub async fn serve(self, router: Router, stop: CancellationToken) {
         let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
-        let places = Arc::new(Semaphore::new(self.limits.max_connections));
+        let newcomers = Newcomers::new(self.limits.max_connections);
         let handshakes = Handshakes::new(self.security, self.proxies, &self.limits);
         let protocols = Protocols::new(&self.limits);
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
-                accepted = accept(&self.socket, &places) => accepted,
+                accepted = accept(&self.socket) => accepted,
             };
-            let (stream, remote, place) = match accepted {
+            let (stream, remote) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(listener = self.name, %error, "a connection could not be accepted");
@@ -102,20 +106,16 @@ impl Listener {
                     continue;
                 }
             };
+            let newcomer = newcomers.enter(Origin::of(remote.ip()));
             let (handshakes, protocols) = (handshakes.clone(), protocols.clone());
             let (router, stop, name) = (router.clone(), stop.clone(), self.name);
             let serve = async move {
-                match handshakes.perform(stream, remote).await {
-                    Ok(Accepted {
-                        stream,
-                        peer,
-                        place: _of_caller,
-                    }) => protocols.serve(stream, peer, router, stop).await,
+                match handshakes.perform(stream, remote, newcomer).await {
+                    Ok(accepted) => protocols.serve(accepted, router, stop).await,
                     Err(error) => {
                         tracing::debug!(listener = name, %remote, %error, "the connection came to nothing")
                     }
                 }
-                drop(place);
             };
             let cut = cut.clone();
             connections.spawn(async move { cut.run_until_cancelled(serve).await });
@@ -132,18 +132,20 @@ impl Listener {
     }
 }
 
-/// Waits for a place first: while all are taken, newcomers wait in the system's queue.
-async fn accept(
-    socket: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+async fn accept(socket: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, remote) = socket.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, remote, place))
+    Ok((stream, remote))
 }
 
 impl std::fmt::Debug for Security {

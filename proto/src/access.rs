@@ -11,6 +11,8 @@ pub struct MethodAccess {
     pub permission: Permission,
     /// Whether each call leaves a row in the audit log.
     pub audited: bool,
+    /// Whether it answers with a stream.
+    pub streams: bool,
 }
 
 /// Who may call a method.
@@ -67,6 +69,7 @@ fn access(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<MethodAcce
     Some(MethodAccess {
         permission,
         audited: options.get_extension(&audited).as_bool()?,
+        streams: method.is_server_streaming(),
     })
 }
 
@@ -82,7 +85,8 @@ mod tests {
             setup,
             &MethodAccess {
                 permission: Permission::Open,
-                audited: true
+                audited: true,
+                streams: false
             }
         );
         let run = &methods["/dataguardian.v1.JobService/RunJob"];
@@ -90,8 +94,10 @@ mod tests {
             run,
             &MethodAccess {
                 permission: Permission::Named("jobs.run".into()),
-                audited: true
+                audited: true,
+                streams: false
             }
         );
+        assert!(methods["/dataguardian.v1.ExecutionService/WatchExecution"].streams);
     }
 }

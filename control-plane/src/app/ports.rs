@@ -31,7 +31,7 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    pub(super) async fn bind(
+    pub(super) fn bind(
         config: &Config,
         authority: Arc<Authority>,
         clock: &SharedClock,
@@ -40,7 +40,7 @@ impl Ports {
         let (security, operators_pin) = api_security(&config.api, &authority, &mut certificates)?;
         let settings = &config.api;
         let proxies = &settings.trusted_proxies;
-        let api = bind("API", settings.listen, security, proxies, settings.limits).await?;
+        let api = bind("API", settings.listen, security, proxies, settings.limits)?;
         let certificate = ListenerCertificate::issue(&authority, vec![AGENT_SERVER_NAME.to_owned()])?;
         let verifier = AgentVerifier::new(&authority.trusted())?;
         let security = Security::Tls(agent_tls(
@@ -51,7 +51,7 @@ impl Ports {
         certificates.push(certificate);
         let settings = &config.agents;
         let proxies = &settings.trusted_proxies;
-        let agents = bind("agent", settings.listen, security, proxies, settings.limits).await?;
+        let agents = bind("agent", settings.listen, security, proxies, settings.limits)?;
         Ok(Self {
             api,
             agents,
@@ -114,14 +114,14 @@ fn names(config: &ApiConfig) -> Vec<String> {
     names
 }
 
-async fn bind(
+fn bind(
     listener: &'static str,
     address: SocketAddr,
     security: Security,
     proxies: &[IpNet],
     limits: ConnectionLimits,
 ) -> Result<Listener, StartError> {
-    let bound = Listener::bind(listener, address, security, proxies, limits).await;
+    let bound = Listener::bind(listener, address, security, proxies, limits);
     bound.map_err(|source| StartError::Bind {
         listener,
         address,

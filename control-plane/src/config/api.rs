@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::{ConnectionLimits, InvalidSetting};
+use super::{ConnectionLimits, InvalidSetting, StreamLimits};
 
 /// Settings of the API listener.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -31,6 +31,8 @@ pub struct ApiConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Limits.
     pub limits: ConnectionLimits,
+    /// Limits of what lasts.
+    pub streams: StreamLimits,
 }
 
 impl Default for ApiConfig {
@@ -45,6 +47,7 @@ impl Default for ApiConfig {
             metrics_token_file: None,
             trusted_proxies: Vec::new(),
             limits: ConnectionLimits::default(),
+            streams: StreamLimits::default(),
         }
     }
 }
@@ -90,6 +93,7 @@ impl ApiConfig {
                 ),
             ));
         }
+        self.streams.validate()?;
         self.limits.validate("api.limits")
     }
 }

@@ -97,3 +97,33 @@ impl ConnectionLimits {
         }
     }
 }
+
+/// How many streams (watches, logs that are followed, downloads) callers of the API have open at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StreamLimits {
+    /// All callers together.
+    pub max_streams: u32,
+    /// One user, whichever way signed in; an address, of those who are not.
+    pub max_streams_per_caller: u32,
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        Self {
+            max_streams: 2048,
+            max_streams_per_caller: 256,
+        }
+    }
+}
+
+impl StreamLimits {
+    pub(super) fn validate(&self) -> Result<(), InvalidSetting> {
+        let problem = match (self.max_streams, self.max_streams_per_caller) {
+            (0, _) => "max_streams is 0: it must be at least 1",
+            (_, 0) => "max_streams_per_caller is 0: it must be at least 1",
+            _ => return Ok(()),
+        };
+        Err(InvalidSetting::new("api.streams", problem))
+    }
+}

@@ -20,22 +20,27 @@ use super::Shared;
 use super::audit::AuditTrail;
 use super::browser::{self, FromOwnPage};
 use super::call::unproven;
+use crate::config::StreamLimits;
 use crate::domain::access::Mandate;
 use crate::domain::audit::Actor;
 use crate::domain::user::Caller;
 use crate::http::metrics::Metrics;
-use crate::listen::Peer;
+use crate::listen::{Origin, Peer};
 use crate::services::Services;
 
 mod admission;
 mod attempts;
+mod calls;
 mod headers;
 mod recognition;
+mod streams;
 
 use admission::Call;
 use attempts::Attempts;
+use calls::Calls;
 pub(crate) use headers::bearer_token;
 pub(super) use recognition::{CertificateUse, EXPIRED, Recognition, SUPERSEDED};
+use streams::{OpenStreams, Reader};
 
 /// Services that are open to everybody: they tell nothing that the protos don't.
 const OPEN_SERVICES: [&str; 3] = [
@@ -57,6 +62,8 @@ pub struct Gate {
     services: Services,
     agents: Recognition,
     attempts: Attempts,
+    at_work: Calls,
+    streams: OpenStreams,
     trail: AuditTrail,
     metrics: Metrics,
     calls: TaskTracker,
@@ -65,14 +72,20 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that lets a unary call take so long.
-    pub fn new(shared: &Shared, timeout: Duration) -> Result<Self, InvalidDescriptors> {
+    /// A gate that lets a unary call take so long, and so many streams be open.
+    pub fn new(
+        shared: &Shared,
+        timeout: Duration,
+        streams: StreamLimits,
+    ) -> Result<Self, InvalidDescriptors> {
         Ok(Self {
             methods: Arc::new(methods()?),
             trail: shared.trail.clone(),
             services: shared.services.clone(),
             agents: Recognition::new(shared),
             attempts: Attempts::new(Arc::clone(&shared.clock)),
+            at_work: Calls::new(),
+            streams: OpenStreams::new(streams),
             metrics: shared.metrics.clone(),
             calls: shared.calls.clone(),
             timeout,
@@ -138,10 +151,21 @@ enum Unproven {
 }
 
 /// Guards the API listener.
-pub(super) async fn people(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+pub(super) async fn people(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    match gate.at_work.begin(origin(&request)).await {
+        // What it takes is taken from here on.
+        Ok(_at_work) => Box::pin(for_people(gate, request, next)).await,
+        Err(error) => admission::refusal(error),
+    }
+}
+
+async fn for_people(gate: Gate, mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
-        return next.run(request).await;
+        return match gate.streams.open(Reader::Stranger(origin(&request))) {
+            Ok(stream) => stream.until_ended(next.run(request).await),
+            Err(error) => admission::refusal(error),
+        };
     }
     let Some(access) = gate.methods.get(&path).cloned() else {
         return admission::unknown_method();
@@ -163,12 +187,24 @@ pub(super) async fn people(State(gate): State<Gate>, mut request: Request, next:
     if !allows(&caller, &permission) {
         return gate.deny(call, forbidden(&permission)).await;
     }
+    let stream = match access
+        .streams
+        .then(|| gate.streams.open(Reader::User(caller.user.id)))
+    {
+        Some(Err(error)) => return admission::refusal(error),
+        Some(Ok(stream)) => Some(stream),
+        None => None,
+    };
     request.extensions_mut().insert(Mandate {
         rights: caller.rights.clone(),
         permission,
     });
     request.extensions_mut().insert(caller);
-    gate.admit(call, request, next).await
+    let response = gate.admit(call, request, next).await;
+    match stream {
+        Some(stream) => stream.until_ended(response),
+        None => response,
+    }
 }
 
 /// Guards the agent listener. Who the agent is comes from the certificate of the connection and from nothing else.
@@ -198,6 +234,10 @@ pub(super) async fn agents(State(gate): State<Gate>, mut request: Request, next:
         }
         Err(status) => status.into_http(),
     }
+}
+
+fn origin(request: &Request) -> Option<Origin> {
+    request.extensions().get::<Peer>().map(Peer::origin)
 }
 
 /// A server that stops begins nothing new: whoever calls is told at once to come back, here or elsewhere.

@@ -11,8 +11,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::Peer;
-use super::handshake::Stream;
+use super::handshake::Accepted;
+use super::newcomers::Newcomer;
 use crate::config::ConnectionLimits;
 
 /// The largest block of headers on HTTP/2, in bytes.
@@ -49,7 +49,13 @@ impl Protocols {
     }
 
     /// Serves one connection to its end; told to stop, it takes no new calls and lets those that run finish.
-    pub(super) async fn serve(&self, stream: Stream, peer: Peer, router: Router, stop: CancellationToken) {
+    pub(super) async fn serve(&self, accepted: Accepted, router: Router, stop: CancellationToken) {
+        let Accepted {
+            stream,
+            peer,
+            newcomer,
+            places: _held,
+        } = accepted;
         let remote = peer.address();
         let called = CancellationToken::new();
         let first_call = called.clone();
@@ -65,7 +71,7 @@ impl Protocols {
         tokio::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = silence(&called, self.patience) => {
+            () = silence(&called, self.patience, newcomer) => {
                 tracing::debug!(%remote, "the connection was closed: no call came");
                 return;
             }
@@ -84,9 +90,15 @@ impl Protocols {
     }
 }
 
-/// Ends if no call comes in time, and never once one came.
-async fn silence(called: &CancellationToken, patience: Duration) {
-    if tokio::time::timeout(patience, called.cancelled()).await.is_ok() {
-        std::future::pending::<()>().await;
+/// Ends if no call comes in time, or before too many others come; and never once one came.
+async fn silence(called: &CancellationToken, patience: Duration, newcomer: Newcomer) {
+    let dismissed = newcomer.dismissal();
+    tokio::select! {
+        () = called.cancelled() => {
+            drop(newcomer);
+            std::future::pending().await
+        }
+        () = tokio::time::sleep(patience) => {}
+        () = dismissed.cancelled() => {}
     }
 }

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::newcomers::Newcomer;
+use super::places::{self, Places};
 use super::proxy::Proxies;
 use super::shares::{Share, Shares};
 use super::{Origin, Peer, Security};
@@ -25,7 +27,8 @@ pub(super) struct Handshakes {
     security: Security,
     proxies: Proxies,
     shares: Arc<Shares>,
-    slots: Arc<Semaphore>,
+    slots: Places,
+    connections: Places,
     timeout: Duration,
 }
 
@@ -33,13 +36,16 @@ pub(super) struct Handshakes {
 pub(super) struct Accepted {
     pub(super) stream: Stream,
     pub(super) peer: Peer,
-    pub(super) place: Place,
+    /// Until the first call.
+    pub(super) newcomer: Newcomer,
+    pub(super) places: TakenPlaces,
 }
 
-/// One of the places that a caller has. It is free again when this is dropped.
-pub(super) struct Place {
-    share: Arc<Share>,
-    _taken: OwnedSemaphorePermit,
+/// The places that a connection has. They are free again when this is dropped.
+pub(super) struct TakenPlaces {
+    _share: Arc<Share>,
+    _of_share: OwnedSemaphorePermit,
+    _of_all: places::Place,
 }
 
 /// A connection that came to nothing.
@@ -48,6 +54,9 @@ pub(super) enum HandshakeError {
     /// It took too long.
     #[error("it took too long")]
     Slow,
+    /// Others waited for its place.
+    #[error("others waited for its place")]
+    Crowded,
     /// Its caller has as many connections as one may have.
     #[error("too many connections from one address")]
     NoPlace,
@@ -71,7 +80,8 @@ impl Handshakes {
             security,
             proxies,
             shares: Arc::new(Shares::new(limits)),
-            slots: Arc::new(Semaphore::new(limits.max_handshakes)),
+            slots: Places::new(limits.max_handshakes),
+            connections: Places::new(limits.max_connections),
             timeout: limits.handshake_timeout(),
         }
     }
@@ -80,27 +90,53 @@ impl Handshakes {
         &self,
         stream: TcpStream,
         remote: SocketAddr,
+        mut newcomer: Newcomer,
     ) -> Result<Accepted, HandshakeError> {
-        let accepting = self.accept(stream, remote);
-        tokio::time::timeout(self.timeout, accepting)
-            .await
-            .map_err(|_| HandshakeError::Slow)?
+        let dismissed = newcomer.dismissal();
+        let accepting = tokio::time::timeout(self.timeout, self.accept(stream, remote, &mut newcomer));
+        let (stream, peer, places) = tokio::select! {
+            accepted = accepting => accepted.map_err(|_| HandshakeError::Slow)??,
+            () = dismissed.cancelled() => return Err(HandshakeError::Crowded),
+        };
+        Ok(Accepted {
+            stream,
+            peer,
+            newcomer,
+            places,
+        })
     }
 
-    async fn accept(&self, mut stream: TcpStream, remote: SocketAddr) -> Result<Accepted, HandshakeError> {
+    async fn accept(
+        &self,
+        mut stream: TcpStream,
+        remote: SocketAddr,
+        newcomer: &mut Newcomer,
+    ) -> Result<(Stream, Peer, TakenPlaces), HandshakeError> {
         let caller = self.proxies.caller(&mut stream, remote).await?;
-        let place = self.take_place(caller)?;
+        newcomer.comes_from(Origin::of(caller.ip()));
+        let (share, of_share) = self.take_share(caller)?;
         let (stream, peer) = match &self.security {
             Security::Plaintext => (Stream::Plaintext(stream), Peer::new(caller, None)),
-            Security::Tls(config) => self.tls(Arc::clone(config), stream, caller, &place).await?,
+            Security::Tls(config) => self.tls(Arc::clone(config), stream, caller, &share).await?,
         };
-        Ok(Accepted { stream, peer, place })
+        let origin = Origin::of(caller.ip());
+        let of_all = self
+            .connections
+            .take(origin)
+            .await
+            .ok_or(HandshakeError::Closed)?;
+        let places = TakenPlaces {
+            _share: share,
+            _of_share: of_share,
+            _of_all: of_all,
+        };
+        Ok((stream, peer, places))
     }
 
-    fn take_place(&self, caller: SocketAddr) -> Result<Place, HandshakeError> {
+    fn take_share(&self, caller: SocketAddr) -> Result<(Arc<Share>, OwnedSemaphorePermit), HandshakeError> {
         let share = self.shares.of(Origin::of(caller.ip()));
         match Arc::clone(&share.connections).try_acquire_owned() {
-            Ok(taken) => Ok(Place { share, _taken: taken }),
+            Ok(taken) => Ok((share, taken)),
             Err(_) => {
                 self.shares.note_refusal(caller);
                 Err(HandshakeError::NoPlace)
@@ -113,14 +149,22 @@ impl Handshakes {
         config: Arc<rustls::ServerConfig>,
         stream: TcpStream,
         caller: SocketAddr,
-        place: &Place,
+        share: &Share,
     ) -> Result<(Stream, Peer), HandshakeError> {
         stream.peek(&mut [0]).await?;
-        let closed = |_| HandshakeError::Closed;
+        let origin = Origin::of(caller.ip());
         // The caller's own share first: whoever has used it up waits without holding a slot that others could use.
-        let of_share = place.share.handshakes.acquire().await.map_err(closed)?;
-        let slot = self.slots.acquire().await.map_err(closed)?;
-        let stream = TlsAcceptor::from(config).accept(stream).await?;
+        let of_share = share
+            .handshakes
+            .take(origin)
+            .await
+            .ok_or(HandshakeError::Closed)?;
+        let slot = self.slots.take(origin).await.ok_or(HandshakeError::Closed)?;
+        let stream = tokio::select! {
+            stream = TlsAcceptor::from(config).accept(stream) => stream?,
+            () = share.handshakes.wanted() => return Err(HandshakeError::Crowded),
+            () = self.slots.wanted() => return Err(HandshakeError::Crowded),
+        };
         drop((slot, of_share));
         let certificates = stream.get_ref().1.peer_certificates();
         let certificate = certificates

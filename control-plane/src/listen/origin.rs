@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// One caller, as far as an address can tell: an IPv4 address, or the 64 bits of an IPv6 address that a network gives to one
 /// customer, who may use any of the addresses in it (RFC 6177).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin(IpAddr);
 
 impl Origin {

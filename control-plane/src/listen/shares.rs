@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::Semaphore;
 
 use super::Origin;
+use super::places::Places;
 use crate::config::ConnectionLimits;
 
 /// The shares of all callers that have a connection now.
@@ -25,7 +26,7 @@ pub(super) struct Share {
     /// Open connections.
     pub(super) connections: Arc<Semaphore>,
     /// Handshakes at the same time.
-    pub(super) handshakes: Semaphore,
+    pub(super) handshakes: Places,
 }
 
 impl Shares {
@@ -50,7 +51,7 @@ impl Shares {
         }
         let share = Arc::new(Share {
             connections: Arc::new(Semaphore::new(self.connections)),
-            handshakes: Semaphore::new(self.handshakes),
+            handshakes: Places::new(self.handshakes),
         });
         taken.insert(origin, Arc::downgrade(&share));
         share
