@@ -68,11 +68,10 @@ pub(crate) async fn after_installing(agent: Option<String>) -> anyhow::Result<()
         );
         return Ok(());
     }
-    say(&args.proposal(servers).await?.text())?;
-    println!(
-        "\n# All from the first # on is such a file; `dataguardian-agent propose > FILE` writes it again."
-    );
-    Ok(())
+    let text = args.proposal(servers).await?.text();
+    say(&format!(
+        "{text}\n# All from the first # on is such a file; `dataguardian-agent propose > FILE` writes it again.\n"
+    ))
 }
 
 impl ProposeArgs {
