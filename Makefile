@@ -3,10 +3,10 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help ui build quickstart test bench lint protos publish-protos api-docs doc deny clean-parts
+.PHONY: help ui build quickstart test bench package lint protos publish-protos api-docs doc deny clean-parts
 
 # The servers and tools that the tests use; each that `tests/parts/install.sh` knows.
-PARTS := postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools restic seaweedfs rclone aiosmtpd grpcio promtool node chromium
+PARTS := postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools systemd-tools restic seaweedfs rclone aiosmtpd grpcio promtool node chromium
 
 help: ## Show this
 	@echo 'make TARGET, where TARGET is one of'
@@ -36,6 +36,11 @@ bench: ## Measure an optimised build beside pg_dump and pg_restore (ROWS=, RUNS=
 	.ci/prepare $(PARTS)
 	cargo build --locked --release --workspace --bins
 	target/release/bench $${ROWS:+--rows $$ROWS} $${RUNS:+--runs $$RUNS}
+
+package: ## Build Debian packages of the programs into target/debian (PROFILE=dev for a quick, large one)
+	.ci/prepare --deb
+	bash control-plane/web/make.sh build
+	.ci/package "$${PROFILE:-release}"
 
 lint: ## Check format, lints and protos; warnings are errors
 	.ci/prepare node

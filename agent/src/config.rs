@@ -173,7 +173,7 @@ impl AgentConfig {
         })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         if let Some(path) = config.local_roots.iter().find(|path| !path.is_absolute()) {
             return Err(format!("local_roots: {} is not an absolute path", path.display()));

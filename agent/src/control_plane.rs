@@ -20,7 +20,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait before the next try.
 pub(crate) const RETRY: Backoff = Backoff {
     first: Duration::from_secs(1),
-    ceiling: Duration::from_secs(60),
+    ceiling: Duration::from_secs(30),
 };
 /// The largest answer that is taken: an assignment with thousands of names fits.
 const MAX_MESSAGE: usize = 16 << 20;

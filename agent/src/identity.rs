@@ -3,6 +3,7 @@
 //! Private keys are made here and never leave the host. They are written down before the first request that names them,
 //! so that a lost answer can be asked for again with the same key. The agent never deletes its keys.
 
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,7 +12,7 @@ use dataguardian_repository::manifest::SigningKey;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use serde::{Deserialize, Serialize};
 
-use crate::state::{StateDir, StateError};
+use crate::state::{self, StateDir, StateError};
 
 mod pending;
 
@@ -155,7 +156,16 @@ pub fn certificate_request(key: &KeyPair) -> Result<Vec<u8>, IdentityError> {
 impl Identity {
     /// The identity in the state directory.
     pub fn load(state: &StateDir) -> Result<Self, IdentityError> {
-        let text = state.read(IDENTITY_FILE)?.ok_or(IdentityError::NotEnrolled)?;
+        Self::parse(state.read(IDENTITY_FILE)?)
+    }
+
+    /// The identity in a state directory that is another user's: nothing in it is made or opened for writing.
+    pub fn look(state_dir: &Path) -> Result<Self, IdentityError> {
+        Self::parse(state::read(&state_dir.join(IDENTITY_FILE))?)
+    }
+
+    fn parse(text: Option<Vec<u8>>) -> Result<Self, IdentityError> {
+        let text = text.ok_or(IdentityError::NotEnrolled)?;
         let damaged = |error: serde_json::Error| IdentityError::Damaged {
             file: IDENTITY_FILE,
             reason: error.to_string(),

@@ -8,8 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use dataguardian_agent::config::AgentConfig;
 use dataguardian_agent::control_plane::ControlPlane;
-use dataguardian_agent::engines::clients::ClientSearch;
-use dataguardian_agent::engines::engine::{DatabaseEngine as _, RealEngines};
+use dataguardian_agent::engines::engine::RealEngines;
 use dataguardian_agent::enroll::{CaPin, Enrollment, enroll};
 use dataguardian_agent::host_info::HostInfo;
 use dataguardian_agent::identity::{AgentKeys, Identity, IdentityError};
@@ -20,7 +19,6 @@ use dataguardian_agent::session::Sessions;
 use dataguardian_agent::state::StateDir;
 use dataguardian_core::causes;
 use dataguardian_core::clock::SystemClock;
-use dataguardian_core::engine::Engine;
 use dataguardian_telemetry::cpu_pool::CpuPool;
 use dataguardian_telemetry::logging::LogConfig;
 use dataguardian_telemetry::otlp::{Service, TelemetryConfig};
@@ -31,6 +29,8 @@ use tokio_util::task::TaskTracker;
 mod cli;
 mod shutdown;
 
+use cli::install::InstallArgs;
+use cli::propose::{BackupUserArgs, ProposeArgs};
 use cli::read_secret;
 use cli::rescue::Rescue;
 use shutdown::StopRequests;
@@ -59,10 +59,16 @@ struct Cli {
 enum Command {
     /// Make this host an agent, with a join token from `dgctl agent token create`
     Enroll(EnrollArgs),
+    /// Make this host an agent whose service runs: enrolls, and sets the service up; what is there already stays
+    Install(InstallArgs),
     /// Run the agent
     Run(RunArgs),
-    /// Look which client programs this host has, and what it lacks
+    /// Look which client programs and database servers this host has, and what it lacks
     Doctor(ConfigArgs),
+    /// Find the database servers of this host, and write a file for `dgctl apply` that backs them up
+    Propose(ProposeArgs),
+    /// Print the statements that make a user for backups, for the client of that server; its password stays on this host
+    BackupUser(BackupUserArgs),
     /// Restore with nothing but a storage and the recovery kit: no control plane, no enrolment
     #[command(subcommand)]
     Rescue(Rescue),
@@ -205,8 +211,11 @@ fn keep_files_private() {
 async fn start(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Enroll(args) => enroll_host(args).await,
+        Command::Install(args) => Box::pin(args.run()).await,
         Command::Run(args) => run(args).await,
-        Command::Doctor(args) => doctor(args).await,
+        Command::Doctor(args) => cli::doctor::look(&args).await,
+        Command::Propose(args) => args.run().await,
+        Command::BackupUser(args) => args.run().await,
         Command::Rescue(rescue) => Box::pin(rescue.run()).await,
     }
 }
@@ -286,31 +295,6 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
     tasks.wait().await;
     if let Some(exporting) = exporting {
         exporting.end().await;
-    }
-    Ok(())
-}
-
-async fn doctor(args: ConfigArgs) -> anyhow::Result<()> {
-    let config = AgentConfig::load(args.config.as_deref())?;
-    let search = ClientSearch {
-        directories: config.client_directories,
-        only_these: false,
-    };
-    let found = RealEngines::default().clients(&search).await;
-    if found.is_empty() {
-        anyhow::bail!(
-            "no client programs were found: install those of the server's kind and version, such as `apt-get install \
-             postgresql-client` or `mariadb-client`, or name their folder in client_directories of agent.toml"
-        );
-    }
-    for engine in [Engine::Postgres, Engine::MySql, Engine::MariaDb] {
-        let mut of_engine = found.iter().filter(|(of, _)| *of == engine).peekable();
-        if of_engine.peek().is_some() {
-            println!("{} client programs:", engine.product());
-        }
-        for (_, client) in of_engine {
-            println!("  {:<10} {}", client.version, client.dir.display());
-        }
     }
     Ok(())
 }

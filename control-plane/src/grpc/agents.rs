@@ -32,11 +32,11 @@ impl Handler {
         Ok(self.0.services.reach.agent(&mandate, reference(text)?).await?)
     }
 
-    /// The line to paste on the host. The token is not in it: a command line can be read by everybody there.
-    fn enroll_command(&self, dialled: Option<&Dialled>) -> String {
+    /// A line to paste on the host. The token is not in it: a command line can be read by everybody there.
+    fn command(&self, word: &str, dialled: Option<&Dialled>) -> String {
         let server = dialled.map_or(self.0.facts.api_address.as_str(), |dialled| dialled.0.as_str());
         let pin = self.0.pin();
-        format!("dataguardian-agent enroll --server https://{server} --ca-pin {pin} --token-file -")
+        format!("dataguardian-agent {word} --server https://{server} --ca-pin {pin} --token-file -")
     }
 }
 
@@ -83,7 +83,8 @@ impl AgentService for Handler {
             token: token.token.expose().to_owned(),
             expires_at: Some(timestamp(token.expires_at)),
             ca_pin: self.0.pin().to_string(),
-            enroll_command: self.enroll_command(dialled.as_ref()),
+            enroll_command: self.command("enroll", dialled.as_ref()),
+            install_command: self.command("install", dialled.as_ref()),
         }))
     }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use dataguardian_core::execution::{ExecutionKind, ExecutionState};
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 use opentelemetry::{KeyValue, global};
 
@@ -32,11 +33,21 @@ impl Tally {
     pub fn new(meter: &Meter) -> Self {
         let counter =
             |name: &'static str, help: &'static str| meter.u64_counter(name).with_description(help).build();
+        let ended = counter(
+            "dataguardian_executions",
+            "Executions that have ended, by kind and state.",
+        );
+        // Whoever looks how much a figure has grown has to see it before: else the first failure is none.
+        for kind in ExecutionKind::ALL {
+            for state in ExecutionState::ALL
+                .into_iter()
+                .filter(|state| state.is_terminal())
+            {
+                ended.add(0, &labels(kind, state));
+            }
+        }
         Self(Arc::new(Instruments {
-            ended: counter(
-                "dataguardian_executions",
-                "Executions that have ended, by kind and state.",
-            ),
+            ended,
             seconds: meter
                 .f64_histogram("dataguardian_execution_seconds")
                 .with_description(
@@ -61,21 +72,27 @@ impl Tally {
 
     /// An execution has ended.
     pub(super) fn count(&self, execution: &Execution) {
-        let kind = KeyValue::new("kind", execution.kind().as_str());
-        let labels = [kind.clone(), KeyValue::new("state", execution.state.as_str())];
+        let labels = labels(execution.kind(), execution.state);
         self.0.ended.add(1, &labels);
         if let (Some(from), Some(to)) = (execution.started_at, execution.ended_at) {
             let took = (to - from).to_std().unwrap_or_default();
             self.0.seconds.record(took.as_secs_f64(), &labels);
         }
-        let did_it = execution.state == dataguardian_core::execution::ExecutionState::Completed;
+        let did_it = execution.state == ExecutionState::Completed;
         if let Some(progress) = execution.progress.as_ref().filter(|_| did_it) {
-            let kind = [kind];
-            self.0.raw.add(progress.raw_bytes, &kind);
-            self.0.stored.add(progress.stored_bytes, &kind);
-            self.0.reused.add(progress.reused_bytes, &kind);
+            let kind = &labels[..1];
+            self.0.raw.add(progress.raw_bytes, kind);
+            self.0.stored.add(progress.stored_bytes, kind);
+            self.0.reused.add(progress.reused_bytes, kind);
         }
     }
+}
+
+fn labels(kind: ExecutionKind, state: ExecutionState) -> [KeyValue; 2] {
+    [
+        KeyValue::new("kind", kind.as_str()),
+        KeyValue::new("state", state.as_str()),
+    ]
 }
 
 impl Default for Tally {

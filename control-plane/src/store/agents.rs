@@ -205,7 +205,12 @@ pub struct AgentAtWork {
     pub last_seen_at: Option<DateTime<Utc>>,
     /// How many attempts it takes on at all; none where it does not say.
     pub slots: Option<u32>,
+    /// Whether it is given work.
+    pub active: bool,
 }
+
+/// Id, last seen, slots, state.
+type AtWorkRow = (Uuid, Option<DateTime<Utc>>, Option<i32>, String);
 
 /// Those of these agents that are there.
 pub async fn agents_at_work(
@@ -215,23 +220,25 @@ pub async fn agents_at_work(
     let mut ids: Vec<Uuid> = ids.into_iter().map(|id| *id.as_uuid()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let rows: Vec<(Uuid, Option<DateTime<Utc>>, Option<i32>)> = agents::Entity::find()
+    let rows: Vec<AtWorkRow> = agents::Entity::find()
         .select_only()
         .columns([
             agents::Column::Id,
             agents::Column::LastSeenAt,
             agents::Column::Slots,
+            agents::Column::State,
         ])
         .filter(agents::Column::Id.is_in(ids))
         .into_tuple()
         .all(&on.executor())
         .await?;
     rows.into_iter()
-        .map(|(id, last_seen_at, slots)| {
+        .map(|(id, last_seen_at, slots, state)| {
             Ok(AgentAtWork {
                 id: AgentId::from_uuid(id),
                 last_seen_at,
                 slots: slots.map(|slots| FROM.small(slots)).transpose()?,
+                active: state == AgentState::Active.as_str(),
             })
         })
         .collect()

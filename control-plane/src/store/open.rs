@@ -71,6 +71,14 @@ impl Store {
         Err(StoreError::UnknownUrl)
     }
 
+    /// Keeps other processes from using that data directory. SQLite's is locked already.
+    pub fn lock(&mut self, data_dir: &Path) -> Result<(), StoreError> {
+        if self.backend == Backend::Postgres {
+            self._lock = Some(Arc::new(DirectoryLock::take(data_dir)?));
+        }
+        Ok(())
+    }
+
     /// Applies the migrations that are missing. On PostgreSQL one process at a time does it and the others wait, and a database
     /// that holds tables of somebody else is refused.
     pub async fn migrate(&self) -> Result<(), StoreError> {

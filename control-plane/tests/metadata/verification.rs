@@ -3,6 +3,9 @@
 use dataguardian_control_plane::domain::assignment::{Assignment, AttemptOutcome, StoredPack};
 use dataguardian_control_plane::domain::deletion::LastBackup;
 use dataguardian_control_plane::domain::job::{BackupOptions, Job};
+use dataguardian_control_plane::domain::leadership::Tenure;
+use dataguardian_control_plane::domain::notification::EventKind;
+use dataguardian_control_plane::domain::page::PageRequest;
 use dataguardian_control_plane::domain::restore::BackupChoice;
 use dataguardian_control_plane::domain::verification::{CopyFindings, NewVerification, ObjectFault};
 use dataguardian_control_plane::services::deletion::DeletionRequest;
@@ -82,6 +85,28 @@ async fn delete(world: &World, backup: BackupId) {
 }
 
 on_both! {
+    async fn verifications_are_counted_and_told_like_all_other_executions(world: &World) {
+        // Ids tell the machine's own time, and what is old by them is not looked at.
+        world.set_clock(chrono::Utc::now() - world.now());
+        let agent = world.agent("db1").await;
+        let job = world.job(agent.id, "shop", BackupOptions::default()).await;
+        let (made, packs) = back_up(world, &agent, &job).await;
+        let unfinished = async || {
+            let seen = world.services.overview.dashboard().await.unwrap().overview;
+            seen.unfinished_in(|_| true)
+        };
+        let fence = begin(world, &agent, made).await;
+        assert_eq!(unfinished().await, 1);
+        agent.complete(fence, lost(&job, &packs[0])).await.unwrap();
+        assert_eq!(unfinished().await, 0);
+        let notifications = &world.services.notifications;
+        notifications.watch(Tenure::Free).await.unwrap();
+        let told = notifications.list(&PageRequest::default(), None).await.unwrap();
+        let told: Vec<_> = told.items.into_iter().map(|told| told.notification.kind).collect();
+        assert!(told.contains(&EventKind::VerificationFailed), "{told:?}");
+        assert!(told.contains(&EventKind::DamageFound), "{told:?}");
+    }
+
     async fn what_is_damaged_of_a_backup_is_no_matter_once_that_is_deleted(world: &World) {
         let agent = world.agent("db1").await;
         let job = world.job(agent.id, "shop", BackupOptions::default()).await;

@@ -81,17 +81,17 @@ async fn the_command_to_paste_names_the_server_and_the_pin() {
         .unwrap()
         .into_inner();
     assert_eq!(made.ca_pin, server.pin);
-    assert!(
-        made.enroll_command.contains(&format!("--ca-pin {}", server.pin)),
-        "{}",
-        made.enroll_command
-    );
-    assert!(
-        made.enroll_command.contains(&format!("https://{}", server.api)),
-        "{}",
-        made.enroll_command
-    );
-    assert!(!made.enroll_command.contains(&made.token));
+    for (command, word) in [
+        (&made.enroll_command, "enroll"),
+        (&made.install_command, "install"),
+    ] {
+        let expected = format!(
+            "dataguardian-agent {word} --server https://{} --ca-pin {} --token-file -",
+            server.api, server.pin
+        );
+        assert_eq!(command, &expected);
+        assert!(!command.contains(&made.token));
+    }
 }
 
 #[tokio::test]

@@ -173,15 +173,13 @@ export class Scene {
     return readFileSync(join(this.data, 'setup-token'), 'utf8').trim();
   }
 
-  /** Enrolls with the line that the page shows, as whoever pastes it on the host would. */
+  /** Enrolls by the line that the page shows; without what it does to a system, which these tests leave alone. */
   enroll(line) {
     const state = join(this.work, 'agent');
-    const own = line
-      .split('&&')[0]
-      .replace(
-        'dataguardian-agent enroll',
-        `'${join(bin, 'dataguardian-agent')}' enroll --state-dir '${state}'`,
-      );
+    const own = line.replace(
+      'sudo dataguardian-agent install',
+      `'${join(bin, 'dataguardian-agent')}' enroll --state-dir '${state}'`,
+    );
     const done = spawnSync('bash', ['-c', own], { encoding: 'utf8' });
     if (done.status !== 0) throw new Error(`enroll: ${done.stdout}${done.stderr}`);
   }

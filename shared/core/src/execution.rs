@@ -31,6 +31,9 @@ pub enum ExecutionKind {
 }
 
 impl ExecutionKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Backup, Self::Restore, Self::Verify];
+
     /// The name in tables and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -319,9 +322,7 @@ impl FromStr for ExecutionState {
 impl FromStr for ExecutionKind {
     type Err = UnknownExecutionWord;
     fn from_str(text: &str) -> Result<Self, UnknownExecutionWord> {
-        let found = [Self::Backup, Self::Restore]
-            .into_iter()
-            .find(|kind| kind.as_str() == text);
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
         found.ok_or_else(|| UnknownExecutionWord(text.chars().take(64).collect()))
     }
 }
@@ -363,6 +364,13 @@ mod tests {
     fn every_word_reads_back() {
         for state in ExecutionState::ALL {
             assert_eq!(state.as_str().parse(), Ok(state));
+        }
+        for kind in ExecutionKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+            // One that is new has to be in the list, too.
+            match kind {
+                ExecutionKind::Backup | ExecutionKind::Restore | ExecutionKind::Verify => {}
+            }
         }
     }
 

@@ -31,8 +31,8 @@ pub struct Facts {
     pub waiting_users: Vec<WaitingUser>,
     /// Since when this replica's queue is offline, and why; none while it is online.
     pub queue_offline: Option<(DateTime<Utc>, String)>,
-    /// Since when this replica has been looking.
-    pub started_at: DateTime<Utc>,
+    /// Since when this replica has been looking, without a break.
+    pub seen_since: DateTime<Utc>,
 }
 
 /// A job, with what became of its backups.

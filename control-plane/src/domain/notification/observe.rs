@@ -36,7 +36,7 @@ pub struct Seen {
 /// Looks at everything.
 pub fn observe(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> Seen {
     let mut seen = Seen::default();
-    let settled = facts.started_at + SETTLE.min(policy.missing_after);
+    let settled = facts.seen_since + SETTLE.min(policy.missing_after);
     let grace = Grace {
         after_due: policy.missing_after,
         not_before: settled,
@@ -51,7 +51,7 @@ pub fn observe(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> Seen {
         seen.storage(storage);
     }
     for agent in &facts.agents {
-        seen.agent(agent, facts.started_at, policy, now);
+        seen.agent(agent, facts.seen_since, policy, now);
     }
     seen.troubles.extend(facts.damage.iter().map(damaged));
     seen.troubles.extend(facts.failures.iter().map(failed));
@@ -199,14 +199,14 @@ impl Seen {
         }
     }
 
-    fn agent(&mut self, agent: &AgentFacts, started_at: DateTime<Utc>, policy: &Policy, now: DateTime<Utc>) {
+    fn agent(&mut self, agent: &AgentFacts, seen_since: DateTime<Utc>, policy: &Policy, now: DateTime<Utc>) {
         let about = || About {
             agent: Some((agent.id, agent.name.clone())),
             ..About::default()
         };
         let name = &agent.name;
         let silent = |since| now.signed_duration_since(since) > policy.agent_offline_after;
-        if silent(agent.last_seen_at.max(started_at)) {
+        if silent(agent.last_seen_at.max(seen_since)) {
             self.lasts(Lasting {
                 id: &agent.id,
                 kind: EventKind::AgentOffline,

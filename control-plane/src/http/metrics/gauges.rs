@@ -27,12 +27,6 @@ type MachineGauge = (&'static str, &'static str, fn(&Sample) -> f64);
 /// The same of the catalogue.
 type CatalogueGauge = (&'static str, &'static str, fn(&Seen, &Overview) -> Vec<Point>);
 
-const KINDS: [ExecutionKind; 3] = [
-    ExecutionKind::Backup,
-    ExecutionKind::Restore,
-    ExecutionKind::Verify,
-];
-
 const REPLICA: &[Gauge] = &[
     (
         "dataguardian_build_info",
@@ -348,7 +342,7 @@ fn by_kind(overview: &Overview, wanted: impl Fn(ExecutionState) -> bool) -> Vec<
         let count: u64 = these.map(|(_, count)| count).sum();
         (count as f64, vec![KeyValue::new("kind", kind.as_str())])
     };
-    KINDS.into_iter().map(of_kind).collect()
+    ExecutionKind::ALL.into_iter().map(of_kind).collect()
 }
 
 fn protected(seen: &Seen, overview: &Overview) -> Vec<Point> {

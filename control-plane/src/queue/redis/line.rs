@@ -62,6 +62,7 @@ impl Line {
             messages,
             task,
         };
+        let channels_of_ours = channels.clone();
         let client = line.client.clone();
         // Sent as soon as there is a connection; without one the task ends and says why.
         line.wait_for(client.subscribe(channels))
@@ -72,6 +73,7 @@ impl Line {
             })?;
         // One that still loads its data lets us listen, and answers nothing else.
         line.ping().await?;
+        line.may_publish(channels_of_ours).await?;
         Ok(line)
     }
 
@@ -85,6 +87,16 @@ impl Line {
                 Err(broadcast::error::RecvError::Closed) => Arrived::End(Outage::Disconnected),
             },
         }
+    }
+
+    /// An account may be allowed to listen and not to tell. Nobody can read this message, so whoever gets it looks at what he waits for.
+    async fn may_publish(&mut self, channels: Vec<String>) -> Result<(), Outage> {
+        for channel in channels {
+            let client = self.client.clone();
+            let told = client.publish::<i64, _, _>(channel, Bytes::new());
+            self.wait_for(told).await?;
+        }
+        Ok(())
     }
 
     /// Asks for a sign of life.

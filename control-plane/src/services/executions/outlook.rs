@@ -99,10 +99,8 @@ struct View<'a> {
 
 impl View<'_> {
     fn of(&self, execution: &Execution) -> Outlook {
-        let last_seen = self
-            .agents
-            .get(&execution.agent)
-            .and_then(|agent| agent.last_seen_at);
+        let agent = self.agents.get(&execution.agent);
+        let last_seen = agent.and_then(|agent| agent.last_seen_at);
         match execution.state {
             ExecutionState::Queued | ExecutionState::RetryWait => Outlook {
                 waits_for: Some(self.waits_for(execution, last_seen)),
@@ -135,6 +133,17 @@ impl View<'_> {
                 WaitingReason::AgentAway,
                 away_text(&execution.agent_name, last_seen),
             );
+        }
+        if self
+            .agents
+            .get(&execution.agent)
+            .is_some_and(|agent| !agent.active)
+        {
+            let agent = &execution.agent_name;
+            let message = format!(
+                "waits for agent {agent}, which takes nothing on: `dgctl agent get {agent}` says why, and a locked one goes on after `dgctl agent unlock {agent}`"
+            );
+            return waits(WaitingReason::AgentAway, message);
         }
         match self.room.obstacle(&candidate(execution), self.now) {
             None => waits(

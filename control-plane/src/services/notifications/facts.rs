@@ -90,7 +90,7 @@ impl Notifications {
             }),
             channels: self.channel_facts().await?,
             waiting_users: fact_waiting_users(store, now - LATELY, WAITING).await?,
-            started_at: self.context.started_at,
+            seen_since: self.context.started_at,
         })
     }
 

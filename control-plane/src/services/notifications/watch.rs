@@ -1,6 +1,9 @@
 //! Looks for troubles, and writes down what is to be told of them: the trouble, the notification and its deliveries in one
 //! transaction, so that whoever is killed in between has told all or nothing.
 
+use std::sync::PoisonError;
+
+use chrono::TimeDelta;
 use dataguardian_core::ids::NotificationChannelId;
 use serde::Serialize;
 
@@ -11,7 +14,7 @@ use crate::domain::notification::facts::Facts;
 use crate::domain::notification::observe::observe;
 use crate::domain::notification::plan::{Step, plan};
 use crate::domain::notification::rule::{Channels, Rule, addressees};
-use crate::domain::notification::{Course, Notification, Phase, Severity};
+use crate::domain::notification::{Condition, Course, Notification, Phase, Severity};
 use crate::services::Error;
 use crate::store::Tx;
 use crate::store::audit::audit_insert_in_tx;
@@ -26,6 +29,9 @@ use crate::store::notifications::{
 const AT_ONCE: u64 = 10_000;
 /// Steps in one transaction: on SQLite nobody else writes meanwhile.
 const STEPS: usize = 50;
+
+/// A look that takes longer has waited for the metadata database.
+const SLOW: TimeDelta = TimeDelta::seconds(10);
 
 /// What a look came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -49,9 +55,7 @@ struct Distribution {
 impl Notifications {
     /// Looks once.
     pub async fn watch(&self, tenure: Tenure) -> Result<Watched, Error> {
-        let store = &self.context.store;
-        let open = conditions(store).await?;
-        let facts = self.facts().await?;
+        let (open, facts) = self.look().await?;
         let steps = self.steps(&open, &facts).await?;
         let mut watched = Watched::default();
         if steps.is_empty() {
@@ -70,12 +74,27 @@ impl Notifications {
         Ok(watched)
     }
 
+    /// What was told and lasts, and everything as it is now.
+    async fn look(&self) -> Result<(Vec<Condition>, Facts), Error> {
+        let began = self.context.clock.uptime();
+        let looked = async {
+            let open = conditions(&self.context.store).await?;
+            Ok((open, self.facts().await?))
+        };
+        let looked: Result<(Vec<Condition>, Facts), Error> = looked.await;
+        let took = self.context.clock.uptime() - began;
+        let mut sight = self.sight.lock().unwrap_or_else(PoisonError::into_inner);
+        sight.lost |= looked.is_err() || took > SLOW;
+        let (open, mut facts) = looked?;
+        if std::mem::take(&mut sight.lost) {
+            sight.since = Some(self.context.now());
+        }
+        facts.seen_since = sight.since.unwrap_or(facts.seen_since);
+        Ok((open, facts))
+    }
+
     /// What is to be done, without what was told already.
-    async fn steps(
-        &self,
-        open: &[crate::domain::notification::Condition],
-        facts: &Facts,
-    ) -> Result<Vec<Step>, Error> {
+    async fn steps(&self, open: &[Condition], facts: &Facts) -> Result<Vec<Step>, Error> {
         let now = self.context.now();
         let policy = &self.context.notifications;
         let mut seen = observe(facts, policy, now);

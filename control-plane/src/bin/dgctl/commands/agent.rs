@@ -194,17 +194,32 @@ fn describe_token(reply: &v1::CreateJoinTokenResponse, saved: Option<&PathBuf>, 
     );
     let (how, command) = match saved {
         None => (
-            "To enroll the agent, run this on its host and paste the token:",
-            reply.enroll_command.clone(),
+            "To make a host that agent, paste this line there, where dataguardian-agent is:",
+            from_standard_input(reply),
         ),
         Some(_) => (
-            "To enroll the agent, bring that file to its host, and run this there:",
-            reply
-                .enroll_command
-                .replace("--token-file -", "--token-file FILE"),
+            "To make a host that agent, bring that file to it, and run this there, where dataguardian-agent is:",
+            format!(
+                "sudo {}",
+                reply
+                    .install_command
+                    .replace("--token-file -", "--token-file FILE")
+            ),
         ),
     };
-    format!("{properties}\n{how}\n\n  {}\n", text::printable(&command))
+    let what = "It enrolls the host, sets up the service and starts it, and shows how to back up the databases that it finds. To \
+                enroll and no more:";
+    format!(
+        "{properties}\n{how}\n\n  {}\n\n{what}\n\n  {}\n",
+        text::printable(&command),
+        text::printable(&reply.enroll_command)
+    )
+}
+
+/// The line with the token. `printf` is the shell's own in every shell, so that no list of processes ever shows the token, and a
+/// line that begins with a blank is not kept by shells that are set so (Debian's are); once used, the token is worth nothing.
+fn from_standard_input(reply: &v1::CreateJoinTokenResponse) -> String {
+    format!("printf %s '{}' | sudo {}", reply.token, reply.install_command)
 }
 
 #[cfg(test)]
@@ -219,10 +234,16 @@ mod tests {
             enroll_command:
                 "dataguardian-agent enroll --server https://dg:8443 --ca-pin sha256:00ff --token-file -"
                     .into(),
+            install_command:
+                "dataguardian-agent install --server https://dg:8443 --ca-pin sha256:00ff --token-file -"
+                    .into(),
             ..Default::default()
         };
         insta::assert_snapshot!(describe_token(&reply, None, Look::PLAIN));
         let saved = describe_token(&reply, Some(&"/etc/token".into()), Look::PLAIN);
-        assert!(!saved.contains("secret"), "{saved}");
+        assert!(
+            !saved.contains("secret") && saved.contains("sudo dataguardian-agent install"),
+            "{saved}"
+        );
     }
 }

@@ -24,17 +24,16 @@ export function Join({ forAgent, onJoined }: JoinProps): ReactElement {
   const fieldError = fieldErrors(create.error);
   const make = () => create.mutate(forAgent ? { forAgent } : { name: name.trim() });
   if (create.data) {
-    const { token, enrollCommand, expiresAt } = create.data;
+    const { token, installCommand, expiresAt } = create.data;
     return (
       <div className="form">
         <p>
-          On the database’s host, with <code>dataguardian-agent</code> installed, paste this line. It enrolls
-          and starts the agent:
+          On the database’s host, with <code>dataguardian-agent</code> there, paste this line. It enrolls the
+          host, sets up and starts the agent’s service, and shows how to back up the databases that it finds:
         </p>
-        <Command text={`printf %s '${token}' | ${enrollCommand} && dataguardian-agent run`} />
+        <Command text={`printf %s '${token}' | sudo ${installCommand}`} />
         <p className="dim small">
-          The token works once, until <Time at={expiresAt} both />, and is shown only here. Have the host’s
-          service manager start <code>dataguardian-agent run</code> from then on.
+          The token works once, until <Time at={expiresAt} both />, and is shown only here.
         </p>
         <Waiting name={forAgent ?? name.trim()} onJoined={onJoined} />
       </div>
