@@ -4,6 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub(crate) struct Watched {
     pub(crate) collector: SocketAddr,
     collected: Collected,
     stop: Arc<AtomicBool>,
+    /// Nothing is sent: that it is dropped says to stop.
+    watching: Sender<()>,
     arguments: JoinHandle<Vec<u8>>,
     signals: JoinHandle<Vec<u8>>,
 }
@@ -53,14 +56,15 @@ impl Watched {
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio_util::task::TaskTracker::new().spawn(serving);
         let stop = Arc::new(AtomicBool::new(false));
-        let (arguments, signals) = (Arc::clone(&stop), Arc::clone(&stop));
+        let ((watching, watched), signals) = (channel(), Arc::clone(&stop));
         let redis = subscribe(&servers)?;
         Ok(Self {
             servers,
             collector,
             collected,
             stop,
-            arguments: std::thread::spawn(move || watch_arguments(&arguments)),
+            watching,
+            arguments: std::thread::spawn(move || watch_arguments(&watched)),
             signals: std::thread::spawn(move || read_until(redis, &signals)),
         })
     }
@@ -68,6 +72,7 @@ impl Watched {
     /// What was seen until now, and the servers.
     pub(crate) fn end(self) -> Result<(Vec<Place>, Servers)> {
         self.stop.store(true, Ordering::SeqCst);
+        drop(self.watching);
         let seen = |thread: JoinHandle<Vec<u8>>| thread.join().ok().context("a thread that watches");
         let collected = self.collected.0.lock().unwrap_or_else(PoisonError::into_inner);
         let places = vec![
@@ -80,9 +85,9 @@ impl Watched {
 }
 
 /// The arguments of programs in which a secret was, however short they ran.
-fn watch_arguments(stop: &AtomicBool) -> Vec<u8> {
+fn watch_arguments(watched: &Receiver<()>) -> Vec<u8> {
     let mut found = Vec::new();
-    while !stop.load(Ordering::SeqCst) {
+    while watched.recv_timeout(Duration::from_millis(2)) == Err(RecvTimeoutError::Timeout) {
         let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         for process in processes {
             // Most of what is there is no process, or gone by now.
@@ -94,7 +99,6 @@ fn watch_arguments(stop: &AtomicBool) -> Vec<u8> {
                 found.extend(arguments);
             }
         }
-        std::thread::sleep(Duration::from_millis(2));
     }
     found
 }
