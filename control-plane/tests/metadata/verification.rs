@@ -9,6 +9,7 @@ use dataguardian_control_plane::domain::page::PageRequest;
 use dataguardian_control_plane::domain::restore::BackupChoice;
 use dataguardian_control_plane::domain::verification::{CopyFindings, NewVerification, ObjectFault};
 use dataguardian_control_plane::services::deletion::DeletionRequest;
+use dataguardian_core::clock::SystemClock;
 use dataguardian_core::execution::{ExecutionState, Fence};
 use dataguardian_core::failure::FailureKind;
 use dataguardian_core::ids::{BackupId, StorageId};
@@ -87,7 +88,7 @@ async fn delete(world: &World, backup: BackupId) {
 on_both! {
     async fn verifications_are_counted_and_told_like_all_other_executions(world: &World) {
         // Ids tell the machine's own time, and what is old by them is not looked at.
-        world.set_clock(chrono::Utc::now() - world.now());
+        world.set_clock(SystemClock::shared().now() - world.now());
         let agent = world.agent("db1").await;
         let job = world.job(agent.id, "shop", BackupOptions::default()).await;
         let (made, packs) = back_up(world, &agent, &job).await;
